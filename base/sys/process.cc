@@ -1,0 +1,227 @@
+#include "base/sys/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+
+extern char** environ;
+
+namespace acetate::sys {
+
+namespace {
+
+Exit decode(int status) {
+  if (WIFSIGNALED(status)) return Exit{.code = 0, .signal = WTERMSIG(status)};
+  return Exit{.code = WEXITSTATUS(status)};
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> out;
+  out.reserve(words.size() + 1);
+  for (const auto& word : words) out.push_back(const_cast<char*>(word.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+// Everything the child needs, made before the fork: between fork and exec only async-signal-safe calls.
+struct Prepared {
+  std::string path;
+  std::vector<char*> argv;
+  std::vector<char*> env;
+  const char* cwd;
+  std::vector<Inherit> fds;
+  std::vector<int> keep;  // sorted target numbers
+  bool new_session;
+  bool die_with_parent;
+  pid_t parent;
+};
+
+[[noreturn]] void report_and_die(int pipe, int code) {
+  [[maybe_unused]] const auto written = ::write(pipe, &code, sizeof code);
+  ::_exit(127);
+}
+
+[[noreturn]] void become(const Prepared& what, int error_pipe) {
+  ::signal(SIGPIPE, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (what.new_session) ::setsid();
+  if (what.die_with_parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != what.parent) ::_exit(127);  // it died before we asked
+  }
+  if (what.cwd != nullptr && ::chdir(what.cwd) != 0) report_and_die(error_pipe, errno);
+  // First out of the way of every target number, then into place.
+  int moved[64];
+  const int floor = what.keep.empty() ? 3 : std::max(3, what.keep.back() + 1);
+  error_pipe = ::fcntl(error_pipe, F_DUPFD_CLOEXEC, floor);
+  if (error_pipe < 0) ::_exit(127);
+  for (std::size_t i = 0; i < what.fds.size(); ++i) {
+    moved[i] = ::fcntl(what.fds[i].fd.fd, F_DUPFD_CLOEXEC, floor);
+    if (moved[i] < 0) report_and_die(error_pipe, errno);
+  }
+  for (std::size_t i = 0; i < what.fds.size(); ++i)
+    if (::dup2(moved[i], what.fds[i].as) < 0) report_and_die(error_pipe, errno);
+  // Nothing else crosses: between and above the numbers that were asked for.
+  int low = 3;
+  auto close_on_exec = [](unsigned first, unsigned last) {
+#ifdef SYS_close_range
+    constexpr unsigned kCloexec = 1U << 2;
+    if (::syscall(SYS_close_range, first, last, kCloexec) == 0) return;
+#endif
+    for (unsigned fd = first; fd <= std::min(last, 65536U); ++fd)
+      ::fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC);
+  };
+  for (const int target : what.keep) {
+    if (target < low) continue;
+    if (target > low) close_on_exec(static_cast<unsigned>(low), static_cast<unsigned>(target) - 1);
+    low = target + 1;
+  }
+  close_on_exec(static_cast<unsigned>(low), ~0U);
+  ::execve(what.path.c_str(), what.argv.data(), what.env.data());
+  report_and_die(error_pipe, errno);
+}
+
+}  // namespace
+
+std::string Exit::describe() const {
+  if (!signal) return fmt::format("exited with {}", code);
+  const char* name = ::sigabbrev_np(*signal);
+  return name != nullptr ? fmt::format("was killed by SIG{}", name) : fmt::format("was killed by signal {}", *signal);
+}
+
+Child::Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
+
+Child& Child::operator=(Child&& other) noexcept {
+  Child moved(std::move(other));
+  std::swap(pid_, moved.pid_);
+  return *this;
+}
+
+Child::~Child() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+pid_t Child::release() noexcept { return std::exchange(pid_, -1); }
+
+Result<Exit> Child::wait() {
+  int status = 0;
+  TRY(done(Call::wait, [&] { return ::waitpid(pid_, &status, 0); }));
+  pid_ = -1;
+  return decode(status);
+}
+
+Result<std::optional<Exit>> Child::poll() {
+  int status = 0;
+  const auto reaped = TRY(checked(Call::wait, [&] { return ::waitpid(pid_, &status, WNOHANG); }));
+  if (reaped == 0) return std::optional<Exit>();
+  pid_ = -1;
+  return std::optional<Exit>(decode(status));
+}
+
+Result<void> Child::kill(int signal) {
+  return done(Call::kill, [&] { return ::kill(pid_, signal); });
+}
+
+Result<std::string> find_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) return name;
+  const char* from_environment = ::getenv("PATH");
+  const std::string path =
+      fmt::format("{}:/usr/local/sbin:/usr/sbin:/sbin", from_environment != nullptr ? from_environment : "/usr/bin:/bin");
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t colon = std::min(path.find(':', at), path.size());
+    const std::string candidate = fmt::format("{}/{}", colon == at ? "." : path.substr(at, colon - at), name);
+    at = colon + 1;
+    const bool executable =
+        done(Call::faccessat, [&] { return ::faccessat(AT_FDCWD, candidate.c_str(), X_OK, 0); }).has_value();
+    if (!executable) continue;
+    if (auto st = stat_following(candidate); st && S_ISREG(st->st_mode)) return candidate;
+  }
+  return Error(ENOENT);
+}
+
+Result<Child> spawn(const Command& command) {
+  if (command.argv.empty()) return fail(EINVAL, "no program to start");
+  if (command.fds.size() > 64) return fail(EINVAL, "more than 64 descriptors to pass on");
+  Prepared prepared;
+  prepared.path = TRY_WITHIN(find_program(command.argv[0]), "{}", command.argv[0]);
+  prepared.argv = pointers(command.argv);
+  if (command.env) {
+    prepared.env = pointers(*command.env);
+  } else {
+    for (char** entry = environ; *entry != nullptr; ++entry) prepared.env.push_back(*entry);
+    prepared.env.push_back(nullptr);
+  }
+  prepared.cwd = command.cwd.empty() ? nullptr : command.cwd.c_str();
+  prepared.fds = command.fds;
+  for (const Inherit& inherit : command.fds) prepared.keep.push_back(inherit.as);
+  std::sort(prepared.keep.begin(), prepared.keep.end());
+  prepared.new_session = command.new_session;
+  prepared.die_with_parent = command.die_with_parent;
+  prepared.parent = ::getpid();
+
+  Pipe errors = TRY(make_pipe());
+  const pid_t pid = TRY(checked(Call::clone, [] { return ::fork(); }));
+  if (pid == 0) become(prepared, errors.write.ref().fd);
+  errors.write.reset();
+  Child child(pid);
+  // exec closes the pipe; an errno in it says it never happened.
+  int code = 0;
+  const std::size_t got = TRY(read(errors.read.ref(), std::as_writable_bytes(std::span(&code, 1))));
+  if (got == sizeof code) {
+    (void)child.wait();
+    return Error(code).within(command.argv[0]);
+  }
+  return child;
+}
+
+Result<Captured> run_captured(const Command& command) {
+  constexpr std::size_t kMost = 1 << 20;
+  Pipe out = TRY(make_pipe());
+  Pipe err = TRY(make_pipe());
+  Command with_pipes = command;
+  with_pipes.fds.push_back({out.write.ref(), 1});
+  with_pipes.fds.push_back({err.write.ref(), 2});
+  Child child = TRY(spawn(with_pipes));
+  out.write.reset();
+  err.write.reset();
+  Captured captured;
+  std::array<char, 65536> buffer;
+  std::array<pollfd, 2> watched{pollfd{out.read.ref().fd, POLLIN, 0}, pollfd{err.read.ref().fd, POLLIN, 0}};
+  std::array<std::string*, 2> into{&captured.out, &captured.err};
+  while (watched[0].fd >= 0 || watched[1].fd >= 0) {
+    if (::poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) return Error(errno);
+    for (std::size_t i = 0; i < watched.size(); ++i) {
+      if (watched[i].fd < 0 || watched[i].revents == 0) continue;
+      const std::size_t count = TRY(read(FdRef{watched[i].fd}, std::as_writable_bytes(std::span(buffer))));
+      if (count == 0) watched[i].fd = -1;
+      if (into[i]->size() < kMost) into[i]->append(buffer.data(), std::min(count, kMost - into[i]->size()));
+    }
+  }
+  captured.exit = TRY(child.wait());
+  return captured;
+}
+
+Result<Pipe> make_pipe() {
+  int ends[2];
+  TRY(done(Call::pipe, [&] { return ::pipe2(ends, O_CLOEXEC); }));
+  return Pipe{.read = Fd(Adopt{}, ends[0]), .write = Fd(Adopt{}, ends[1])};
+}
+
+}  // namespace acetate::sys

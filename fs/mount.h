@@ -1,0 +1,53 @@
+// Starting our own daemon by its documented command line, and unmounting: all that the builder and the
+// commands know of `fuse-overlay`. Links no libfuse; the drop-in contract is exercised by every use.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/sys/process.h"
+
+namespace acetate::fs {
+
+struct MountRequest {
+  std::vector<std::string> lowers;          // lowerdir elements, top first (see layers/layer_spec.h); escaped here
+  std::optional<std::string> upper = {};     // with `work`, or neither: read-only
+  std::optional<std::string> work = {};
+  std::string target;
+  std::vector<std::string> options = {};     // further -o options, as they are
+  std::string program = {};                  // empty: find_daemon()
+  bool die_with_parent = true;
+};
+
+// `fuse-overlay` beside the running executable (also ../fs/fuse/ of a build tree), then ACETATE_FUSE_OVERLAY, then PATH. ENOENT with words.
+Result<std::string> find_daemon();
+
+// A mount that goes away with the object. Not thread-safe.
+class Mount {
+ public:
+  // Starts the daemon in the foreground and returns once the mount answers (sd_notify(3) READY=1 on a socket
+  // of ours). When it fails, what the daemon said on stderr is the error's words.
+  static Result<Mount> start(const MountRequest& request);
+  Mount(Mount&&) noexcept;
+  Mount& operator=(Mount&&) noexcept;
+  ~Mount();  // unmounts, lazily if it must, and waits for the daemon
+
+  const std::string& path() const noexcept { return target_; }
+  pid_t daemon_pid() const noexcept;
+  // Unmounts and waits until the daemon has written everything and ended. EBUSY with words while in use.
+  Result<void> unmount();
+
+ private:
+  Mount(std::string target, sys::Child daemon);
+  std::string target_;
+  sys::Child daemon_;
+};
+
+// Unmounts what is mounted at `path`, by umount2(2) where we may and fusermount3 where not. EINVAL with words
+// when nothing is mounted there; `lazy` detaches a busy one.
+Result<void> unmount(const std::string& path, bool lazy);
+
+}  // namespace acetate::fs

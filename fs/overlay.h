@@ -1,0 +1,131 @@
+// Overlay: one writable tree over one read-only tree, by inode number. It knows nothing of FUSE and nothing
+// of images; fs/fuse/session.h puts it behind a mount.
+//
+// What its callers may rely on (the rules users of overlays were burnt for not having):
+//   1. A handle follows its inode's current backing: after copy-up no read, write or fsync of any handle, old
+//      or new, reaches the lower file.
+//   2. Only proven absence is ENOENT. EIO, EMFILE, EACCES are answered as themselves.
+//   3. Nothing is copied to be deleted or truncated to nothing.
+//   4. Copy-up holds no shared lock while it copies, is atomic (the lower shows until one rename) and exact:
+//      data with holes, owner, xattrs, mode, then times.
+//   5. Inode numbers are never reused, d_ino equals st_ino, and both survive copy-up.
+//   6. A lower layer is never written.
+//   7. No input from outside ends the process.
+//   8. Private xattrs are hidden and refused to users.
+//
+// Lock order (a thread takes them only downwards; none is held while file data moves):
+//   Overlay::rename_mutex_       shared by all that change names, exclusive in rename
+//     Inode::dir_mutex           parents before children; two directories: by ino
+//       Inode::copy_mutex        serialises copy-up of one inode
+//         InodeTable / HandleTable mutexes   leaves: held for a map operation, never across a system call
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "fs/types.h"
+#include "layers/layer.h"
+
+namespace acetate::fs {
+
+struct OverlayOptions {
+  bool durable = true;    // copy-up syncs before it publishes; fsync reaches the disk. `volatile`/fsync=0 unset it
+  bool xattrs = true;     // false: `noxattrs`, every xattr call is ENOTSUP
+  bool force_file_whiteouts = false;  // FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT
+};
+
+// Told of what happens, for tests, tracing and counters; may be called from any thread.
+struct OverlayStats {
+  std::uint64_t inodes = 0;
+  std::uint64_t handles = 0;
+  std::uint64_t copy_ups = 0;
+  std::uint64_t copied_bytes = 0;
+};
+
+// Thread-safe throughout. Every call returns an errno for what the world does wrong; an Ino that was never
+// given out or is forgotten is ESTALE, an unknown handle EBADF. Permission checks are the caller's
+// (default_permissions): the overlay does what it is told. Without an upper every change is EROFS.
+//
+// Names are one component, at most 255 bytes (ENAMETOOLONG); what is not a name is EINVAL.
+class Overlay {
+ public:
+  // `upper` and `work` are directories on one file system, or both absent for a read-only mount. `work` is
+  // used below "work/", which is emptied here. EXDEV, EBUSY (another overlay uses that work directory) and
+  // whatever probing the two says come with words.
+  static Result<std::unique_ptr<Overlay>> open(LayerPtr lower, std::optional<Fd> upper, std::optional<Fd> work,
+                                               const OverlayOptions& options);
+  ~Overlay();
+  Overlay(const Overlay&) = delete;
+  Overlay& operator=(const Overlay&) = delete;
+
+  bool read_only() const noexcept;
+  OverlayStats stats() const;
+
+  // --- names to inodes
+  Result<Found> lookup(Ino parent, std::string_view name);
+  void forget(Ino ino, std::uint64_t count) noexcept;
+  Result<Attr> getattr(Ino ino);
+  Result<std::string> readlink(Ino ino);
+  Result<SpaceInfo> statfs();
+
+  // --- making and removing names. The new object belongs to the caller, or to the parent's group when the
+  // parent is setgid; umask applies unless the parent has a default ACL.
+  Result<Found> mknod(Ino parent, std::string_view name, mode_t mode, dev_t rdev, const Caller& caller);
+  Result<Found> mkdir(Ino parent, std::string_view name, mode_t mode, const Caller& caller);
+  Result<Found> symlink(Ino parent, std::string_view name, const std::string& target, const Caller& caller);
+  Result<Found> link(Ino ino, Ino new_parent, std::string_view new_name);
+  Result<Created> create(Ino parent, std::string_view name, mode_t mode, int flags, const Caller& caller);
+  // O_TMPFILE; EOPNOTSUPP where the upper's file system has none.
+  Result<Created> tmpfile(Ino parent, mode_t mode, int flags, const Caller& caller);
+  Result<void> unlink(Ino parent, std::string_view name);
+  Result<void> rmdir(Ino parent, std::string_view name);
+  // flags: RENAME_NOREPLACE, RENAME_EXCHANGE; others EINVAL. EXDEV for a directory that a lower takes part in.
+  Result<void> rename(Ino parent, std::string_view name, Ino new_parent, std::string_view new_name,
+                      unsigned flags);
+
+  // --- attributes
+  // `handle`: the file the change came through, if any (ftruncate on an unlinked file).
+  Result<Attr> setattr(Ino ino, const AttrChange& change, std::optional<Handle> handle);
+  Result<std::string> getxattr(Ino ino, std::string_view name);
+  Result<std::vector<std::string>> listxattr(Ino ino);
+  Result<void> setxattr(Ino ino, std::string_view name, std::string_view value, int flags, bool kill_sgid);
+  Result<void> removexattr(Ino ino, std::string_view name);
+
+  // --- files. Flags as open(2); copies up when they ask to write.
+  Result<Opened> open(Ino ino, int flags);
+  Result<std::size_t> read(Handle file, std::span<std::byte> into, std::uint64_t offset);
+  // kill_suidgid: FUSE_WRITE_KILL_SUIDGID.
+  Result<std::size_t> write(Handle file, std::span<const std::byte> from, std::uint64_t offset, bool kill_suidgid);
+  Result<void> fsync(Handle file, bool data_only);
+  Result<void> fallocate(Handle file, int mode, std::uint64_t offset, std::uint64_t length);
+  Result<std::uint64_t> lseek(Handle file, std::uint64_t offset, int whence);  // SEEK_DATA, SEEK_HOLE
+  Result<std::size_t> copy_file_range(Handle from, std::uint64_t from_offset, Handle to, std::uint64_t to_offset,
+                                      std::size_t length);
+  void release(Handle file) noexcept;
+
+  // --- directories
+  Result<Opened> opendir(Ino ino);
+  // Entries after `cookie` (0: from the beginning, "." and ".." included) until the callback returns false;
+  // what was refused comes again at the next call. Cookies of one open directory are stable while it changes:
+  // an entry that was there all the time comes exactly once.
+  Result<void> readdir(Handle dir, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each);
+  Result<void> fsyncdir(Handle dir);
+  void releasedir(Handle dir) noexcept;
+
+  // Everything acknowledged reaches the disk (unless not durable). Called at unmount.
+  Result<void> sync();
+
+ private:
+  class Impl;
+  explicit Overlay(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace acetate::fs

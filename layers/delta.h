@@ -1,0 +1,45 @@
+// What a step did to a tree, as operations: the form in which commit, diff, export and build hand changes on.
+//
+// Operations, not "an upper directory to stack", so that a cached result can be put on another lower.
+// Read from an upper in any dialect by read_upper(), written as an OCI layer by layers/tar/layer_writer.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/rel_path.h"
+#include "base/result.h"
+#include "layers/layer.h"
+
+namespace acetate {
+
+struct DeltaOp {
+  enum class Kind {
+    replace,       // a file, symlink, device, fifo or socket now stands here, whole
+    mkdir,         // a directory was made here (nothing, or no directory, was below)
+    set_metadata,  // a directory that was there below has this metadata now
+    implicit_dir,  // a directory that exists in the upper only to hold what is in it: its metadata equals the lower's
+    opaque_dir,    // mkdir or set_metadata, and nothing below shows in it any more
+    remove,        // what was here below is gone
+    hardlink,      // another name of `link_to`, which was replaced earlier in the same delta
+  } kind;
+  RelPath path;  // the root itself is ""
+  Attr attr = {};
+  std::string target = {};       // of a symlink
+  RelPath link_to = {};
+  std::vector<Xattr> xattrs = {};
+};
+
+// Reads what an operation's file contains; set for `replace` of regular files.
+using DeltaSink = std::function<Result<void>(const DeltaOp&, const FileView* content)>;
+
+// Walks an upper directory (ours, fuse-overlayfs's or the kernel's; any dialect) and tells `sink` what it does
+// to `lower`: parents before children, names in byte order, a directory's removals before its additions.
+// `lower` may be null: then every directory is `mkdir`. The upper must not change meanwhile. Sees only what is
+// in the upper, so the time grows with what changed and not with the image.
+Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink);
+
+}  // namespace acetate

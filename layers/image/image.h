@@ -1,0 +1,70 @@
+// An image, wherever it lies: configuration and layers, the layers still in the blobs they came in.
+//
+// Read from an OCI layout directory, an oci-archive, a docker-archive (as docker, podman and skopeo write it)
+// or plain rootfs tarballs. Nothing is unpacked: a layer is a path, an offset and a length.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "layers/layer_spec.h"
+
+namespace acetate::image {
+
+struct Platform {
+  std::string os = "linux";
+  std::string architecture;  // GOARCH spelling: amd64, arm64
+  std::string variant = {};
+  auto operator<=>(const Platform&) const = default;
+};
+Platform host_platform();
+
+// The part of the OCI image config (image-spec config.md) that we act on; `raw` keeps the whole document, so
+// that unknown keys survive being read and written.
+struct Config {
+  Platform platform;
+  std::vector<std::string> env;         // "K=V"
+  std::vector<std::string> entrypoint;
+  std::vector<std::string> cmd;
+  std::string working_dir;
+  std::string user;
+  std::map<std::string, std::string> labels;
+  std::vector<std::string> exposed_ports;  // "80/tcp", sorted
+  std::vector<std::string> volumes;
+  std::string stop_signal;
+  std::vector<Digest> diff_ids;            // bottom first
+  std::string raw;                         // JSON, as read
+};
+
+struct Layer {
+  LayerSpec spec;           // where its bytes are
+  Digest digest;            // of the blob as it lies there
+  std::string media_type;
+  std::uint64_t size = 0;
+};
+
+struct Image {
+  Config config;
+  std::vector<Layer> layers;  // bottom first, as manifests have them
+  std::string name;           // how it was asked for
+  std::optional<Digest> manifest_digest;
+
+  // lowerdir elements for the daemon, top first.
+  std::vector<std::string> lowers() const;
+};
+
+// What a person typed:
+//   oci:DIR[:TAG]  oci-archive:FILE[:TAG]  docker-archive:FILE[:REF]   or a path, recognised by what is there:
+//   an OCI layout directory, an archive with oci-layout or manifest.json in it, a rootfs tarball, a directory.
+// Indexes are resolved for `platform`. A tarball or directory without configuration gets an empty config.
+// ENOENT, "no image for linux/arm64", "holds 3 images, name one of …" come with words.
+Result<Image> open_image(const std::string& reference, const Platform& platform);
+
+// Several plain tarballs or directories as one image, bottom first.
+Result<Image> image_from_layers(const std::vector<std::string>& bottom_to_top);
+
+}  // namespace acetate::image

@@ -1,0 +1,56 @@
+// How one lower layer is named on a command line, and opened.
+//
+//   /some/dir                                   a directory
+//   /some/layer.tar[.gz|.zst|…]                 a tarball, told by its content and not by its name
+//   //tar/KEY=VALUE[+KEY=VALUE…]/abs/path       a tarball that is part of a file, or whose digest is known:
+//                                               offset=N, length=N, digest=sha256-<hex>
+//
+// The third is fuse-overlayfs's plugin grammar (//PLUGIN/DATA/PATH) with a plugin that is always there. It is
+// how `acetate` hands layers inside archives to the daemon, so that nothing is unpacked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "layers/layer.h"
+
+namespace acetate {
+
+struct LayerSpec {
+  std::string path;
+  std::uint64_t offset = 0;
+  std::optional<std::uint64_t> length = {};  // to the end when absent
+  std::optional<Digest> digest = {};         // of the bytes named; trusted when given, computed otherwise
+  auto operator<=>(const LayerSpec&) const = default;
+};
+
+// EINVAL with words for a malformed //tar/ element; other plugins are ENOTSUP with words.
+Result<LayerSpec> parse_layer_spec(std::string_view element);
+// The text parse_layer_spec reads back; ':' and ',' and '\' in the path stay as they are (the option line
+// escapes them).
+std::string format_layer_spec(const LayerSpec& spec);
+
+// How the index of a tarball came about, for whoever reports it.
+struct OpenedLayer {
+  LayerPtr layer;
+  bool is_tar = false;
+  bool index_was_cached = false;
+  std::uint64_t entries = 0;             // of a tarball
+  std::uint64_t compressed_size = 0;     // of a tarball
+  std::uint64_t uncompressed_size = 0;   // of a tarball
+};
+
+// Opens a directory or tarball. `index_dir` is where layer indexes are kept
+// ($XDG_CACHE_HOME/acetate/index/v1 by default_index_dir()). ENOENT, "not a directory and not a tarball",
+// truncated or corrupt archives say which and where in words.
+Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir);
+
+// $ACETATE_CACHE, else $XDG_CACHE_HOME/acetate, else $HOME/.cache/acetate, else /var/cache/acetate for root
+// without HOME; plus "/index/v1".
+std::string default_index_dir();
+
+}  // namespace acetate

@@ -1,0 +1,37 @@
+// ByteSource: bytes that can be read at any offset. A file, a part of one, memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace acetate {
+
+// Thread-safe. pread fills `into` unless the end comes first: less than asked means the end.
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  virtual std::uint64_t size() const = 0;
+  virtual Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const = 0;
+  // Where the bytes lie plain in a file: the descriptor and the offset of our byte 0 in it.
+  struct Plain {
+    FdRef fd;
+    std::uint64_t offset;
+  };
+  virtual std::optional<Plain> plain() const { return std::nullopt; }
+};
+
+using SourcePtr = std::shared_ptr<const ByteSource>;
+
+// A whole file, or `length` bytes of it from `offset` on. EINVAL with words when the file is shorter.
+Result<SourcePtr> file_source(Fd fd);
+Result<SourcePtr> file_source(Fd fd, std::uint64_t offset, std::uint64_t length);
+SourcePtr memory_source(std::vector<std::byte> bytes);
+
+}  // namespace acetate
