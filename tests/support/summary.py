@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Adds up Meson's JUnit files: every skip with its reason, every failure by name, and one closing line."""
+import json
+import pathlib
+import sys
+import xml.etree.ElementTree as ET
+
+
+def reason_of(log: pathlib.Path, name: str) -> str:
+    """The last line a skipped program (exit 77) printed says why."""
+    try:
+        for line in log.read_text().splitlines():
+            test = json.loads(line)
+            if test["name"].split(":")[-1].strip().endswith(name) and test["result"] == "SKIP":
+                lines = [text for text in test.get("stdout", "").splitlines() if text.strip()]
+                return lines[-1] if lines else "no reason given"
+    except (OSError, ValueError, KeyError):
+        pass
+    return "no reason given"
+
+
+def broken_programs(log: pathlib.Path) -> list[str]:
+    """Programs that Meson calls failed: one that crashed leaves no test case behind to be counted."""
+    tests = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    return [test["name"] for test in tests if test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL")]
+
+
+def main() -> int:
+    passed = failed = skipped = 0
+    for file in map(pathlib.Path, sys.argv[1:]):
+        suite_name = file.name.removesuffix(".junit.xml")
+        failed_before = failed
+        for suite in ET.parse(file).getroot().iter("testsuite"):
+            for case in suite.iter("testcase"):
+                name = f'{suite_name}: {suite.get("name")}.{case.get("name")}'
+                if case.find("failure") is not None or case.find("error") is not None:
+                    failed += 1
+                    print(f"FAILED  {name}")
+                elif (skip := case.find("skipped")) is not None:
+                    skipped += 1
+                    why = skip.get("message") or (skip.text or "").strip()
+                    if not why:
+                        why = reason_of(file.with_name(f"{suite_name}.json"), case.get("name", ""))
+                    print(f"SKIPPED {name}: {why}")
+                else:
+                    passed += 1
+        broken = broken_programs(file.with_name(f"{suite_name}.json"))
+        if failed - failed_before < len(broken):
+            print(f"FAILED  {suite_name}: {', '.join(broken)}")
+            failed = failed_before + len(broken)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
