@@ -1,0 +1,55 @@
+// Plain bytes of a packed stream at any offset, by its checkpoints.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/result.h"
+#include "layers/stream/checkpoint.h"
+#include "layers/stream/format.h"
+#include "layers/stream/source.h"
+#include "layers/stream/span_cache.h"
+
+namespace acetate {
+
+// What reading has cost so far: for "of 600 MB this container read 14".
+struct DecodeCount {
+  std::uint64_t spans = 0;         // decoded, verified and handed out
+  std::uint64_t plain_bytes = 0;   // decoded (or read, where the tar is plain)
+  std::uint64_t packed_bytes = 0;  // read from the packed source for that
+  std::uint64_t starts = 0;        // decoders begun at a checkpoint; sequential readers begin one
+};
+
+class DecodedSource : public ByteSource {
+ public:
+  virtual DecodeCount counted() const noexcept = 0;
+};
+
+using DecodedSourcePtr = std::shared_ptr<const DecodedSource>;
+
+struct Seekable {
+  SourcePtr packed;
+  Format format = Format::unknown;
+  std::uint64_t plain_size = 0;
+  CheckpointTablePtr checkpoints;            // not looked at for Format::plain
+  SpanCache* cache = &SpanCache::process();  // outlives the source
+};
+
+// The source of plain bytes. Thread-safe.
+//
+// Uncompressed tars are passed straight through, plain() included. Otherwise reads are answered from decoded
+// spans: a reader that goes on where it was continues its decoder, any other begins at the checkpoint before.
+// Up to kLiveDecoders decoders are kept for readers to come. Each span is verified against its digest, where
+// there is one, before any byte of it is handed out.
+//
+// pread: what is damaged, does not verify or does not fit the table is EIO with words, logged once a source;
+// errors of the packed source keep their code. Never wrong bytes.
+//
+// EINVAL with words when the table is empty or does not begin at offset 0, EBADMSG when a plain source has not
+// the size expected, ENOTSUP for other formats.
+Result<DecodedSourcePtr> seekable_source(Seekable what);
+
+inline constexpr std::size_t kLiveDecoders = 4;
+
+}  // namespace acetate

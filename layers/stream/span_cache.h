@@ -1,0 +1,89 @@
+// SpanCache: decoded spans in memory, shared by all layers of the process under one cap of bytes.
+//
+// Lock order: a shard's mutex is a leaf; nothing else is locked, decoded or freed in bulk under it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/result.h"
+
+namespace acetate {
+
+// Decoded bytes, shared by readers and cache; freed when the last of them lets go.
+using SpanBytes = std::shared_ptr<const std::vector<std::byte>>;
+
+class SpanCache {
+ public:
+  static constexpr std::uint64_t kDefaultCapacity = std::uint64_t{128} << 20;
+
+  explicit SpanCache(std::uint64_t capacity_bytes = kDefaultCapacity) : capacity_(capacity_bytes) {}
+  SpanCache(const SpanCache&) = delete;
+  SpanCache& operator=(const SpanCache&) = delete;
+
+  // The one of the process. Never destroyed: sources of static lifetime may outlive everything.
+  static SpanCache& process();
+
+  struct Key {
+    std::uint64_t source;  // from new_source()
+    std::uint64_t span;
+    bool operator==(const Key&) const = default;
+  };
+  static std::uint64_t new_source() noexcept;
+
+  // The span, from memory or by `decode`. Readers who miss one span at the same time decode it once: the first
+  // calls `decode` (without any lock), the others wait and share its answer, the error too. An error is not
+  // kept. `decode` must not get() the same key.
+  Result<SpanBytes> get(Key key, const std::function<Result<SpanBytes>()>& decode);
+  // Drops all spans of a source. Those being decoded at the time may stay until they are evicted.
+  void forget(std::uint64_t source);
+
+  // Bytes held for later readers: at most the capacity. Spans in readers' hands are not counted.
+  std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+  void set_capacity(std::uint64_t bytes);
+
+ private:
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const noexcept;
+  };
+  // A decode under way.
+  struct Flight {
+    bool landed = false;
+    SpanBytes bytes;     // null: it failed
+    std::optional<Error> error;
+  };
+  struct Slot {
+    Key key;
+    SpanBytes bytes;
+    bool referenced = false;  // since the clock's hand came by
+  };
+  using Ring = std::list<Slot>;  // the hand stands at the front
+  struct Shard {
+    Mutex mutex;
+    std::condition_variable_any landed;
+    Ring ring GUARDED_BY(mutex);
+    std::unordered_map<Key, Ring::iterator, KeyHash> slots GUARDED_BY(mutex);
+    std::unordered_map<Key, std::shared_ptr<Flight>, KeyHash> flights GUARDED_BY(mutex);
+  };
+  static constexpr std::size_t kShards = 16;
+
+  Shard& shard_of(const Key& key) noexcept { return shards_[KeyHash()(key) % kShards]; }
+  void evict_down_to(std::uint64_t limit);
+
+  std::array<Shard, kShards> shards_;
+  std::atomic<std::uint64_t> bytes_ = 0;
+  std::atomic<std::uint64_t> capacity_;
+  std::atomic<std::size_t> hand_ = 0;  // the shard where the next eviction begins
+};
+
+}  // namespace acetate
