@@ -1,0 +1,19 @@
+#include "cli/command.h"
+
+#include <algorithm>
+
+namespace acetate::cli {
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table{};
+  return table;
+}
+
+const Command* find_command(std::string_view name) {
+  for (const auto& command : commands())
+    if (command.name == name || std::ranges::find(command.aliases, name) != command.aliases.end())
+      return &command;
+  return nullptr;
+}
+
+}  // namespace acetate::cli

@@ -1,0 +1,21 @@
+// acetate: the command people type. Everything is in run().
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/sys/call.h"
+#include "cli/app.h"
+
+int main(int argc, char** argv) {
+  if (auto installed = acetate::sys::install_faults_from_environment(); !installed) {
+    std::cerr << "acetate: " << installed.error().message() << '\n';
+    return 2;
+  }
+  acetate::log::set_program("acetate");
+  const std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const bool tty = ::isatty(STDERR_FILENO) == 1;
+  return acetate::cli::run(args, {.in = std::cin, .out = std::cout, .err = std::cerr, .tty = tty});
+}
