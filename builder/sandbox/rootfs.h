@@ -1,0 +1,55 @@
+// Rootfs: layers mounted as a root file system that can be written to, for one run or one build step.
+//
+// Made inside the holder. What is written lands in upper(), which stays readable after unmount() and is
+// removed with the object, together with files of other users and directories of mode 0 in it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/sandbox/holder.h"
+#include "builder/sandbox/scratch.h"
+#include "fs/mount.h"
+
+namespace acetate::sandbox {
+
+struct RootfsOptions {
+  std::string scratch_base;                    // where the scratch directory is made; one file system's worth of space
+  IdMode ids = IdMode::range;                  // single: every file is shown as root's, owners are not kept
+  bool read_only = false;                      // no upper at all
+  bool durable = false;                        // without it the upper is `volatile`: fsync is not passed on
+  std::optional<std::string> keep_upper = {};  // use and keep this directory as the upper
+  std::vector<std::string> mount_options = {}; // further -o options of the daemon (traces), as they are
+};
+
+class Rootfs {
+ public:
+  // `lowers` are lowerdir elements, top first (image::Image::lowers()); none at all means an empty root.
+  static Result<Rootfs> make(std::vector<std::string> lowers, const RootfsOptions& options);
+  Rootfs(Rootfs&&) noexcept = default;
+  Rootfs& operator=(Rootfs&&) noexcept;
+  ~Rootfs();
+
+  const std::string& path() const noexcept { return path_; }    // the mounted root
+  const std::string& upper() const noexcept { return upper_; }  // empty when read-only
+  // A directory beside the mount, not in it, for whoever runs something here (launch's scratch_dir).
+  const std::string& scratch() const noexcept { return run_; }
+  // After it the upper holds everything. EBUSY with words while in use; idempotent.
+  Result<void> unmount();
+
+ private:
+  Rootfs(Scratch scratch, std::string path, std::string upper, std::string run, std::string work)
+      : scratch_(std::move(scratch)),
+        path_(std::move(path)),
+        upper_(std::move(upper)),
+        run_(std::move(run)),
+        kept_work_(std::move(work)) {}
+  Scratch scratch_;
+  std::string path_, upper_, run_;
+  std::string kept_work_;  // the work directory beside a kept upper, which has to be on its file system
+  std::optional<fs::Mount> mount_;
+};
+
+}  // namespace acetate::sandbox
