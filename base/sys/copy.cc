@@ -108,4 +108,12 @@ Result<void> copy_file(FdRef from, FdRef to, const std::function<bool()>& keep_g
   return {};
 }
 
+Result<std::size_t> copy_file_range(FdRef from, std::uint64_t from_offset, FdRef to, std::uint64_t to_offset,
+                                    std::size_t length) {
+  auto in = static_cast<off64_t>(from_offset);
+  auto out = static_cast<off64_t>(to_offset);
+  return static_cast<std::size_t>(TRY(checked(
+      Call::copy_file_range, [&] { return ::copy_file_range(from.fd, &in, to.fd, &out, length, 0); })));
+}
+
 }  // namespace acetate::sys

@@ -2,6 +2,7 @@
 // holes stay holes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -19,5 +20,9 @@ Result<std::uint64_t> copy_range(FdRef from, std::uint64_t from_offset, FdRef to
 
 // A whole file into an empty one: reflink first, else copy_range; `to` ends with the size of `from`.
 Result<void> copy_file(FdRef from, FdRef to, const std::function<bool()>& keep_going = {});
+
+// copy_file_range(2) itself, once: 0 at the end of `from`. EXDEV, EOPNOTSUPP, EINVAL where it cannot be done.
+Result<std::size_t> copy_file_range(FdRef from, std::uint64_t from_offset, FdRef to, std::uint64_t to_offset,
+                                    std::size_t length);
 
 }  // namespace acetate::sys

@@ -28,6 +28,25 @@ Result<std::string> sized(Call call, Ask&& ask) {
   }
 }
 
+// There is no getxattrat(2) before Linux 6.13; the way through /proc is as old as /proc.
+std::string proc_path(FileAt at) {
+  return at.dir.fd == kWorkingDir.fd ? std::string(at.name) : std::string(ProcFdPath(at.dir).c_str()) + "/" + at.name;
+}
+
+Result<std::vector<std::string>> unpacked(Result<std::string> packed) {
+  std::vector<std::string> names;
+  if (!packed) {
+    if (packed.error().is(ENOTSUP)) return names;
+    return std::move(packed).error();
+  }
+  for (std::size_t at = 0; at < packed->size();) {
+    const std::size_t end = std::min(packed->find('\0', at), packed->size());
+    if (end > at) names.emplace_back(*packed, at, end - at);
+    at = end + 1;
+  }
+  return names;
+}
+
 }  // namespace
 
 Result<std::string> get_xattr(FdRef fd, const char* name) {
@@ -49,20 +68,22 @@ Result<void> remove_xattr(FdRef fd, const char* name) {
 
 Result<std::vector<std::string>> list_xattrs(FdRef fd) {
   const ProcFdPath path(fd);
-  auto packed = sized(Call::listxattr, [&](char* into, std::size_t size) {
+  return unpacked(sized(Call::listxattr, [&](char* into, std::size_t size) {
     return ::listxattr(path.c_str(), into, size);
-  });
-  std::vector<std::string> names;
-  if (!packed) {
-    if (packed.error().is(ENOTSUP)) return names;
-    return std::move(packed).error();
-  }
-  for (std::size_t at = 0; at < packed->size();) {
-    const std::size_t end = std::min(packed->find('\0', at), packed->size());
-    if (end > at) names.emplace_back(*packed, at, end - at);
-    at = end + 1;
-  }
-  return names;
+  }));
+}
+
+Result<std::string> get_xattr(FileAt at, const char* name) {
+  const std::string path = proc_path(at);
+  return sized(Call::getxattr,
+               [&](char* into, std::size_t size) { return ::lgetxattr(path.c_str(), name, into, size); });
+}
+
+Result<std::vector<std::string>> list_xattrs(FileAt at) {
+  const std::string path = proc_path(at);
+  return unpacked(sized(Call::listxattr, [&](char* into, std::size_t size) {
+    return ::llistxattr(path.c_str(), into, size);
+  }));
 }
 
 }  // namespace acetate::sys
