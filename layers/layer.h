@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
@@ -54,8 +55,9 @@ struct Attr {
 enum class Marker : std::uint8_t {
   none,      // an ordinary entry
   whiteout,  // there is nothing here, and nothing below shows; attr is meaningless
-  opaque,    // a directory that hides what the layers below have in it
+  opaque,    // a directory that hides what the layers below have in it; see also Layer::is_opaque
   link_to,   // a hard link to a path this layer does not hold: see Layer::link_target
+  metacopy,  // a regular file with its own attributes and the bytes of the file below it; see Layer::redirect
 };
 
 // Answer of lookup. `node` is held: the caller owes one release() (whiteouts have no node and owe nothing).
@@ -143,10 +145,19 @@ class Layer {
   // Where an entry with Marker::link_to points: a path from the root of the image.
   virtual Result<std::string> link_target(Node /*node*/) const { return Error(EINVAL); }
 
+  // What a merge has to know of a held directory, and only while layers lie below: so that a layer which must
+  // go to the disk for it is asked late, and not at each lookup. A layer whose lookup always tells by
+  // Marker::opaque needs to answer this for its root only, which no lookup ever finds.
+  virtual Result<bool> is_opaque(Node /*dir*/) const { return false; }
+  // Where the layers below have what belongs to this directory or metacopy file, when it is not the same name
+  // in the same directory (the kernel overlay's "redirect"): "/a/b" from the root, or the name of a sibling.
+  virtual Result<std::optional<std::string>> redirect(Node /*node*/) const { return std::optional<std::string>(); }
+
   // SHA-256 of a regular file's bytes where it is known without reading them; nothing yet otherwise.
   virtual Result<std::optional<Digest>> content_id(Node /*node*/) const { return std::optional<Digest>(); }
 
-  // Takes another hold of a held node, or gives one back. Layers whose nodes cost nothing do nothing.
+  // Takes another hold of a held node, or gives one back. Layers whose nodes cost nothing do nothing. Of the
+  // root, they may be called in pairs.
   virtual void hold(Node /*node*/) const noexcept {}
   virtual void release(Node /*node*/) const noexcept {}
 

@@ -11,8 +11,12 @@
 // is_directory_opaque; image-spec layer.md "Whiteouts".
 #pragma once
 
+#include <sys/types.h>
+
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -33,6 +37,12 @@ DecodedName decode_name(std::string_view on_disk_name) noexcept;
 // "user.overlay.*", "user.fuseoverlayfs.*", "*.override_stat". Nested ones ("*.overlay.overlay.*") do, with
 // one level of escape taken off, as ovl_is_escaped_xattr() has it.
 bool is_private_xattr(std::string_view name) noexcept;
+// What a user sees an attribute on disk as: itself, one escape less, or nothing for a private one.
+std::optional<std::string> visible_xattr(std::string_view on_disk_name);
+// The other way, for an overlay that lets a nested one keep its marks in it: "user.overlay.opaque" is stored as
+// "user.overlay.overlay.opaque". Nothing for names that can only be ours ("user.fuseoverlayfs.*",
+// "*.override_stat"), which are refused.
+std::optional<std::string> stored_xattr(std::string_view visible_name);
 
 // How an upper directory is written: found out once by trying, in its work directory.
 struct WriteDialect {
@@ -52,5 +62,7 @@ bool is_device_whiteout(mode_t mode, dev_t rdev) noexcept;
 enum class Opacity { none, opaque, has_xattr_whiteouts };  // the last: overlay.opaque is "x"
 // By xattr only (the file dialect shows in the listing). A file system without xattrs says none.
 Result<Opacity> read_opacity(FdRef dir);
+// The same for whoever has listed its attributes already.
+Result<Opacity> read_opacity(FdRef dir, const std::vector<std::string>& xattr_names);
 
 }  // namespace acetate
