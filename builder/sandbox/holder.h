@@ -22,19 +22,21 @@ enum class IdMode {
 };
 
 struct HolderPlan {
-  IdMode mode;
+  IdMode mode = IdMode::none;
   std::vector<sys::IdRange> uids, gids;  // what to map; empty for `none`
-  std::string why;                       // in words, for doctor and -v: "no entry for alice in /etc/subuid"
+  bool own_pids = true;  // its own pid namespace; false where /proc cannot be mounted anew (masked by a container)
+  std::string why;       // in words, for doctor and -v: "no entry for alice in /etc/subuid"
 };
 
 // Decides by looking and by really trying; does nothing lasting.
 Result<HolderPlan> plan_holder();
 
-// Forks. The child becomes the holder: new user namespace (unless `none`) and mount namespace, mounts private,
-// then runs `body` and exits with what it returns. The parent forwards SIGINT, SIGTERM, SIGHUP, SIGQUIT, waits,
-// and returns the holder's exit code (128+n for a signal). If the parent dies the holder is killed, and with it
-// every mount. EPERM/ENOSPC with words and the way out when user namespaces are forbidden.
-// Precondition: the process has one thread.
+// Forks. The child becomes the holder: new user namespace (unless `none`), mount and pid namespace, mounts
+// private; in it `body` runs and its value is the holder's exit code. The parent forwards SIGINT, SIGTERM,
+// SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 (but for those of a terminal, which reach the whole process group anyway),
+// waits, and returns the holder's exit code (128+n for a signal). If the parent dies, the holder is killed, and
+// with it every mount and every process. EPERM/ENOSPC with words and the way out when user namespaces are
+// forbidden. Precondition: the process has one thread.
 Result<int> run_in_holder(const HolderPlan& plan, const std::function<int()>& body);
 
 }  // namespace acetate::sandbox

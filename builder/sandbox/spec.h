@@ -2,13 +2,13 @@
 // it, to_oci_config() turns it into a runtime-spec config.json and launch() is the only code that acts on it.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/sys/process.h"
+#include "base/sys/userns.h"
 #include "builder/sandbox/holder.h"
 
 namespace acetate::sandbox {
@@ -18,9 +18,21 @@ struct MountPoint {
   std::string source;  // bind: an absolute path on the host
   std::string target;  // absolute, in the container
   bool writable = true;
+  // Flags of the source's own mount, which a bind inside a user namespace must repeat: nosuid, nodev, noexec.
+  // launch() finds them.
+  std::vector<std::string> locked = {};
+  bool has_submounts = false;  // of a bind: read-only must then reach them too; launch() finds out
 };
 
 enum class Network { host, none };
+
+// What the description depends on that nobody wishes but the system has. launch() fills it in.
+struct Surroundings {
+  bool cgroup_v2 = false;    // the unified hierarchy alone
+  bool fresh_sysfs = false;  // a new sysfs may be mounted with the host's network
+  // The ids of a child user namespace, as maps from our namespace; empty: the container shares ours.
+  std::vector<sys::IdRange> child_uids = {}, child_gids = {};
+};
 
 struct Spec {
   std::string rootfs;                  // a mounted root
@@ -36,7 +48,8 @@ struct Spec {
   bool read_only = false;
   bool terminal = false;
   std::vector<std::string> capabilities;  // "CAP_CHOWN" …
-  IdMode ids = IdMode::range;             // single: root emulation filter is added
+  IdMode ids = IdMode::range;             // single: root emulation filter is added, and everybody is root
+  Surroundings surroundings = {};
 };
 
 // Docker's fourteen, which package managers in builds expect; podman's eleven, the default of `run`.
@@ -58,11 +71,14 @@ Result<User> resolve_user(const std::string& rootfs, const std::string& text);
 
 // Which OCI runtime works here, found by really running `true`-like nothing in an empty bundle: runc, then
 // crun, or $ACETATE_RUNTIME. The answer is remembered for the process. ENOENT with words naming each and why.
+// Inside the holder.
 Result<std::string> find_runtime();
 
 // Prepares the root (mount points for /dev, /proc, /sys as real directories, working directory made inside),
 // runs the process to its end, and kills whatever it left running. Exit codes as podman's: 126 cannot be
-// executed, 127 not found; those are results, not errors. `stdio`: descriptors for 0, 1, 2 (ours when -1).
+// executed, 127 not found; those are results, not errors, and said on the log. Mount points that had to be made
+// in the root are taken away again. Forwards signals meanwhile. `stdio`: descriptors for 0, 1, 2 (ours when -1);
+// with spec.terminal `in` and `out` are our side of the container's terminal.
 struct Stdio {
   FdRef in, out, err;
 };

@@ -1,0 +1,39 @@
+// Waiting for a child while handing on the signals that were meant for it.
+#pragma once
+
+#include <csignal>
+
+#include "base/result.h"
+#include "base/sys/process.h"
+
+namespace acetate::sandbox {
+
+// Blocks what is forwarded, and SIGCHLD, until the object goes. Made before the child is started, so that no
+// signal falls between; a child starts with them blocked too and calls restore() (sys::spawn unblocks all).
+class HeldSignals {
+ public:
+  HeldSignals();
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+  ~HeldSignals() { restore(); }
+  void restore() noexcept;
+
+  // The next signal, whichever comes.
+  Result<siginfo_t> next() const;
+  // The set that is held, for signalfd(2).
+  const sigset_t& set() const noexcept { return held_; }
+
+ private:
+  sigset_t held_, before_;
+  struct sigaction child_before_;
+  bool active_ = true;
+};
+
+// Whether a signal is to be handed on to a child of the same process group: what the terminal sends (^C) the
+// child has got already.
+bool is_for_child(const siginfo_t& info) noexcept;
+
+// Waits for the child to end, forwarding meanwhile.
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child);
+
+}  // namespace acetate::sandbox
