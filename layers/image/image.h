@@ -23,11 +23,22 @@ struct Platform {
 };
 Platform host_platform();
 
+struct History {
+  std::string created = {};  // RFC 3339
+  std::string created_by = {};
+  std::string author = {};
+  std::string comment = {};
+  bool empty_layer = false;
+  bool operator==(const History&) const = default;
+};
+
 // The part of the OCI image config (image-spec config.md) that we act on; `raw` keeps the whole document, so
-// that unknown keys survive being read and written.
+// that unknown keys survive being read and written (layers/image/config.h does both).
 struct Config {
   Platform platform;
-  std::vector<std::string> env;         // "K=V"
+  std::string created;  // RFC 3339, "" when not said
+  std::string author;
+  std::vector<std::string> env;  // "K=V"
   std::vector<std::string> entrypoint;
   std::vector<std::string> cmd;
   std::string working_dir;
@@ -36,13 +47,18 @@ struct Config {
   std::vector<std::string> exposed_ports;  // "80/tcp", sorted
   std::vector<std::string> volumes;
   std::string stop_signal;
-  std::vector<Digest> diff_ids;            // bottom first
-  std::string raw;                         // JSON, as read
+  std::string healthcheck;  // JSON of the value, "" when there is none
+  std::vector<std::string> onbuild;
+  std::vector<std::string> shell;
+  std::vector<Digest> diff_ids;  // bottom first
+  std::vector<History> history;  // oldest first
+  std::string raw;               // JSON, as read
 };
 
 struct Layer {
-  LayerSpec spec;           // where its bytes are
-  Digest digest;            // of the blob as it lies there
+  LayerSpec spec;  // where its bytes are
+  std::optional<Digest> digest =
+      {};  // of the blob as it lies there; directories and plain tarballs have none yet
   std::string media_type;
   std::uint64_t size = 0;
 };
@@ -58,8 +74,9 @@ struct Image {
 };
 
 // What a person typed:
-//   oci:DIR[:TAG]  oci-archive:FILE[:TAG]  docker-archive:FILE[:REF]   or a path, recognised by what is there:
-//   an OCI layout directory, an archive with oci-layout or manifest.json in it, a rootfs tarball, a directory.
+//   oci:DIR[:TAG]  oci-archive:FILE[:TAG]  docker-archive:FILE[:REF]   or a path, recognised by what is
+//   there: an OCI layout directory, an archive with oci-layout or manifest.json in it, a rootfs tarball, a
+//   directory.
 // Indexes are resolved for `platform`. A tarball or directory without configuration gets an empty config.
 // ENOENT, "no image for linux/arm64", "holds 3 images, name one of …" come with words.
 Result<Image> open_image(const std::string& reference, const Platform& platform);

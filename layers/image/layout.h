@@ -12,14 +12,9 @@
 #include "base/digest.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "layers/image/descriptor.h"
 
 namespace acetate::image {
-
-struct Descriptor {
-  std::string media_type;
-  Digest digest;
-  std::uint64_t size = 0;
-};
 
 // A blob being written: bytes go to a temporary file and are hashed on the way. Dropped without commit() it
 // leaves nothing.
@@ -27,8 +22,8 @@ class BlobWriter {
  public:
   virtual ~BlobWriter() = default;
   virtual Result<void> write(std::span<const std::byte> bytes) = 0;
-  // Syncs and publishes under its digest with one rename. Success says the bytes are there, not that this call
-  // put them.
+  // Syncs and publishes under its digest with one rename. Success says the bytes are there, not that this
+  // call put them.
   virtual Result<Descriptor> commit(std::string media_type) = 0;
 };
 

@@ -1,0 +1,139 @@
+#include "layers/image/docker_archive.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "layers/image/config.h"
+#include "layers/image/media_type.h"
+#include "layers/image/oci_image.h"
+#include "layers/image/platform.h"
+
+namespace acetate::image {
+
+namespace {
+
+struct Item {
+  std::string config;
+  std::vector<std::string> tags;
+  std::vector<std::string> layers;
+};
+
+Result<std::vector<Item>> read_items(const ImageFiles& files) {
+  auto text = read_document(files, "manifest.json");
+  if (!text && text.error().is(ENOENT)) {
+    if (files.locate("repositories"))
+      return fail(ENOTSUP,
+                  "{} is an archive of docker before 1.10, without manifest.json; load and save it again",
+                  files.where());
+    return fail(ENOENT, "{} is not a docker archive: it has no manifest.json", files.where());
+  }
+  if (!text) return std::move(text).error();
+  const std::string what = fmt::format("manifest.json in {}", files.where());
+  const Json document = TRY(parse_json(*text, what));
+  if (!document.is_array()) return fail(EINVAL, "{} is not a list of images", what);
+  std::vector<Item> items;
+  for (const auto& each : document) {
+    const auto reader = TRY(ObjectReader::make(each, what));
+    items.push_back({.config = TRY(reader.string("Config")),
+                     .tags = TRY(reader.strings("RepoTags")),
+                     .layers = TRY(reader.strings("Layers"))});
+  }
+  if (items.empty()) return fail(ENOENT, "{} holds no image", files.where());
+  return items;
+}
+
+std::string names_of(const std::vector<Item>& items) {
+  std::string out;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i].tags.empty()) out += fmt::format("{}@{}", out.empty() ? "" : ", ", i);
+    for (const auto& tag : items[i].tags) out += (out.empty() ? "" : ", ") + tag;
+  }
+  return out;
+}
+
+Result<Item> choose(const ImageFiles& files, std::vector<Item> items,
+                    const std::optional<std::string>& reference) {
+  if (!reference) {
+    if (items.size() == 1) return std::move(items[0]);
+    return fail(EINVAL, "{} holds {} images, name one of: {}", files.where(), items.size(), names_of(items));
+  }
+  if (reference->starts_with('@')) {
+    std::size_t number = items.size();
+    const char* end = reference->data() + reference->size();
+    const auto [stop, error] = std::from_chars(reference->data() + 1, end, number);
+    if (error == std::errc() && stop == end && number < items.size()) return std::move(items[number]);
+  }
+  for (auto& item : items)
+    if (std::ranges::any_of(item.tags, [&](const auto& tag) { return same_image_name(tag, *reference); }))
+      return std::move(item);
+  return fail(ENOENT, "{} holds no image named \"{}\"; it holds {}", files.where(), *reference,
+              names_of(items));
+}
+
+// The digest in names like "blobs/sha256/<hex>", "<hex>.json" and "sha256:<hex>", by which writers of
+// archives name a file after its content.
+std::optional<Digest> digest_in_name(std::string_view name) {
+  constexpr std::string_view blobs = "blobs/sha256/";
+  if (name.starts_with(blobs)) name.remove_prefix(blobs.size());
+  if (name.ends_with(".json")) name.remove_suffix(5);
+  if (name.starts_with("sha256:")) name.remove_prefix(7);
+  const auto digest = Digest::parse(fmt::format("sha256:{}", name));
+  return digest ? std::optional(*digest) : std::nullopt;
+}
+
+Result<Config> read_config(const ImageFiles& files, const std::string& name) {
+  auto text = read_document(files, name);
+  if (!text && text.error().is(ENOENT))
+    return fail(ENOENT,
+                "{} has no file \"{}\", which should be the image's config; the archive is incomplete",
+                files.where(), name);
+  if (!text) return std::move(text).error();
+  const auto named = digest_in_name(name);
+  if (const auto found = Digest::of(*text); named && *named != found)
+    return fail(EBADMSG, "the config {} in {} is damaged or not what it says: its digest is {}", name,
+                files.where(), found.str());
+  return parse_config(*text, fmt::format("the image config {} in {}", name, files.where()));
+}
+
+Result<Layer> locate_layer(const ImageFiles& files, const std::string& name, const Digest& diff_id) {
+  auto spec = files.locate(name);
+  if (!spec && spec.error().is(ENOENT))
+    return fail(ENOENT, "{} has no file \"{}\", which should be a layer; the archive is incomplete",
+                files.where(), name);
+  if (!spec) return std::move(spec).error();
+  const auto compression = TRY(compression_at(*spec));
+  Layer layer{.spec = *std::move(spec), .media_type = std::string(kOciLayer)};
+  layer.size = *layer.spec.length;
+  if (compression.empty()) {
+    layer.digest = diff_id;  // which is of the uncompressed tarball, and that is what lies here
+  } else if (compression == "gzip" || compression == "zstd") {
+    layer.media_type += "+" + compression;
+    if (name.starts_with("blobs/sha256/")) layer.digest = digest_in_name(name);
+  } else {
+    return fail(ENOTSUP, "the layer {} in {} is compressed with {}, which no image layer is", name,
+                files.where(), compression);
+  }
+  layer.spec.digest = layer.digest;
+  return layer;
+}
+
+}  // namespace
+
+Result<Image> read_docker_archive(const ImageFiles& files, const std::optional<std::string>& reference,
+                                  const Platform& platform) {
+  const Item item = TRY(choose(files, TRY(read_items(files)), reference));
+  Image image;
+  image.config = TRY(read_config(files, item.config));
+  if (!image.config.platform.architecture.empty() && !platform_rank(platform, image.config.platform))
+    return fail(ENOENT, "{} has no image for {}; it has {}", files.where(), format_platform(platform),
+                format_platform(image.config.platform));
+  const auto& diff_ids = image.config.diff_ids;
+  if (diff_ids.size() != item.layers.size())
+    return fail(EINVAL, "manifest.json in {} lists {} layers and the config speaks of {}", files.where(),
+                item.layers.size(), diff_ids.size());
+  for (std::size_t i = 0; i < diff_ids.size(); ++i)
+    image.layers.push_back(TRY(locate_layer(files, item.layers[i], diff_ids[i])));
+  return image;
+}
+
+}  // namespace acetate::image

@@ -1,0 +1,90 @@
+#include "layers/image/platform.h"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace acetate::image {
+
+namespace {
+
+struct Alias {
+  std::string_view name;
+  std::string_view architecture;
+  std::string_view variant;
+};
+
+// What uname(2) and people say, as GOARCH says it.
+constexpr Alias kAliases[] = {
+    {"x86_64", "amd64", ""}, {"x86-64", "amd64", ""}, {"aarch64", "arm64", ""},
+    {"armv8l", "arm", "v7"}, {"armv7l", "arm", "v7"}, {"armhf", "arm", "v7"},
+    {"armv6l", "arm", "v6"}, {"armel", "arm", "v6"},  {"i386", "386", ""},
+    {"i686", "386", ""},     {"i586", "386", ""},     {"loongarch64", "loong64", ""},
+};
+
+Platform canonical(Platform platform) {
+  for (const auto& alias : kAliases) {
+    if (platform.architecture != alias.name) continue;
+    platform.architecture = alias.architecture;
+    if (platform.variant.empty()) platform.variant = alias.variant;
+  }
+  return platform;
+}
+
+// The number in "v7"; the variant an architecture has when it names none.
+std::optional<int> level(const Platform& platform) {
+  std::string_view text = platform.variant;
+  if (text.empty()) {
+    if (platform.architecture == "arm64") return 8;
+    if (platform.architecture == "arm") return 7;
+    return 1;
+  }
+  if (text.starts_with('v')) text.remove_prefix(1);
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+Platform host_platform() {
+  struct utsname name {};
+  if (::uname(&name) != 0)
+    return {.os = "linux", .architecture = "amd64"};  // it fails for a bad pointer only
+  return canonical({.os = "linux", .architecture = name.machine});
+}
+
+Result<Platform> parse_platform(std::string_view text) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at <= text.size();) {
+    const auto slash = std::min(text.find('/', at), text.size());
+    parts.emplace_back(text.substr(at, slash - at));
+    at = slash + 1;
+  }
+  const bool empty_part = std::ranges::any_of(parts, [](const auto& part) { return part.empty(); });
+  if (empty_part || parts.size() > 3)
+    return fail(EINVAL, "\"{}\" is not a platform; say OS/ARCHITECTURE[/VARIANT], like linux/arm64", text);
+  if (parts.size() == 1) parts.insert(parts.begin(), "linux");
+  Platform platform{.os = parts[0], .architecture = parts[1]};
+  if (parts.size() == 3) platform.variant = parts[2];
+  return canonical(std::move(platform));
+}
+
+std::string format_platform(const Platform& platform) {
+  auto text = platform.os + "/" + platform.architecture;
+  if (!platform.variant.empty()) text += "/" + platform.variant;
+  return text;
+}
+
+std::optional<int> platform_rank(const Platform& want_as_said, const Platform& have_as_said) {
+  const Platform want = canonical(want_as_said), have = canonical(have_as_said);
+  if (want.os != have.os || want.architecture != have.architecture) return std::nullopt;
+  const auto wanted = level(want), there = level(have);
+  if (!wanted || !there) return want.variant == have.variant ? std::optional(0) : std::nullopt;
+  if (*there > *wanted) return std::nullopt;
+  return *wanted - *there;
+}
+
+}  // namespace acetate::image
