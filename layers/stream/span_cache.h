@@ -12,8 +12,8 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
-#include <vector>
 
 #include "base/mutex.h"
 #include "base/result.h"
@@ -21,7 +21,12 @@
 namespace acetate {
 
 // Decoded bytes, shared by readers and cache; freed when the last of them lets go.
-using SpanBytes = std::shared_ptr<const std::vector<std::byte>>;
+struct DecodedSpan {
+  std::unique_ptr<std::byte[]> data;
+  std::size_t size = 0;
+  std::span<const std::byte> bytes() const noexcept { return {data.get(), size}; }
+};
+using SpanBytes = std::shared_ptr<const DecodedSpan>;
 
 class SpanCache {
  public:
@@ -78,7 +83,9 @@ class SpanCache {
   static constexpr std::size_t kShards = 16;
 
   Shard& shard_of(const Key& key) noexcept { return shards_[KeyHash()(key) % kShards]; }
+  void keep(Shard& shard, Key key, const SpanBytes& bytes) REQUIRES(shard.mutex);
   void evict_down_to(std::uint64_t limit);
+  SpanBytes evict_one_locked(Shard& shard) REQUIRES(shard.mutex);
 
   std::array<Shard, kShards> shards_;
   std::atomic<std::uint64_t> bytes_ = 0;

@@ -1,0 +1,48 @@
+#include "layers/stream/decoder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace acetate {
+
+Error Decoder::damaged(Format format, std::string_view what) const {
+  return fail(EBADMSG, "damaged {} data at byte {} of the packed stream (byte {} of the tar inside): {}",
+              describe(format), packed_.position(), plain_offset_, what);
+}
+
+Error Decoder::cut_off(Format format) const {
+  return fail(EBADMSG,
+              "the {} data ends too early, after {} bytes of the packed stream ({} bytes of the tar inside): it "
+              "was cut off, perhaps by an interrupted download",
+              describe(format), packed_.position(), plain_offset_);
+}
+
+namespace {
+
+class PlainDecoder final : public Decoder {
+ public:
+  explicit PlainDecoder(PackedReader packed) : Decoder(std::move(packed), 0) {}
+
+  Result<std::size_t> read(std::span<std::byte> into, Stop) override {
+    const auto ahead = TRY(packed_.ahead());
+    const std::size_t count = std::min(into.size(), ahead.size());
+    if (count == 0) {
+      at_end_ = true;
+      return count;
+    }
+    std::memcpy(into.data(), ahead.data(), count);
+    packed_.move(static_cast<std::ptrdiff_t>(count));
+    plain_offset_ += count;
+    return count;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Decoder> plain_decoder(PackedReader packed) {
+  return std::make_unique<PlainDecoder>(std::move(packed));
+}
+
+}  // namespace acetate
