@@ -71,7 +71,7 @@ class Expander {
         ++at_;
         return Both{std::move(whole), std::move(words).finish()};
       }
-      if (c == '\'' || c == '"') {
+      if (!options_.plain_quotes && (c == '\'' || c == '"')) {
         const std::string part = TRY(c == '"' ? double_quoted(raw_escapes) : single_quoted());
         whole += part;
         words.add_raw(part);

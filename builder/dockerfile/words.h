@@ -23,6 +23,7 @@ struct WordOptions {
   bool raw_quotes = false;   // leave quotes where they are
   bool raw_escapes = false;  // leave escapes where they are
   bool skip_unset = false;   // leave $V of an unset V as it is written
+  bool plain_quotes = false; // quotes are characters like any other, as in a here-document
 };
 
 // One word: blanks in it stay. EINVAL with words for unbalanced quotes, bad substitutions and ${V:?m}.

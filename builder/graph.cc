@@ -1,0 +1,100 @@
+#include "builder/graph.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include "builder/dockerfile/suggest.h"
+
+namespace acetate::build {
+
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+// The last stage of that name before stage number `before`: where a name is given twice, the later wins.
+std::optional<std::size_t> find_stage(const dockerfile::Dockerfile& file, std::string_view name, std::size_t before) {
+  const std::string wanted = lower(name);
+  for (std::size_t n = before; n-- > 0;)
+    if (!file.stages[n].name.empty() && file.stages[n].name == wanted) return n;
+  return std::nullopt;
+}
+
+std::optional<std::size_t> stage_number(std::string_view text, std::size_t before) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number >= before) return std::nullopt;
+  return number;
+}
+
+void need(const dockerfile::Dockerfile& file, const Graph& graph, std::size_t stage, std::vector<bool>& seen) {
+  if (seen[stage]) return;
+  seen[stage] = true;
+  if (graph.bases[stage].kind == Origin::Kind::stage) need(file, graph, graph.bases[stage].stage, seen);
+  for (const dockerfile::Instruction& instruction : file.stages[stage].body) {
+    const auto* copy = std::get_if<dockerfile::Copy>(&instruction.what);
+    if (copy == nullptr || !copy->from) continue;
+    const Origin from = resolve_from(file, *copy->from, stage);
+    if (from.kind == Origin::Kind::stage) need(file, graph, from.stage, seen);
+  }
+}
+
+}  // namespace
+
+std::string stage_name(const dockerfile::Dockerfile& file, std::size_t stage) {
+  const std::string& name = file.stages[stage].name;
+  return name.empty() ? fmt::format("stage-{}", stage) : name;
+}
+
+Origin resolve_from(const dockerfile::Dockerfile& file, std::string_view name, std::size_t before) {
+  if (const auto stage = find_stage(file, name, before)) return {Origin::Kind::stage, *stage};
+  if (const auto stage = stage_number(name, before)) return {Origin::Kind::stage, *stage};
+  return {Origin::Kind::image, 0, std::string(name)};
+}
+
+Result<std::size_t> find_target(const dockerfile::Dockerfile& file, std::string_view target) {
+  if (target.empty()) return file.stages.size() - 1;
+  if (const auto stage = find_stage(file, target, file.stages.size())) return *stage;
+  if (const auto stage = stage_number(target, file.stages.size())) return *stage;
+  std::vector<std::string_view> names;
+  for (const auto& stage : file.stages)
+    if (!stage.name.empty()) names.push_back(stage.name);
+  return fail(EINVAL, "{}: there is no stage \"{}\" to build{}", file.source.name, target,
+              dockerfile::did_you_mean(target, names));
+}
+
+Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view target, const GlobalScope& scope) {
+  Graph graph{.target = TRY(find_target(file, target))};
+  for (std::size_t n = 0; n < file.stages.size(); ++n) {
+    const dockerfile::Stage& stage = file.stages[n];
+    auto base = dockerfile::expand(stage.base, scope.lookup(), {.escape = file.directives.escape});
+    if (!base) return file.source.complain(stage.place, stage.base, base.error().message());
+    if (const auto earlier = find_stage(file, *base, n)) {
+      graph.bases.push_back({Origin::Kind::stage, *earlier});
+    } else if (*base == "scratch") {
+      graph.bases.push_back({Origin::Kind::scratch});
+    } else {
+      graph.bases.push_back({Origin::Kind::image, 0, *std::move(base)});
+    }
+  }
+  std::vector<bool> seen(file.stages.size());
+  need(file, graph, graph.target, seen);
+  for (std::size_t n = 0; n < seen.size(); ++n) {
+    if (!seen[n]) continue;
+    // Complain of an empty name only where it is used: a pruned stage may lean on an ARG nobody gave.
+    if (graph.bases[n].kind == Origin::Kind::image && graph.bases[n].image.empty())
+      return file.source.complain(file.stages[n].place, file.stages[n].base,
+                                  fmt::format("the base name \"{}\" expands to nothing; is its ARG declared before the "
+                                              "first FROM, or given by --build-arg?",
+                                              file.stages[n].base));
+    graph.needed.push_back(n);
+  }
+  return graph;
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,123 @@
+#include "builder/plan.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/rel_path.h"
+#include "builder/dockerfile/parse.h"
+#include "builder/stage_planner.h"
+
+namespace acetate::build {
+
+StagePlanner::StagePlanner(const dockerfile::Dockerfile& file, std::size_t stage, image::Config base, StageArgs args,
+                           const PlanOptions& options)
+    : file_(file),
+      stage_(stage),
+      options_(options),
+      config_(std::move(base)),
+      args_(std::move(args)),
+      source_(&file.source),
+      escape_(file.directives.escape) {}
+
+Result<PlannedStage> StagePlanner::run() && {
+  TRY(check_platform());
+  if (!get_env(config_.env, "PATH"))
+    set_env(config_.env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  TRY(run_triggers());
+  for (const dockerfile::Instruction& each : file_.stages[stage_].body) TRY(instruction(each));
+  return PlannedStage{std::move(steps_), std::move(args_), std::move(config_)};
+}
+
+// Only the machine's own platform can be built for. The variable forms expand in the global scope, which for
+// the platform arguments says the same as the stage's.
+Result<void> StagePlanner::check_platform() {
+  const dockerfile::Stage& stage = file_.stages[stage_];
+  if (!stage.platform) return {};
+  dockerfile::Instruction from{.place = stage.place, .original = stage.original, .what = dockerfile::Arg{}};
+  current_ = &from;
+  for (const char* name : {"BUILDPLATFORM", "TARGETPLATFORM", "BUILDOS", "TARGETOS", "BUILDARCH", "TARGETARCH"})
+    args_.declare(name, std::nullopt);
+  const std::string wanted = TRY(expand(*stage.platform));
+  const image::Platform host = image::host_platform();
+  const std::string ours = host.os + "/" + host.architecture;
+  if (wanted.empty() || wanted == ours || wanted.starts_with(ours + "/")) return {};
+  return not_yet("--platform", fmt::format("building for {} on {}", wanted, ours));
+}
+
+Result<void> StagePlanner::run_triggers() {
+  const std::vector<std::string> triggers = std::exchange(config_.onbuild, {});
+  for (const std::string& trigger : triggers) {
+    const dockerfile::Lines lines =
+        TRY(dockerfile::split_lines(trigger, fmt::format("ONBUILD trigger of {}", file_.stages[stage_].base)));
+    source_ = &lines.source;
+    in_trigger_ = true;
+    escape_ = '\\';
+    for (const dockerfile::Line& line : lines.lines) {
+      const dockerfile::Node node = TRY(dockerfile::parse_line(line, lines.source, escape_));
+      TRY(instruction(TRY(dockerfile::parse_instruction(node, lines.source))));
+    }
+  }
+  source_ = &file_.source;
+  in_trigger_ = false;
+  escape_ = file_.directives.escape;
+  return {};
+}
+
+Result<void> StagePlanner::instruction(const dockerfile::Instruction& instruction) {
+  current_ = &instruction;
+  return std::visit([this](const auto& what) { return plan(what); }, instruction.what);
+}
+
+void StagePlanner::add(decltype(Step::what) what, std::string created_by) {
+  Step step{.place = in_trigger_ ? file_.stages[stage_].place : current_->place,
+            .title = current_->original,
+            .created_by = std::move(created_by),
+            .on_build = in_trigger_,
+            .after = config_,
+            .what = std::move(what)};
+  steps_.push_back(std::move(step));
+}
+
+Result<std::string> StagePlanner::expand(std::string_view word) {
+  auto value = dockerfile::expand(word, args_.lookup(config_.env), {.escape = escape_});
+  if (!value) return complain(word, value.error().message());
+  return *std::move(value);
+}
+
+Result<std::string> StagePlanner::expand_heredoc(std::string_view content) {
+  auto value = dockerfile::expand(content, args_.lookup(config_.env), {.escape = escape_, .plain_quotes = true});
+  if (!value) return complain("", value.error().message());
+  return *std::move(value);
+}
+
+Error StagePlanner::complain(std::string_view at, std::string_view words) const {
+  return source_->complain(current_->place, at, words);
+}
+
+Error StagePlanner::not_yet(std::string_view at, std::string_view feature) const {
+  return fail(ENOTSUP, "{}", complain(at, fmt::format("{} is not supported yet", feature)).message());
+}
+
+std::vector<std::string> StagePlanner::shell_argv(const std::string& text) const {
+  std::vector<std::string> argv = config_.shell;
+  if (argv.empty()) argv = {"/bin/sh", "-c"};
+  argv.push_back(text);
+  return argv;
+}
+
+std::vector<std::string> StagePlanner::argv_of(const dockerfile::CommandLine& command) const {
+  if (!command.shell) return command.words;
+  return command.words.empty() ? std::vector<std::string>() : shell_argv(command.words.front());
+}
+
+std::string join_path(std::string_view cwd, std::string_view path) {
+  const std::string joined = path.starts_with('/') ? std::string(path) : fmt::format("{}/{}", cwd, path);
+  const auto clean = RelPath::parse_clamped(joined);
+  return "/" + (clean ? clean->str() : std::string());
+}
+
+Result<PlannedStage> plan_stage(const dockerfile::Dockerfile& file, std::size_t stage, image::Config base,
+                                StageArgs args, const PlanOptions& options) {
+  return StagePlanner(file, stage, std::move(base), std::move(args), options).run();
+}
+
+}  // namespace acetate::build

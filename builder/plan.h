@@ -1,0 +1,31 @@
+// A stage planned: instructions in, steps out.
+//
+// Possible without running anything, because what a variable holds depends only on the base image's
+// configuration and on the instructions before.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "builder/step.h"
+#include "builder/variables.h"
+
+namespace acetate::build {
+
+struct PlannedStage {
+  std::vector<Step> steps;
+  StageArgs args;        // what a stage built FROM this one inherits
+  image::Config config;  // at the end
+};
+
+struct PlanOptions {
+  bool network = true;  // what RUN gets that does not say
+};
+
+// `base` is the configuration of what FROM names; its ONBUILD triggers are planned first and cleared. What the
+// grammar allows and nobody can do yet is ENOTSUP with line, caret and the feature's name; EINVAL the same for
+// mistakes.
+Result<PlannedStage> plan_stage(const dockerfile::Dockerfile& file, std::size_t stage, image::Config base,
+                                StageArgs args, const PlanOptions& options);
+
+}  // namespace acetate::build

@@ -1,0 +1,197 @@
+// The instructions that change nothing but the image's configuration.
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "builder/dockerfile/json_array.h"
+#include "builder/stage_planner.h"
+
+namespace acetate::build {
+
+namespace {
+
+std::optional<unsigned> parse_port(std::string_view text) {
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size() || port > 65535) return std::nullopt;
+  return port;
+}
+
+// "80", "80/udp", "8000-8010/tcp", "127.0.0.1:80:8080" as the ports of the container; empty for what is none.
+std::vector<std::string> parse_ports(std::string_view text) {
+  std::string protocol = "tcp";
+  if (const std::size_t slash = text.find('/'); slash != std::string_view::npos) {
+    protocol = text.substr(slash + 1);
+    std::transform(protocol.begin(), protocol.end(), protocol.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    text = text.substr(0, slash);
+  }
+  if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return {};
+  text = text.substr(text.rfind(':') + 1);  // what stands before is where a host would publish it
+  const std::size_t dash = text.find('-');
+  const auto first = parse_port(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
+  if (!first || !last || *last < *first) return {};
+  std::vector<std::string> ports;
+  for (unsigned port = *first; port <= *last; ++port) ports.push_back(fmt::format("{}/{}", port, protocol));
+  return ports;
+}
+
+bool is_signal(std::string_view text) {
+  if (const auto number = parse_port(text)) return *number >= 1 && *number <= 64;
+  std::string name(text);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  if (name.starts_with("SIG")) name.erase(0, 3);
+  static constexpr std::string_view kNames[] = {
+      "ABRT", "ALRM", "BUS",  "CHLD", "CLD",  "CONT", "FPE",  "HUP",  "ILL",  "INT",    "IO",   "IOT",
+      "KILL", "PIPE", "POLL", "PROF", "PWR",  "QUIT", "SEGV", "STOP", "STKFLT", "SYS",  "TERM", "TRAP",
+      "TSTP", "TTIN", "TTOU", "URG",  "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ"};
+  return name.starts_with("RTM") || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+void add_sorted(std::vector<std::string>& into, const std::string& text) {
+  const auto at = std::lower_bound(into.begin(), into.end(), text);
+  if (at == into.end() || *at != text) into.insert(at, text);
+}
+
+}  // namespace
+
+Result<void> StagePlanner::plan(const dockerfile::Arg& arg) {
+  std::string text = "ARG";
+  for (const auto& one : arg.args) {
+    std::optional<std::string> value;
+    if (one.value) value = TRY(expand(*one.value));
+    args_.declare(one.name, value);
+    text += " " + one.name + (value ? "=" + *value : "");
+  }
+  add(ConfigStep{}, std::move(text));
+  return {};
+}
+
+// All values of one ENV see the environment as it was before it.
+Result<void> StagePlanner::plan(const dockerfile::Env& env) {
+  std::vector<std::string> after = config_.env;
+  std::string text = "ENV";
+  for (const auto& [name, value] : env.values) {
+    const std::string key = TRY(expand(name));
+    const std::string expanded = TRY(expand(value));
+    if (key.empty()) return complain(name, "ENV wants a name that is not empty");
+    set_env(after, key, expanded);
+    text += fmt::format(" {}={}", key, expanded);
+  }
+  config_.env = std::move(after);
+  add(ConfigStep{}, std::move(text));
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::Label& label) {
+  std::string text = "LABEL";
+  for (const auto& [name, value] : label.values) {
+    const std::string key = TRY(expand(name));
+    config_.labels[key] = TRY(expand(value));
+    text += fmt::format(" {}={}", key, config_.labels[key]);
+  }
+  add(ConfigStep{}, std::move(text));
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::User& user) {
+  config_.user = TRY(expand(user.user));
+  add(ConfigStep{}, "USER " + config_.user);
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::Expose& expose) {
+  std::string text = "EXPOSE";
+  for (const std::string& written : expose.ports) {
+    auto words = dockerfile::expand_words(written, args_.lookup(config_.env), {.escape = escape_});
+    if (!words) return complain(written, words.error().message());
+    for (const std::string& word : *words) {
+      const auto ports = parse_ports(word);
+      if (ports.empty())
+        return complain(written, fmt::format("\"{}\" is no port: EXPOSE wants 80, 80/udp or 8000-8010/tcp", word));
+      for (const std::string& port : ports) add_sorted(config_.exposed_ports, port);
+      text += " " + word;
+    }
+  }
+  add(ConfigStep{}, std::move(text));
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::Volume& volume) {
+  std::vector<std::string> paths;
+  for (const std::string& written : volume.paths) {
+    paths.push_back(TRY(expand(written)));
+    if (paths.back().empty()) return complain(written, "VOLUME wants a path that is not empty");
+    add_sorted(config_.volumes, paths.back());
+  }
+  add(ConfigStep{}, "VOLUME " + dockerfile::format_json_array(paths));
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::Cmd& cmd) {
+  config_.cmd = argv_of(cmd.command);
+  cmd_set_ = true;
+  add(ConfigStep{}, "CMD " + dockerfile::format_json_array(config_.cmd));
+  return {};
+}
+
+// A CMD of the base image was written for the base image's entry point, so it goes.
+Result<void> StagePlanner::plan(const dockerfile::Entrypoint& entrypoint) {
+  config_.entrypoint = argv_of(entrypoint.command);
+  if (!cmd_set_) config_.cmd.clear();
+  add(ConfigStep{}, "ENTRYPOINT " + dockerfile::format_json_array(config_.entrypoint));
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::Shell& shell) {
+  config_.shell = shell.words;
+  add(ConfigStep{}, "SHELL " + dockerfile::format_json_array(config_.shell));
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::StopSignal& signal) {
+  const std::string text = TRY(expand(signal.signal));
+  if (!is_signal(text)) return complain(signal.signal, fmt::format("\"{}\" is no signal: STOPSIGNAL wants SIGTERM or 15", text));
+  config_.stop_signal = text;
+  add(ConfigStep{}, "STOPSIGNAL " + text);
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::Maintainer& maintainer) {
+  config_.author = maintainer.author;
+  add(ConfigStep{}, "MAINTAINER " + maintainer.author);
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::Healthcheck& check) {
+  nlohmann::json json;
+  std::vector<std::string> test = {"NONE"};
+  if (!check.none) {
+    test = {check.command.shell ? "CMD-SHELL" : "CMD"};
+    test.insert(test.end(), check.command.words.begin(), check.command.words.end());
+  }
+  json["Test"] = test;
+  const auto put = [&](const char* key, std::chrono::nanoseconds value) {
+    if (value.count() != 0) json[key] = value.count();
+  };
+  put("Interval", check.interval);
+  put("Timeout", check.timeout);
+  put("StartPeriod", check.start_period);
+  put("StartInterval", check.start_interval);
+  if (check.retries != 0) json["Retries"] = check.retries;
+  config_.healthcheck = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  add(ConfigStep{}, "HEALTHCHECK " + config_.healthcheck);
+  return {};
+}
+
+Result<void> StagePlanner::plan(const dockerfile::Onbuild& trigger) {
+  config_.onbuild.push_back(trigger.trigger);
+  add(ConfigStep{}, "ONBUILD " + trigger.trigger);
+  return {};
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,71 @@
+// The planner of one stage: one overload an instruction. Private to plan*.cc.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "builder/plan.h"
+
+namespace acetate::build {
+
+class StagePlanner {
+ public:
+  StagePlanner(const dockerfile::Dockerfile& file, std::size_t stage, image::Config base, StageArgs args,
+               const PlanOptions& options);
+
+  Result<PlannedStage> run() &&;
+
+ private:
+  Result<void> check_platform();
+  Result<void> run_triggers();
+  Result<void> instruction(const dockerfile::Instruction& instruction);
+
+  Result<void> plan(const dockerfile::Arg& arg);
+  Result<void> plan(const dockerfile::Env& env);
+  Result<void> plan(const dockerfile::Label& label);
+  Result<void> plan(const dockerfile::User& user);
+  Result<void> plan(const dockerfile::Expose& expose);
+  Result<void> plan(const dockerfile::Volume& volume);
+  Result<void> plan(const dockerfile::Cmd& cmd);
+  Result<void> plan(const dockerfile::Entrypoint& entrypoint);
+  Result<void> plan(const dockerfile::Shell& shell);
+  Result<void> plan(const dockerfile::StopSignal& signal);
+  Result<void> plan(const dockerfile::Maintainer& maintainer);
+  Result<void> plan(const dockerfile::Healthcheck& check);
+  Result<void> plan(const dockerfile::Onbuild& trigger);
+  Result<void> plan(const dockerfile::Run& run);
+  Result<void> plan(const dockerfile::Workdir& workdir);
+  Result<void> plan(const dockerfile::Copy& copy);
+
+  // Ends an instruction: a step of that kind, with the configuration as it is now.
+  void add(decltype(Step::what) what, std::string created_by);
+  // One word expanded; errors point at it.
+  Result<std::string> expand(std::string_view word);
+  Result<std::string> expand_heredoc(std::string_view content);
+  // EINVAL and ENOTSUP with line and caret.
+  Error complain(std::string_view at, std::string_view words) const;
+  Error not_yet(std::string_view at, std::string_view feature) const;
+  std::vector<std::string> shell_argv(const std::string& text) const;
+  std::vector<std::string> argv_of(const dockerfile::CommandLine& command) const;
+  std::string cwd() const { return config_.working_dir.empty() ? "/" : config_.working_dir; }
+
+  const dockerfile::Dockerfile& file_;
+  std::size_t stage_;
+  const PlanOptions& options_;
+  image::Config config_;
+  StageArgs args_;
+  bool cmd_set_ = false;
+  std::vector<Step> steps_;
+
+  // What is being planned right now, for complaints.
+  const dockerfile::SourceText* source_;
+  const dockerfile::Instruction* current_ = nullptr;
+  char escape_;
+  bool in_trigger_ = false;
+};
+
+// `path` as seen from `cwd` (absolute), cleaned: "/a/b", never with a slash at the end but for "/" itself.
+std::string join_path(std::string_view cwd, std::string_view path);
+
+}  // namespace acetate::build

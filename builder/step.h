@@ -1,0 +1,66 @@
+// The steps of a stage, described before anything is done: every variable expanded, every path absolute.
+//
+// Plain data. plan_stage() makes them, cache keys are taken from them, and one function each carries them out.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "builder/dockerfile/source_text.h"
+#include "builder/graph.h"
+#include "layers/image/image.h"
+
+namespace acetate::build {
+
+// Changes the configuration only; `after` says everything.
+struct ConfigStep {};
+
+// Runs a process over the layers so far and keeps what it wrote.
+struct RunStep {
+  std::vector<std::string> argv;
+  std::vector<std::string> env;  // "K=V"
+  std::string cwd;
+  std::string user;              // as USER says it; "" is root
+  bool network = true;
+  // A here-document that begins with "#!": put at `path`, read-only, and run.
+  struct Script {
+    std::string path, text;
+  };
+  std::optional<Script> script = {};
+};
+
+// Makes a directory and its parents where they are missing.
+struct WorkdirStep {
+  std::string path;
+  std::string user;
+};
+
+// COPY and ADD.
+struct CopyStep {
+  bool add = false;
+  std::vector<std::string> sources;  // patterns, from the root of what they are copied from
+  struct InlineFile {
+    std::string name, content;
+  };
+  std::vector<InlineFile> inline_files = {};
+  std::string dest;                  // absolute; ends with '/' where a directory is meant
+  std::optional<Origin> from = {};   // the context when absent
+  std::string chown = {}, chmod = {};
+  std::vector<std::string> excludes = {};
+  bool parents = false;
+  bool unpack = false;               // local tarballs are unpacked
+};
+
+struct Step {
+  dockerfile::Place place;
+  std::string title;        // as a person wrote it: "RUN make"
+  std::string created_by;   // what the image's history says
+  bool on_build = false;    // a trigger of the base image
+  image::Config after;      // the configuration once the step is done
+  std::variant<ConfigStep, RunStep, WorkdirStep, CopyStep> what;
+};
+
+}  // namespace acetate::build

@@ -1,0 +1,107 @@
+#include "builder/variables.h"
+
+namespace acetate::build {
+
+namespace {
+
+constexpr std::string_view kProxyNames[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY",
+                                            "ftp_proxy",  "NO_PROXY",   "no_proxy",    "ALL_PROXY",   "all_proxy"};
+
+std::string platform_text(const image::Platform& platform) {
+  std::string text = platform.os + "/" + platform.architecture;
+  if (!platform.variant.empty()) text += "/" + platform.variant;
+  return text;
+}
+
+}  // namespace
+
+std::optional<std::string_view> get_env(const std::vector<std::string>& env, std::string_view name) {
+  for (const std::string& entry : env)
+    if (entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name))
+      return std::string_view(entry).substr(name.size() + 1);
+  return std::nullopt;
+}
+
+void set_env(std::vector<std::string>& env, std::string_view name, std::string_view value) {
+  std::string text = fmt::format("{}={}", name, value);
+  for (std::string& entry : env) {
+    if (entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name)) {
+      entry = std::move(text);
+      return;
+    }
+  }
+  env.push_back(std::move(text));
+}
+
+Result<GlobalScope> GlobalScope::make(const dockerfile::Dockerfile& file, const Strings& build_args,
+                                      const image::Platform& platform, std::string_view target_stage) {
+  GlobalScope scope;
+  for (const char* side : {"BUILD", "TARGET"}) {
+    const std::string prefix = side;
+    scope.values_[prefix + "PLATFORM"] = platform_text(platform);
+    scope.values_[prefix + "OS"] = platform.os;
+    scope.values_[prefix + "OSVERSION"] = "";
+    scope.values_[prefix + "ARCH"] = platform.architecture;
+    scope.values_[prefix + "VARIANT"] = platform.variant;
+  }
+  scope.values_["TARGETSTAGE"] = target_stage.empty() ? "default" : std::string(target_stage);
+  for (auto& [name, value] : scope.values_)
+    if (const auto given = build_args.find(name); given != build_args.end()) value = given->second;
+
+  for (const dockerfile::Instruction& instruction : file.globals) {
+    for (const auto& arg : std::get<dockerfile::Arg>(instruction.what).args) {
+      if (const auto given = build_args.find(arg.name); given != build_args.end()) {
+        scope.values_[arg.name] = given->second;
+      } else if (arg.value) {
+        auto value = dockerfile::expand(*arg.value, scope.lookup(), {.escape = file.directives.escape});
+        if (!value) return file.source.complain(instruction.place, arg.name, value.error().message());
+        scope.values_[arg.name] = *std::move(value);
+      }
+    }
+  }
+  return scope;
+}
+
+std::optional<std::string> GlobalScope::find(std::string_view name) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? std::nullopt : std::optional(found->second);
+}
+
+dockerfile::Lookup GlobalScope::lookup() const {
+  return [this](std::string_view name) { return find(name); };
+}
+
+void StageArgs::declare(const std::string& name, std::optional<std::string> value) {
+  if (const auto given = build_args_->find(name); given != build_args_->end()) value = given->second;
+  if (!value) value = global_->find(name);
+  // A second "ARG NAME" without a value leaves the first one's.
+  if (const auto known = declared_.find(name); !value && known != declared_.end()) return;
+  declared_[name] = std::move(value);
+}
+
+dockerfile::Lookup StageArgs::lookup(const std::vector<std::string>& env) const {
+  return [this, &env](std::string_view name) -> std::optional<std::string> {
+    if (const auto value = get_env(env, name)) return std::string(*value);
+    const auto arg = declared_.find(name);
+    return arg == declared_.end() ? std::nullopt : arg->second;
+  };
+}
+
+std::vector<std::string> StageArgs::visible(const std::vector<std::string>& env) const {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : declared_)
+    if (value && !get_env(env, name)) out.push_back(name + "=" + *value);
+  return out;
+}
+
+std::vector<std::string> StageArgs::environment(const std::vector<std::string>& env) const {
+  std::vector<std::string> out = env;
+  for (const std::string_view name : kProxyNames)
+    if (const auto given = build_args_->find(name); given != build_args_->end() && !get_env(out, name))
+      set_env(out, name, given->second);
+  for (std::string& arg : visible(env))
+    set_env(out, std::string_view(arg).substr(0, arg.find('=')), std::string_view(arg).substr(arg.find('=') + 1));
+  return out;
+}
+
+}  // namespace acetate::build
