@@ -1,0 +1,60 @@
+#!/bin/sh
+# A real Debian root filesystem (python3, gcc, 25,000+ entries) as one .tar.gz, as an unprivileged user with a
+# subordinate range and as one without: python, the compiler, dpkg -i into the writable layer, and a second mount
+# that decodes nothing again.
+#
+# usage: debian_test.sh BIN-DIRECTORIES(colon-separated)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need_root
+need_fuse
+need_tools mmdebstrap dpkg-deb setpriv
+make_users
+
+sources=$scratch/debian.list
+debian_sources >"$sources"
+[ -s "$sources" ] || skip "no Debian archive in this machine's apt sources, so there is no root filesystem to make"
+say "making a Debian root filesystem (mmdebstrap)"
+mmdebstrap --quiet --variant=minbase --include=python3,gcc,libc6-dev,git,vim,perl,libboost-dev \
+  bookworm "$scratch/debian.tar" "$sources" >"$scratch/mmdebstrap.log" 2>&1 ||
+  { tail -n 5 "$scratch/mmdebstrap.log"; skip "mmdebstrap could not make a root filesystem: no archive within reach"; }
+say "$(tar tf "$scratch/debian.tar" | wc -l) entries, $(stat -c %s "$scratch/debian.tar") bytes"
+gzip -1 "$scratch/debian.tar"
+chmod 644 "$scratch/debian.tar.gz"
+image=$scratch/debian.tar.gz
+
+# A package whose installation writes, runs a maintainer script and touches dpkg's database.
+mkdir -p "$scratch/deb/DEBIAN" "$scratch/deb/usr/share/acetate-sample"
+cat >"$scratch/deb/DEBIAN/control" <<'D'
+Package: acetate-sample
+Version: 1.0
+Architecture: all
+Maintainer: nobody <nobody@localhost>
+Description: a package for a test
+D
+printf '#!/bin/sh\necho configured >/usr/share/acetate-sample/state\n' >"$scratch/deb/DEBIAN/postinst"
+chmod 755 "$scratch/deb/DEBIAN/postinst"
+echo data >"$scratch/deb/usr/share/acetate-sample/data"
+mkdir "$scratch/packages"
+dpkg-deb --quiet --root-owner-group --build "$scratch/deb" "$scratch/packages/sample.deb" >/dev/null
+chmod -R a+rX "$scratch/packages"
+
+python_and_compiler() { # RUN-AS
+  "$1" acetate run "$image" python3 -c 'import json, ssl, sqlite3; print(json.dumps({"ssl": bool(ssl.OPENSSL_VERSION), "db": sqlite3.connect(":memory:").execute("select 42").fetchone()[0]}))' >"$scratch/out"
+  expect "python3 with json, ssl and sqlite3 as $1" '{"ssl": true, "db": 42}' "$(cat "$scratch/out")"
+  "$1" acetate run "$image" sh -c 'cd /tmp && printf "#include <stdio.h>\nint main(void){puts(\"compiled\");return 7;}\n" >a.c && gcc -O1 -o a a.c && ./a' >"$scratch/out" && code=0 || code=$?
+  expect "a C program compiled and run as $1" "compiled 7" "$(cat "$scratch/out") $code"
+}
+
+python_and_compiler ranged
+ranged acetate run -v "$scratch/packages:/packages:ro" "$image" sh -c \
+  'dpkg -i /packages/sample.deb >/dev/null 2>&1 && dpkg-query -W -f "\${Status}" acetate-sample && cat /usr/share/acetate-sample/state && stat -c " %u:%g" /usr/share/acetate-sample/data' >"$scratch/out"
+expect "dpkg -i into the writable layer" "install ok installedconfigured
+ 0:0" "$(cat "$scratch/out")"
+python_and_compiler single
+
+say "the second mount of the same blob"
+ranged env ACETATE_LOG=info acetate -v run "$image" true 2>"$scratch/second"
+expect_match "uses the index it has" 'index.*(cached|known|already|reused)' "$(cat "$scratch/second")"
+finish

@@ -1,0 +1,94 @@
+# What the end-to-end scripts share: a scratch directory, checks that count, users with and without a subordinate
+# range, and leaving nothing behind. Sourced with the directories of our programs, colon-separated, in $1.
+#
+# Exit code 77 is "skipped"; the last line printed is the reason.
+
+PATH=$1:$PATH
+export PATH
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/acetate-e2e.XXXXXX")
+chmod 755 "$scratch"
+failures=0
+checks=0
+
+say() { printf -- '-- %s\n' "$*"; }
+skip() { echo "$*"; exit 77; }
+
+cleanup() {
+  # Whatever is still mounted below the scratch directory, deepest first.
+  awk -v below="$scratch/" 'index($5, below) == 1 {print $5}' /proc/self/mountinfo | sort -r | while read -r target; do
+    umount -l "$target" 2>/dev/null || true
+  done
+  for user in ${test_users:-}; do
+    userdel "$user" 2>/dev/null || true
+    sed -i "/^$user:/d" /etc/subuid /etc/subgid 2>/dev/null || true
+  done
+  rm -rf "$scratch"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+need_root() { [ "$(id -u)" = 0 ] || skip "needs root, to make users with and without a subordinate range"; }
+need_fuse() {
+  [ -c /dev/fuse ] || skip "there is no /dev/fuse"
+  [ "$(stat -c %a /dev/fuse)" = 666 ] || chmod 666 /dev/fuse 2>/dev/null || skip "/dev/fuse is not open to everybody and cannot be made so"
+}
+need_userns() { setpriv --reuid=65534 --regid=65534 --clear-groups unshare -Ur true 2>/dev/null || skip "user namespaces are not to be had here"; }
+need_tools() { for tool in "$@"; do command -v "$tool" >/dev/null || skip "$tool is not installed"; done; }
+
+pass() { checks=$((checks + 1)); printf 'ok   %s\n' "$1"; }
+fail() { checks=$((checks + 1)); failures=$((failures + 1)); printf 'FAIL %s\n' "$1"; }
+# expect WHAT WANTED GOT
+expect() { if [ "$2" = "$3" ]; then pass "$1"; else fail "$1: wanted <$2>, got <$3>"; fi; }
+# expect_match WHAT EXTENDED-REGEX GOT
+expect_match() { if printf '%s\n' "$3" | grep -Eq -- "$2"; then pass "$1"; else fail "$1: wanted something like <$2>, got <$3>"; fi; }
+# expect_failure WHAT CODE(or "any") REGEX COMMAND...: a clear sentence and a non-zero exit
+expect_failure() {
+  what=$1 wanted=$2 regex=$3
+  shift 3
+  got=0
+  "$@" >"$scratch/failure.out" 2>&1 || got=$?
+  if [ "$got" = 0 ]; then fail "$what: succeeded"; return; fi
+  if [ "$wanted" != any ] && [ "$got" != "$wanted" ]; then fail "$what: exit code $got instead of $wanted: $(head -c 300 "$scratch/failure.out")"; return; fi
+  expect_match "$what" "$regex" "$(cat "$scratch/failure.out")"
+}
+finish() {
+  printf '%s checks, %s failed\n' "$checks" "$failures"
+  [ "$failures" = 0 ] && [ "$checks" -gt 0 ]
+}
+
+# The Debian archives of this machine's own list, in either format, for mmdebstrap.
+debian_sources() {
+  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | grep '^deb ' | grep '/debian' || true
+  for list in /etc/apt/sources.list.d/*.sources; do
+    [ -e "$list" ] || continue
+    uri=$(sed -n 's/^URIs:[[:space:]]*\([^[:space:]]*\).*/\1/p' "$list" | grep '/debian/*$' | head -n 1 || true)
+    [ -n "$uri" ] && echo "deb $uri bookworm main"
+  done | head -n 1
+}
+
+# make_user NAME with|without: an ordinary user, with 65536 subordinate ids or none.
+make_user() {
+  command -v useradd >/dev/null || skip "useradd is not installed"
+  useradd --create-home --home-dir "$scratch/home-$1" --shell /bin/sh "$1" 2>/dev/null || skip "could not make the user $1"
+  test_users="${test_users:-} $1"
+  sed -i "/^$1:/d" /etc/subuid /etc/subgid 2>/dev/null || true
+  if [ "$2" = with ]; then
+    echo "$1:1500000:65536" >>/etc/subuid
+    echo "$1:1500000:65536" >>/etc/subgid
+  fi
+}
+as_user() { # NAME COMMAND...
+  as_name=$1
+  shift
+  (cd "$scratch/home-$as_name" && setpriv --reuid="$as_name" --regid="$as_name" --init-groups env -i PATH="$PATH" HOME="$scratch/home-$as_name" USER="$as_name" \
+    LANG=C.UTF-8 TERM=dumb "$@")
+}
+# The two that every rootless check is made with. Call make_users first, in the script itself and not in a subshell,
+# so that they are known when the script ends; their names carry its number, since scripts run side by side.
+make_users() {
+  ranged_user=act-r$$ single_user=act-s$$
+  make_user "$ranged_user" with
+  make_user "$single_user" without
+}
+ranged() { as_user "$ranged_user" "$@"; }
+single() { as_user "$single_user" "$@"; }
