@@ -20,7 +20,8 @@ namespace acetate::sys {
   X(lseek) X(pread) X(pwrite) X(read) X(write) X(copy_file_range) X(ficlone) X(fsync) X(fdatasync)           \
   X(syncfs) X(getxattr) X(setxattr) X(listxattr) X(removexattr) X(mmap) X(ioctl) X(flock) X(memfd_create)    \
   X(fcntl) X(mount) X(umount) X(pivot_root) X(chdir) X(unshare) X(setns) X(clone) X(execve) X(wait)          \
-  X(prctl) X(socketpair) X(sendmsg) X(recvmsg) X(dup) X(pipe) X(kill) X(faccessat) X(fchdir) X(setid)
+  X(prctl) X(socketpair) X(sendmsg) X(recvmsg) X(dup) X(pipe) X(kill) X(faccessat) X(fchdir) X(setid)          \
+  X(pidfd_open) X(signalfd) X(poll) X(socket)
 
 enum class Call : std::uint8_t {
 #define ACETATE_SYS_ENUM(name) name,

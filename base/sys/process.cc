@@ -139,6 +139,15 @@ Result<void> Child::kill(int signal) {
   return done(Call::kill, [&] { return ::kill(pid_, signal); });
 }
 
+Result<Fd> Child::pidfd() const {
+#ifdef SYS_pidfd_open
+  return Fd(Adopt{}, static_cast<int>(
+                         TRY(checked(Call::pidfd_open, [&] { return ::syscall(SYS_pidfd_open, pid_, 0U); }))));
+#else
+  return Error(ENOSYS);
+#endif
+}
+
 Result<std::string> find_program(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
   const char* from_environment = ::getenv("PATH");

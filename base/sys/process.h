@@ -53,6 +53,8 @@ class Child {
   // Nothing while it runs.
   Result<std::optional<Exit>> poll();
   Result<void> kill(int signal);
+  // A descriptor that polls readable once it ended (Linux 5.3; ENOSYS before).
+  Result<Fd> pidfd() const;
   pid_t release() noexcept;
 
  private:
