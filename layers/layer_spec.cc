@@ -1,0 +1,133 @@
+#include "layers/layer_spec.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+
+#include "base/sys/file.h"
+#include "layers/dir_layer.h"
+#include "layers/tar/open_tar.h"
+
+namespace acetate {
+
+namespace {
+
+constexpr std::string_view kTarPlugin = "tar";
+
+Result<std::uint64_t> parse_number(std::string_view key, std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc() || end != text.data() + text.size())
+    return fail(EINVAL, "'{}' is no number of bytes for {}", text, key);
+  return value;
+}
+
+Result<void> apply_option(std::string_view option, LayerSpec& spec) {
+  const std::size_t equals = option.find('=');
+  const std::string_view key = option.substr(0, equals);
+  const std::string_view value = equals == std::string_view::npos ? "" : option.substr(equals + 1);
+  if (key == "offset") {
+    spec.offset = TRY(parse_number(key, value));
+  } else if (key == "length") {
+    spec.length = TRY(parse_number(key, value));
+  } else if (key == "digest") {
+    // With '-' for ':', which separates lowers on the option line.
+    std::string text(value);
+    if (const std::size_t dash = text.find('-'); dash != std::string::npos) text[dash] = ':';
+    spec.digest = TRY(Digest::parse(text));
+  } else {
+    return fail(EINVAL, "'{}' is none of offset=, length= and digest=", option);
+  }
+  return {};
+}
+
+std::string absolute(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  char cwd[4096];
+  return ::getcwd(cwd, sizeof cwd) == nullptr ? path : std::string(cwd) + "/" + path;
+}
+
+const char* set_variable(const char* name) {
+  const char* value = ::getenv(name);
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+Result<OpenedLayer> open_tar_file(Fd file, const LayerSpec& spec, const std::string& index_dir) {
+  OpenedTar tar = TRY(open_tar({.file = std::move(file), .offset = spec.offset, .length = spec.length,
+                                .digest = spec.digest},
+                               IndexStore(index_dir), IdentityCache(index_dir)));
+  return OpenedLayer{.layer = std::move(tar.layer), .is_tar = true, .index_was_cached = tar.index_was_cached,
+                     .entries = tar.facts.entries, .compressed_size = tar.facts.packed_bytes,
+                     .uncompressed_size = tar.facts.plain_bytes};
+}
+
+Result<OpenedLayer> open_whatever_it_is(const LayerSpec& spec, const std::string& index_dir) {
+  // O_PATH first: opening a fifo or device to see what it is would block or act.
+  Fd at = TRY(sys::open(spec.path, O_PATH));
+  const auto st = TRY(sys::stat(at.ref()));
+  if (S_ISDIR(st.st_mode)) {
+    if (spec.offset != 0 || spec.length || spec.digest)
+      return fail(EINVAL, "is a directory, which has no offset, length or digest");
+    return OpenedLayer{.layer = TRY(open_dir_layer(std::move(at)))};
+  }
+  if (!S_ISREG(st.st_mode)) return fail(ENOTDIR, "not a directory and not a tarball");
+  return open_tar_file(TRY(sys::reopen(at.ref(), O_RDONLY)), spec, index_dir);
+}
+
+}  // namespace
+
+Result<LayerSpec> parse_layer_spec(std::string_view element) {
+  LayerSpec spec;
+  if (!element.starts_with("//")) {
+    if (element.empty()) return fail(EINVAL, "a lower layer has an empty name");
+    spec.path = element;
+    return spec;
+  }
+  std::string_view rest = element.substr(2);
+  const std::string_view plugin = rest.substr(0, rest.find('/'));
+  if (plugin != kTarPlugin)
+    return fail(ENOTSUP, "'{}': there is no plugin '{}'; only //tar/… is known", element, plugin);
+  rest.remove_prefix(std::min(plugin.size() + 1, rest.size()));
+  const std::size_t slash = rest.find('/');
+  if (slash == std::string_view::npos || slash + 1 == rest.size())
+    return fail(EINVAL, "'{}' names no file; it is written //tar/offset=N+length=N/path", element);
+  spec.path = rest.substr(slash);
+  for (std::string_view options = rest.substr(0, slash); !options.empty();) {
+    const std::string_view option = options.substr(0, options.find('+'));
+    options.remove_prefix(std::min(option.size() + 1, options.size()));
+    if (auto applied = apply_option(option, spec); !applied)
+      return std::move(applied).error().within(fmt::format("lower layer '{}'", element));
+  }
+  return spec;
+}
+
+std::string format_layer_spec(const LayerSpec& spec) {
+  std::string options;
+  const auto add = [&](const std::string& option) { options += (options.empty() ? "" : "+") + option; };
+  if (spec.offset != 0) add(fmt::format("offset={}", spec.offset));
+  if (spec.length) add(fmt::format("length={}", *spec.length));
+  if (spec.digest) add("digest=sha256-" + spec.digest->hex());
+  // A path that begins with "//" would be read as a plugin's.
+  if (options.empty() && !spec.path.starts_with("//")) return spec.path;
+  return fmt::format("//{}/{}{}", kTarPlugin, options, absolute(spec.path));
+}
+
+Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir) {
+  auto opened = open_whatever_it_is(spec, index_dir);
+  if (!opened) return std::move(opened).error().within("opening layer " + spec.path);
+  return opened;
+}
+
+std::string default_index_dir() {
+  constexpr std::string_view kIndexes = "/index/v1";
+  if (const char* own = set_variable("ACETATE_CACHE")) return own + std::string(kIndexes);
+  if (const char* xdg = set_variable("XDG_CACHE_HOME")) return xdg + std::string("/acetate") + std::string(kIndexes);
+  if (const char* home = set_variable("HOME")) return home + std::string("/.cache/acetate") + std::string(kIndexes);
+  // Root's, and a place nobody else can have prepared for us; where it cannot be written, indexes live in memory.
+  return "/var/cache/acetate" + std::string(kIndexes);
+}
+
+}  // namespace acetate

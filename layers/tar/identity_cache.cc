@@ -1,0 +1,103 @@
+#include "layers/tar/identity_cache.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/sys/file.h"
+
+namespace acetate {
+
+namespace {
+
+constexpr std::string_view kMagic = "ACETIDN1";
+constexpr std::int64_t kRestSeconds = 2;  // no file system in use has coarser times (FAT)
+constexpr std::size_t kRecordBytes = 8 + 7 * 8 + 32 + 8;
+
+std::string name_of(const FilePart& part) {
+  return fmt::format("{:x}-{:x}-{:x}-{:x}", part.st.st_dev, part.st.st_ino, part.offset, part.length);
+}
+
+std::uint64_t bits(std::int64_t value) noexcept { return static_cast<std::uint64_t>(value); }
+
+// What must be as it was for the digest to hold, then when it was recorded.
+void put_times(ByteWriter& record, const struct stat& st) {
+  record.put(bits(st.st_size));
+  record.put(bits(st.st_mtim.tv_sec));
+  record.put(bits(st.st_mtim.tv_nsec));
+  record.put(bits(st.st_ctim.tv_sec));
+  record.put(bits(st.st_ctim.tv_nsec));
+}
+
+bool at_rest(const struct stat& st, std::int64_t recorded) {
+  return recorded - kRestSeconds > std::max(st.st_mtim.tv_sec, st.st_ctim.tv_sec);
+}
+
+timespec real_time() {
+  timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now;
+}
+
+}  // namespace
+
+IdentityCache::IdentityCache(const std::string& dir, Clock now)
+    : dir_(dir + "/identity"), now_(now ? std::move(now) : real_time) {}
+
+std::optional<IdentityCache::Known> IdentityCache::find(const FilePart& part) const {
+  const std::string path = dir_ + "/" + name_of(part);
+  const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file) return std::nullopt;
+  // A record is a claim about a file's content: only ours and root's count.
+  const auto st = sys::stat(file->ref());
+  if (!st || (st->st_uid != ::geteuid() && st->st_uid != 0) || (st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return std::nullopt;
+  const auto content = sys::read_all(file->ref(), kRecordBytes);
+  if (!content || content->size() != kRecordBytes) return std::nullopt;
+
+  ByteWriter expected;
+  expected.put(kMagic);
+  put_times(expected, part.st);
+  const std::span<const std::byte> record = as_bytes(*content);
+  if (as_text(record.first(expected.size())) != as_text(expected.bytes())) return std::nullopt;
+  ByteReader rest(record.subspan(expected.size()));
+  const auto recorded = rest.get<std::uint64_t>();
+  (void)rest.get<std::uint64_t>();  // reserved
+  const auto digest = rest.take(32);
+  const auto sum = rest.get<std::uint64_t>();
+  if (!recorded || !digest || sum != xxh3(record.first(kRecordBytes - 8))) return std::nullopt;
+
+  Known known{.digest = {}, .certain = at_rest(part.st, static_cast<std::int64_t>(*recorded))};
+  std::memcpy(known.digest.sha256.data(), digest->data(), digest->size());
+  return known;
+}
+
+void IdentityCache::remember(const FilePart& part, const Digest& digest) const {
+  ByteWriter record;
+  record.put(kMagic);
+  put_times(record, part.st);
+  record.put(bits(now_().tv_sec));
+  record.put(std::uint64_t{0});
+  record.put(std::span<const std::byte>(digest.sha256));
+  record.put(xxh3(record.bytes()));
+  const auto write = [&]() -> Result<void> {
+    TRY(sys::make_dirs(dir_, 0700));
+    const Fd dir = TRY(sys::open(dir_, O_RDONLY | O_DIRECTORY));
+    return sys::write_file_atomically({dir.ref(), name_of(part).c_str()}, as_text(record.bytes()), 0600);
+  };
+  if (const auto written = write(); !written)
+    log::debug("the digest of a layer is not remembered in {}: {}", dir_, written.error().message());
+}
+
+FileLock IdentityCache::lock(const FilePart& part) const {
+  if (!sys::make_dirs(dir_, 0700)) return {};
+  auto lock = FileLock::take(dir_ + "/" + name_of(part) + ".lock");
+  return lock ? *std::move(lock) : FileLock();
+}
+
+}  // namespace acetate

@@ -1,0 +1,113 @@
+#include "layers/tar/index_store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/sys/file.h"
+#include "base/sys/memory.h"
+
+namespace acetate {
+
+namespace {
+
+constexpr mode_t kIndexMode = 0644;
+
+std::string temporary_name() {
+  static std::atomic<unsigned> number = 0;
+  return fmt::format(".{}.{}.tmp", ::getpid(), number++);
+}
+
+Result<void> write_and_sync(FdRef file, const IndexImage& image) {
+  TRY(image.write(file));
+  return sys::fdatasync(file);
+}
+
+// Gives an unnamed file its name, replacing what stands there.
+Result<void> name_file(FdRef file, FdRef folder, const std::string& name) {
+  auto linked = sys::link(file, FileAt{folder, name.c_str()});
+  if (linked || !linked.error().is(EEXIST)) return linked;
+  const std::string temporary = temporary_name();
+  TRY(sys::link(file, FileAt{folder, temporary.c_str()}));
+  Undo remove{[&] { (void)sys::unlink({folder, temporary.c_str()}); }};
+  TRY(sys::rename({folder, temporary.c_str()}, {folder, name.c_str()}));
+  remove.release();
+  return {};
+}
+
+// For file systems without O_TMPFILE.
+Result<void> publish_by_rename(FdRef folder, const std::string& name, const IndexImage& image) {
+  const std::string temporary = temporary_name();
+  const Fd file = TRY(sys::open({folder, temporary.c_str()}, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, kIndexMode));
+  Undo remove{[&] { (void)sys::unlink({folder, temporary.c_str()}); }};
+  TRY(write_and_sync(file.ref(), image));
+  TRY(sys::rename({folder, temporary.c_str()}, {folder, name.c_str()}));
+  remove.release();
+  return {};
+}
+
+}  // namespace
+
+std::string IndexStore::folder_of(const Digest& blob) const {
+  return dir_ + "/sha256/" + blob.hex().substr(0, 2);
+}
+
+std::string IndexStore::path_of(const Digest& blob) const { return folder_of(blob) + "/" + blob.hex() + ".lix"; }
+
+LayerIndexPtr IndexStore::find(const Digest& blob) const {
+  const std::string path = path_of(blob);
+  const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file) {
+    if (!file.error().is(ENOENT))
+      log::info("layer index {} cannot be opened: {}", path, file.error().message());
+    return nullptr;
+  }
+  auto index = LayerIndex::open(file->ref(), path, blob);
+  if (index) return *std::move(index);
+  if (index.error().is(EBADMSG)) {
+    log::info("layer index {} is damaged or of another version, making it again", path);
+  } else {
+    log::info("layer index {} cannot be read: {}", path, index.error().message());
+  }
+  return nullptr;
+}
+
+FileLock IndexStore::lock(const Digest& blob) const {
+  if (!sys::make_dirs(folder_of(blob), 0700)) return {};
+  auto lock = FileLock::take(folder_of(blob) + "/" + blob.hex() + ".lock");
+  return lock ? *std::move(lock) : FileLock();
+}
+
+Result<void> IndexStore::publish(const IndexImage& image) const {
+  TRY(sys::make_dirs(folder_of(image.blob()), 0700));
+  const Fd folder = TRY(sys::open(folder_of(image.blob()), O_RDONLY | O_DIRECTORY));
+  const std::string name = image.blob().hex() + ".lix";
+  auto unnamed = sys::open({folder.ref(), "."}, O_RDWR | O_TMPFILE, kIndexMode);
+  if (unnamed) {
+    TRY(write_and_sync(unnamed->ref(), image));
+    TRY(name_file(unnamed->ref(), folder.ref(), name));
+  } else {
+    if (!unnamed.error().is(EOPNOTSUPP) && !unnamed.error().is(EISDIR) && !unnamed.error().is(EINVAL))
+      return std::move(unnamed).error();
+    TRY(publish_by_rename(folder.ref(), name, image));
+  }
+  return sys::fsync(folder.ref());
+}
+
+Result<LayerIndexPtr> IndexStore::keep(const IndexImage& image) const {
+  const auto published = publish(image);
+  if (!published) {
+    log::info("cannot keep a layer index in {}, it stays in memory: {}", dir_, published.error().message());
+  } else if (auto index = find(image.blob())) {
+    return index;
+  }
+  const Fd memory = TRY_WITHIN(sys::memory_file("acetate-layer-index"), "making a layer index in memory");
+  TRY_WITHIN(image.write(memory.ref()), "making a layer index in memory");
+  TRY_WITHIN(sys::seal(memory.ref()), "making a layer index in memory");
+  return TRY_WITHIN(LayerIndex::open(memory.ref(), "", image.blob()), "reading the layer index just made");
+}
+
+}  // namespace acetate

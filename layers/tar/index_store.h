@@ -1,0 +1,45 @@
+// Where layer indexes are kept: DIR/sha256/<aa>/<hex>.lix by the digest of the blob as it lies on disk.
+//
+// Each appears whole, by one link or rename; readers never lock. Any of them may be removed at any time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "layers/tar/file_lock.h"
+#include "layers/tar/index_writer.h"
+#include "layers/tar/layer_index.h"
+
+namespace acetate {
+
+using LayerIndexPtr = std::shared_ptr<const LayerIndex>;
+
+class IndexStore {
+ public:
+  // Nothing is made on disk until there is something to keep.
+  explicit IndexStore(std::string dir) : dir_(std::move(dir)) {}
+
+  // Null: there is none, or none that can be used (a log line then says so).
+  LayerIndexPtr find(const Digest& blob) const;
+
+  // Held by whoever makes the index of a blob, so that two processes make one. Where locks or the directory
+  // cannot be had it holds nothing, and both make it.
+  FileLock lock(const Digest& blob) const;
+
+  // Publishes an index and opens it. Where it cannot be written (full or read-only disk) nothing is left behind,
+  // and the index lives in memory for as long as it is open.
+  Result<LayerIndexPtr> keep(const IndexImage& image) const;
+
+  const std::string& dir() const noexcept { return dir_; }
+  std::string path_of(const Digest& blob) const;
+
+ private:
+  std::string folder_of(const Digest& blob) const;
+  Result<void> publish(const IndexImage& image) const;
+
+  std::string dir_;
+};
+
+}  // namespace acetate

@@ -1,0 +1,164 @@
+#include "layers/tar/layer_index.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <utility>
+
+namespace acetate {
+
+using lix::SectionId;
+
+LayerIndex::LayerIndex(std::unique_ptr<const IndexFile> file) : file_(std::move(file)) {
+  const lix::Header& header = file_->header();
+  std::memcpy(facts_.blob.sha256.data(), header.blob, sizeof header.blob);
+  std::memcpy(facts_.diff_id.sha256.data(), header.diff_id, sizeof header.diff_id);
+  facts_.packed_bytes = header.packed_bytes;
+  facts_.plain_bytes = header.plain_bytes;
+  facts_.entries = header.entries;
+  facts_.format = static_cast<Format>(header.format);
+}
+
+Result<std::shared_ptr<const LayerIndex>> LayerIndex::open(FdRef fd, std::string path, const Digest& blob) {
+  std::shared_ptr<const LayerIndex> index(new LayerIndex(TRY(IndexFile::open(fd, std::move(path)))));
+  if (index->facts_.blob != blob || index->file_->header().format > 0xff) return Error(EBADMSG);
+  const auto root = index->inode(kRoot);
+  if (!root) return Error(EBADMSG);
+  if (!S_ISDIR(root->mode)) return Error(EBADMSG);
+  return index;
+}
+
+Result<lix::Inode> LayerIndex::inode(std::uint32_t number) const {
+  const lix::Inode inode = TRY(file_->record<lix::Inode>(SectionId::inodes, number));
+  const bool type_known = S_ISREG(inode.mode) || S_ISDIR(inode.mode) || S_ISLNK(inode.mode) || S_ISFIFO(inode.mode) ||
+                          S_ISCHR(inode.mode) || S_ISBLK(inode.mode) || S_ISSOCK(inode.mode);
+  if (!type_known || (inode.flags & ~std::uint32_t{lix::kKnownInodeFlags}) != 0 || inode.mtime_ns >= 1'000'000'000)
+    [[unlikely]] return file_->damaged();
+  return inode;
+}
+
+Result<std::string_view> LayerIndex::string(std::uint64_t at, std::uint64_t bytes) const {
+  return as_text(TRY(file_->bytes(SectionId::strings, at, bytes)));
+}
+
+// A dirent of `dir`, checked against it.
+Result<lix::Dirent> LayerIndex::dirent(std::uint32_t number, std::uint32_t dir) const {
+  const lix::Dirent entry = TRY(file_->record<lix::Dirent>(SectionId::dirents, number));
+  const auto marker = static_cast<Marker>(entry.marker);
+  const bool marker_known = marker == Marker::none || marker == Marker::whiteout || marker == Marker::link_to;
+  if (entry.parent != dir || !marker_known || entry.name_bytes == 0 ||
+      entry.inode >= file_->count(SectionId::inodes) || (entry.type == DT_DIR && entry.inode <= dir))
+    [[unlikely]] return file_->damaged();
+  return entry;
+}
+
+Result<LayerIndex::Found> LayerIndex::lookup(std::uint32_t dir, std::string_view name) const {
+  const lix::Inode parent = TRY(inode(dir));
+  if (!S_ISDIR(parent.mode)) return Error(ENOTDIR);
+  const std::uint32_t hash = lix::name_hash(file_->header().name_seed, dir, name);
+  const std::uint64_t slots = file_->count(SectionId::slots);
+  for (std::uint64_t probe = 0; probe < slots; ++probe) {
+    const auto slot = TRY(file_->record<lix::Slot>(SectionId::slots, (hash + probe) & (slots - 1)));
+    if (slot.item == 0) return Error(ENOENT);
+    if (slot.hash != hash) continue;
+    // Another directory's name may have the same hash.
+    const auto raw = TRY(file_->record<lix::Dirent>(SectionId::dirents, slot.item - 1));
+    if (raw.parent != dir || TRY(string(raw.name, raw.name_bytes)) != name) continue;
+    const lix::Dirent entry = TRY(dirent(slot.item - 1, dir));
+    Found found{.number = entry.inode, .marker = static_cast<Marker>(entry.marker)};
+    if (found.marker == Marker::whiteout) return found;
+    found.inode = TRY(inode(entry.inode));
+    const bool is_link = (found.inode.flags & lix::kLinkTo) != 0;
+    if (dirent_type(found.inode.mode) != entry.type || is_link != (found.marker == Marker::link_to))
+      [[unlikely]] return file_->damaged();
+    if ((found.inode.flags & lix::kOpaque) != 0 && entry.type == DT_DIR) found.marker = Marker::opaque;
+    return found;
+  }
+  return file_->damaged();  // a table without a free slot is none of ours
+}
+
+Result<void> LayerIndex::list(std::uint32_t dir, const std::function<bool(const Listed&)>& each) const {
+  const lix::Inode parent = TRY(inode(dir));
+  if (!S_ISDIR(parent.mode)) return Error(ENOTDIR);
+  const std::uint64_t first = lix::low_half(parent.data);
+  const std::uint64_t count = lix::high_half(parent.data);
+  if (!in_bounds(first, count, file_->count(SectionId::dirents))) return file_->damaged();
+  for (std::uint64_t i = first; i < first + count; ++i) {
+    const lix::Dirent entry = TRY(dirent(static_cast<std::uint32_t>(i), dir));
+    const std::string_view name = TRY(string(entry.name, entry.name_bytes));
+    // A name with a slash in it would be a path where a kernel expects none.
+    if (name.find('/') != std::string_view::npos || name.find('\0') != std::string_view::npos)
+      return file_->damaged();
+    const Listed listed{name, entry.type, static_cast<Marker>(entry.marker), entry.inode};
+    if (!each(listed)) break;
+  }
+  return {};
+}
+
+Result<std::string_view> LayerIndex::text(const lix::Inode& inode) const {
+  return string(lix::low_half(inode.data), lix::high_half(inode.data));
+}
+
+Result<void> LayerIndex::xattrs(
+    const lix::Inode& inode, const std::function<bool(std::string_view, std::string_view)>& each) const {
+  if (inode.xattrs == 0) return {};
+  std::uint64_t at = std::uint64_t{inode.xattrs - 1} * 8;
+  const auto number = [&]() -> Result<std::uint32_t> {
+    std::uint32_t value;
+    std::memcpy(&value, TRY(file_->bytes(SectionId::xattrs, at, sizeof value)).data(), sizeof value);
+    at += sizeof value;
+    return value;
+  };
+  const auto text = [&](std::uint32_t bytes) -> Result<std::string_view> {
+    const auto raw = TRY(file_->bytes(SectionId::xattrs, at, bytes));
+    at += bytes;
+    return as_text(raw);
+  };
+  const std::uint32_t count = TRY(number());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t name_bytes = TRY(number());
+    const std::uint32_t value_bytes = TRY(number());
+    const std::string_view name = TRY(text(name_bytes));
+    if (!each(name, TRY(text(value_bytes)))) break;
+  }
+  return {};
+}
+
+Result<std::optional<Digest>> LayerIndex::content_id(const lix::Inode& inode) const {
+  if (inode.content_id == 0) return std::optional<Digest>();
+  return std::optional(TRY(file_->record<Digest>(SectionId::content_ids, inode.content_id - 1)));
+}
+
+Result<lix::Extent> LayerIndex::extent(const lix::Inode& inode, std::uint32_t i) const {
+  const lix::Extent extent = TRY(file_->record<lix::Extent>(SectionId::extents, inode.data + i));
+  if (!in_bounds(extent.file_offset, extent.length, inode.size) ||
+      !in_bounds(extent.plain_offset, extent.length, facts_.plain_bytes) || extent.length == 0)
+    return file_->damaged();
+  return extent;
+}
+
+// Reads checkpoints where they lie, windows included.
+class IndexCheckpoints final : public CheckpointTable {
+ public:
+  explicit IndexCheckpoints(std::shared_ptr<const LayerIndex> index) : index_(std::move(index)) {}
+  std::size_t count() const override { return file().count(SectionId::checkpoints); }
+  Result<CheckpointView> at(std::size_t i) const override {
+    const auto record = TRY(file().record<lix::CheckpointRecord>(SectionId::checkpoints, i));
+    CheckpointView view{.plain_offset = record.plain_offset, .packed_bit = record.packed_bit};
+    view.window = TRY(file().bytes(SectionId::windows, record.window, record.window_bytes));
+    if ((record.flags & lix::kDigestKnown) != 0)
+      std::memcpy(view.digest.emplace().sha256.data(), record.digest, sizeof record.digest);
+    return view;
+  }
+
+ private:
+  const IndexFile& file() const noexcept { return *index_->file_; }
+  std::shared_ptr<const LayerIndex> index_;
+};
+
+CheckpointTablePtr LayerIndex::checkpoints(std::shared_ptr<const LayerIndex> index) {
+  return std::make_shared<IndexCheckpoints>(std::move(index));
+}
+
+}  // namespace acetate

@@ -1,0 +1,125 @@
+#include "layers/tar/open_tar.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/sys/file.h"
+#include "layers/stream/seekable.h"
+#include "layers/tar/tar_layer.h"
+
+namespace acetate {
+
+namespace {
+
+class Opening {
+ public:
+  Opening(const IndexStore& indexes, const IdentityCache& identities, const TarScanOptions& options)
+      : indexes_(indexes), identities_(identities), options_(options) {}
+
+  Result<OpenedTar> open(TarFile tar);
+
+ private:
+  Result<void> identify();
+  Result<LayerIndexPtr> find_index() const;
+  Result<LayerIndexPtr> make_index();
+  Result<OpenedTar> layer_of(LayerIndexPtr index, bool was_cached) const;
+
+  const IndexStore& indexes_;
+  const IdentityCache& identities_;
+  const TarScanOptions& options_;
+  SourcePtr packed_;
+  Fd file_;
+  FilePart part_{};
+  std::optional<Digest> given_;
+  std::optional<Digest> digest_;  // given, or known for certain
+};
+
+Result<Digest> hash_of(const ByteSource& source) {
+  Sha256 sha;
+  std::vector<std::byte> block(1 << 20);
+  for (std::uint64_t at = 0;;) {
+    const std::size_t count = TRY(source.pread(block, at));
+    if (count == 0) return sha.finish();
+    sha.update(std::span(block).first(count));
+    at += count;
+  }
+}
+
+bool same_file_state(const struct stat& a, const struct stat& b) {
+  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
+         a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+}
+
+Result<OpenedTar> Opening::open(TarFile tar) {
+  part_.st = TRY(sys::stat(tar.file.ref()));
+  part_.offset = tar.offset;
+  const auto size = static_cast<std::uint64_t>(part_.st.st_size);
+  if (tar.offset > size || tar.length.value_or(0) > size - tar.offset)
+    return fail(EINVAL, "the file has {} bytes, fewer than its offset {} and length say", size, tar.offset);
+  part_.length = tar.length.value_or(size - tar.offset);
+  file_ = TRY(sys::dup(tar.file.ref()));
+  packed_ = TRY(file_source(std::move(tar.file), part_.offset, part_.length));
+  digest_ = given_ = tar.digest;
+
+  TRY(identify());
+  if (auto index = TRY(find_index())) return layer_of(std::move(index), true);
+  // From here on one process at a time; whoever had to wait finds what the other has made.
+  const FileLock lock = digest_ ? indexes_.lock(*digest_) : identities_.lock(part_);
+  TRY(identify());
+  if (auto index = TRY(find_index())) return layer_of(std::move(index), true);
+  return layer_of(TRY(make_index()), false);
+}
+
+Result<void> Opening::identify() {
+  if (digest_) return {};
+  const auto known = identities_.find(part_);
+  if (!known) return {};
+  if (!known->certain) {
+    if (TRY(hash_of(*packed_)) != known->digest) return {};
+    identities_.remember(part_, known->digest);
+  }
+  digest_ = known->digest;
+  return {};
+}
+
+// Null where there is none.
+Result<LayerIndexPtr> Opening::find_index() const {
+  if (!digest_) return LayerIndexPtr();
+  LayerIndexPtr index = indexes_.find(*digest_);
+  if (index && index->facts().packed_bytes != packed_->size())
+    return fail(EBADMSG, "it has {} bytes, but {} has {}", packed_->size(), digest_->str(),
+                index->facts().packed_bytes);
+  return index;
+}
+
+Result<LayerIndexPtr> Opening::make_index() {
+  TarScan scan = TRY(scan_tar(packed_, options_));
+  const Digest found = scan.pass.blob;
+  if (given_ && found != *given_) return fail(EBADMSG, "it is {} and not {}", found.str(), given_->str());
+  if (!same_file_state(part_.st, TRY(sys::stat(file_.ref()))))
+    return fail(ESTALE, "it changed while it was read; try again when nobody writes to it");
+  LayerIndexPtr index = TRY(indexes_.keep(IndexImage::build(std::move(scan))));
+  if (!given_) identities_.remember(part_, found);
+  return index;
+}
+
+Result<OpenedTar> Opening::layer_of(LayerIndexPtr index, bool was_cached) const {
+  const IndexFacts& facts = index->facts();
+  SourcePtr plain = TRY(seekable_source({.packed = packed_, .format = facts.format, .plain_size = facts.plain_bytes,
+                                         .checkpoints = LayerIndex::checkpoints(index)}));
+  OpenedTar opened{.layer = nullptr, .facts = facts, .index_was_cached = was_cached};
+  opened.layer = make_tar_layer(std::move(index), std::move(plain));
+  return opened;
+}
+
+}  // namespace
+
+Result<OpenedTar> open_tar(TarFile tar, const IndexStore& indexes, const IdentityCache& identities,
+                           const TarScanOptions& options) {
+  return Opening(indexes, identities, options).open(std::move(tar));
+}
+
+}  // namespace acetate

@@ -1,0 +1,40 @@
+// From a file to a layer: finds the index of a tarball, or makes it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/digest.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "layers/layer.h"
+#include "layers/tar/identity_cache.h"
+#include "layers/tar/index_store.h"
+#include "layers/tar/tar_scan.h"
+
+namespace acetate {
+
+struct TarFile {
+  Fd file;  // open for reading
+  std::uint64_t offset = 0;
+  std::optional<std::uint64_t> length = {};
+  std::optional<Digest> digest = {};  // trusted: whoever names it has verified the bytes
+};
+
+struct OpenedTar {
+  LayerPtr layer;
+  IndexFacts facts;
+  bool index_was_cached = false;
+};
+
+// With an index at hand nothing of the tarball is read. Else one pass reads, hashes and decodes it, and the
+// index is kept in `indexes` for the next time; of two processes that open one tarball at once, one does so.
+// A file whose digest nobody gives is hashed once and then known by `identities`.
+//
+// EBADMSG when the bytes are not those of `digest`, are damaged, or are no tar; EINVAL when the file is
+// shorter than offset and length say; ESTALE when it changed while it was read. All with words.
+Result<OpenedTar> open_tar(TarFile tar, const IndexStore& indexes, const IdentityCache& identities,
+                           const TarScanOptions& options = {});
+
+}  // namespace acetate

@@ -1,0 +1,16 @@
+// One regular file inside a tarball.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "layers/layer.h"
+#include "layers/stream/source.h"
+#include "layers/tar/layer_index.h"
+
+namespace acetate {
+
+// `index` must outlive it. EIO when the inode speaks of bytes that the tar has not.
+Result<std::unique_ptr<FileView>> open_tar_file(const LayerIndex& index, SourcePtr plain, const lix::Inode& inode);
+
+}  // namespace acetate
