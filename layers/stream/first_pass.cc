@@ -155,7 +155,7 @@ Result<FirstPassResult> FirstPass::finish() {
   Digester::Digests digests = state.digester.finish();
   for (std::size_t i = 0; i < checkpoints.size(); ++i) checkpoints[i].digest = digests.spans[i];
   result.blob = digests.packed;
-  result.diff_id = digests.plain;
+  result.diff_id = state.format == Format::plain ? digests.packed : digests.plain;  // hashed once
   result.checkpoints = std::move(checkpoints);
   return result;
 }

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <new>
 #include <utility>
+#include <vector>
 
 #include "base/hash.h"
 
@@ -41,8 +42,8 @@ Result<SpanBytes> SpanCache::get(Key key, const std::function<Result<SpanBytes>(
   {
     Lock lock(shard.mutex);
     if (const auto found = shard.slots.find(key); found != shard.slots.end()) {
-      found->second->referenced = true;
-      return found->second->bytes;
+      found->second.last_use = tick();
+      return found->second.bytes;
     }
     if (const auto found = shard.flights.find(key); found != shard.flights.end()) {
       flight = found->second;
@@ -73,22 +74,20 @@ Result<SpanBytes> SpanCache::get(Key key, const std::function<Result<SpanBytes>(
 
 void SpanCache::keep(Shard& shard, Key key, const SpanBytes& bytes) {
   if (bytes->size > capacity_.load(std::memory_order_relaxed)) return;  // would only push out all others
-  shard.ring.push_back({key, bytes, false});
-  shard.slots.emplace(key, std::prev(shard.ring.end()));
+  shard.slots.emplace(key, Slot{bytes, tick()});
   bytes_.fetch_add(bytes->size, std::memory_order_relaxed);
 }
 
 void SpanCache::forget(std::uint64_t source) {
   for (Shard& shard : shards_) {
-    Ring dropped;  // freed without the lock
+    std::vector<SpanBytes> dropped;  // freed without the lock
     Lock lock(shard.mutex);
-    for (auto it = shard.ring.begin(); it != shard.ring.end();) {
-      const auto slot = it++;
-      if (slot->key.source != source) continue;
-      bytes_.fetch_sub(slot->bytes->size, std::memory_order_relaxed);
-      shard.slots.erase(slot->key);
-      dropped.splice(dropped.end(), shard.ring, slot);
-    }
+    std::erase_if(shard.slots, [&](auto& entry) {
+      if (entry.first.source != source) return false;
+      bytes_.fetch_sub(entry.second.bytes->size, std::memory_order_relaxed);
+      dropped.push_back(std::move(entry.second.bytes));
+      return true;
+    });
   }
 }
 
@@ -97,34 +96,32 @@ void SpanCache::set_capacity(std::uint64_t bytes) {
   evict_down_to(bytes);
 }
 
-// One clock over all shards: a hand goes from shard to shard and takes one span of each at most, so that no
-// shard is emptied because much was added to it.
+// Looks at all spans for the oldest: there are 64 to some thousands of them, and each look comes after a decode
+// that took milliseconds. A hit keeps no order and touches its own shard only.
 void SpanCache::evict_down_to(std::uint64_t limit) {
-  std::size_t barren = 0;  // shards in a row that had nothing to give
-  while (this->bytes() > limit && barren < kShards) {
-    Shard& shard = shards_[hand_.fetch_add(1, std::memory_order_relaxed) % kShards];
-    SpanBytes victim;  // freed without the lock
+  while (this->bytes() > limit) {
+    const auto victim = oldest();
+    if (!victim) return;
+    Shard& shard = shard_of(victim->key);
+    SpanBytes dropped;  // freed without the lock
     Lock lock(shard.mutex);
-    victim = evict_one_locked(shard);
-    barren = victim == nullptr ? barren + 1 : 0;
+    const auto found = shard.slots.find(victim->key);
+    if (found == shard.slots.end() || found->second.last_use != victim->last_use) continue;  // used since
+    dropped = std::move(found->second.bytes);
+    shard.slots.erase(found);
+    bytes_.fetch_sub(dropped->size, std::memory_order_relaxed);
   }
 }
 
-// The first span from the hand on that nobody asked for since the hand was there; the others lose their mark.
-SpanBytes SpanCache::evict_one_locked(Shard& shard) {
-  while (!shard.ring.empty()) {
-    Slot& slot = shard.ring.front();
-    if (std::exchange(slot.referenced, false)) {
-      shard.ring.splice(shard.ring.end(), shard.ring, shard.ring.begin());
-      continue;
+std::optional<SpanCache::Oldest> SpanCache::oldest() {
+  std::optional<Oldest> oldest;
+  for (Shard& shard : shards_) {
+    Lock lock(shard.mutex);
+    for (const auto& [key, slot] : shard.slots) {
+      if (!oldest || slot.last_use < oldest->last_use) oldest = Oldest{key, slot.last_use};
     }
-    SpanBytes bytes = std::move(slot.bytes);
-    bytes_.fetch_sub(bytes->size, std::memory_order_relaxed);
-    shard.slots.erase(slot.key);
-    shard.ring.pop_front();
-    return bytes;
   }
-  return nullptr;
+  return oldest;
 }
 
 }  // namespace acetate

@@ -1,4 +1,5 @@
-// SpanCache: decoded spans in memory, shared by all layers of the process under one cap of bytes.
+// SpanCache: decoded spans in memory, shared by all layers of the process under one cap of bytes. What was not
+// read for the longest time goes first.
 //
 // Lock order: a shard's mutex is a leaf; nothing else is locked, decoded or freed in bulk under it.
 #pragma once
@@ -9,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -68,29 +68,31 @@ class SpanCache {
     std::optional<Error> error;
   };
   struct Slot {
-    Key key;
     SpanBytes bytes;
-    bool referenced = false;  // since the clock's hand came by
+    std::uint64_t last_use;  // by clock_
   };
-  using Ring = std::list<Slot>;  // the hand stands at the front
   struct Shard {
     Mutex mutex;
     std::condition_variable_any landed;
-    Ring ring GUARDED_BY(mutex);
-    std::unordered_map<Key, Ring::iterator, KeyHash> slots GUARDED_BY(mutex);
+    std::unordered_map<Key, Slot, KeyHash> slots GUARDED_BY(mutex);
     std::unordered_map<Key, std::shared_ptr<Flight>, KeyHash> flights GUARDED_BY(mutex);
   };
   static constexpr std::size_t kShards = 16;
 
   Shard& shard_of(const Key& key) noexcept { return shards_[KeyHash()(key) % kShards]; }
+  std::uint64_t tick() noexcept { return clock_.fetch_add(1, std::memory_order_relaxed); }
   void keep(Shard& shard, Key key, const SpanBytes& bytes) REQUIRES(shard.mutex);
   void evict_down_to(std::uint64_t limit);
-  SpanBytes evict_one_locked(Shard& shard) REQUIRES(shard.mutex);
+  struct Oldest {
+    Key key;
+    std::uint64_t last_use;
+  };
+  std::optional<Oldest> oldest();
 
   std::array<Shard, kShards> shards_;
   std::atomic<std::uint64_t> bytes_ = 0;
   std::atomic<std::uint64_t> capacity_;
-  std::atomic<std::size_t> hand_ = 0;  // the shard where the next eviction begins
+  std::atomic<std::uint64_t> clock_ = 0;
 };
 
 }  // namespace acetate
