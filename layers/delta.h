@@ -21,7 +21,8 @@ struct DeltaOp {
     replace,       // a file, symlink, device, fifo or socket now stands here, whole
     mkdir,         // a directory was made here (nothing, or no directory, was below)
     set_metadata,  // a directory that was there below has this metadata now
-    implicit_dir,  // a directory that exists in the upper only to hold what is in it: its metadata equals the lower's
+    implicit_dir,  // a directory that exists in the upper only to hold what is in it: owner, mode and xattrs equal
+                   // the lower's. Times do not count: making an entry in a directory changes them
     opaque_dir,    // mkdir or set_metadata, and nothing below shows in it any more
     remove,        // what was here below is gone
     hardlink,      // another name of `link_to`, which was replaced earlier in the same delta
@@ -37,9 +38,15 @@ struct DeltaOp {
 using DeltaSink = std::function<Result<void>(const DeltaOp&, const FileView* content)>;
 
 // Walks an upper directory (ours, fuse-overlayfs's or the kernel's; any dialect) and tells `sink` what it does
-// to `lower`: parents before children, names in byte order, a directory's removals before its additions.
-// `lower` may be null: then every directory is `mkdir`. The upper must not change meanwhile. Sees only what is
-// in the upper, so the time grows with what changed and not with the image.
+// to `lower`: parents before children, names in byte order, a directory's removals before its additions. The
+// root comes first. A whiteout of what `lower` does not have is no operation.
+//
+// `lower` may be null, when nobody knows what is below: then every directory is `mkdir`, and every whiteout
+// `remove`. The upper must not change meanwhile. Sees only what is in the upper, so the time grows with what
+// changed and not with the image. Where the kernel's overlay left a redirect or a metacopy in it, what these
+// stand for is read from `lower`. What `sink` says ends the walk is returned as it is.
 Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink);
+// The same of any layer: what a tarball or a list in memory does to `lower`.
+Result<void> read_upper(LayerPtr upper, const Layer* lower, const DeltaSink& sink);
 
 }  // namespace acetate
