@@ -66,7 +66,7 @@ int tend(const HeldSignals& signals, pid_t body) {
     while ((ended = ::waitpid(-1, &status, WNOHANG)) > 0)
       if (ended == body) return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     const auto info = signals.next();
-    if (info && is_for_child(*info)) ::kill(body, info->si_signo);
+    if (info && is_for_child(info->si_signo, info->si_code)) ::kill(body, info->si_signo);
   }
 }
 

@@ -16,6 +16,8 @@ class Scratch {
   // A new directory, mode 0700, below `base` (made when absent). Sweeps `base` first: what it cannot remove
   // (another user's, files of ids that this user namespace does not hold) stays for somebody who can.
   static Result<Scratch> make(const std::string& base);
+  // For a moment only: below $TMPDIR or /tmp, where others' directories are too, so nothing is swept.
+  static Result<Scratch> temporary();
   Scratch(Scratch&& other) noexcept;
   Scratch& operator=(Scratch&& other) noexcept;
   ~Scratch();
@@ -24,6 +26,7 @@ class Scratch {
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
+  static Result<Scratch> make_in(const std::string& dir, const char* prefix);
   Scratch(std::string path, Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
   std::string path_;  // empty: moved from
   Fd lock_;

@@ -1,6 +1,12 @@
 #include "builder/sandbox/signals.h"
 
+#include <poll.h>
+#include <sys/signalfd.h>
+
+#include <span>
+
 #include "base/sys/call.h"
+#include "base/sys/file.h"
 
 namespace acetate::sandbox {
 
@@ -28,17 +34,49 @@ Result<siginfo_t> HeldSignals::next() const {
   return info;
 }
 
-bool is_for_child(const siginfo_t& info) noexcept {
-  return info.si_signo != SIGCHLD && info.si_signo != SIGWINCH && info.si_code != SI_KERNEL;
+Result<Fd> HeldSignals::descriptor() const {
+  return Fd(Adopt{}, TRY(sys::checked(sys::Call::signalfd,
+                                      [&] { return ::signalfd(-1, &held_, SFD_CLOEXEC | SFD_NONBLOCK); })));
 }
 
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child) {
+bool is_for_child(int signal, int code) noexcept {
+  return signal != SIGCHLD && signal != SIGWINCH && code != SI_KERNEL;
+}
+
+namespace {
+
+Result<void> hand_on(FdRef signals, sys::Child& child, const WaitHooks& hooks) {
   for (;;) {
-    if (auto ended = TRY(child.poll())) return *ended;
-    const siginfo_t info = TRY(signals.next());
-    if (!is_for_child(info)) continue;
-    // ESRCH: it has just ended, which poll() will say.
-    if (auto sent = child.kill(info.si_signo); !sent && !sent.error().is(ESRCH)) return std::move(sent).error();
+    signalfd_siginfo info{};
+    auto got = sys::read(signals, std::as_writable_bytes(std::span(&info, 1)));
+    if (!got && got.error().is(EAGAIN)) return {};
+    if (TRY(std::move(got)) != sizeof info) return {};
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (signal == SIGWINCH && hooks.resized) hooks.resized();
+    if (!is_for_child(signal, info.ssi_code)) continue;
+    // ESRCH: it has just ended, as the next look will show.
+    if (auto sent = child.kill(signal); !sent && !sent.error().is(ESRCH)) return sent;
+  }
+}
+
+}  // namespace
+
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, const WaitHooks& hooks) {
+  // Before Linux 5.3 there is no such descriptor: then we look again after SIGCHLD, and from time to time for
+  // the case that another thread was told of it.
+  auto ended = child.pidfd();
+  if (!ended && !ended.error().is(ENOSYS)) return std::move(ended).error();
+  const int timeout = ended ? -1 : 50;
+  const Fd held = TRY(signals.descriptor());
+  for (;;) {
+    if (auto exit = TRY(child.poll())) return *exit;
+    const std::vector<Watched> watched = hooks.watch ? hooks.watch() : std::vector<Watched>();
+    std::vector<pollfd> polled{{held.ref().fd, POLLIN, 0}, {ended ? ended->ref().fd : -1, POLLIN, 0}};
+    for (const Watched& one : watched) polled.push_back({one.fd.fd, one.events, 0});
+    TRY(sys::done(sys::Call::poll, [&] { return ::poll(polled.data(), polled.size(), timeout); }));
+    if (polled[0].revents != 0) TRY(hand_on(held.ref(), child, hooks));
+    for (std::size_t i = 0; i < watched.size(); ++i)
+      if (polled[i + 2].revents != 0) TRY(watched[i].ready(polled[i + 2].revents));
   }
 }
 

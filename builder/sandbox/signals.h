@@ -2,7 +2,10 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
+#include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "base/sys/process.h"
 
@@ -20,8 +23,8 @@ class HeldSignals {
 
   // The next signal, whichever comes.
   Result<siginfo_t> next() const;
-  // The set that is held, for signalfd(2).
-  const sigset_t& set() const noexcept { return held_; }
+  // A descriptor that reads them as signalfd_siginfo; non-blocking.
+  Result<Fd> descriptor() const;
 
  private:
   sigset_t held_, before_;
@@ -31,9 +34,22 @@ class HeldSignals {
 
 // Whether a signal is to be handed on to a child of the same process group: what the terminal sends (^C) the
 // child has got already.
-bool is_for_child(const siginfo_t& info) noexcept;
+bool is_for_child(int signal, int code) noexcept;
 
-// Waits for the child to end, forwarding meanwhile.
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child);
+// What a descriptor of the caller's turned out to be ready for, while a child is waited for.
+struct Watched {
+  FdRef fd;
+  short events;                                         // POLLIN, POLLOUT
+  std::function<Result<void>(short events)> ready;      // what poll(2) said
+};
+
+// Waits for the child to end, forwarding meanwhile and serving what is watched. `each` is asked before every
+// wait for what to watch then. Sleeps on descriptors alone, so it may be used in a program with threads.
+// `resized`, if set, is told of SIGWINCH.
+struct WaitHooks {
+  std::function<std::vector<Watched>()> watch = {};
+  std::function<void()> resized = {};
+};
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, const WaitHooks& hooks = {});
 
 }  // namespace acetate::sandbox

@@ -1,0 +1,62 @@
+#include "builder/sandbox/exec_lookup.h"
+
+#include "builder/sandbox/in_root.h"
+
+namespace acetate::sandbox {
+
+namespace {
+
+// Whether something is mounted at or above a path of the container, or in /dev, /proc, /sys.
+bool is_mounted_over(const RelPath& path, const Spec& spec) {
+  auto covers = [&](std::string_view target) {
+    const auto point = RelPath::parse_clamped(target);
+    return point && point->contains(path);
+  };
+  for (const char* fixed : {"dev", "proc", "sys"})
+    if (covers(fixed)) return true;
+  for (const MountPoint& mount : spec.mounts)
+    if (covers(mount.target)) return true;
+  return false;
+}
+
+Executable look_at(FdRef root, const std::string& path, const Spec& spec) {
+  const auto found = resolve_in_root(root, path);
+  if (!found) return found.error().is(EACCES) ? Executable::no_permission : Executable::not_found;
+  if (is_mounted_over(found->path, spec)) return Executable::unknown;
+  if (found->missing > 0) return Executable::not_found;
+  const auto st = stat_in_root(root, found->path);
+  if (!st) return Executable::not_found;
+  // Who may execute depends on user and group; that nobody may does not.
+  if (!S_ISREG(st->st_mode) || (st->st_mode & 0111) == 0) return Executable::no_permission;
+  return Executable::yes;
+}
+
+std::string path_of(const Spec& spec) {
+  for (const std::string& entry : spec.env)
+    if (entry.starts_with("PATH=")) return entry.substr(5);
+  return kDefaultPath;
+}
+
+}  // namespace
+
+Executable look_up_executable(FdRef root, const Spec& spec) {
+  const std::string& name = spec.argv.at(0);
+  if (name.empty()) return Executable::not_found;
+  if (name.find('/') != std::string::npos)
+    return look_at(root, name.starts_with('/') ? name : spec.cwd + "/" + name, spec);
+  Executable best = Executable::not_found;
+  const std::string path = path_of(spec);
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t colon = std::min(path.find(':', at), path.size());
+    std::string dir = path.substr(at, colon - at);
+    at = colon + 1;
+    if (!dir.starts_with('/')) dir = spec.cwd + "/" + dir;
+    const Executable here = look_at(root, dir + "/" + name, spec);
+    if (here == Executable::yes) return here;
+    // Below a mount it may be; elsewhere a file that is in the way is remembered, as execvp(3) remembers EACCES.
+    if (here == Executable::unknown || best == Executable::not_found) best = here;
+  }
+  return best;
+}
+
+}  // namespace acetate::sandbox

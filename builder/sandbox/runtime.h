@@ -1,0 +1,39 @@
+// The OCI runtime we hand processes to: which one, and how it is called.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/sys/process.h"
+#include "base/sys/userns.h"
+
+namespace acetate::sandbox {
+
+struct Runtime {
+  std::string program;  // absolute
+  // Whether it can run a container in a user namespace below ours, which takes from the container's root what
+  // would reach our mounts and daemons. Empty maps: it cannot, or we are real root, whose ids we keep.
+  std::vector<sys::IdRange> child_uids, child_gids;
+};
+
+// find_runtime() with everything that was found out.
+Result<Runtime> choose_runtime();
+
+// One container in one bundle directory (config.json in it). `console`: name of a socket in the bundle.
+struct Invocation {
+  std::string bundle;
+  std::string id;
+  std::optional<std::string> console = {};
+};
+sys::Command run_command(const Runtime& runtime, const Invocation& invocation);
+
+// What the runtime logged as its error while starting; nothing when the process itself ran.
+std::optional<std::string> runtime_complaint(const Invocation& invocation);
+
+// Forces away a container that is still known after its runtime ended (killed, or crashed).
+Result<void> remove_container(const Runtime& runtime, const Invocation& invocation);
+
+}  // namespace acetate::sandbox

@@ -1,0 +1,18 @@
+// What a container's description depends on here: asked of the system once per container.
+#pragma once
+
+#include "base/result.h"
+#include "builder/sandbox/spec.h"
+
+namespace acetate::sandbox {
+
+// Whether we are root with every id there is, outside of any user namespace.
+Result<bool> is_real_root();
+
+// Without the ids of a child user namespace, which are the runtime's to choose.
+Result<Surroundings> look_around();
+
+// Completes a bind mount with what its source's file system demands.
+Result<void> examine_source(MountPoint& mount);
+
+}  // namespace acetate::sandbox

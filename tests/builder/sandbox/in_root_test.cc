@@ -1,0 +1,157 @@
+#include "builder/sandbox/in_root.h"
+
+#include <gtest/gtest.h>
+
+#include "base/sys/file.h"
+#include "builder/sandbox/exec_lookup.h"
+#include "builder/sandbox/mount_points.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate::sandbox {
+namespace {
+
+class InARoot : public ::testing::Test {
+ protected:
+  void link(const char* target, const std::string& name) {
+    ASSERT_TRUE(sys::symlink(target, {kWorkingDir, (dir_ / name).c_str()}));
+  }
+  std::string resolve(const std::string& path) {
+    auto found = resolve_in_root(root_.ref(), path);
+    if (!found) return std::string("error ") + strerrorname_np(found.error().code());
+    return fmt::format("/{} {}", found->path.str(), found->missing);
+  }
+  test::TempDir dir_;
+  Fd root_ = dir_.open();
+};
+
+TEST_F(InARoot, SymlinksLeadNoFurtherThanTheRoot) {
+  dir_.write("real/file", "");
+  link("/real", "abs");
+  link("../../../../real", "up");
+  link("file", "real/again");
+
+  EXPECT_EQ(resolve("/abs/file"), "/real/file 0");
+  EXPECT_EQ(resolve("/up/again"), "/real/file 0");
+  EXPECT_EQ(resolve("/../../real/./file"), "/real/file 0");
+  EXPECT_EQ(resolve("/"), "/ 0");
+}
+
+TEST_F(InARoot, WhatIsNotThereKeepsItsName) {
+  dir_.mkdir("a");
+  link("/a/new", "dangling");
+
+  EXPECT_EQ(resolve("/a/b/c"), "/a/b/c 2");
+  EXPECT_EQ(resolve("/dangling/x"), "/a/new/x 2");
+  EXPECT_EQ(resolve("/a/b/../c"), "/a/c 1");
+  EXPECT_EQ(resolve("/a/b/../../a"), "/a 0");
+}
+
+TEST_F(InARoot, LoopsAndFilesOnTheWayAreErrors) {
+  link("loop", "loop");
+  dir_.write("file", "");
+
+  EXPECT_EQ(resolve("/loop/x"), "error ELOOP");
+  EXPECT_EQ(resolve("/file/x"), "error ENOTDIR");
+}
+
+TEST_F(InARoot, MountPointsAreMadeWhereTheyLeadAndTakenAwayAgain) {
+  dir_.mkdir("run");
+  dir_.mkdir("etc");
+  link("/run/resolv.conf", "etc/resolv.conf");
+  const auto before = sys::stat_following(dir_ / "run");
+  {
+    MountPoints points(root_.ref());
+
+    EXPECT_EQ(*points.prepare("/etc/resolv.conf", PointKind::file), "/run/resolv.conf");
+    EXPECT_EQ(*points.prepare("/deep/in/here", PointKind::directory), "/deep/in/here");
+    EXPECT_TRUE(dir_.exists("run/resolv.conf"));
+    EXPECT_TRUE(dir_.exists("deep/in/here"));
+  }
+  EXPECT_FALSE(dir_.exists("run/resolv.conf"));
+  EXPECT_FALSE(dir_.exists("deep"));
+  EXPECT_EQ(sys::stat_following(dir_ / "run")->st_mtim.tv_nsec, before->st_mtim.tv_nsec);
+}
+
+TEST_F(InARoot, MountPointsThatWereUsedStay) {
+  {
+    MountPoints points(root_.ref());
+    ASSERT_TRUE(points.prepare("/a/dir", PointKind::directory));
+    ASSERT_TRUE(points.prepare("/a/file", PointKind::file));
+    ASSERT_TRUE(points.prepare("/b", PointKind::directory));
+    dir_.write("a/dir/theirs", "x");
+    dir_.write("a/file", "x");
+    dir_.write("there", "x");
+  }
+  EXPECT_TRUE(dir_.exists("a/dir/theirs"));
+  EXPECT_EQ(dir_.read("a/file"), "x");
+  EXPECT_FALSE(dir_.exists("b"));
+}
+
+TEST_F(InARoot, MountPointsThatWereThereStay) {
+  dir_.mkdir("proc");
+  {
+    MountPoints points(root_.ref());
+    ASSERT_TRUE(points.prepare_fixed("proc"));
+    ASSERT_TRUE(points.prepare("/proc", PointKind::directory));
+  }
+  EXPECT_TRUE(dir_.exists("proc"));
+}
+
+TEST_F(InARoot, FixedMountPointsMayNotBeSymlinksOrFiles) {
+  dir_.mkdir("etc");
+  link("/etc", "proc");
+  dir_.write("dev", "");
+  MountPoints points(root_.ref());
+
+  EXPECT_FALSE(points.prepare_fixed("proc"));
+  EXPECT_FALSE(points.prepare_fixed("dev"));
+}
+
+TEST_F(InARoot, MountPointsOfTheOtherKindAreRefused) {
+  dir_.mkdir("dir");
+  dir_.write("file", "");
+  MountPoints points(root_.ref());
+
+  EXPECT_EQ(points.prepare("/dir", PointKind::file).error().code(), EISDIR);
+  EXPECT_EQ(points.prepare("/file", PointKind::directory).error().code(), ENOTDIR);
+}
+
+TEST_F(InARoot, WorkingDirectoriesStay) {
+  {
+    MountPoints points(root_.ref());
+    EXPECT_EQ(*points.make_directory("/srv/app"), "/srv/app");
+  }
+  EXPECT_TRUE(dir_.exists("srv/app"));
+}
+
+TEST_F(InARoot, CommandsAreFoundAsExecvpWould) {
+  dir_.write("bin/tool", "", 0755);
+  dir_.write("bin/plain", "", 0644);
+  dir_.write("usr/bin/plain", "", 0755);
+  dir_.write("app/run.sh", "", 0755);
+  dir_.mkdir("bin/folder");
+  link("/bin/tool", "bin/alias");
+  link("/nowhere", "bin/dangling");
+  auto look = [&](const std::string& name, const std::string& path = "/bin:/usr/bin") {
+    Spec spec{.argv = {name}, .env = {"PATH=" + path}, .cwd = "/app"};
+    spec.mounts.push_back({.source = "/", .target = "/mnt"});
+    return look_up_executable(root_.ref(), spec);
+  };
+
+  EXPECT_EQ(look("tool"), Executable::yes);
+  EXPECT_EQ(look("alias"), Executable::yes);
+  EXPECT_EQ(look("plain"), Executable::yes);  // the second one
+  EXPECT_EQ(look("plain", "/bin"), Executable::no_permission);
+  EXPECT_EQ(look("folder"), Executable::no_permission);
+  EXPECT_EQ(look("absent"), Executable::not_found);
+  EXPECT_EQ(look("dangling"), Executable::not_found);
+  EXPECT_EQ(look(""), Executable::not_found);
+  EXPECT_EQ(look("./run.sh"), Executable::yes);
+  EXPECT_EQ(look("run.sh", ""), Executable::yes);
+  EXPECT_EQ(look("/bin/absent"), Executable::not_found);
+  EXPECT_EQ(look("/mnt/tool"), Executable::unknown);
+  EXPECT_EQ(look("tool", "/mnt"), Executable::unknown);
+}
+
+}  // namespace
+}  // namespace acetate::sandbox
