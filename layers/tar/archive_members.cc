@@ -127,6 +127,7 @@ Result<ArchiveMembers> ArchiveMembers::read(FdRef file, std::string_view what,
     if (const char* hard = archive_entry_hardlink(entry)) {
       member.is_link = true;
       member.target = clean_name(hard).value_or("");
+      if (member.target == *name) continue;  // tar writes one for a file that was named twice
     } else if (archive_entry_filetype(entry) == AE_IFLNK) {
       const char* target = archive_entry_symlink(entry);
       member.is_link = true;
@@ -135,10 +136,11 @@ Result<ArchiveMembers> ArchiveMembers::read(FdRef file, std::string_view what,
       // All headers of this member are consumed here, and with no filter the position is the file's.
       member.bytes.offset = static_cast<std::uint64_t>(archive_filter_bytes(reader.get(), 0));
       const auto size = archive_entry_size(entry);
-      if (size < 0 || !in_bounds(member.bytes.offset, static_cast<std::uint64_t>(size), input->size))
+      member.is_sparse = archive_entry_sparse_count(entry) > 0;  // then the size is not of what lies here
+      const bool fits = size >= 0 && in_bounds(member.bytes.offset, static_cast<std::uint64_t>(size), input->size);
+      if (!fits && !member.is_sparse)
         return fail(EINVAL, "{} is cut short: its member {} does not fit in it", what, *name);
       member.bytes.length = static_cast<std::uint64_t>(size);
-      member.is_sparse = archive_entry_sparse_count(entry) > 0;
     } else {
       continue;
     }

@@ -1,0 +1,158 @@
+#include "layers/image/layout.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+
+#include "base/sys/dir.h"
+#include "base/sys/file.h"
+#include "layers/image/blob_writer.h"
+#include "layers/image/image_files.h"
+#include "layers/image/json.h"
+#include "layers/image/manifest.h"
+
+namespace acetate::image {
+
+namespace {
+
+constexpr const char* kRefName = "org.opencontainers.image.ref.name";
+
+// Held while index.json is replaced. The lock is on the directory, for a file that is renamed over takes its
+// locks with it.
+class LayoutLock {
+ public:
+  static Result<LayoutLock> take(const std::string& dir) {
+    Fd fd = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
+    TRY_WITHIN(sys::flock(fd.ref(), LOCK_EX), "locking {}", dir);
+    return LayoutLock(std::move(fd));
+  }
+
+ private:
+  explicit LayoutLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+// image-spec annotations.md: letters, digits and separators.
+bool is_reference_name(std::string_view tag) {
+  const auto fits = [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("-._:@+/").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  return !tag.empty() && std::ranges::all_of(tag, fits);
+}
+
+// Whether setting `tag` to `digest` makes an entry of index.json superfluous.
+bool is_replaced(const Json& entry, const std::string& tag, const Digest& digest) {
+  if (!entry.is_object()) return false;
+  const auto annotations = entry.find("annotations");
+  const bool unnamed = annotations == entry.end() || !annotations->is_object() || annotations->empty();
+  if (unnamed) return entry.value("digest", Json()) == digest.str();
+  const auto name = annotations->find(kRefName);
+  return name != annotations->end() && *name == tag;
+}
+
+class DirectoryLayout final : public Layout {
+ public:
+  DirectoryLayout(std::string path, Fd dir) : path_(std::move(path)), dir_(std::move(dir)) {}
+
+  Result<std::unique_ptr<BlobWriter>> new_blob() override {
+    return TRY_WITHIN(new_blob_writer(dir_.ref()), "{}", path_);
+  }
+
+  Result<Descriptor> put_blob(std::string_view bytes, std::string media_type) override {
+    const auto writer = TRY(new_blob());
+    TRY_WITHIN(writer->write(std::as_bytes(std::span(bytes))), "writing a blob to {}", path_);
+    return TRY_WITHIN(writer->commit(std::move(media_type)), "{}", path_);
+  }
+
+  Result<bool> has_blob(const Digest& digest) const override {
+    const auto st = sys::stat(FileAt{dir_.ref(), blob_name(digest).c_str()});
+    if (!st && st.error().is(ENOENT)) return false;
+    if (!st) return st.error().clone().within(fmt::format("looking for {} in {}", digest.str(), path_));
+    return S_ISREG(st->st_mode);
+  }
+
+  std::string blob_path(const Digest& digest) const override { return path_ + "/" + blob_name(digest); }
+
+  Result<void> set_reference(const std::string& tag, const Descriptor& manifest) override {
+    if (!is_reference_name(tag)) return fail(EINVAL, "\"{}\" cannot be the name of an image", tag);
+    TRY(check_complete(manifest, 0));
+    const auto lock = TRY(LayoutLock::take(path_));
+    const std::string what = "index.json in " + path_;
+    const auto text = TRY_WITHIN(sys::read_file(path_ + "/index.json", kMaxDocument), "reading {}", what);
+    Json index = TRY(parse_json(text, what));
+    TRY(parse_index(text, what));  // so that what we write back is one
+
+    Json& entries = index["manifests"];
+    Json kept = Json::array();
+    for (auto& entry : entries)
+      if (!is_replaced(entry, tag, manifest.digest)) kept.push_back(std::move(entry));
+    kept.push_back({{"mediaType", manifest.media_type},
+                    {"digest", manifest.digest.str()},
+                    {"size", manifest.size},
+                    {"annotations", {{kRefName, tag}}}});
+    entries = std::move(kept);
+    return TRY_WITHIN(sys::write_file_atomically(FileAt{dir_.ref(), "index.json"}, write_json(index), 0644),
+                      "writing {}", what);
+  }
+
+ private:
+  // A reference is a promise that the image is there: manifest, config and layers, through indexes.
+  Result<void> check_complete(const Descriptor& descriptor, int depth) const {
+    if (depth > 8) return fail(ELOOP, "the indexes below {} are nested too deeply", descriptor.digest.str());
+    const auto files = TRY(directory_files(path_));
+    const auto text = TRY(read_blob(*files, descriptor));
+    const auto document =
+        TRY(parse_document(text, descriptor.media_type, "the manifest " + descriptor.digest.str()));
+    if (document.index) {
+      for (const auto& entry : document.index->entries) TRY(check_complete(entry.descriptor, depth + 1));
+      return {};
+    }
+    TRY(locate_blob(*files, document.manifest->config));
+    for (const auto& layer : document.manifest->layers) TRY(locate_blob(*files, layer));
+    return {};
+  }
+
+  std::string path_;
+  Fd dir_;
+};
+
+Result<bool> is_empty(FdRef dir) {
+  bool empty = true;
+  TRY(sys::read_dir(dir, [&](const sys::DirEntry&) { return empty = false; }));
+  return empty;
+}
+
+Result<void> make_layout(FdRef dir) {
+  for (const char* name : {"blobs", "blobs/sha256"})
+    if (auto made = sys::mkdir(FileAt{dir, name}, 0755); !made && !made.error().is(EEXIST))
+      return std::move(made).error();
+  if (const auto there = sys::stat(FileAt{dir, "index.json"}); !there) {
+    if (!there.error().is(ENOENT)) return there.error().clone();
+    TRY(sys::write_file_atomically(FileAt{dir, "index.json"}, to_json(Index{}), 0644));
+  }
+  // Last: what has this file is a whole layout.
+  return sys::write_file_atomically(FileAt{dir, "oci-layout"}, R"({"imageLayoutVersion":"1.0.0"})", 0644);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Layout>> Layout::open(const std::string& path) {
+  TRY_WITHIN(sys::make_dirs(path, 0755), "making the directory {}", path);
+  Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  const auto lock = TRY(LayoutLock::take(path));
+  const auto marker = sys::stat(FileAt{dir.ref(), "oci-layout"});
+  if (!marker && !marker.error().is(ENOENT)) return marker.error().clone().within("looking at " + path);
+  if (!marker) {
+    // What an interrupted make_layout() left is nobody else's: "blobs" or index.json without oci-layout.
+    const bool begun = sys::stat(FileAt{dir.ref(), "blobs/sha256"}).has_value();
+    if (!begun && !TRY_WITHIN(is_empty(dir.ref()), "reading {}", path))
+      return fail(EEXIST, "{} is neither empty nor an OCI image layout", path);
+    TRY_WITHIN(make_layout(dir.ref()), "making {} an OCI image layout", path);
+  }
+  TRY_WITHIN(remove_abandoned_blobs(dir.ref()), "cleaning up in {}", path);
+  return std::unique_ptr<Layout>(std::make_unique<DirectoryLayout>(path, std::move(dir)));
+}
+
+}  // namespace acetate::image
