@@ -14,10 +14,15 @@
 //   8. Private xattrs are hidden and refused to users.
 //
 // Lock order (a thread takes them only downwards; none is held while file data moves):
-//   Overlay::rename_mutex_       shared by all that change names, exclusive in rename
-//     Inode::dir_mutex           parents before children; two directories: by ino
-//       Inode::copy_mutex        serialises copy-up of one inode
-//         InodeTable / HandleTable mutexes   leaves: held for a map operation, never across a system call
+//   Impl::rename_mutex           renames between two directories: keeps ancestry still
+//     Directory::mutex           shared to look, exclusive to change names below; parents before children, two
+//                                unrelated directories by number
+//       Impl::lending            one at a time lends a mode's bits (unprivileged daemons)
+//         FdCache, InodeIndex, HandleTable, Inode mutexes   leaves: never held across a system call; FdCache's
+//                                comes before Inode's
+//   The gate of a copy-up (only those who would change the same inode wait at it) is entered before any
+//   Directory::mutex is taken; the copy then takes its parent's for the one call that publishes it.
+// A lookup of a name the kernel knows, getattr and read take leaves only.
 #pragma once
 
 #include <functional>
@@ -57,8 +62,9 @@ struct OverlayStats {
 class Overlay {
  public:
   // `upper` and `work` are directories on one file system, or both absent for a read-only mount. `work` is
-  // used below "work/", which is emptied here. EXDEV, EBUSY (another overlay uses that work directory) and
-  // whatever probing the two says come with words.
+  // used below "work/", which is emptied here. EXDEV, EBUSY (another overlay uses that work directory), EINVAL
+  // (one lies in the other; a volatile mount left its mark) and whatever probing the two says come with words.
+  // With an upper the process's umask becomes 0.
   static Result<std::unique_ptr<Overlay>> open(LayerPtr lower, std::optional<Fd> upper, std::optional<Fd> work,
                                                const OverlayOptions& options);
   ~Overlay();

@@ -1,0 +1,149 @@
+// Opening an overlay, and the calls that only ask or let go.
+#include "fs/overlay.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "base/sys/file.h"
+#include "fs/overlay_impl.h"
+
+namespace acetate::fs {
+
+Overlay::Overlay(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Overlay::~Overlay() = default;
+
+Overlay::Impl::Impl(LayerPtr lower_tree, std::unique_ptr<Upper> upper_tree, const OverlayOptions& how)
+    : lower(std::move(lower_tree)), upper(std::move(upper_tree)), options(how), inodes(*lower, fds) {}
+
+Overlay::Impl::~Impl() {
+  handles.clear();
+  root = InodeRef();
+  inodes.forget_all();
+}
+
+Result<std::unique_ptr<Overlay>> Overlay::open(LayerPtr lower, std::optional<Fd> upper, std::optional<Fd> work,
+                                               const OverlayOptions& options) {
+  if (upper.has_value() != work.has_value())
+    return fail(EINVAL, "an upper directory needs a work directory, and the other way round");
+  std::unique_ptr<Upper> tree;
+  if (upper) {
+    // Modes come from the callers with their own umask beside them; ours must not take part.
+    ::umask(0);
+    tree = TRY(Upper::open(*std::move(upper), *std::move(work), options));
+  }
+  auto impl = std::make_unique<Impl>(std::move(lower), std::move(tree), options);
+  TRY(impl->make_root());
+  return std::unique_ptr<Overlay>(new Overlay(std::move(impl)));
+}
+
+Result<void> Overlay::Impl::make_root() {
+  const Node below = lower->root();
+  const Attr attr = TRY(lower->attr(below));
+  auto made = inodes.make(S_IFDIR, HeldNode(*lower, below), attr.ino);
+  lower->hold(below);  // the root node needs no release: balances HeldNode's
+  if (!upper) {
+    root = inodes.add_root(std::move(made), 0);
+  } else {
+    const struct statx st = TRY(stat_of(FileAt{upper->root(), ""}));
+    {
+      Lock lock(made->mutex);
+      made->fd = std::make_shared<const Fd>(TRY(sys::open(FileAt{upper->root(), "."}, O_PATH | O_DIRECTORY)));
+    }
+    root = inodes.add_root(std::move(made), st.stx_ino);
+  }
+  give(root, attr);
+  return {};
+}
+
+bool Overlay::read_only() const noexcept { return impl_->upper == nullptr; }
+
+OverlayStats Overlay::stats() const {
+  return {.inodes = impl_->inodes.size(),
+          .handles = impl_->handles.size(),
+          .copy_ups = impl_->copy_ups.load(std::memory_order_relaxed),
+          .copied_bytes = impl_->copied_bytes.load(std::memory_order_relaxed)};
+}
+
+Result<InodeRef> Overlay::Impl::inode(Ino ino) {
+  InodeRef found = inodes.find(ino);
+  if (!found || found->lookups.load(std::memory_order_relaxed) == 0) return Error(ESTALE);
+  return found;
+}
+
+Result<InodeRef> Overlay::Impl::directory(Ino ino) {
+  InodeRef found = TRY(inode(ino));
+  if (!found->is_dir()) return Error(ENOTDIR);
+  return found;
+}
+
+Result<InodeRef> Overlay::Impl::writable_directory(Ino ino) {
+  InodeRef dir = TRY(directory(ino));
+  TRY(copy_up(*dir));
+  return dir;
+}
+
+Found Overlay::Impl::give(const InodeRef& inode, Attr attr) {
+  Lock lock(inode->mutex);
+  const std::uint64_t before = inode->lookups.load(std::memory_order_relaxed);
+  inode->lookups.store(before + 1, std::memory_order_relaxed);
+  // All of the kernel's references together are one of ours.
+  if (before == 0) inode->refs.fetch_add(1, std::memory_order_relaxed);
+  return {.ino = inode->ino, .attr = std::move(attr)};
+}
+
+void Overlay::forget(Ino ino, std::uint64_t count) noexcept {
+  const InodeRef inode = impl_->inodes.find(ino);
+  if (!inode || ino == Ino::root) return;
+  InodeRef kernels;  // dropped after the mutex, and before ours
+  Lock lock(inode->mutex);
+  const std::uint64_t before = inode->lookups.load(std::memory_order_relaxed);
+  const std::uint64_t left = before - std::min(before, count);
+  inode->lookups.store(left, std::memory_order_relaxed);
+  if (before != 0 && left == 0) kernels = InodeRef(Adopt{}, inode.get());
+}
+
+Result<Attr> Overlay::Impl::attr(Inode& inode) {
+  if (inode.is_upper()) return shown(inode, TRY(upper_stat(inode)));
+  Attr attr = TRY(lower->attr(inode.lower));
+  attr.ino = inode.st_ino.load(std::memory_order_relaxed);
+  if (attr.is_dir()) attr.nlink = 1;
+  return attr;
+}
+
+Result<Attr> Overlay::getattr(Ino ino) {
+  const InodeRef inode = TRY(impl_->inode(ino));
+  return impl_->attr(*inode);
+}
+
+Result<std::string> Overlay::readlink(Ino ino) {
+  const InodeRef inode = TRY(impl_->inode(ino));
+  if (!S_ISLNK(inode->type)) return Error(EINVAL);
+  if (!inode->is_upper()) return impl_->lower->readlink(inode->lower);
+  const FdPtr link = TRY(impl_->upper_fd(*inode));
+  return sys::readlink(link->ref());
+}
+
+Result<SpaceInfo> Overlay::statfs() {
+  // A lower is no place where anything could be put: nothing is free.
+  if (!impl_->upper)
+    return SpaceInfo{.block_size = 4096, .blocks = 0, .blocks_free = 0, .blocks_available = 0, .files = 0, .files_free = 0, .name_max = kNameMax};
+  const struct statfs fs = TRY(sys::statfs(impl_->upper->root()));
+  // In the file dialect a name must leave room for the prefix of its whiteout.
+  const std::uint64_t prefix = impl_->upper->file_dialect() ? kWhiteoutPrefix.size() : 0;
+  return SpaceInfo{.block_size = static_cast<std::uint64_t>(fs.f_bsize),
+                   .blocks = fs.f_blocks,
+                   .blocks_free = fs.f_bfree,
+                   .blocks_available = fs.f_bavail,
+                   .files = fs.f_files,
+                   .files_free = fs.f_ffree,
+                   .name_max = static_cast<std::uint64_t>(fs.f_namelen) - prefix};
+}
+
+Result<void> Overlay::sync() {
+  if (!impl_->upper || !impl_->options.durable) return {};
+  return sys::syncfs(impl_->upper->root());
+}
+
+}  // namespace acetate::fs

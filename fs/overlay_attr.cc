@@ -1,0 +1,73 @@
+// Changing attributes.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/sys/file.h"
+#include "fs/overlay_file.h"
+#include "fs/overlay_impl.h"
+
+namespace acetate::fs {
+
+namespace {
+
+timespec time_of(const std::optional<TimeChange>& change) {
+  if (!change) return {.tv_sec = 0, .tv_nsec = UTIME_OMIT};
+  if (change->now) return {.tv_sec = 0, .tv_nsec = UTIME_NOW};
+  return change->at;
+}
+
+}  // namespace
+
+mode_t without_suidgid(mode_t mode) noexcept {
+  mode &= ~static_cast<mode_t>(S_ISUID);
+  if ((mode & S_IXGRP) != 0) mode &= ~static_cast<mode_t>(S_ISGID);
+  return mode;
+}
+
+Result<void> drop_suidgid(FdRef file) {
+  const struct statx st = TRY(stat_of(FileAt{file, ""}));
+  const mode_t mode = st.stx_mode & 07777;
+  if (!S_ISREG(st.stx_mode) || without_suidgid(mode) == mode) return {};
+  return sys::chmod(file, without_suidgid(mode));
+}
+
+Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<Handle> handle) {
+  const InodeRef inode = TRY(impl_->inode(ino));
+  if (!impl_->upper) return Error(EROFS);
+  if (change.size && inode->is_dir()) return Error(EISDIR);
+  if (change.size && !S_ISREG(inode->type)) return Error(EINVAL);
+
+  Fd written;
+  TRY(impl_->copy_up(*inode, change.size, change.size ? &written : nullptr));
+  const FdPtr object = TRY(impl_->upper_fd(*inode));
+  if (change.size) {
+    std::shared_ptr<OpenFile> through;
+    if (handle) through = TRY(impl_->handles.file(*handle));
+    if (through && (through->flags & O_ACCMODE) != O_RDONLY) {
+      TRY(sys::truncate(TRY(impl_->file_in_upper(*through)), *change.size));
+    } else {
+      if (!written) written = TRY(impl_->open_upper(*inode, O_WRONLY));
+      TRY(sys::truncate(written.ref(), *change.size));
+    }
+  }
+  if (change.uid || change.gid)
+    // -1 leaves one as it is.
+    TRY(sys::chown(object->ref(), change.uid.value_or(static_cast<uid_t>(-1)),
+                   change.gid.value_or(static_cast<gid_t>(-1))));
+  if (change.mode && !S_ISLNK(inode->type)) {
+    mode_t mode = *change.mode & 07777;
+    if (change.kill_suidgid && S_ISREG(inode->type)) mode = without_suidgid(mode);
+    TRY(sys::chmod(object->ref(), mode));
+  } else if (change.mode) {
+    return Error(EOPNOTSUPP);
+  } else if (change.kill_suidgid) {
+    TRY(drop_suidgid(object->ref()));
+  }
+  if (change.atime || change.mtime) {
+    const struct timespec times[2] = {time_of(change.atime), time_of(change.mtime)};
+    TRY(sys::set_times(object->ref(), times));
+  }
+  return impl_->shown(*inode, TRY(stat_of(FileAt{object->ref(), ""})));
+}
+
+}  // namespace acetate::fs

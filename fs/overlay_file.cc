@@ -1,0 +1,127 @@
+// Open files. A handle reads where its inode is now: the lower until copy-up, the upper ever after.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/sys/copy.h"
+#include "base/sys/file.h"
+#include "fs/overlay_file.h"
+#include "fs/overlay_impl.h"
+
+namespace acetate::fs {
+
+namespace {
+
+bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0; }
+
+}  // namespace
+
+int upper_flags(int flags, bool durable) {
+  // O_DIRECT is between the kernel and us: our buffers are not aligned for the upper's file system.
+  int kept = flags & (O_ACCMODE | O_APPEND | O_TRUNC);
+  if (durable) kept |= flags & (O_SYNC | O_DSYNC);
+  return kept;
+}
+
+Result<FdRef> Overlay::Impl::file_in_upper(OpenFile& file) {
+  if (file.upper_ready.load(std::memory_order_acquire)) return file.upper.ref();
+  Lock lock(file.mutex);
+  if (file.upper_ready.load(std::memory_order_relaxed)) return file.upper.ref();
+  file.upper = TRY(open_upper(*file.inode, upper_flags(file.flags & ~O_TRUNC, options.durable)));
+  file.upper_ready.store(true, std::memory_order_release);
+  return file.upper.ref();
+}
+
+Result<FdRef> Overlay::Impl::file_for_writing(OpenFile& file) {
+  if ((file.flags & O_ACCMODE) == O_RDONLY) return Error(EBADF);
+  return file_in_upper(file);
+}
+
+Result<Opened> Overlay::open(Ino ino, int flags) {
+  InodeRef inode = TRY(impl_->inode(ino));
+  if (inode->is_dir()) return Error(EISDIR);
+  if (S_ISLNK(inode->type)) return Error(ELOOP);
+  if (!S_ISREG(inode->type)) return Error(ENXIO);  // the kernel opens devices, fifos and sockets itself
+  auto file = std::make_shared<OpenFile>(inode, flags);
+  if (writes(flags)) {
+    const std::optional<std::uint64_t> keep =
+        (flags & O_TRUNC) != 0 ? std::optional<std::uint64_t>(0) : std::nullopt;
+    int wanted = upper_flags(flags, impl_->options.durable);
+    if ((wanted & O_ACCMODE) == O_RDONLY) wanted |= O_RDWR;  // ftruncate(2) wants a descriptor that may write
+    Fd copied;
+    TRY(impl_->copy_up(*inode, keep, &copied));
+    // The copy's own descriptor serves when nothing but reading and writing is asked.
+    if (!copied || (wanted & ~(O_ACCMODE | O_TRUNC)) != 0) copied = TRY(impl_->open_upper(*inode, wanted));
+    file->upper = std::move(copied);
+    file->upper_ready.store(true, std::memory_order_release);
+  } else if (!inode->is_upper()) {
+    file->lower = TRY(impl_->lower->open(inode->lower));
+  } else {
+    TRY(impl_->file_in_upper(*file));
+  }
+  return Opened{.handle = impl_->handles.add(std::move(file))};
+}
+
+Result<std::size_t> Overlay::read(Handle handle, std::span<std::byte> into, std::uint64_t offset) {
+  const auto file = TRY(impl_->handles.file(handle));
+  if (!file->inode->is_upper()) return file->lower->pread(into, offset);
+  return sys::pread_full(TRY(impl_->file_in_upper(*file)), into, offset);
+}
+
+Result<std::size_t> Overlay::write(Handle handle, std::span<const std::byte> from, std::uint64_t offset,
+                                   bool kill_suidgid) {
+  const auto file = TRY(impl_->handles.file(handle));
+  const FdRef fd = TRY(impl_->file_for_writing(*file));
+  if (kill_suidgid) TRY(drop_suidgid(fd));
+  return sys::pwrite(fd, from, offset);
+}
+
+Result<void> Overlay::fsync(Handle handle, bool data_only) {
+  const auto file = TRY(impl_->handles.file(handle));
+  if (!impl_->options.durable || !file->inode->is_upper()) return {};
+  const FdRef fd = TRY(impl_->file_in_upper(*file));
+  return data_only ? sys::fdatasync(fd) : sys::fsync(fd);
+}
+
+Result<void> Overlay::fallocate(Handle handle, int mode, std::uint64_t offset, std::uint64_t length) {
+  const auto file = TRY(impl_->handles.file(handle));
+  return sys::fallocate(TRY(impl_->file_for_writing(*file)), mode, offset, length);
+}
+
+Result<std::uint64_t> Overlay::lseek(Handle handle, std::uint64_t offset, int whence) {
+  const auto file = TRY(impl_->handles.file(handle));
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return Error(EINVAL);
+  if (file->inode->is_upper())
+    return sys::lseek(TRY(impl_->file_in_upper(*file)), static_cast<std::int64_t>(offset), whence);
+  const std::uint64_t size = file->lower->size();
+  if (offset >= size) return Error(ENXIO);
+  const bool want_hole = whence == SEEK_HOLE;
+  while (offset < size) {
+    const Segment segment = file->lower->segment(offset);
+    if (segment.hole == want_hole) return offset;
+    offset += std::max<std::uint64_t>(segment.length, 1);
+  }
+  // Every file ends in a hole; behind the last data there is no more.
+  return want_hole ? Result<std::uint64_t>(size) : Error(ENXIO);
+}
+
+Result<std::size_t> Overlay::copy_file_range(Handle from, std::uint64_t from_offset, Handle to,
+                                             std::uint64_t to_offset, std::size_t length) {
+  const auto source = TRY(impl_->handles.file(from));
+  const auto target = TRY(impl_->handles.file(to));
+  if ((source->flags & O_ACCMODE) == O_WRONLY) return Error(EBADF);
+  const FdRef out = TRY(impl_->file_for_writing(*target));
+  if (source->inode->is_upper())
+    return sys::copy_file_range(TRY(impl_->file_in_upper(*source)), from_offset, out, to_offset, length);
+  if (from_offset >= source->lower->size()) return std::size_t{0};
+  // What does not lie plain in a file the kernel copies through its own page cache.
+  const auto extent = source->lower->extent(from_offset);
+  if (!extent) return Error(EOPNOTSUPP);
+  return sys::copy_file_range(extent->fd, extent->fd_offset, out, to_offset,
+                              static_cast<std::size_t>(std::min<std::uint64_t>(length, extent->length)));
+}
+
+void Overlay::release(Handle handle) noexcept { impl_->handles.remove(handle); }
+
+}  // namespace acetate::fs

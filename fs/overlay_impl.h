@@ -1,0 +1,204 @@
+// What the verbs of the overlay (overlay_*.cc, copy_up.cc) share. Private to fs/.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "fs/fd_cache.h"
+#include "fs/handle_table.h"
+#include "fs/inode_table.h"
+#include "fs/overlay.h"
+#include "fs/upper.h"
+
+namespace acetate::fs {
+
+// What the lower has at a name, held.
+struct Below {
+  HeldNode node;
+  Attr attr;
+};
+
+// What stands at one name of a directory.
+struct NameState {
+  enum class In : std::uint8_t {
+    absent,
+    whiteout,       // at the name itself: a device 0:0, or a file with overlay.whiteout
+    file_whiteout,  // ".wh.NAME" beside it
+    object,
+  } upper = In::absent;
+  bool reserved = false;          // a whiteout's own name: nobody sees it or makes it
+  struct statx st {};             // of the upper's object
+  std::optional<Below> below = {};  // looked up when asked for, or needed to say what is visible
+
+  bool is_upper() const noexcept { return upper == In::object; }
+  bool visible() const noexcept { return !reserved && (is_upper() || (upper == In::absent && below)); }
+  bool is_dir() const noexcept { return is_upper() ? S_ISDIR(st.stx_mode) : below->attr.is_dir(); }
+  bool lower_dir() const noexcept { return below && below->attr.is_dir(); }
+};
+
+// An inode with what a stat of it says.
+struct Child {
+  InodeRef inode;
+  Attr attr;
+};
+
+class Overlay::Impl {
+ public:
+  Impl(LayerPtr lower_tree, std::unique_ptr<Upper> upper_tree, const OverlayOptions& how);
+  ~Impl();
+  Result<void> make_root();
+
+  // --- overlay.cc: the door
+  Result<InodeRef> inode(Ino ino);      // ESTALE
+  Result<InodeRef> directory(Ino ino);  // ENOTDIR
+  Result<InodeRef> writable_directory(Ino ino);  // EROFS; it is in the upper afterwards
+  Result<Attr> attr(Inode& inode);
+  // Counts one more reference of the kernel's.
+  Found give(const InodeRef& inode, Attr attr);
+
+  // --- overlay_backing.cc: from an inode to the upper's object. ESTALE where there is none any more.
+  Result<FdPtr> upper_fd(Inode& inode);  // O_PATH
+  Result<struct statx> upper_stat(Inode& inode);
+  Result<Fd> open_upper(Inode& inode, int flags);
+  // Calls `retry` again after closing idle descriptors of ours if it met EMFILE.
+  template <class F>
+  auto with_descriptors(F&& retry) {
+    auto result = retry();
+    if (result || !(result.error().is(EMFILE) || result.error().is(ENFILE))) return result;
+    fds.shed();
+    return retry();
+  }
+  // Runs `work` on a directory or file of ours; where an unprivileged daemon is refused (EACCES), again with
+  // the owner's bits lent to `object` for the moment.
+  template <class F>
+  auto with_owner_access(FdRef object, mode_t bits, F&& work) -> decltype(work()) {
+    auto result = work();
+    if (result || !result.error().is(EACCES)) return result;
+    Lock lock(lending);
+    auto st = stat_of(FileAt{object, ""});
+    if (!st || (st->stx_mode & bits) == bits) return result;
+    const mode_t mode = st->stx_mode & 07777;
+    if (!sys::chmod(object, mode | bits)) return result;
+    result = work();
+    TRY(sys::chmod(object, mode));
+    return result;
+  }
+  // The object leaves its place (for good, or to settle elsewhere); its descriptor stays.
+  Result<void> unplace(Inode& inode);
+
+  // --- overlay_lookup.cc. The directory's mutex is held, shared at least, where it says _locked.
+  Result<NameState> look_in_upper(Inode& dir, const Name& name);
+  Result<void> look_below(Inode& dir, const Name& name, NameState& state);
+  Result<NameState> look_locked(Inode& dir, const Name& name, bool want_below);
+  Result<Child> child_locked(Inode& dir, const Name& name, NameState state);
+  Result<std::optional<Child>> known_child(Inode& dir, const Name& name, const NameState& state);
+  Result<InodeRef> adopt_upper_locked(Inode& dir, const Name& name, const struct statx& st, NameState& state);
+  Attr shown(const Inode& inode, const struct statx& st) const;
+  Result<bool> has_file_whiteouts(Inode& dir);
+
+  // --- overlay_ino.cc: st_ino
+  std::uint64_t own_ino(std::uint64_t upper_ino) const noexcept;
+  Result<std::uint64_t> ino_in(Inode& dir, FileAt at, std::uint64_t upper_ino);
+  Result<bool> is_impure(Inode& dir);
+  Result<void> make_impure(Inode& dir);
+  // Writes it on the object, or remembers it for as long as we live where that cannot be.
+  Result<void> keep_ino(FdRef object, std::uint64_t upper_ino, std::uint64_t shown_ino);
+  void forget_kept_ino(std::uint64_t upper_ino);
+
+  // --- overlay_dir.cc
+  // Every visible name, "." and ".." not, until `each` returns false.
+  Result<void> merged_list_locked(Inode& dir, const std::function<bool(std::string_view, unsigned char, std::uint64_t)>& each);
+  Result<bool> is_empty_locked(Inode& dir);
+
+  // --- overlay_file.cc: the upper's file of a handle whose inode is in the upper.
+  Result<FdRef> file_in_upper(OpenFile& file);
+  Result<FdRef> file_for_writing(OpenFile& file);  // EBADF when it was not opened so
+
+  // --- overlay_make.cc
+  struct NewObject {
+    mode_t mode;  // with the type; umask not applied
+    const Caller& caller;
+    std::function<Result<void>(FileAt at, mode_t mode)> put;
+  };
+  Result<Child> make(Inode& dir, const Name& name, const NewObject& object);
+  Result<Child> make_locked(Inode& dir, const Name& name, const NewObject& object);
+  Result<Child> make_in_place_locked(Inode& dir, const Name& name, const NewObject& object, mode_t mode);
+  Result<Child> make_over_whiteout_locked(Inode& dir, const Name& name, const NewObject& object, mode_t mode,
+                                          const NameState& state);
+  Child register_new(Inode& dir, const Name* name, const struct statx& st);
+  Result<bool> has_default_acl(Inode& dir);
+  Result<mode_t> masked_mode(Inode& dir, mode_t mode, const Caller& caller);
+
+  // --- overlay_remove.cc
+  Result<void> remove(Ino parent, std::string_view text, bool want_dir);
+  // Bookkeeping once the last name, or the directory, is gone.
+  void removed_locked(Inode& inode, const struct statx& last);
+  // A whiteout is about to be put for a name of this directory.
+  void expect_whiteout(Inode& dir) {
+    if (upper->file_dialect()) dir.dir->file_whiteouts.store(Known::yes, std::memory_order_relaxed);
+  }
+  // True when its number came from the lower.
+  bool brings_ino(const Inode& inode) const noexcept {
+    return inode.st_ino.load(std::memory_order_relaxed) != own_ino(inode.upper_ino.load(std::memory_order_relaxed));
+  }
+  // Undoes unplace().
+  void replace(Inode& inode, Inode& dir, const Name& name) {
+    inode.settle(dir, name.view());
+    fds.add(inode);
+  }
+
+  // --- overlay_rename.cc
+  struct Move;
+  Result<void> lift(Inode& dir, const Name& name);
+  Result<bool> rename_locked(Move& move);
+  Result<void> move_locked(Move& move);
+  Result<void> move_dir_onto_locked(Move& move, FileAt from, FileAt to);
+
+  // --- copy_up.cc. No directory's mutex is held: the copy takes the parent's to publish.
+  // Afterwards the inode is in the upper. `keep`: so much of a file's data at most is copied. `file`, if given
+  // and a regular file was copied by this very call, receives it open for reading and writing.
+  Result<void> copy_up(Inode& inode, std::optional<std::uint64_t> keep = {}, Fd* file = nullptr);
+  Result<void> copy_up_one(Inode& inode, std::optional<std::uint64_t> keep, Fd* file);
+  Result<void> copy_regular(Inode& inode, std::optional<std::uint64_t> keep, Fd* file);
+  Result<void> copy_special(Inode& inode);
+  // Owner, xattrs, mode, times, and the number users know it by.
+  Result<void> copy_metadata(const Inode& inode, const Attr& from, FdRef to, const struct statx& st);
+  // Runs `link` while nobody else changes the parent's names, and makes the inode one of the upper. ENOENT when
+  // what is no file has no name any more.
+  Result<void> publish_copy(Inode& inode, const Attr& from, const FdPtr& copy, std::uint64_t upper_ino,
+                            const std::function<Result<void>(FileAt)>& link);
+
+  const LayerPtr lower;
+  const std::unique_ptr<Upper> upper;  // null: read-only
+  const OverlayOptions options;
+  FdCache fds{FdCache::fair_capacity()};
+  InodeTable inodes;
+  HandleTable handles;
+  InodeRef root;
+
+  Mutex rename_mutex;  // renames between two directories: keeps ancestry still
+  Mutex lending;       // one at a time lends a mode's bits
+
+  // Waiting for a copy-up of the same inode: a few gates shared by all inodes.
+  struct CopyGate {
+    std::mutex mutex;
+    std::condition_variable done;
+  };
+  std::array<CopyGate, 16> copy_gates;
+  CopyGate& gate_of(const Inode& inode) { return copy_gates[static_cast<std::size_t>(inode.ino) % copy_gates.size()]; }
+
+  Mutex kept_inos_mutex;
+  std::unordered_map<std::uint64_t, std::uint64_t> kept_inos GUARDED_BY(kept_inos_mutex);  // upper's -> shown
+  std::atomic<bool> any_kept_inos{false};
+
+  std::atomic<std::uint64_t> copy_ups{0};
+  std::atomic<std::uint64_t> copied_bytes{0};
+};
+
+}  // namespace acetate::fs

@@ -1,0 +1,185 @@
+// Lookup: what stands at a name, decided in one place for every verb.
+#include <fcntl.h>
+
+#include "base/sys/dir.h"
+#include "base/sys/xattr.h"
+#include "fs/overlay_impl.h"
+
+namespace acetate::fs {
+
+Attr Overlay::Impl::shown(const Inode& inode, const struct statx& st) const {
+  Attr attr = attr_of(st);
+  attr.ino = inode.st_ino.load(std::memory_order_relaxed);
+  return attr;
+}
+
+// Whether ".wh." names need to be asked for; found out by one reading of the directory.
+Result<bool> Overlay::Impl::has_file_whiteouts(Inode& dir) {
+  const Known known = dir.dir->file_whiteouts.load(std::memory_order_relaxed);
+  if (known != Known::not_yet) return known == Known::yes;
+  const Fd listing = TRY(open_upper(dir, O_RDONLY | O_DIRECTORY));
+  bool found = false;
+  TRY(sys::read_dir(listing.ref(), [&](const sys::DirEntry& entry) {
+    found = decode_name(entry.name).kind == DecodedName::Kind::whiteout;
+    return !found;
+  }));
+  // One that is put meanwhile says so itself, after it was put: never overwrite a yes.
+  Known before = Known::not_yet;
+  dir.dir->file_whiteouts.compare_exchange_strong(before, found ? Known::yes : Known::no);
+  return found || before == Known::yes;
+}
+
+Result<NameState> Overlay::Impl::look_in_upper(Inode& dir, const Name& name) {
+  NameState state;
+  if (!dir.is_upper()) return state;
+  const DecodedName decoded = decode_name(name.view());
+  if (decoded.kind == DecodedName::Kind::opaque || decoded.kind == DecodedName::Kind::bookkeeping ||
+      (decoded.kind == DecodedName::Kind::whiteout && upper->file_dialect())) {
+    state.reserved = true;
+    return state;
+  }
+  if (decoded.kind == DecodedName::Kind::whiteout && dir.has_lower) {
+    // Where we write devices, a user may have a ".wh.x" of his own, but not where it would hide a lower x.
+    auto hidden = lower->lookup(dir.lower, decoded.hides);
+    if (!hidden && !hidden.error().is(ENOENT)) return std::move(hidden).error();
+    if (hidden) {
+      const HeldNode held(*lower, hidden->node);
+      state.reserved = true;
+      return state;
+    }
+  }
+  const FdPtr fd = TRY(upper_fd(dir));
+  auto st = stat_of(FileAt{fd->ref(), name.c_str()});
+  if (st) {
+    state.upper = NameState::In::object;
+    state.st = *st;
+    if (is_device_whiteout(*st)) {
+      state.upper = NameState::In::whiteout;
+    } else if (dir.dir->xattr_whiteouts && S_ISREG(st->stx_mode) && st->stx_size == 0) {
+      for (const char* mark : {"user.overlay.whiteout", "trusted.overlay.whiteout"})
+        if (sys::get_xattr(FileAt{fd->ref(), name.c_str()}, mark)) state.upper = NameState::In::whiteout;
+    }
+    return state;
+  }
+  if (!st.error().is(ENOENT)) return std::move(st).error();
+  if (!dir.has_lower || !TRY(has_file_whiteouts(dir))) return state;
+  const std::string beside = whiteout_file_name(name.view());
+  if (beside.empty()) return state;
+  auto whiteout = stat_of(FileAt{fd->ref(), beside.c_str()});
+  if (whiteout)
+    state.upper = NameState::In::file_whiteout;
+  else if (!whiteout.error().is(ENOENT))
+    return std::move(whiteout).error();
+  return state;
+}
+
+Result<void> Overlay::Impl::look_below(Inode& dir, const Name& name, NameState& state) {
+  if (!dir.has_lower || state.reserved || state.below) return {};
+  auto entry = lower->lookup(dir.lower, name.view());
+  if (entry) {
+    state.below = Below{.node = HeldNode(*lower, entry->node), .attr = entry->attr};
+    return {};
+  }
+  if (entry.error().is(ENOENT)) return {};
+  return std::move(entry).error();
+}
+
+Result<NameState> Overlay::Impl::look_locked(Inode& dir, const Name& name, bool want_below) {
+  NameState state = TRY(look_in_upper(dir, name));
+  const bool may_merge = state.is_upper() && S_ISDIR(state.st.stx_mode);
+  if (want_below || may_merge || state.upper == NameState::In::absent) TRY(look_below(dir, name, state));
+  return state;
+}
+
+// What the kernel was told of before; without the directory's mutex. An answer is one that was right at some
+// moment during the call: an inode leaves the table before its name is given to another.
+Result<std::optional<Child>> Overlay::Impl::known_child(Inode& dir, const Name& name, const NameState& state) {
+  if (state.is_upper()) {
+    InodeRef known = inodes.find_upper(state.st.stx_ino);
+    // One without a place gets one under the mutex.
+    if (!known || known->type != (state.st.stx_mode & S_IFMT) || !known->has_place()) return std::optional<Child>();
+    Attr attr = shown(*known, state.st);
+    return std::optional<Child>(Child{std::move(known), std::move(attr)});
+  }
+  if (state.reserved || state.upper != NameState::In::absent || !dir.has_lower) return std::optional<Child>();
+  InodeRef known = inodes.find_placed(dir, name.view());
+  if (!known) return std::optional<Child>();
+  Attr of = TRY(attr(*known));
+  return std::optional<Child>(Child{std::move(known), std::move(of)});
+}
+
+Result<InodeRef> Overlay::Impl::adopt_upper_locked(Inode& dir, const Name& name, const struct statx& st,
+                                                   NameState& state) {
+  if (InodeRef known = inodes.find_upper(st.stx_ino)) {
+    if (known->type == (st.stx_mode & S_IFMT)) {
+      known->settle(dir, name.view());
+      return known;
+    }
+    inodes.drop_key(*known);  // somebody changed the upper behind us, and its number was given out again
+  }
+  const FdPtr parent = TRY(upper_fd(dir));
+  const FileAt at{parent->ref(), name.c_str()};
+  // A directory over a directory of the lower is merged with it, unless it says it starts afresh.
+  HeldNode below;
+  FdPtr fd;
+  bool xattr_whiteouts = false;
+  if (S_ISDIR(st.stx_mode) && state.lower_dir()) {
+    fd = std::make_shared<const Fd>(
+        TRY(with_descriptors([&] { return sys::open(at, O_PATH | O_NOFOLLOW | O_DIRECTORY); })));
+    const Opacity opacity = TRY(read_opacity(fd->ref()));
+    xattr_whiteouts = opacity == Opacity::has_xattr_whiteouts;
+    bool opaque = opacity == Opacity::opaque;
+    if (!opaque) {
+      auto mark = stat_of(FileAt{fd->ref(), std::string(kOpaqueFile).c_str()});
+      if (!mark && !mark.error().is(ENOENT)) return std::move(mark).error();
+      opaque = mark.has_value();
+    }
+    if (!opaque) below = std::move(state.below->node);
+  }
+  auto fresh = inodes.make(st.stx_mode, std::move(below), TRY(ino_in(dir, at, st.stx_ino)));
+  if (fresh->dir) fresh->dir->xattr_whiteouts = xattr_whiteouts;
+  fresh->settle(dir, name.view());
+  if (fd) {
+    Lock lock(fresh->mutex);
+    fresh->fd = fd;
+  }
+  InodeRef inode = inodes.add_upper(std::move(fresh), st.stx_ino);
+  if (fd) fds.add(*inode);
+  return inode;
+}
+
+Result<Child> Overlay::Impl::child_locked(Inode& dir, const Name& name, NameState state) {
+  if (!state.visible()) return Error(ENOENT);
+  if (state.is_upper()) {
+    InodeRef inode = TRY(adopt_upper_locked(dir, name, state.st, state));
+    Attr attr = shown(*inode, state.st);
+    return Child{std::move(inode), std::move(attr)};
+  }
+  InodeRef inode = inodes.find_placed(dir, name.view());
+  if (!inode)
+    inode = inodes.add_placed(inodes.make(state.below->attr.mode, std::move(state.below->node), state.below->attr.ino),
+                              dir, name.view());
+  Attr of = state.below->attr;
+  if (of.is_dir()) of.nlink = 1;
+  return Child{std::move(inode), std::move(of)};
+}
+
+Result<Found> Overlay::lookup(Ino parent, std::string_view text) {
+  const Name name = TRY(Name::of(text));
+  const InodeRef dir = TRY(impl_->directory(parent));
+  const std::uint64_t changes = dir->dir->changes.load(std::memory_order_acquire);
+  NameState state = TRY(impl_->look_in_upper(*dir, name));
+  if (auto known = TRY(impl_->known_child(*dir, name, state))) return impl_->give(known->inode, known->attr);
+
+  SharedLock lock(dir->dir->mutex);
+  if (dir->dir->dead) return Error(ENOENT);
+  // What was seen before the mutex still holds if nobody has changed a name since.
+  if (changes % 2 != 0 || changes != dir->dir->changes.load(std::memory_order_acquire))
+    state = TRY(impl_->look_in_upper(*dir, name));
+  const bool may_merge = state.is_upper() && S_ISDIR(state.st.stx_mode);
+  if (may_merge || state.upper == NameState::In::absent) TRY(impl_->look_below(*dir, name, state));
+  const Child child = TRY(impl_->child_locked(*dir, name, std::move(state)));
+  return impl_->give(child.inode, child.attr);
+}
+
+}  // namespace acetate::fs

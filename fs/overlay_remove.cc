@@ -1,0 +1,67 @@
+// Removing names. Nothing is copied up to be deleted: a whiteout stands where the lower really has the name, and
+// nowhere else.
+#include "base/scope.h"
+#include "base/sys/file.h"
+#include "fs/overlay_impl.h"
+
+namespace acetate::fs {
+
+void Overlay::Impl::removed_locked(Inode& inode, const struct statx& last) {
+  if (inode.dir) inode.dir->dead = true;
+  if (S_ISDIR(last.stx_mode) || last.stx_nlink <= 1) forget_kept_ino(last.stx_ino);
+}
+
+Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_dir) {
+  const Name name = TRY(Name::of(text));
+  const InodeRef dir = TRY(writable_directory(parent));
+  const FdPtr above = TRY(upper_fd(*dir));
+  const FileAt at{above->ref(), name.c_str()};
+
+  const DirChange change(*dir->dir);
+  NameState state = TRY(look_locked(*dir, name, true));
+  if (!state.visible()) return Error(ENOENT);
+  if (state.is_dir() != want_dir) return Error(want_dir ? ENOTDIR : EISDIR);
+  const bool in_upper = state.is_upper();
+  const bool in_lower = state.below.has_value();
+  const struct statx st = state.st;
+
+  // A directory's names must be known, and stand still; a file only matters if somebody knows it.
+  InodeRef inode;
+  if (want_dir)
+    inode = TRY(child_locked(*dir, name, std::move(state))).inode;
+  else
+    inode = in_upper ? inodes.find_upper(st.stx_ino) : inodes.find_placed(*dir, name.view());
+  std::optional<DirChange> below;
+  if (want_dir) {
+    below.emplace(*inode->dir);
+    if (!TRY(is_empty_locked(*inode))) return Error(ENOTEMPTY);
+  }
+  if (in_lower) expect_whiteout(*dir);
+
+  if (!in_upper) {
+    TRY(upper->put_whiteout(at));
+    if (inode) {
+      inodes.drop_key(*inode);
+      inode->leave_place(nullptr);
+      if (inode->dir) inode->dir->dead = true;
+    }
+    return {};
+  }
+  const bool placed_here = inode && inode->is_at(*dir, name.view());
+  if (placed_here) TRY(unplace(*inode));
+  auto removed = upper->remove(at, want_dir, in_lower);
+  if (!removed) {
+    if (placed_here) replace(*inode, *dir, name);
+    return removed;
+  }
+  if (inode)
+    removed_locked(*inode, st);
+  else if (st.stx_nlink <= 1)
+    forget_kept_ino(st.stx_ino);
+  return {};
+}
+
+Result<void> Overlay::unlink(Ino parent, std::string_view name) { return impl_->remove(parent, name, false); }
+Result<void> Overlay::rmdir(Ino parent, std::string_view name) { return impl_->remove(parent, name, true); }
+
+}  // namespace acetate::fs

@@ -1,0 +1,210 @@
+// Renaming: one name becomes another, atomically, with a whiteout left behind where the lower has the old one.
+//
+// Directories move only when no lower takes part in them (EXDEV otherwise, which mv(1) and the package managers
+// answer by copying). A file is copied up before any mutex is taken; what was seen is looked at again under the
+// mutexes, and once more from the beginning if it changed meanwhile.
+#include <linux/fs.h>
+#include <stdio.h>
+
+#include "base/scope.h"
+#include "base/sys/file.h"
+#include "fs/overlay_impl.h"
+
+namespace acetate::fs {
+
+// One rename, as far as it is known.
+struct Overlay::Impl::Move {
+  Inode& from_dir;
+  const Name& from_name;
+  Inode& to_dir;
+  const Name& to_name;
+  unsigned flags;
+
+  // Found out under the mutexes.
+  NameState::In target_in = NameState::In::absent;
+  bool target_is_device = false;     // a device whiteout stands there
+  bool lower_has_source = false;     // a whiteout must stay behind
+  bool source_lower_dir = false;
+  bool target_lower_dir = false;
+  InodeRef source = {};
+  InodeRef target = {};              // null when nothing visible is there
+  struct statx target_st = {};
+
+  bool exchanges() const { return (flags & RENAME_EXCHANGE) != 0; }
+};
+
+namespace {
+
+bool is_ancestor(const Inode& above, Inode& below) {
+  InodeRef at(below);
+  while (at) {
+    if (at.get() == &above) return true;
+    auto place = at->place();
+    at = place ? place->parent : InodeRef();
+  }
+  return false;
+}
+
+}  // namespace
+
+// What is to be moved must be in the upper, and movable.
+Result<void> Overlay::Impl::lift(Inode& dir, const Name& name) {
+  InodeRef inode;
+  {
+    SharedLock lock(dir.dir->mutex);
+    inode = TRY(child_locked(dir, name, TRY(look_locked(dir, name, false)))).inode;
+  }
+  if (inode->is_dir()) return inode->has_lower ? Result<void>(Error(EXDEV)) : Result<void>();
+  return copy_up(*inode);
+}
+
+// False: begin again.
+Result<bool> Overlay::Impl::rename_locked(Move& move) {
+  if (move.from_dir.dir->dead || move.to_dir.dir->dead) return Error(ENOENT);
+  NameState source = TRY(look_locked(move.from_dir, move.from_name, true));
+  NameState target = TRY(look_locked(move.to_dir, move.to_name, true));
+  if (!source.visible()) return Error(ENOENT);
+  if (target.reserved) return Error(EINVAL);
+  if (!source.is_upper()) return false;
+  move.lower_has_source = source.below.has_value();
+  move.source_lower_dir = source.lower_dir();
+  move.target_lower_dir = target.lower_dir();
+  move.target_in = target.upper;
+  move.target_is_device = target.upper == NameState::In::whiteout && S_ISCHR(target.st.stx_mode);
+  move.target_st = target.st;
+  const bool target_visible = target.visible();
+  move.source = TRY(child_locked(move.from_dir, move.from_name, std::move(source))).inode;
+  if (target_visible) move.target = TRY(child_locked(move.to_dir, move.to_name, std::move(target))).inode;
+  Inode& moved = *move.source;
+
+  if (moved.is_dir() && moved.has_lower) return Error(EXDEV);
+  if (!move.target && move.exchanges()) return Error(ENOENT);
+  if (move.target && (move.flags & RENAME_NOREPLACE) != 0) return Error(EEXIST);
+  if (move.target.get() == &moved) return true;  // two names of one file: POSIX wants nothing done
+  if (moved.is_dir() && is_ancestor(moved, move.to_dir)) return Error(EINVAL);
+  if (!move.target) {
+    TRY(move_locked(move));
+    return true;
+  }
+  Inode& replaced = *move.target;
+  const bool loops = replaced.is_dir() && is_ancestor(replaced, move.from_dir);
+  if (move.exchanges()) {
+    if (loops) return Error(EINVAL);
+    if (replaced.is_dir() && replaced.has_lower) return Error(EXDEV);
+    if (!replaced.is_upper()) return false;
+    TRY(move_locked(move));
+    return true;
+  }
+  if (loops) return Error(ENOTEMPTY);
+  if (moved.is_dir() != replaced.is_dir()) return Error(moved.is_dir() ? ENOTDIR : EISDIR);
+  std::optional<DirChange> emptied;
+  if (replaced.is_dir()) {
+    emptied.emplace(*replaced.dir);
+    if (!TRY(is_empty_locked(replaced))) return Error(ENOTEMPTY);
+  }
+  TRY(move_locked(move));
+  return true;
+}
+
+Result<void> Overlay::Impl::move_locked(Move& move) {
+  Inode& moved = *move.source;
+  Inode* other = move.target.get();
+  const FdPtr from_fd = TRY(upper_fd(move.from_dir));
+  const FdPtr to_fd = TRY(upper_fd(move.to_dir));
+  const FileAt from{from_fd->ref(), move.from_name.c_str()};
+  const FileAt to{to_fd->ref(), move.to_name.c_str()};
+
+  // What goes to a name where the lower has a directory must not be merged with it. It is in the upper alone, so
+  // the mark changes nothing should we fail below.
+  if (moved.is_dir() && move.target_lower_dir) TRY(upper->put_opaque(TRY(upper_fd(moved))->ref()));
+  if (brings_ino(moved)) TRY(make_impure(move.to_dir));
+  if (move.exchanges()) {
+    if (other->is_dir() && move.source_lower_dir) TRY(upper->put_opaque(TRY(upper_fd(*other))->ref()));
+    if (brings_ino(*other)) TRY(make_impure(move.from_dir));
+  }
+  if (move.lower_has_source) expect_whiteout(move.from_dir);
+
+  const bool placed = moved.is_at(move.from_dir, move.from_name.view());
+  const bool other_placed = other != nullptr && other->is_upper() && other->is_at(move.to_dir, move.to_name.view());
+  if (placed) TRY(unplace(moved));
+  Undo place_again([&] {
+    if (placed) replace(moved, move.from_dir, move.from_name);
+  });
+  if (other_placed) TRY(unplace(*other));
+  Undo place_other_again([&] {
+    if (other_placed) replace(*other, move.to_dir, move.to_name);
+  });
+
+  if (move.exchanges()) {
+    TRY(upper->exchange(from, to));
+  } else if (moved.is_dir() && (move.target_in == NameState::In::object || move.target_in == NameState::In::whiteout)) {
+    TRY(move_dir_onto_locked(move, from, to));
+  } else {
+    const bool occupied = move.target_in == NameState::In::object || move.target_in == NameState::In::whiteout;
+    TRY(upper->rename(from, to, occupied, move.lower_has_source));
+  }
+  if (move.target_in == NameState::In::file_whiteout) upper->remove_file_whiteout(to);
+
+  place_again.release();
+  place_other_again.release();
+  if (placed) replace(moved, move.to_dir, move.to_name);
+  if (move.exchanges()) {
+    if (other_placed) replace(*other, move.from_dir, move.from_name);
+  } else if (other != nullptr && other->is_upper()) {
+    removed_locked(*other, move.target_st);
+  } else if (other != nullptr) {
+    inodes.drop_key(*other);
+    other->leave_place(nullptr);
+    if (other->dir) other->dir->dead = true;
+  }
+  return {};
+}
+
+// Onto a whiteout, or a directory that is empty but for whiteouts: swapped, and what came back taken away.
+Result<void> Overlay::Impl::move_dir_onto_locked(Move& move, FileAt from, FileAt to) {
+  const bool onto_dir = move.target_in == NameState::In::object;
+  if (onto_dir && !move.lower_has_source) {
+    auto moved = sys::rename(from, to);
+    if (moved || !(moved.error().is(ENOTEMPTY) || moved.error().is(EEXIST))) return moved;
+  }
+  auto swapped = upper->exchange(from, to);
+  if (!swapped) {
+    if (!swapped.error().is(EINVAL) && !swapped.error().is(ENOSYS)) return swapped;
+    TRY(upper->remove(to, onto_dir, false));
+    return upper->rename(from, to, false, move.lower_has_source);
+  }
+  // The whiteout that came back may be just what has to stay.
+  if (move.target_is_device && move.lower_has_source && !upper->file_dialect()) return {};
+  auto removed = upper->remove(from, onto_dir, move.lower_has_source);
+  if (!removed) TRY(upper->exchange(from, to));
+  return removed;
+}
+
+Result<void> Overlay::rename(Ino parent, std::string_view text, Ino new_parent, std::string_view new_text,
+                             unsigned flags) {
+  if (flags != 0 && flags != RENAME_NOREPLACE && flags != RENAME_EXCHANGE) return Error(EINVAL);
+  const Name from_name = TRY(Name::of(text));
+  const Name to_name = TRY(Name::of(new_text));
+  const InodeRef from = TRY(impl_->writable_directory(parent));
+  const InodeRef to = TRY(impl_->writable_directory(new_parent));
+  for (;;) {
+    TRY(impl_->lift(*from, from_name));
+    if ((flags & RENAME_EXCHANGE) != 0) TRY(impl_->lift(*to, to_name));
+    Impl::Move move{.from_dir = *from, .from_name = from_name, .to_dir = *to, .to_name = to_name, .flags = flags};
+    bool done = false;
+    if (from.get() == to.get()) {
+      const DirChange change(*from->dir);
+      done = TRY(impl_->rename_locked(move));
+    } else {
+      // Ancestry stands still; then ancestors before descendants, else by number.
+      Lock still(impl_->rename_mutex);
+      const bool from_first = is_ancestor(*from, *to) || (!is_ancestor(*to, *from) && from->ino < to->ino);
+      const DirChange first(*(from_first ? from : to)->dir);
+      const DirChange second(*(from_first ? to : from)->dir);
+      done = TRY(impl_->rename_locked(move));
+    }
+    if (done) return {};
+  }
+}
+
+}  // namespace acetate::fs

@@ -1,0 +1,215 @@
+#include "fs/upper.h"
+
+#include <linux/fs.h>
+#include <sys/sysmacros.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+
+namespace acetate::fs {
+
+namespace {
+
+// The answers of a file system (or of a kernel that guards device 0:0) to a rename flag it does not have.
+bool means_no_such_flag(const Error& error) {
+  return error.is(EINVAL) || error.is(ENOSYS) || error.is(EOPNOTSUPP) || error.is(EPERM);
+}
+
+// True when `inner` is `outer` or lies below it. What cannot be walked is not proven, and no reason to refuse.
+bool lies_within(FdRef inner, const struct stat& outer) {
+  auto at = sys::open(FileAt{inner, "."}, O_PATH | O_DIRECTORY);
+  std::optional<struct stat> before;
+  while (at) {
+    auto st = sys::stat(at->ref());
+    if (!st) return false;
+    if (st->st_dev == outer.st_dev && st->st_ino == outer.st_ino) return true;
+    if (before && before->st_dev == st->st_dev && before->st_ino == st->st_ino) return false;  // "/"
+    before = *st;
+    at = sys::open(FileAt{at->ref(), ".."}, O_PATH | O_DIRECTORY);
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string whiteout_file_name(std::string_view name) {
+  if (name.size() + kWhiteoutPrefix.size() > 255) return {};
+  return std::string(kWhiteoutPrefix).append(name);
+}
+
+bool is_device_whiteout(const struct statx& st) noexcept {
+  return acetate::is_device_whiteout(st.stx_mode, makedev(st.stx_rdev_major, st.stx_rdev_minor));
+}
+
+Attr attr_of(const struct statx& st) noexcept {
+  const auto time = [](const statx_timestamp& at) { return timespec{at.tv_sec, static_cast<long>(at.tv_nsec)}; };
+  Attr attr{.mode = st.stx_mode,
+            .uid = st.stx_uid,
+            .gid = st.stx_gid,
+            .nlink = S_ISDIR(st.stx_mode) ? 1 : st.stx_nlink,
+            .size = st.stx_size,
+            .blocks = st.stx_blocks,
+            .rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor),
+            .ino = st.stx_ino,
+            .atime = time(st.stx_atime),
+            .mtime = time(st.stx_mtime),
+            .ctime = time(st.stx_ctime),
+            .btime = {}};
+  if ((st.stx_mask & STATX_BTIME) != 0) attr.btime = time(st.stx_btime);
+  return attr;
+}
+
+Result<std::unique_ptr<Upper>> Upper::open(Fd upper, Fd work, const OverlayOptions& options) {
+  // syncfs(2) and reading need more than O_PATH.
+  Fd root = TRY_WITHIN(sys::open(FileAt{upper.ref(), "."}, O_RDONLY | O_DIRECTORY), "opening the upper directory");
+  const struct stat root_stat = TRY_WITHIN(sys::stat(root.ref()), "upper directory");
+  const struct stat work_stat = TRY_WITHIN(sys::stat(work.ref()), "work directory");
+  if (root_stat.st_dev != work_stat.st_dev)
+    return fail(EXDEV, "the upper and the work directory must lie on one file system");
+  if (lies_within(work.ref(), root_stat) || lies_within(root.ref(), work_stat))
+    return fail(EINVAL, "the upper and the work directory must not lie one in the other");
+  WorkDir work_dir = TRY(WorkDir::open(std::move(work)));
+  WriteDialect dialect =
+      TRY_WITHIN(probe_write_dialect(work_dir.dir()), "finding out how the upper directory can be written");
+  if (options.force_file_whiteouts) dialect.device_whiteout = false;
+  if (!options.xattrs) dialect.xattr_prefix.clear();
+  return std::unique_ptr<Upper>(
+      new Upper(std::move(root), root_stat.st_dev, std::move(work_dir), std::move(dialect), options.durable));
+}
+
+Result<void> Upper::put_whiteout(FileAt at) {
+  if (!file_dialect()) return acetate::put_whiteout(at, dialect_);
+  const std::string beside = whiteout_file_name(at.name);
+  if (beside.empty()) return Error(ENAMETOOLONG);
+  auto made = sys::open(FileAt{at.dir, beside.c_str()}, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  // It may have been left beside a name that came back.
+  if (!made && !made.error().is(EEXIST)) return std::move(made).error();
+  return {};
+}
+
+Result<void> Upper::put_opaque(FdRef dir) { return acetate::put_opaque(dir, dialect_); }
+
+Result<void> Upper::remove(FileAt at, bool is_dir, bool whiteout) {
+  if (whiteout && !file_dialect()) return swap_for_whiteout(at);
+  // The name beats the whiteout beside it, so that both stand there for a moment changes nothing.
+  if (whiteout) TRY(put_whiteout(at));
+  Undo undo([&] {
+    if (whiteout) remove_file_whiteout(at);
+  });
+  if (!is_dir) {
+    TRY(sys::unlink(at));
+    undo.release();
+    return {};
+  }
+  auto removed = whiteout ? Result<void>(Error(ENOTEMPTY)) : sys::rmdir(at);
+  if (!removed && (removed.error().is(ENOTEMPTY) || removed.error().is(EEXIST))) {
+    // Empty to users, but with whiteouts in it: out of sight at once, then emptied.
+    Temp gone = work_.temp();
+    removed = sys::rename(at, gone.at());
+    if (!removed) gone.release();
+  }
+  TRY(std::move(removed));
+  undo.release();
+  return {};
+}
+
+// Device dialect: what stood at `at` is in the work directory afterwards, and goes with the temporary.
+Result<void> Upper::swap_for_whiteout(FileAt at) {
+  Temp temp = work_.temp();
+  TRY(put_whiteout(temp.at()));
+  auto swapped = sys::rename(temp.at(), at, RENAME_EXCHANGE);
+  if (swapped) return {};
+  if (!means_no_such_flag(swapped.error())) return swapped;
+  swapped = sys::rename(temp.at(), at);
+  if (swapped) {
+    temp.release();
+    return {};
+  }
+  if (!swapped.error().is(EISDIR) && !swapped.error().is(ENOTDIR)) return swapped;
+  // No way to swap a directory for a device at once here.
+  Temp gone = work_.temp();
+  TRY(sys::rename(at, gone.at()));
+  auto placed = sys::rename(temp.at(), at);
+  if (!placed) {
+    if (sys::rename(gone.at(), at)) gone.release();
+    return placed;
+  }
+  temp.release();
+  return {};
+}
+
+Result<void> Upper::publish_new(Temp& temp, FileAt at) {
+  auto moved = sys::rename(temp.at(), at, RENAME_NOREPLACE);
+  // The caller holds the directory's names, so nothing can have come in between.
+  if (!moved && means_no_such_flag(moved.error())) moved = sys::rename(temp.at(), at);
+  TRY(std::move(moved));
+  temp.release();
+  return {};
+}
+
+Result<void> Upper::publish_over_whiteout(Temp& temp, FileAt at, bool is_dir) {
+  if (!is_dir) {
+    TRY(sys::rename(temp.at(), at));
+    temp.release();
+    return {};
+  }
+  auto swapped = sys::rename(temp.at(), at, RENAME_EXCHANGE);
+  if (swapped || !means_no_such_flag(swapped.error())) return swapped;  // the whiteout goes with the temporary
+  Temp gone = work_.temp();
+  TRY(sys::rename(at, gone.at()));
+  auto placed = sys::rename(temp.at(), at);
+  if (!placed) {
+    if (sys::rename(gone.at(), at)) gone.release();
+    return placed;
+  }
+  temp.release();
+  return {};
+}
+
+Result<void> Upper::exchange(FileAt a, FileAt b) { return sys::rename(a, b, RENAME_EXCHANGE); }
+
+Result<void> Upper::rename(FileAt from, FileAt to, bool to_occupied, bool whiteout) {
+  if (!whiteout) return sys::rename(from, to);
+  if (!file_dialect()) return rename_leaving_device(from, to, to_occupied);
+  TRY(put_whiteout(from));
+  auto moved = sys::rename(from, to);
+  if (!moved) remove_file_whiteout(from);
+  return moved;
+}
+
+Result<void> Upper::rename_leaving_device(FileAt from, FileAt to, bool to_occupied) {
+  if (!no_rename_whiteout_.load(std::memory_order_relaxed)) {
+    auto moved = sys::rename(from, to, RENAME_WHITEOUT);
+    if (moved || !means_no_such_flag(moved.error())) return moved;
+    no_rename_whiteout_.store(true, std::memory_order_relaxed);
+  }
+  // With something at `to` the two can be swapped at once, and what came to `from` be replaced at once: the
+  // old name never shows the lower, and the new one is never missing.
+  Temp temp = work_.temp();
+  TRY(put_whiteout(temp.at()));
+  if (!to_occupied) {
+    TRY(sys::rename(temp.at(), to));
+    temp.release();
+    auto swapped = sys::rename(from, to, RENAME_EXCHANGE);
+    if (!swapped) (void)sys::unlink(to);
+    return swapped;
+  }
+  TRY(sys::rename(from, to, RENAME_EXCHANGE));
+  auto placed = sys::rename(temp.at(), from);
+  if (!placed) {
+    TRY(sys::rename(from, to, RENAME_EXCHANGE));
+    return placed;
+  }
+  temp.release();
+  return {};
+}
+
+void Upper::remove_file_whiteout(FileAt at) noexcept {
+  const std::string beside = whiteout_file_name(at.name);
+  if (beside.empty()) return;
+  auto removed = sys::unlink(FileAt{at.dir, beside.c_str()});
+  if (!removed && !removed.error().is(ENOENT))
+    log::info("left {} in the upper directory: {}", beside, removed.error().message());
+}
+
+}  // namespace acetate::fs

@@ -1,0 +1,82 @@
+// Upper: the one directory that is written, and how it is written.
+//
+// Everything that says "this name is gone" or "this directory starts afresh" goes through here, so that the two
+// dialects (device 0:0, ".wh.NAME") and the file systems that lack a rename flag differ in this file only. All
+// of it works on one name in one directory that the caller holds a descriptor of: nothing can lead out of the
+// tree. What replaces or removes is atomic where the file system can be; where not, the order is such that a
+// crash never shows what was deleted nor loses what was kept.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/sys/file.h"
+#include "fs/overlay.h"
+#include "fs/work_dir.h"
+#include "layers/whiteout.h"
+
+namespace acetate::fs {
+
+class Upper {
+ public:
+  // Probes the dialect. EXDEV, EBUSY, EINVAL with words.
+  static Result<std::unique_ptr<Upper>> open(Fd upper, Fd work, const OverlayOptions& options);
+
+  FdRef root() const noexcept { return root_.ref(); }  // O_RDONLY
+  dev_t device() const noexcept { return device_; }
+  WorkDir& work() noexcept { return work_; }
+  bool durable() const noexcept { return durable_; }
+  bool file_dialect() const noexcept { return !dialect_.device_whiteout; }
+  // "" when the file system has no xattrs for us; else "{trusted,user}.overlay.".
+  const std::string& xattr_prefix() const noexcept { return dialect_.xattr_prefix; }
+
+  // Device dialect: nothing stands at `at`, and a whiteout does afterwards. File dialect: one stands beside it,
+  // and hides the lower once the name itself is gone.
+  Result<void> put_whiteout(FileAt at);
+  Result<void> put_opaque(FdRef dir);
+
+  // Takes away what stands at `at`; a directory goes with the whiteouts in it. With `whiteout`, one stands there
+  // (or beside it, in the file dialect) the moment it is gone.
+  Result<void> remove(FileAt at, bool is_dir, bool whiteout);
+
+  // Publishes what was made at `temp` where nothing, or only a whiteout, stands.
+  Result<void> publish_new(Temp& temp, FileAt at);                          // EEXIST when something does
+  Result<void> publish_over_whiteout(Temp& temp, FileAt at, bool is_dir);   // the whiteout stands at `at` itself
+
+  // Renames what stands at `from` to `to`, where nothing or a non-directory of the upper stands, which is
+  // replaced (a whiteout too, unless a directory is moved). With `whiteout`, one stands at `from` afterwards.
+  Result<void> rename(FileAt from, FileAt to, bool to_occupied, bool whiteout);
+  Result<void> exchange(FileAt a, FileAt b);
+
+  // ".wh.NAME" beside a name that has come back. What cannot be removed does no harm: the name itself wins.
+  void remove_file_whiteout(FileAt at) noexcept;
+
+ private:
+  Upper(Fd root, dev_t device, WorkDir work, WriteDialect dialect, bool durable)
+      : root_(std::move(root)), device_(device), work_(std::move(work)), dialect_(std::move(dialect)), durable_(durable) {}
+  Result<void> rename_leaving_device(FileAt from, FileAt to, bool to_occupied);
+  Result<void> swap_for_whiteout(FileAt at);
+
+  Fd root_;
+  dev_t device_;
+  WorkDir work_;
+  WriteDialect dialect_;
+  bool durable_;
+  std::atomic<bool> no_rename_whiteout_{false};
+};
+
+// ".wh.NAME"; nothing where that is too long to be a name.
+std::string whiteout_file_name(std::string_view name);
+
+// What statx(2) says, as the layers say it: directories count one link.
+Attr attr_of(const struct statx& st) noexcept;
+bool is_device_whiteout(const struct statx& st) noexcept;
+inline constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_BTIME;
+inline Result<struct statx> stat_of(FileAt at) {
+  return sys::statx(at, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, kStatMask);
+}
+
+}  // namespace acetate::fs

@@ -1,0 +1,77 @@
+#include "fs/work_dir.h"
+
+#include <sys/file.h>
+
+#include "base/log.h"
+#include "base/sys/dir.h"
+#include "base/sys/file.h"
+
+namespace acetate::fs {
+
+namespace {
+
+constexpr const char* kWork = "work";
+
+// The kernel's overlay leaves work/incompat/volatile when it did not sync: what is in the upper may be torn, and
+// it refuses such a work directory until somebody decided and removed the mark. So do we (ovl_workdir_cleanup).
+Result<void> refuse_incompatible(FdRef lock) {
+  auto mark = sys::open(FileAt{lock, "work/incompat"}, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!mark) {
+    if (mark.error().is(ENOENT) || mark.error().is(ENOTDIR) || mark.error().is(ELOOP)) return {};
+    return std::move(mark).error();
+  }
+  std::string feature;
+  TRY(sys::read_dir(mark->ref(), [&](const sys::DirEntry& entry) {
+    feature = entry.name;
+    return false;
+  }));
+  if (feature.empty()) return {};
+  return fail(EINVAL,
+              "work directory: an earlier mount left work/incompat/{0}, so the upper directory may be incomplete; "
+              "check it, then remove work/incompat/{0}",
+              feature);
+}
+
+}  // namespace
+
+Temp::~Temp() {
+  if (work_ == nullptr) return;
+  auto removed = sys::remove_tree(at());
+  if (!removed) removed = sys::remove_tree(at());
+  // Not lost: the next mount empties the work directory.
+  if (!removed) log::info("left {} in the work directory: {}", name_, removed.error().message());
+}
+
+FileAt Temp::at() const { return {work_->dir(), name_.c_str()}; }
+
+Result<WorkDir> WorkDir::open(Fd user_dir) {
+  // flock(2) needs more than O_PATH.
+  Fd lock = TRY_WITHIN(sys::open(FileAt{user_dir.ref(), "."}, O_RDONLY | O_DIRECTORY), "opening the work directory");
+  auto locked = sys::flock(lock.ref(), LOCK_EX | LOCK_NB);
+  if (!locked) {
+    if (locked.error().is(EWOULDBLOCK))
+      return fail(EBUSY, "work directory: another overlay is using it; unmount that one, or name another workdir");
+    return std::move(locked).error().within("locking the work directory");
+  }
+  TRY(refuse_incompatible(lock.ref()));
+  const FileAt at{lock.ref(), kWork};
+  TRY_WITHIN(sys::remove_tree(at), "emptying work/ in the work directory");
+  TRY_WITHIN(sys::mkdir(at, 0700), "making work/ in the work directory");
+  Fd dir = TRY_WITHIN(sys::open(at, O_PATH | O_DIRECTORY | O_NOFOLLOW), "opening work/ in the work directory");
+  return WorkDir(std::move(lock), std::move(dir));
+}
+
+Temp WorkDir::temp() { return {*this, fmt::format("t{:x}", next_.fetch_add(1, std::memory_order_relaxed))}; }
+
+Result<Fd> WorkDir::nameless_file() {
+  if (no_tmpfile_.load(std::memory_order_relaxed)) return Error(EOPNOTSUPP);
+  auto file = sys::open(FileAt{dir(), "."}, O_TMPFILE | O_RDWR, 0600);
+  if (file) return file;
+  // Old kernels and some file systems see O_DIRECTORY only, or a flag they do not know.
+  const int code = file.error().code();
+  if (code != EOPNOTSUPP && code != EISDIR && code != EINVAL && code != ENOENT) return file;
+  no_tmpfile_.store(true, std::memory_order_relaxed);
+  return Error(EOPNOTSUPP);
+}
+
+}  // namespace acetate::fs
