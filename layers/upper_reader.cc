@@ -137,14 +137,8 @@ Result<void> UpperReader::add(const Frame& dir, const std::string& name) {
     node = HeldNode(*view, entry.node);
   }
   if (!entry.attr.is_dir()) return add_leaf(*view, entry.node, entry.attr, path);
-  if (is_redirected) {
-    // What the lower has under this very name does not show: the whole directory comes from elsewhere.
-    if (const auto hidden = TRY(below(dir, name)); hidden) {
-      const HeldNode held(*lower_, hidden->node);
-      TRY(sink_(DeltaOp{.kind = DeltaOp::Kind::remove, .path = path}, nullptr));
-    }
-    return add_dir(*view, std::move(node), entry, path, std::nullopt);
-  }
+  // All of a redirected directory is new at this name, and nothing the lower has under it shows.
+  if (is_redirected) entry.marker = Marker::opaque;
   return add_dir(*view, std::move(node), entry, path, TRY(below(dir, name)));
 }
 
