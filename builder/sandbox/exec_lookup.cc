@@ -1,5 +1,7 @@
 #include "builder/sandbox/exec_lookup.h"
 
+#include "base/sys/open.h"
+#include "builder/sandbox/exec_format.h"
 #include "builder/sandbox/in_root.h"
 
 namespace acetate::sandbox {
@@ -19,6 +21,21 @@ bool is_mounted_over(const RelPath& path, const Spec& spec) {
   return false;
 }
 
+// What the kernel will make of the file's beginning. Anything that cannot be read is left to it.
+Executable look_inside(FdRef root, const RelPath& path, const Spec& spec) {
+  const auto file = sys::open_beneath(root, path, O_RDONLY);
+  if (!file) return Executable::yes;
+  const auto format = read_exec_format(file->ref());
+  if (!format) return Executable::yes;
+  if (!format->known) return Executable::odd_format;
+  if (format->interpreter.empty()) return Executable::yes;
+  const std::string& name = format->interpreter;
+  const auto found = resolve_in_root(root, name.starts_with('/') ? name : spec.cwd + "/" + name);
+  if (!found) return Executable::no_interpreter;
+  if (is_mounted_over(found->path, spec)) return Executable::unknown;
+  return found->missing > 0 ? Executable::no_interpreter : Executable::yes;
+}
+
 Executable look_at(FdRef root, const std::string& path, const Spec& spec) {
   const auto found = resolve_in_root(root, path);
   if (!found) return found.error().is(EACCES) ? Executable::no_permission : Executable::not_found;
@@ -28,7 +45,7 @@ Executable look_at(FdRef root, const std::string& path, const Spec& spec) {
   if (!st) return Executable::not_found;
   // Who may execute depends on user and group; that nobody may does not.
   if (!S_ISREG(st->st_mode) || (st->st_mode & 0111) == 0) return Executable::no_permission;
-  return Executable::yes;
+  return look_inside(root, found->path, spec);
 }
 
 std::string path_of(const Spec& spec) {
@@ -52,7 +69,7 @@ Executable look_up_executable(FdRef root, const Spec& spec) {
     at = colon + 1;
     if (!dir.starts_with('/')) dir = spec.cwd + "/" + dir;
     const Executable here = look_at(root, dir + "/" + name, spec);
-    if (here == Executable::yes) return here;
+    if (here == Executable::yes || here == Executable::no_interpreter || here == Executable::odd_format) return here;
     // Below a mount it may be; elsewhere a file that is in the way is remembered, as execvp(3) remembers EACCES.
     if (here == Executable::unknown || best == Executable::not_found) best = here;
   }

@@ -14,6 +14,8 @@ enum class Executable {
   yes,
   not_found,      // 127
   no_permission,  // 126: a directory, or no x bit
+  no_interpreter, // 127: a script or program whose interpreter or loader is not there
+  odd_format,     // neither a script nor ELF: 126, if the kernel has no handler of its own for it
   unknown,        // its place is below a mount of the container: only the runtime will see
 };
 

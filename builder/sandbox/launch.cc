@@ -1,11 +1,11 @@
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <random>
 
 #include "base/log.h"
 #include "base/sys/file.h"
-#include "builder/sandbox/console.h"
 #include "builder/sandbox/etc_files.h"
 #include "builder/sandbox/exec_lookup.h"
 #include "builder/sandbox/in_root.h"
@@ -68,9 +68,8 @@ Result<void> prepare_cwd(Spec& spec, FdRef root, MountPoints& points) {
 }
 
 // 126 or 127 when the command cannot be started, said aloud.
-std::optional<sys::Exit> refuse_command(FdRef root, const Spec& spec) {
-  const std::string& name = spec.argv[0];
-  switch (look_up_executable(root, spec)) {
+std::optional<sys::Exit> refuse_command(Executable found, const std::string& name) {
+  switch (found) {
     case Executable::not_found:
       if (name.find('/') == std::string::npos)
         log::error("{}: there is no such command in the container's PATH", name);
@@ -80,7 +79,11 @@ std::optional<sys::Exit> refuse_command(FdRef root, const Spec& spec) {
     case Executable::no_permission:
       log::error("{}: not an executable file in the container", name);
       return sys::Exit{.code = kCannotExecute};
+    case Executable::no_interpreter:
+      log::error("{}: the interpreter or loader it names is not in the container", name);
+      return sys::Exit{.code = kNotFound};
     case Executable::yes:
+    case Executable::odd_format:
     case Executable::unknown:
       break;
   }
@@ -103,20 +106,34 @@ Result<sys::Exit> judge(const std::string& complaint, const Runtime& runtime, co
   return fail(EIO, "starting the container with {}: {}", runtime.program, complaint);
 }
 
+// The mode of the person's terminal, given back at the end: the runtime puts it into raw mode while it stands
+// between it and the container's, and may be killed then.
+class TerminalMode {
+ public:
+  static Result<TerminalMode> keep(FdRef terminal) {
+    TerminalMode mode(terminal);
+    if (::tcgetattr(terminal.fd, &mode.before_) != 0)
+      return fail(ENOTTY, "a terminal is asked for, but standard input is none");
+    return mode;
+  }
+  void restore() const { ::tcsetattr(terminal_.fd, TCSADRAIN, &before_); }
+
+ private:
+  explicit TerminalMode(FdRef terminal) : terminal_(terminal) {}
+  FdRef terminal_;
+  termios before_{};
+};
+
 // Starts the runtime and stays with it to the end.
-Result<sys::Exit> attend(sys::Command command, const Invocation& invocation, Stdio stdio) {
+Result<sys::Exit> attend(sys::Command command, bool terminal, Stdio stdio) {
   for (const auto& [fd, as] : {std::pair{stdio.in, 0}, std::pair{stdio.out, 1}, std::pair{stdio.err, 2}})
     if (fd) command.fds.push_back({fd, as});
-  std::optional<Console> console;
-  if (invocation.console)
-    console.emplace(TRY(Console::listen(invocation.bundle, stdio.in ? stdio.in : FdRef{0},
-                                        stdio.out ? stdio.out : FdRef{1})));
+  std::optional<TerminalMode> mode;
+  if (terminal) mode = TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0}));
   const HeldSignals signals;
   sys::Child child = TRY(sys::spawn(command));
-  WaitHooks hooks;
-  if (console) hooks = {[&] { return console->watch(); }, [&] { console->resize(); }};
-  const sys::Exit exit = TRY(wait_forwarding(signals, child, hooks));
-  if (console) TRY(console->drain());
+  auto exit = wait_forwarding(signals, child);
+  if (mode) mode->restore();
   return exit;
 }
 
@@ -136,19 +153,20 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   for (MountPoint& file : TRY(make_etc_files(spec, scratch_dir))) spec.mounts.push_back(std::move(file));
   TRY(prepare_mounts(spec, root.ref(), points));
   TRY(prepare_cwd(spec, root.ref(), points));
-  if (auto refused = refuse_command(root.ref(), spec)) return *refused;
+  const Executable command = look_up_executable(root.ref(), spec);
+  if (auto refused = refuse_command(command, spec.argv[0])) return *refused;
 
   const std::string config = TRY(to_oci_config(spec));
-  const std::string config_path = scratch_dir + "/config.json";
-  TRY_WITHIN(sys::write_file_atomically({kWorkingDir, config_path.c_str()}, config, 0600), "writing {}", config_path);
-  Invocation invocation{.bundle = scratch_dir, .id = new_id()};
-  if (spec.terminal) invocation.console = Console::kSocketName;
-  auto ended = attend(run_command(runtime, invocation), invocation, stdio);
+  const Invocation invocation{.bundle = scratch_dir, .id = new_id()};
+  TRY_WITHIN(make_bundle(invocation, config), "making the container's bundle in {}", scratch_dir);
+  auto ended = attend(run_command(runtime, invocation), spec.terminal, stdio);
   // Whatever happened, nothing of it goes on running.
   TRY(remove_container(runtime, invocation));
   const sys::Exit exit = TRY(std::move(ended));
   if (!exit.ok())
     if (auto complaint = runtime_complaint(invocation)) return judge(*complaint, runtime, spec);
+  // The kernel's ENOEXEC, which runc says on the container's stderr and ends with 1.
+  if (exit.code == 1 && command == Executable::odd_format) return sys::Exit{.code = kCannotExecute};
   return exit;
 }
 

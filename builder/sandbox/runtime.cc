@@ -18,13 +18,16 @@ std::vector<std::string> command_head(const Runtime& runtime) {
 
 }  // namespace
 
+Result<void> make_bundle(const Invocation& invocation, const std::string& config) {
+  const Fd dir = TRY(sys::open(invocation.bundle, O_PATH | O_DIRECTORY));
+  if (auto gone = sys::unlink({dir.ref(), kLog}); !gone && !gone.error().is(ENOENT)) return gone;
+  const Fd file = TRY(sys::open({dir.ref(), "config.json"}, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  return sys::write_full(file.ref(), std::string_view(config));
+}
+
 sys::Command run_command(const Runtime& runtime, const Invocation& invocation) {
   sys::Command command{.argv = command_head(runtime), .cwd = invocation.bundle, .die_with_parent = true};
   for (const char* word : {"run", "--bundle", "."}) command.argv.emplace_back(word);
-  if (invocation.console) {
-    command.argv.emplace_back("--console-socket");
-    command.argv.push_back(*invocation.console);
-  }
   command.argv.push_back(invocation.id);
   return command;
 }

@@ -22,12 +22,13 @@ struct Runtime {
 // find_runtime() with everything that was found out.
 Result<Runtime> choose_runtime();
 
-// One container in one bundle directory (config.json in it). `console`: name of a socket in the bundle.
+// One container in one bundle directory (config.json in it).
 struct Invocation {
   std::string bundle;
   std::string id;
-  std::optional<std::string> console = {};
 };
+// Writes config.json into the bundle, and forgets what an earlier container in it left.
+Result<void> make_bundle(const Invocation& invocation, const std::string& config);
 sys::Command run_command(const Runtime& runtime, const Invocation& invocation);
 
 // What the runtime logged as its error while starting; nothing when the process itself ran.

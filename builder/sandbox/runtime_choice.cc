@@ -40,9 +40,8 @@ Result<void> try_out(const Runtime& runtime, IdMode ids) {
   spec.surroundings = TRY(look_around());
   spec.surroundings.child_uids = runtime.child_uids;
   spec.surroundings.child_gids = runtime.child_gids;
-  const Fd config = TRY(sys::open(scratch / "config.json", O_WRONLY | O_CREAT | O_EXCL, 0600));
-  TRY(sys::write_full(config.ref(), std::string_view(TRY(to_oci_config(spec)))));
   const Invocation invocation{.bundle = scratch.path(), .id = fmt::format("acetate-probe-{}", ::getpid())};
+  TRY(make_bundle(invocation, TRY(to_oci_config(spec))));
   sys::Command command = run_command(runtime, invocation);
   const Fd nothing = TRY(sys::open("/dev/null", O_RDONLY));
   command.fds.push_back({nothing.ref(), 0});

@@ -12,7 +12,7 @@ namespace acetate::sandbox {
 
 HeldSignals::HeldSignals() {
   sigemptyset(&held_);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD})
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD})
     sigaddset(&held_, signal);
   // Somebody who ignores SIGCHLD has children that cannot be waited for, and exec hands that down to us.
   struct sigaction ordinary = {};
@@ -40,19 +40,18 @@ Result<Fd> HeldSignals::descriptor() const {
 }
 
 bool is_for_child(int signal, int code) noexcept {
-  return signal != SIGCHLD && signal != SIGWINCH && code != SI_KERNEL;
+  return signal != SIGCHLD && code != SI_KERNEL;
 }
 
 namespace {
 
-Result<void> hand_on(FdRef signals, sys::Child& child, const WaitHooks& hooks) {
+Result<void> hand_on(FdRef signals, sys::Child& child) {
   for (;;) {
     signalfd_siginfo info{};
     auto got = sys::read(signals, std::as_writable_bytes(std::span(&info, 1)));
     if (!got && got.error().is(EAGAIN)) return {};
     if (TRY(std::move(got)) != sizeof info) return {};
     const int signal = static_cast<int>(info.ssi_signo);
-    if (signal == SIGWINCH && hooks.resized) hooks.resized();
     if (!is_for_child(signal, info.ssi_code)) continue;
     // ESRCH: it has just ended, as the next look will show.
     if (auto sent = child.kill(signal); !sent && !sent.error().is(ESRCH)) return sent;
@@ -61,7 +60,7 @@ Result<void> hand_on(FdRef signals, sys::Child& child, const WaitHooks& hooks) {
 
 }  // namespace
 
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, const WaitHooks& hooks) {
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child) {
   // Before Linux 5.3 there is no such descriptor: then we look again after SIGCHLD, and from time to time for
   // the case that another thread was told of it.
   auto ended = child.pidfd();
@@ -70,13 +69,9 @@ Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child,
   const Fd held = TRY(signals.descriptor());
   for (;;) {
     if (auto exit = TRY(child.poll())) return *exit;
-    const std::vector<Watched> watched = hooks.watch ? hooks.watch() : std::vector<Watched>();
-    std::vector<pollfd> polled{{held.ref().fd, POLLIN, 0}, {ended ? ended->ref().fd : -1, POLLIN, 0}};
-    for (const Watched& one : watched) polled.push_back({one.fd.fd, one.events, 0});
-    TRY(sys::done(sys::Call::poll, [&] { return ::poll(polled.data(), polled.size(), timeout); }));
-    if (polled[0].revents != 0) TRY(hand_on(held.ref(), child, hooks));
-    for (std::size_t i = 0; i < watched.size(); ++i)
-      if (polled[i + 2].revents != 0) TRY(watched[i].ready(polled[i + 2].revents));
+    pollfd polled[] = {{held.ref().fd, POLLIN, 0}, {ended ? ended->ref().fd : -1, POLLIN, 0}};
+    TRY(sys::done(sys::Call::poll, [&] { return ::poll(polled, std::size(polled), timeout); }));
+    if (polled[0].revents != 0) TRY(hand_on(held.ref(), child));
   }
 }
 

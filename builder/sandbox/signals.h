@@ -2,8 +2,6 @@
 #pragma once
 
 #include <csignal>
-#include <functional>
-#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -36,20 +34,8 @@ class HeldSignals {
 // child has got already.
 bool is_for_child(int signal, int code) noexcept;
 
-// What a descriptor of the caller's turned out to be ready for, while a child is waited for.
-struct Watched {
-  FdRef fd;
-  short events;                                         // POLLIN, POLLOUT
-  std::function<Result<void>(short events)> ready;      // what poll(2) said
-};
-
-// Waits for the child to end, forwarding meanwhile and serving what is watched. `each` is asked before every
-// wait for what to watch then. Sleeps on descriptors alone, so it may be used in a program with threads.
-// `resized`, if set, is told of SIGWINCH.
-struct WaitHooks {
-  std::function<std::vector<Watched>()> watch = {};
-  std::function<void()> resized = {};
-};
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, const WaitHooks& hooks = {});
+// Waits for the child to end, forwarding meanwhile. Sleeps on descriptors alone, so it may be used in a program
+// with threads.
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child);
 
 }  // namespace acetate::sandbox

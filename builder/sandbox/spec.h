@@ -78,7 +78,7 @@ Result<std::string> find_runtime();
 // runs the process to its end, and kills whatever it left running. Exit codes as podman's: 126 cannot be
 // executed, 127 not found; those are results, not errors, and said on the log. Mount points that had to be made
 // in the root are taken away again. Forwards signals meanwhile. `stdio`: descriptors for 0, 1, 2 (ours when -1);
-// with spec.terminal `in` and `out` are our side of the container's terminal.
+// with spec.terminal they are to be the person's terminal, else ENOTTY with words.
 struct Stdio {
   FdRef in, out, err;
 };

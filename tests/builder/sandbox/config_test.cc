@@ -1,0 +1,163 @@
+// config.json as text: golden cases in tests/data/sandbox/NAME/config.json. ACETATE_ACCEPT=1 rewrites them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/sys/file.h"
+#include "builder/sandbox/spec.h"
+
+namespace acetate::sandbox {
+namespace {
+
+using Json = nlohmann::json;
+
+void expect_golden(const std::string& name, const Spec& spec) {
+  const auto config = to_oci_config(spec);
+  ASSERT_TRUE(config) << config.error().message();
+  const std::string dir = std::string(ACETATE_TEST_DATA) + "/sandbox/" + name;
+  const std::string path = dir + "/config.json";
+  if (::getenv("ACETATE_ACCEPT") != nullptr) {
+    ASSERT_TRUE(sys::make_dirs(dir, 0755));
+    const Fd file = *sys::open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    ASSERT_TRUE(sys::write_full(file.ref(), std::string_view(*config)));
+    GTEST_SKIP() << "rewrote " << path;
+  }
+  const auto expected = sys::read_file(path, 1 << 20);
+  ASSERT_TRUE(expected) << path << ": " << expected.error().message();
+  // Architectures are this machine's; the rest is the same everywhere.
+  Json ours = Json::parse(*config), theirs = Json::parse(*expected);
+  ours["linux"]["seccomp"].erase("architectures");
+  theirs["linux"]["seccomp"].erase("architectures");
+  EXPECT_EQ(ours.dump(2), theirs.dump(2));
+}
+
+Spec plain() {
+  Spec spec{.rootfs = "/scratch/merged", .argv = {"sh", "-c", "echo hi"}, .env = {"PATH=/bin", "A=b c"}};
+  spec.capabilities = run_capabilities();
+  return spec;
+}
+
+Json config_of(const Spec& spec) {
+  const auto text = to_oci_config(spec);
+  EXPECT_TRUE(text) << text.error().message();
+  return text ? Json::parse(*text) : Json();
+}
+
+TEST(OciConfig, OfABuildStepInAChildUserNamespace) {
+  Spec spec = plain();
+  spec.capabilities = build_capabilities();
+  spec.uid = 1000;
+  spec.gid = 1001;
+  spec.groups = {10, 50};
+  spec.cwd = "/src";
+  spec.surroundings.child_uids = {{0, 0, 1}, {1, 1, 65536}};
+  spec.surroundings.child_gids = {{0, 0, 1}, {1, 1, 65536}};
+  expect_golden("build_step", spec);
+}
+
+TEST(OciConfig, OfOneIdPlaysRoot) {
+  Spec spec = plain();
+  spec.ids = IdMode::single;
+  spec.uid = 1000;
+  spec.gid = 1000;
+  spec.groups = {7};
+  spec.surroundings.child_uids = {{0, 0, 1}};
+  spec.surroundings.child_gids = {{0, 0, 1}};
+  expect_golden("single_id", spec);
+}
+
+TEST(OciConfig, OfRealRootWithoutNetworkReadOnlyWithMounts) {
+  Spec spec = plain();
+  spec.ids = IdMode::none;
+  spec.network = Network::none;
+  spec.read_only = true;
+  spec.terminal = true;
+  spec.hostname = "box";
+  spec.surroundings = {.cgroup_v2 = true, .fresh_sysfs = true};
+  spec.mounts = {{.source = "/data", .target = "/data"},
+                 {.source = "/etc/hosts", .target = "/etc/hosts", .writable = false, .locked = {"nosuid", "nodev"}},
+                 {.source = "/", .target = "/host", .writable = false, .has_submounts = true},
+                 {.kind = MountPoint::Kind::tmpfs, .target = "/tmp"}};
+  expect_golden("root_no_network", spec);
+}
+
+// The rules of its filter.
+Json rules_of(const Spec& spec) { return config_of(spec)["linux"]["seccomp"]["syscalls"]; }
+
+TEST(OciConfig, GivesNothingInheritableOrAmbient) {
+  const Json config = config_of(plain());
+
+  EXPECT_FALSE(config["process"]["capabilities"].contains("inheritable"));
+  EXPECT_FALSE(config["process"]["capabilities"].contains("ambient"));
+  EXPECT_FALSE(config["process"].contains("rlimits"));
+}
+
+TEST(OciConfig, PlaysRootOnlyWithOneId) {
+  auto plays = [](IdMode ids) {
+    Spec spec = plain();
+    spec.ids = ids;
+    const Json rules = rules_of(spec);
+    for (const Json& rule : rules)
+      if (rule["errnoRet"] == 0) return true;
+    return false;
+  };
+
+  EXPECT_TRUE(plays(IdMode::single));
+  EXPECT_FALSE(plays(IdMode::range));
+  EXPECT_FALSE(plays(IdMode::none));
+}
+
+TEST(OciConfig, NamesNoSystemCallTwiceUnderTheSameConditions) {
+  for (const IdMode ids : {IdMode::single, IdMode::range}) {
+    Spec spec = plain();
+    spec.ids = ids;
+    std::vector<std::string> seen;
+    const Json rules = rules_of(spec);
+    for (const Json& rule : rules)
+      for (const Json& name : rule["names"])
+        seen.push_back(name.get<std::string>() + (rule.contains("args") ? rule["args"].dump() : ""));
+    std::vector<std::string> unique = seen;
+    std::ranges::sort(unique);
+    unique.erase(std::unique(unique.begin(), unique.end()), unique.end());
+    EXPECT_EQ(unique.size(), seen.size());
+  }
+}
+
+TEST(OciConfig, LetsACapabilityDoWhatItIsFor) {
+  auto refused = [](const Spec& spec) {
+    std::vector<std::string> names;
+    const Json rules = rules_of(spec);
+    for (const Json& rule : rules)
+      if (!rule.contains("args"))
+        for (const Json& name : rule["names"]) names.push_back(name);
+    return names;
+  };
+  Spec admin = plain();
+  admin.capabilities.emplace_back("CAP_SYS_ADMIN");
+
+  EXPECT_THAT(refused(plain()), ::testing::IsSupersetOf({"mount", "unshare", "setns", "bpf", "keyctl", "clone3"}));
+  EXPECT_THAT(refused(admin), ::testing::Not(::testing::Contains("mount")));
+  EXPECT_THAT(refused(admin), ::testing::Not(::testing::Contains("clone3")));
+  EXPECT_THAT(refused(admin), ::testing::Contains("bpf"));
+}
+
+TEST(OciConfig, RefusesWhatNoContainerCanBe) {
+  auto code = [](auto change) {
+    Spec spec = plain();
+    change(spec);
+    const auto config = to_oci_config(spec);
+    return config ? 0 : config.error().code();
+  };
+
+  EXPECT_EQ(code([](Spec& spec) { spec.argv.clear(); }), EINVAL);
+  EXPECT_EQ(code([](Spec& spec) { spec.cwd = "here"; }), EINVAL);
+  EXPECT_EQ(code([](Spec& spec) { spec.rootfs = "here"; }), EINVAL);
+  EXPECT_EQ(code([](Spec& spec) { spec.mounts = {{.source = "/a", .target = "b"}}; }), EINVAL);
+  EXPECT_EQ(code([](Spec& spec) { spec.mounts = {{.source = "a", .target = "/b"}}; }), EINVAL);
+  EXPECT_EQ(code([](Spec& spec) { spec.env.emplace_back("X=\xff\xfe"); }), EILSEQ);
+}
+
+}  // namespace
+}  // namespace acetate::sandbox

@@ -1,0 +1,363 @@
+// Real containers, of a busybox in a plain directory; needs busybox, an OCI runtime and user namespaces.
+#include <gtest/gtest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "base/log.h"
+#include "base/sys/copy.h"
+#include "base/sys/file.h"
+#include "base/sys/process.h"
+#include "builder/sandbox/holder.h"
+#include "builder/sandbox/scratch.h"
+#include "builder/sandbox/spec.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate::sandbox {
+namespace {
+
+struct Ran {
+  int code = -1;
+  std::string out;  // the container's, and on 125 our own words
+};
+
+class Launch : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const char* busybox = "/bin/busybox";
+    if (::access(busybox, X_OK) != 0) GTEST_SKIP() << "no " << busybox << " (apt install busybox-static)";
+    auto plan = plan_holder();
+    if (!plan) GTEST_SKIP() << plan.error().message();
+    plan_ = *std::move(plan);
+    const auto works = run_in_holder(plan_, [] {
+      auto runtime = find_runtime();
+      if (!runtime) fmt::print(stderr, "{}\n", runtime.error().message());
+      return runtime ? 0 : 77;
+    });
+    ASSERT_TRUE(works) << works.error().message();
+    if (*works == 77) GTEST_SKIP() << "no OCI runtime works here";
+
+    dir_.write("root/bin/busybox", dir_read(busybox), 0755);
+    for (const char* name : {"sh", "cat", "ls", "id", "env", "sleep", "chown", "mknod", "hostname", "ip", "wc", "test"})
+      ASSERT_TRUE(sys::symlink("busybox", {kWorkingDir, (dir_ / fmt::format("root/bin/{}", name)).c_str()}));
+    dir_.write("root/etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home:/bin/sh\n");
+    dir_.mkdir("run");
+  }
+
+  static std::string dir_read(const std::string& path) { return *sys::read_file(path, 1 << 28); }
+
+  Spec shell(const std::string& script) const {
+    Spec spec{.rootfs = dir_ / "root", .argv = {"sh", "-c", script}, .env = {"PATH=/bin"}};
+    spec.capabilities = run_capabilities();
+    spec.ids = plan_.mode;
+    return spec;
+  }
+
+  // Launches it in a holder. `stop`: a signal that the holder's body gets once the container wrote something.
+  Ran run(const Spec& spec, int stop = 0) {
+    auto out = sys::make_pipe();
+    EXPECT_TRUE(out);
+    Ran ran;
+    auto ready = sys::make_pipe();
+    const auto code = run_in_holder(plan_, [&] {
+      out->read.reset();
+      log::set_sink([&](log::Level, std::string_view text) { (void)sys::write_full(out->write.ref(), text); });
+      if (stop != 0) {
+        // A child of the body, which sends the signal once the container is up.
+        if (::fork() == 0) {
+          std::byte byte{};
+          (void)sys::read(ready->read.ref(), std::span(&byte, 1));
+          ::kill(::getppid(), stop);
+          ::_exit(0);
+        }
+      }
+      const FdRef output = stop != 0 ? ready->write.ref() : out->write.ref();
+      auto exit = launch(spec, dir_ / "run", {.in = {}, .out = output, .err = output});
+      if (exit) return exit->shell_code();
+      (void)sys::write_full(out->write.ref(), exit.error().message());
+      return 125;
+    });
+    EXPECT_TRUE(code) << code.error().message();
+    if (code) ran.code = *code;
+    out->write.reset();
+    ran.out = *sys::read_all(out->read.ref(), 1 << 20);
+    return ran;
+  }
+
+  test::TempDir dir_;
+  HolderPlan plan_;
+};
+
+TEST_F(Launch, GivesTheExitCodeAndTheOutput) {
+  const Ran ran = run(shell("echo hello; exit 3"));
+
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_EQ(ran.out, "hello\n");
+}
+
+TEST_F(Launch, SaysNotFoundAndNotExecutable) {
+  dir_.write("root/bin/plain", "x", 0644);
+  dir_.write("root/bin/script", "#!/no/such/interpreter\n", 0755);
+  dir_.write("root/bin/garbage", "\x01\x02\x03 not a program", 0755);
+  auto code = [&](const char* name) {
+    Spec spec = shell("");
+    spec.argv = {name};
+    const Ran ran = run(spec);
+    EXPECT_NE(ran.out.find(name), std::string::npos) << ran.out;
+    return ran.code;
+  };
+
+  EXPECT_EQ(code("absent"), 127);
+  EXPECT_EQ(code("/bin/absent"), 127);
+  EXPECT_EQ(code("script"), 127);
+  EXPECT_EQ(code("plain"), 126);
+  EXPECT_EQ(code("/bin"), 126);
+  EXPECT_EQ(code("garbage"), 126);
+}
+
+TEST_F(Launch, PassesASignalOn) {
+  const Ran ran = run(shell("trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"), SIGTERM);
+
+  EXPECT_EQ(ran.code, 9);
+}
+
+TEST_F(Launch, SaysASignalThatKilledAsAShellDoes) {
+  // A shell that is pid 1 cannot kill itself, so a child of it says what it died of.
+  const Ran ran = run(shell("sh -c 'kill -KILL $$'; exit $?"));
+
+  EXPECT_EQ(ran.code, 128 + SIGKILL);
+}
+
+TEST_F(Launch, IsRootInItsOwnNamespaces) {
+  const Ran ran = run(shell("id -u; hostname; echo $$; cat /proc/self/uid_map | wc -l"));
+
+  EXPECT_TRUE(ran.out.starts_with("0\nacetate\n1\n")) << ran.out;
+  EXPECT_EQ(ran.code, 0);
+}
+
+TEST_F(Launch, HasNoMoreCapabilitiesThanWereGiven) {
+  Spec spec = shell("cat /proc/self/status");
+  spec.capabilities = {"CAP_CHOWN", "CAP_KILL"};
+
+  const Ran ran = run(spec);
+
+  for (const char* line : {"CapInh:\t0000000000000000", "CapPrm:\t0000000000000021", "CapEff:\t0000000000000021",
+                           "CapBnd:\t0000000000000021", "CapAmb:\t0000000000000000", "Seccomp:\t2"})
+    EXPECT_NE(ran.out.find(line), std::string::npos) << line << "\n" << ran.out;
+}
+
+TEST_F(Launch, LetsRootChangeOwnersWithOneIdToo) {
+  dir_.write("root/file", "");
+
+  const Ran ran = run(shell("chown 1:1 /file && echo done"));
+
+  EXPECT_EQ(ran.out, "done\n");
+}
+
+TEST_F(Launch, PlaysDevicesToOneId) {
+  if (plan_.mode != IdMode::single) GTEST_SKIP() << "this user has more ids";
+
+  EXPECT_EQ(run(shell("mknod /dev/x c 1 3 && echo done")).out, "done\n");
+}
+
+TEST_F(Launch, RunsAsTheUserAsked) {
+  if (plan_.mode == IdMode::single) GTEST_SKIP() << "this user has one id";
+  Spec spec = shell("id -u; id -g");
+  spec.uid = 1000;
+  spec.gid = 1001;
+
+  EXPECT_EQ(run(spec).out, "1000\n1001\n");
+}
+
+TEST_F(Launch, HasNoDescriptorsButThreeAndTheOneThatIsReading) {
+  EXPECT_EQ(run(shell("ls /proc/self/fd | wc -l")).out, "4\n");
+}
+
+TEST_F(Launch, DoesNotWriteKernelSettings) {
+  const Ran ran = run(shell("echo 1 > /proc/sys/kernel/printk; echo 1 > /proc/sysrq-trigger; cat /proc/kcore | wc -c; "
+                            "mkdir /sys/fs/cgroup/x; ls /sys/firmware | wc -l"));
+
+  EXPECT_NE(ran.out.find("Read-only file system"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("\n0\n"), std::string::npos) << ran.out;
+  EXPECT_TRUE(ran.out.ends_with("0\n")) << ran.out;
+}
+
+TEST_F(Launch, MakesTheWorkingDirectoryAndLeavesItThere) {
+  Spec spec = shell("cat /proc/self/cwd/x 2>/dev/null; pwd");
+  spec.cwd = "/srv/new/app";
+
+  EXPECT_EQ(run(spec).out, "/srv/new/app\n");
+  EXPECT_TRUE(dir_.exists("root/srv/new/app"));
+}
+
+TEST_F(Launch, TakesItsMountPointsAwayAgain) {
+  EXPECT_EQ(run(shell("cat /etc/hostname")).out, "acetate\n");
+
+  EXPECT_FALSE(dir_.exists("root/proc"));
+  EXPECT_FALSE(dir_.exists("root/dev"));
+  EXPECT_FALSE(dir_.exists("root/etc/hostname"));
+}
+
+TEST_F(Launch, RefusesAWorkingDirectoryInProc) {
+  ASSERT_TRUE(sys::symlink("/proc/self/fd/7", {kWorkingDir, (dir_ / "root/leak").c_str()}));
+  for (const char* cwd : {"/proc/self/fd/7", "/leak", "/bin/../proc/self"}) {
+    Spec spec = shell("pwd");
+    spec.cwd = cwd;
+
+    const Ran ran = run(spec);
+
+    EXPECT_EQ(ran.code, 125) << ran.out;
+    EXPECT_NE(ran.out.find("lies in /proc"), std::string::npos) << ran.out;
+  }
+}
+
+TEST_F(Launch, RefusesAnImageWhoseProcIsASymlink) {
+  ASSERT_TRUE(sys::symlink("/bin", {kWorkingDir, (dir_ / "root/proc").c_str()}));
+
+  const Ran ran = run(shell("echo reached"));
+
+  EXPECT_EQ(ran.code, 125);
+  EXPECT_NE(ran.out.find("symbolic link"), std::string::npos) << ran.out;
+}
+
+TEST_F(Launch, BindsDirectoriesAndFilesReadOnlyOrNot) {
+  dir_.write("data/file", "from outside\n");
+  Spec spec = shell("exec 2>&-; cat /data/file /one; echo x > /data/new; echo x > /ro/new; echo x > /one; ls /data");
+  spec.mounts = {{.source = dir_ / "data", .target = "/data"},
+                 {.source = dir_ / "data", .target = "/ro", .writable = false},
+                 {.source = dir_ / "data/file", .target = "/one", .writable = false}};
+
+  const Ran ran = run(spec);
+
+  EXPECT_TRUE(ran.out.starts_with("from outside\nfrom outside\n")) << ran.out;
+  EXPECT_TRUE(ran.out.ends_with("file\nnew\n")) << ran.out;
+  EXPECT_EQ(dir_.read("data/new"), "x\n");
+  EXPECT_EQ(dir_.read("data/file"), "from outside\n");
+  EXPECT_FALSE(dir_.exists("root/data"));
+}
+
+TEST_F(Launch, MountsWhereTheContainersSymlinksLead) {
+  dir_.write("data/file", "from outside\n");
+  ASSERT_TRUE(sys::symlink("/../../../../real", {kWorkingDir, (dir_ / "root/link").c_str()}));
+  Spec spec = shell("cat /real/file");
+  spec.mounts = {{.source = dir_ / "data", .target = "/link"}};
+
+  EXPECT_EQ(run(spec).out, "from outside\n");
+}
+
+TEST_F(Launch, MountsNothingOverProc) {
+  Spec spec = shell("true");
+  spec.mounts = {{.source = dir_ / "root", .target = "/proc/self"}};
+
+  EXPECT_EQ(run(spec).code, 125);
+}
+
+TEST_F(Launch, WritesNothingIntoAReadOnlyRoot) {
+  Spec spec = shell("exec 2>&-; echo x > /file || echo refused");
+  spec.read_only = true;
+  spec.mounts = {{.kind = MountPoint::Kind::tmpfs, .target = "/tmp"}};
+
+  const Ran ran = run(spec);
+
+  EXPECT_TRUE(ran.out.ends_with("refused\n")) << ran.out;
+  EXPECT_FALSE(dir_.exists("root/file"));
+}
+
+TEST_F(Launch, WithoutNetworkHasALoopbackThatIsUp) {
+  Spec spec = shell("ip -o link | wc -l; ip -o addr show lo | wc -l; cat /etc/resolv.conf");
+  spec.network = Network::none;
+
+  const Ran ran = run(spec);
+
+  EXPECT_EQ(ran.out.find('1'), 0U) << ran.out;
+  EXPECT_EQ(ran.code, 0) << ran.out;
+}
+
+TEST_F(Launch, RefusesNewNamespacesAndMountsInside) {
+  const Ran ran = run(shell("busybox unshare -U true && echo unshared; busybox mount -t tmpfs t /tmp && echo mounted"));
+
+  EXPECT_EQ(ran.out.find("unshared"), std::string::npos) << ran.out;
+  EXPECT_EQ(ran.out.find("mounted"), std::string::npos) << ran.out;
+}
+
+TEST_F(Launch, GivesATerminalOnRequest) {
+  Spec spec = shell("test -t 0 && test -t 1 && echo terminal; exit 4");
+  spec.terminal = true;
+  const Fd ours(Adopt{}, ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_TRUE(ours);
+  ASSERT_EQ(::grantpt(ours.ref().fd) | ::unlockpt(ours.ref().fd), 0);
+  Fd theirs = *sys::open(::ptsname(ours.ref().fd), O_RDWR | O_NOCTTY);
+
+  const auto code = run_in_holder(plan_, [&] {
+    auto exit = launch(spec, dir_ / "run", {.in = theirs.ref(), .out = theirs.ref(), .err = theirs.ref()});
+    return exit ? exit->shell_code() : 125;
+  });
+
+  ASSERT_TRUE(code) << code.error().message();
+  EXPECT_EQ(*code, 4);
+  termios mode{};
+  ASSERT_EQ(::tcgetattr(theirs.ref().fd, &mode), 0);
+  EXPECT_NE(mode.c_lflag & ICANON, 0U) << "raw mode was not taken back";
+  std::array<char, 256> text{};
+  const ssize_t got = ::read(ours.ref().fd, text.data(), text.size());
+  ASSERT_GT(got, 0);
+  EXPECT_EQ(std::string_view(text.data(), static_cast<std::size_t>(got)).substr(0, 8), "terminal");
+}
+
+TEST_F(Launch, RefusesATerminalWhereThereIsNone) {
+  Spec spec = shell("true");
+  spec.terminal = true;
+  const Fd nothing = *sys::open("/dev/null", O_RDWR);
+
+  const auto code = run_in_holder(plan_, [&] {
+    auto exit = launch(spec, dir_ / "run", {.in = nothing.ref(), .out = {}, .err = {}});
+    return !exit && exit.error().is(ENOTTY) ? 0 : 1;
+  });
+
+  ASSERT_TRUE(code);
+  EXPECT_EQ(*code, 0);
+}
+
+TEST_F(Launch, EndsWhatTheContainerLeftRunning) {
+  // The orphan keeps the pipe open; run() would not return while it lives.
+  EXPECT_EQ(run(shell("sleep 100000 & exit 0")).code, 0);
+}
+
+TEST_F(Launch, LeavesNothingInItsScratchThatRuns) {
+  ASSERT_EQ(run(shell("exit 1")).code, 1);
+
+  EXPECT_FALSE(dir_.exists("run/state/acetate"));
+  EXPECT_EQ(run(shell("exit 2")).code, 2) << "the same scratch directory again";
+}
+
+TEST(ScratchDirectory, IsRemovedAndSoAreThoseOfTheDead) {
+  const test::TempDir dir;
+  std::string path;
+  {
+    auto scratch = Scratch::make(dir / "base");
+    ASSERT_TRUE(scratch) << scratch.error().message();
+    path = scratch->path();
+    ASSERT_TRUE(sys::make_dirs(*scratch / "a/b/c", 0700));
+    ASSERT_EQ(::chmod((*scratch / "a/b").c_str(), 0), 0);
+  }
+  EXPECT_FALSE(sys::stat({kWorkingDir, path.c_str()}));
+
+  auto living = Scratch::make(dir / "base");
+  ASSERT_TRUE(living);
+  dir.write("base/run-dead/.lock", "");
+  dir.write("base/run-dead/file", "");
+  dir.write("base/other/file", "");
+  auto next = Scratch::make(dir / "base");
+  ASSERT_TRUE(next);
+  EXPECT_FALSE(dir.exists("base/run-dead"));
+  EXPECT_TRUE(dir.exists("base/other/file"));
+  EXPECT_TRUE(sys::stat({kWorkingDir, living->path().c_str()}));
+}
+
+}  // namespace
+}  // namespace acetate::sandbox
