@@ -5,7 +5,9 @@
 namespace acetate::cli {
 
 const std::vector<Command>& commands() {
-  static const std::vector<Command> table{};
+  static const std::vector<Command> table{
+      {"inspect", "print an image's configuration and layers as JSON", inspect_command},
+  };
   return table;
 }
 

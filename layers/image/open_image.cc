@@ -79,7 +79,7 @@ Result<Image> open_image(const std::string& text, const Platform& platform) {
     image.name = text;
     return image;
   }
-  return fail(ENOENT, "there is no image \"{}\": no such file or directory", text);
+  return fail(ENOENT, "there is no image \"{}\": No such file or directory", text);
 }
 
 Result<Image> image_from_layers(const std::vector<std::string>& bottom_to_top) {
@@ -91,7 +91,7 @@ Result<Image> image_from_layers(const std::vector<std::string>& bottom_to_top) {
     if (!is_part) {
       const auto kind = recognise(spec.path);
       if (!kind && kind.error().is(ENOENT))
-        return fail(ENOENT, "there is no layer \"{}\": no such file or directory", spec.path);
+        return fail(ENOENT, "there is no layer \"{}\": No such file or directory", spec.path);
       if (!kind) return kind.error().clone();
       if (*kind != Kind::tarball && *kind != Kind::directory)
         return fail(EINVAL,

@@ -137,7 +137,8 @@ Result<ArchiveMembers> ArchiveMembers::read(FdRef file, std::string_view what,
       member.bytes.offset = static_cast<std::uint64_t>(archive_filter_bytes(reader.get(), 0));
       const auto size = archive_entry_size(entry);
       member.is_sparse = archive_entry_sparse_count(entry) > 0;  // then the size is not of what lies here
-      const bool fits = size >= 0 && in_bounds(member.bytes.offset, static_cast<std::uint64_t>(size), input->size);
+      const bool fits =
+          size >= 0 && in_bounds(member.bytes.offset, static_cast<std::uint64_t>(size), input->size);
       if (!fits && !member.is_sparse)
         return fail(EINVAL, "{} is cut short: its member {} does not fit in it", what, *name);
       member.bytes.length = static_cast<std::uint64_t>(size);

@@ -87,7 +87,7 @@ TEST_F(OpenImage, SaysWhatCannotBeOpened) {
   tmp.mkdir("rootfs");
 
   EXPECT_EQ(open("nowhere").error().message(),
-            "there is no image \"" + tmp / "nowhere" + "\": no such file or directory");
+            "there is no image \"" + tmp / "nowhere" + "\": No such file or directory");
   EXPECT_THAT(open("note.txt").error().message(), HasSubstr("note.txt is not a tarball that can be read: "));
   EXPECT_EQ(open("fifo").error().message(), tmp / "fifo" + " is neither a directory nor a file");
   EXPECT_EQ(open("rootfs:v1").error().message(),
@@ -162,7 +162,7 @@ TEST_F(OpenImage, LaysNoImageOverATarball) {
       image_from_layers({tmp / "a.tar", tmp / "oci.tar"}).error().message(),
       tmp / "oci.tar" + " is an image; only plain tarballs and directories can be laid over one another");
   EXPECT_EQ(image_from_layers({tmp / "gone.tar"}).error().message(),
-            "there is no layer \"" + tmp / "gone.tar" + "\": no such file or directory");
+            "there is no layer \"" + tmp / "gone.tar" + "\": No such file or directory");
 }
 
 TEST(Recognise, TellsRootFilesystemsByTheirFirstNames) {

@@ -14,6 +14,9 @@ namespace acetate::test {
 
 using Bytes = std::vector<std::byte>;
 
+// The same one twice where the fast one was not built in.
+inline constexpr InflateEngine kEngines[] = {InflateEngine::fastest, InflateEngine::zlib};
+
 // Bytes like those of a tar: text that repeats itself near and far, runs, and noise. The same for the same seed.
 Bytes sample_bytes(std::size_t size, std::uint64_t seed);
 // Nothing repeats, so deflate stores or codes literals.
@@ -44,7 +47,7 @@ Bytes zstd_skippable(std::size_t size);
 void append(Bytes& to, std::span<const std::byte> bytes);
 Bytes bytes_of(std::string_view text);
 
-// What a pass makes of it, read in pieces of `piece` bytes; ends the test program on errors.
+// What a pass makes of it, read in pieces of `piece` bytes.
 struct Passed {
   Bytes plain;
   FirstPassResult result;

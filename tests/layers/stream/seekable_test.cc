@@ -22,15 +22,19 @@ constexpr std::uint64_t kSpan = 65536;
 
 // A packed stream opened for random reads, with a cache of its own.
 struct Opened {
-  explicit Opened(const Bytes& packed, std::uint64_t cache_bytes = 8 * kSpan, std::uint64_t span_bytes = kSpan)
-      : Opened(memory_source(packed), test::pass(packed, {.span_bytes = span_bytes})->result, cache_bytes) {}
-  Opened(SourcePtr packed, FirstPassResult result, std::uint64_t cache_bytes)
+  explicit Opened(const Bytes& packed, std::uint64_t cache_bytes = 8 * kSpan, std::uint64_t span_bytes = kSpan,
+                  InflateEngine engine = InflateEngine::fastest)
+      : Opened(memory_source(packed), test::pass(packed, {.span_bytes = span_bytes, .engine = engine})->result,
+               cache_bytes, engine) {}
+  Opened(SourcePtr packed, FirstPassResult result, std::uint64_t cache_bytes,
+         InflateEngine engine = InflateEngine::fastest)
       : checkpoints(std::move(result.checkpoints)), cache(std::make_unique<SpanCache>(cache_bytes)) {
     source = *seekable_source({.packed = std::move(packed),
                                .format = result.format,
                                .plain_size = result.plain_size,
                                .checkpoints = checkpoint_table(checkpoints),
-                               .cache = cache.get()});
+                               .cache = cache.get(),
+                               .engine = engine});
   }
 
   std::vector<Checkpoint> checkpoints;
@@ -67,9 +71,22 @@ TEST_P(RandomReads, EqualThePlainBytes) {
   const Bytes plain = GetParam().make(1'000'000, 42);
   const Bytes packed = GetParam().pack(plain);
 
-  expect_random_reads(*Opened(packed, 64 * kSpan).source, plain, 10'000, 1);
-  expect_random_reads(*Opened(packed, 0).source, plain, 300, 2);  // every read decodes
-  expect_random_reads(*Opened(packed, 64 * kSpan, 4096).source, plain, 3000, 3);
+  for (const InflateEngine engine : test::kEngines) {
+    expect_random_reads(*Opened(packed, 64 * kSpan, kSpan, engine).source, plain, 10'000, 1);
+    expect_random_reads(*Opened(packed, 0, kSpan, engine).source, plain, 200, 2);  // every read decodes
+    expect_random_reads(*Opened(packed, 64 * kSpan, 4096, engine).source, plain, 2000, 3);
+  }
+}
+
+// An index made by one engine is read by the other.
+TEST_P(RandomReads, DoNotDependOnWhoMadeTheCheckpoints) {
+  const Bytes plain = GetParam().make(400'000, 43);
+  const Bytes packed = GetParam().pack(plain);
+  for (const bool zlib_first : {false, true}) {
+    const auto result = test::pass(packed, {.span_bytes = 10'000, .engine = test::kEngines[zlib_first]})->result;
+    Opened opened(memory_source(packed), result, 64 * kSpan, test::kEngines[!zlib_first]);
+    expect_random_reads(*opened.source, plain, 500, 4);
+  }
 }
 
 template <int level>
@@ -109,9 +126,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"EmptyMembersBetween",
              [](const Bytes& plain) {
                Bytes packed = test::gzip_of({});
-               test::append(packed, test::gzip_with_fields(std::span(plain).first(400'000)));
+               test::append(packed, test::gzip_with_fields(std::span(plain).first(250'000)));
                test::append(packed, test::gzip_of({}));
-               test::append(packed, test::gzip_with_fields(std::span(plain).subspan(400'000)));
+               test::append(packed, test::gzip_with_fields(std::span(plain).subspan(250'000)));
                test::append(packed, Bytes(1000));
                return packed;
              }},
@@ -120,9 +137,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ZstdTinyFramesAndSkippable",
              [](const Bytes& plain) {
                Bytes packed = test::zstd_skippable(100);
-               test::append(packed, test::zstd_of(std::span(plain).first(500'000), 777));
+               test::append(packed, test::zstd_of(std::span(plain).first(250'000), 777));
                test::append(packed, test::zstd_skippable(100'000));
-               test::append(packed, test::zstd_of(std::span(plain).subspan(500'000)));
+               test::append(packed, test::zstd_of(std::span(plain).subspan(250'000)));
                test::append(packed, test::zstd_skippable(3));
                return packed;
              }}),
@@ -202,11 +219,11 @@ TEST(Seekable, NeverHandsOutBytesThatDoNotVerify) {
     const auto result = test::pass(packed, {.span_bytes = kSpan})->result;
     std::mt19937_64 random(9);
     int detected = 0;
-    for (int round = 0; round < 100; ++round) {
+    for (int round = 0; round < 60; ++round) {
       Bytes flipped = packed;
       flipped[random() % flipped.size()] ^= static_cast<std::byte>(1 + random() % 255);
       Logged logged;
-      Opened opened(memory_source(flipped), result, 0);
+      Opened opened(memory_source(flipped), result, 0, test::kEngines[round % 2]);
       Bytes into(10'000);
       bool failed = false;
       for (std::uint64_t at = 0; at < plain.size(); at += into.size()) {
@@ -221,7 +238,7 @@ TEST(Seekable, NeverHandsOutBytesThatDoNotVerify) {
       EXPECT_EQ(logged.lines.size(), failed ? 1u : 0u);
       detected += failed;
     }
-    EXPECT_GT(detected, 80);
+    EXPECT_GT(detected, 45);
   }
 }
 
@@ -274,14 +291,17 @@ TEST(Seekable, SurvivesTablesThatLie) {
       case 0: victim.plain_offset = random() >> (random() % 64); break;
       case 1: victim.packed_bit = random() >> (random() % 64); break;
       case 2: victim.window.resize(random() % (victim.window.size() + 1)); break;
-      case 3: victim.window[random() % victim.window.size()] ^= std::byte{4}; break;
+      case 3:
+        if (!victim.window.empty()) victim.window[random() % victim.window.size()] ^= std::byte{4};
+        break;
       default: result.plain_size = random() >> (random() % 64); break;
     }
     if (round % 2 == 0) std::swap(result.checkpoints[1], result.checkpoints[random() % result.checkpoints.size()]);
     auto source = seekable_source({.packed = memory_source(packed),
                                    .format = Format::gzip,
                                    .plain_size = result.plain_size,
-                                   .checkpoints = checkpoint_table(result.checkpoints)});
+                                   .checkpoints = checkpoint_table(result.checkpoints),
+                                   .engine = test::kEngines[round % 2]});
     if (!source) continue;
     Bytes into(5000);
     for (std::uint64_t at = 0; at < plain.size(); at += 40'000) {
