@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "layers/stream/engine.h"
 #include "layers/stream/format.h"
 #include "layers/stream/packed_reader.h"
 
@@ -62,11 +63,13 @@ enum class Check {
 
 std::unique_ptr<Decoder> plain_decoder(PackedReader packed);
 // At a member's header.
-Result<std::unique_ptr<Decoder>> gzip_decoder(PackedReader packed, std::uint64_t plain_offset, Check check);
+Result<std::unique_ptr<Decoder>> gzip_decoder(PackedReader packed, std::uint64_t plain_offset, Check check,
+                                              InflateEngine engine);
 // Between two deflate blocks. The reader stands at the first byte that has a bit of the block;
 // `bits_taken` of it belong to the block before.
 Result<std::unique_ptr<Decoder>> gzip_decoder_inside(PackedReader packed, std::uint64_t plain_offset,
-                                                     unsigned bits_taken, std::span<const std::byte> window);
+                                                     unsigned bits_taken, std::span<const std::byte> window,
+                                                     InflateEngine engine);
 // At a frame.
 Result<std::unique_ptr<Decoder>> zstd_decoder(PackedReader packed, std::uint64_t plain_offset);
 

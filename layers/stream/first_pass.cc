@@ -17,10 +17,10 @@ namespace {
 constexpr std::size_t kPackedBuffer = std::size_t{256} << 10;
 constexpr std::size_t kDrainBuffer = std::size_t{256} << 10;
 
-Result<std::unique_ptr<Decoder>> open_decoder(Format format, PackedReader packed) {
+Result<std::unique_ptr<Decoder>> open_decoder(Format format, PackedReader packed, InflateEngine engine) {
   switch (format) {
     case Format::plain: return plain_decoder(std::move(packed));
-    case Format::gzip: return gzip_decoder(std::move(packed), 0, Check::everything);
+    case Format::gzip: return gzip_decoder(std::move(packed), 0, Check::everything, engine);
     case Format::zstd: return zstd_decoder(std::move(packed), 0);
     case Format::xz:
     case Format::bzip2:
@@ -64,7 +64,7 @@ Result<FirstPass> FirstPass::open(SourcePtr packed, FirstPassOptions options) {
   Digester& digester = state->digester;
   PackedReader reader(std::move(packed), 0, kPackedBuffer,
                       [&digester](std::span<const std::byte> bytes) { digester.packed(bytes); });
-  state->decoder = TRY(open_decoder(state->format, std::move(reader)));
+  state->decoder = TRY(open_decoder(state->format, std::move(reader), options.engine));
   if (state->has_spans()) {
     state->checkpoints.push_back({.plain_offset = 0, .packed_bit = 0, .window = {}, .digest = {}});
   }
@@ -109,7 +109,7 @@ Result<std::size_t> FirstPass::State::read_in_span(std::span<std::byte> into) {
   digester.plain(into.first(got));
   recent.append(into.first(got));
 
-  if (decoder->start() && since_span() > 0) {
+  if (decoder->start() && since_start() > 0) {
     begin_span(decoder->start());
   } else if (since_span() == 2 * options.span_bytes) {
     begin_span(std::nullopt);
@@ -117,16 +117,17 @@ Result<std::size_t> FirstPass::State::read_in_span(std::span<std::byte> into) {
   return got;
 }
 
+// Right after a split that found no start, a start makes the new span one that has it.
 void FirstPass::State::begin_span(const std::optional<StartPoint>& start) {
-  digester.end_span();
-  Checkpoint next;
-  next.plain_offset = decoder->plain_offset();
-  if (start) {
-    next.packed_bit = start->packed_bit;
-    if (start->needs_window) next.window = pack_window(recent.window());
-    last_start = next.plain_offset;
+  if (since_span() > 0) {
+    digester.end_span();
+    checkpoints.push_back({.plain_offset = decoder->plain_offset(), .window = {}, .digest = {}});
   }
-  checkpoints.push_back(std::move(next));
+  if (!start) return;
+  Checkpoint& here = checkpoints.back();
+  here.packed_bit = start->packed_bit;
+  if (start->needs_window) here.window = pack_window(recent.window());
+  last_start = here.plain_offset;
 }
 
 Result<FirstPassResult> FirstPass::finish() {

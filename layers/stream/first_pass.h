@@ -15,6 +15,7 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "layers/stream/checkpoint.h"
+#include "layers/stream/engine.h"
 #include "layers/stream/format.h"
 #include "layers/stream/source.h"
 
@@ -24,6 +25,7 @@ struct FirstPassOptions {
   // Plain bytes from one checkpoint to the next, about: the next legal place after that many is taken, and a
   // span is split at twice that many. From 1 to kMaxSpanBytes / 2.
   std::uint64_t span_bytes = std::uint64_t{2} << 20;
+  InflateEngine engine = InflateEngine::fastest;
 };
 
 // What a finished pass knows.

@@ -140,15 +140,17 @@ Error GzipDecoder::at_this_place(Error error) const {
 
 }  // namespace
 
-Result<std::unique_ptr<Decoder>> gzip_decoder(PackedReader packed, std::uint64_t plain_offset, Check check) {
-  auto inflater = TRY(zlib_inflater());
+Result<std::unique_ptr<Decoder>> gzip_decoder(PackedReader packed, std::uint64_t plain_offset, Check check,
+                                              InflateEngine engine) {
+  auto inflater = TRY(make_inflater(engine));
   return std::unique_ptr<Decoder>(std::make_unique<GzipDecoder>(std::move(packed), plain_offset,
                                                                 std::move(inflater), check == Check::everything));
 }
 
 Result<std::unique_ptr<Decoder>> gzip_decoder_inside(PackedReader packed, std::uint64_t plain_offset,
-                                                     unsigned bits_taken, std::span<const std::byte> window) {
-  auto inflater = TRY(zlib_inflater());
+                                                     unsigned bits_taken, std::span<const std::byte> window,
+                                                     InflateEngine engine) {
+  auto inflater = TRY(make_inflater(engine));
   auto decoder = std::make_unique<GzipDecoder>(std::move(packed), plain_offset, std::move(inflater), false);
   TRY(decoder->resume(bits_taken, window));
   return std::unique_ptr<Decoder>(std::move(decoder));

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/result.h"
+#include "layers/stream/engine.h"
 
 namespace acetate {
 
@@ -30,13 +31,17 @@ class Inflater {
     std::ptrdiff_t consumed = 0;
     std::size_t produced = 0;
     At at = At::anywhere;
-    unsigned unused_bits = 0;  // at block_start: how many bits of the last byte consumed are still to come
+    unsigned unused_bits = 0;  // at block_start: how many bits of what was consumed belong to the next block
   };
   // Decodes as much as `in` and `out` (which is not empty) allow, at most to the next block when
   // `stop_at_blocks`. EBADMSG with words for damage.
   virtual Result<Step> step(std::span<const std::byte> in, std::span<std::byte> out, bool stop_at_blocks) = 0;
 };
 
+Result<std::unique_ptr<Inflater>> make_inflater(InflateEngine engine);
+
+// The two there are. isal_inflater() only where it was built in.
 Result<std::unique_ptr<Inflater>> zlib_inflater();
+Result<std::unique_ptr<Inflater>> isal_inflater();
 
 }  // namespace acetate

@@ -181,11 +181,12 @@ Result<std::unique_ptr<Decoder>> SpanSource::begin_at(std::size_t start) const {
     if (at.packed_bit % 8 != 0) return fail(EBADMSG, "its table of checkpoints is damaged");
     if (what_.format == Format::zstd) return zstd_decoder(std::move(packed), at.plain_offset);
     const Check check = at.digest ? Check::structure : Check::everything;
-    return gzip_decoder(std::move(packed), at.plain_offset, check);
+    return gzip_decoder(std::move(packed), at.plain_offset, check, what_.engine);
   }
   if (what_.format != Format::gzip) return fail(EBADMSG, "its table of checkpoints is damaged");
   const auto window = TRY(unpack_window(at.window));
-  return gzip_decoder_inside(std::move(packed), at.plain_offset, static_cast<unsigned>(at.packed_bit % 8), window);
+  return gzip_decoder_inside(std::move(packed), at.plain_offset, static_cast<unsigned>(at.packed_bit % 8), window,
+                             what_.engine);
 }
 
 // Damage becomes EIO and is told once: a file on the mount may be read again and again.

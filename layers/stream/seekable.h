@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "layers/stream/checkpoint.h"
+#include "layers/stream/engine.h"
 #include "layers/stream/format.h"
 #include "layers/stream/source.h"
 #include "layers/stream/span_cache.h"
@@ -34,6 +35,7 @@ struct Seekable {
   std::uint64_t plain_size = 0;
   CheckpointTablePtr checkpoints;            // not looked at for Format::plain
   SpanCache* cache = &SpanCache::process();  // outlives the source
+  InflateEngine engine = InflateEngine::fastest;
 };
 
 // The source of plain bytes. Thread-safe.
