@@ -27,16 +27,15 @@ Result<PlannedStage> StagePlanner::run() && {
   return PlannedStage{std::move(steps_), std::move(args_), std::move(config_)};
 }
 
-// Only the machine's own platform can be built for. The variable forms expand in the global scope, which for
-// the platform arguments says the same as the stage's.
+// Only the machine's own platform can be built for. FROM's variables are those of the global scope.
 Result<void> StagePlanner::check_platform() {
   const dockerfile::Stage& stage = file_.stages[stage_];
   if (!stage.platform) return {};
   dockerfile::Instruction from{.place = stage.place, .original = stage.original, .what = dockerfile::Arg{}};
   current_ = &from;
-  for (const char* name : {"BUILDPLATFORM", "TARGETPLATFORM", "BUILDOS", "TARGETOS", "BUILDARCH", "TARGETARCH"})
-    args_.declare(name, std::nullopt);
-  const std::string wanted = TRY(expand(*stage.platform));
+  const auto expanded = dockerfile::expand(*stage.platform, args_.global().lookup(), {.escape = escape_});
+  if (!expanded) return complain(*stage.platform, expanded.error().message());
+  const std::string& wanted = *expanded;
   const image::Platform host = image::host_platform();
   const std::string ours = host.os + "/" + host.architecture;
   if (wanted.empty() || wanted == ours || wanted.starts_with(ours + "/")) return {};

@@ -34,8 +34,7 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
     if (copy.from->find('$') != std::string::npos)
       return complain("--from", "variables are not expanded in --from; give the stage a name of its own by "
                                 "\"FROM $IMAGE AS name\" and copy from that");
-    step.from = resolve_from(file_, *copy.from, in_trigger_ ? 0 : stage_);
-    if (in_trigger_ && step.from->kind == Origin::Kind::image) step.from = resolve_from(file_, *copy.from, stage_);
+    step.from = resolve_from(file_, *copy.from, stage_);
     flag("from", *copy.from);
   }
   if (copy.chown) {

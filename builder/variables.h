@@ -42,6 +42,8 @@ class StageArgs {
  public:
   StageArgs(const GlobalScope& global, const Strings& build_args) : global_(&global), build_args_(&build_args) {}
 
+  const GlobalScope& global() const { return *global_; }
+
   // ARG NAME or ARG NAME=DEFAULT; the default already expanded.
   void declare(const std::string& name, std::optional<std::string> value);
 

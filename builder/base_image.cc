@@ -1,0 +1,117 @@
+#include "builder/base_image.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/sys/file.h"
+#include "builder/clock.h"
+#include "layers/image/media_type.h"
+#include "layers/stream/first_pass.h"
+
+namespace acetate::build {
+
+namespace {
+
+// Docker's media types as OCI's: what we write are OCI manifests.
+std::string oci_media_type(std::string_view type, Format format) {
+  if (type == image::kDockerLayerGzip || type == image::kOciLayerGzip) return std::string(image::kOciLayerGzip);
+  if (type == image::kDockerLayerZstd || type == image::kOciLayerZstd) return std::string(image::kOciLayerZstd);
+  if (!type.empty()) return std::string(image::kOciLayer);
+  if (format == Format::gzip) return std::string(image::kOciLayerGzip);
+  if (format == Format::zstd) return std::string(image::kOciLayerZstd);
+  return std::string(image::kOciLayer);
+}
+
+// Everything that changes when a file does, as text.
+std::string identity_of(const LayerSpec& spec, const struct stat& st) {
+  return fmt::format("{}:{}:{}:{}.{}:{}.{}:{}:{}", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                     st.st_ctim.tv_sec, st.st_ctim.tv_nsec, spec.offset, spec.length.value_or(0));
+}
+
+// Digests of a tarball that nobody told us: one pass over it.
+Result<FileIdentity> digest_file(const LayerSpec& spec) {
+  Fd fd = TRY(sys::open(spec.path, O_RDONLY));
+  SourcePtr source = spec.length ? TRY(file_source(std::move(fd), spec.offset, *spec.length)) : TRY(file_source(std::move(fd)));
+  FirstPass pass = TRY(FirstPass::open(std::move(source)));
+  const FirstPassResult result = TRY(pass.finish());
+  return FileIdentity{.digest = result.blob, .diff_id = result.diff_id, .media_type = oci_media_type("", result.format)};
+}
+
+}  // namespace
+
+std::vector<std::string> possible_tags(const std::string& name) {
+  std::vector<std::string> names{name};
+  const std::size_t slash = name.find('/');
+  const std::string_view first = std::string_view(name).substr(0, slash);
+  const bool has_host = slash != std::string::npos &&
+                        (first == "localhost" || first.find_first_of(".:") != std::string_view::npos);
+  if (!has_host) {
+    names.push_back("localhost/" + name);
+    names.push_back((slash == std::string::npos ? "docker.io/library/" : "docker.io/") + name);
+  }
+  std::vector<std::string> tags;
+  for (const std::string& each : names) {
+    tags.push_back(each);
+    const std::string_view last = std::string_view(each).substr(each.rfind('/') + 1);
+    if (last.find(':') == std::string_view::npos) tags.push_back(each + ":latest");
+  }
+  return tags;
+}
+
+Result<image::Image> BaseImages::find(const std::string& name) const {
+  if (const auto named = options_.contexts.find(name); named != options_.contexts.end())
+    return TRY_WITHIN(image::open_image(named->second, options_.platform), "the build context \"{}\"", name);
+  for (const char* transport : {"oci:", "oci-archive:", "docker-archive:"})
+    if (name.starts_with(transport)) return image::open_image(name, options_.platform);
+  if (name.starts_with('/')) return image::open_image(name, options_.platform);
+  if (name.starts_with("./") || name.starts_with("../"))
+    return image::open_image(options_.context_dir + "/" + name, options_.platform);
+  for (const std::string& tag : possible_tags(name)) {
+    auto image = image::open_image(fmt::format("oci:{}:{}", options_.images_dir, tag), options_.platform);
+    if (image || !image.error().is(ENOENT)) return image;
+  }
+  return fail(ENOENT,
+              "there is no image \"{}\" here; build it with -t {}, or name a file: oci-archive:FILE, docker-archive:FILE, "
+              "oci:DIRECTORY, /path/to/rootfs.tar",
+              name, name);
+}
+
+Result<StageState> BaseImages::read(const image::Image& image) const {
+  StageState state{.config = image.config};
+  state.config.diff_ids.clear();
+  const bool known_diff_ids = image.config.diff_ids.size() == image.layers.size();
+  for (std::size_t n = 0; n < image.layers.size(); ++n) {
+    const image::Layer& layer = image.layers[n];
+    const auto stat = TRY_WITHIN(sys::stat_following(layer.spec.path), "opening {}", layer.spec.path);
+    if (S_ISDIR(stat.st_mode))
+      return fail(ENOTSUP, "{} is a directory; an image cannot be built on one: make a tarball of it (tar -C {} -cf rootfs.tar .)",
+                  layer.spec.path, layer.spec.path);
+    StageLayer built{.spec = layer.spec, .size = layer.size, .media_type = oci_media_type(layer.media_type, Format::plain)};
+    if (layer.digest && known_diff_ids) {
+      built.blob = *layer.digest;
+      built.diff_id = image.config.diff_ids[n];
+    } else {
+      const std::string identity = identity_of(layer.spec, stat);
+      auto known = TRY(cache_.file_identity(identity));
+      if (!known) {
+        known = TRY_WITHIN(digest_file(layer.spec), "reading {}", layer.spec.path);
+        TRY(cache_.set_file_identity(identity, *known));
+      }
+      built.blob = known->digest;
+      built.diff_id = known->diff_id;
+      built.media_type = known->media_type;
+      built.spec.digest = known->digest;
+    }
+    state.push(std::move(built));
+  }
+  state.clock = parse_time(image.config.created).value_or(0);
+  return state;
+}
+
+Result<const StageState*> BaseImages::open(const std::string& name) {
+  if (const auto known = open_.find(name); known != open_.end()) return &known->second;
+  const image::Image image = TRY(find(name));
+  return &open_.emplace(name, TRY(read(image))).first->second;
+}
+
+}  // namespace acetate::build

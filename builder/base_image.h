@@ -1,0 +1,40 @@
+// What FROM and COPY --from mean by a name that is no stage: an image that is here already.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/result.h"
+#include "builder/cache.h"
+#include "builder/stage_state.h"
+#include "builder/variables.h"
+
+namespace acetate::build {
+
+class BaseImages {
+ public:
+  struct Options {
+    std::string images_dir;   // our own images, an OCI layout
+    std::string context_dir;  // what relative paths are relative to
+    Strings contexts = {};    // --build-context NAME=REFERENCE
+    image::Platform platform;
+  };
+  BaseImages(Options options, Cache& cache) : options_(std::move(options)), cache_(cache) {}
+
+  // Tried in this order: a named context; a reference with a transport (oci:, oci-archive:, docker-archive:) or
+  // a path (absolute, or beginning with "./" or "../"); one of our own images, as written, with ":latest", and
+  // as docker.io would complete it. ENOENT with words that say how to get it here.
+  Result<const StageState*> open(const std::string& name);
+
+ private:
+  Result<image::Image> find(const std::string& name) const;
+  Result<StageState> read(const image::Image& image) const;
+  Options options_;
+  Cache& cache_;
+  std::map<std::string, StageState> open_;
+};
+
+// The tags under which an image called `name` may be known, the likeliest first.
+std::vector<std::string> possible_tags(const std::string& name);
+
+}  // namespace acetate::build

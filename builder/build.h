@@ -1,0 +1,45 @@
+// A build from end to end: Dockerfile and context in, image out. All of `acetate build` but its command line
+// and the namespaces it runs in.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/clock.h"
+#include "builder/export.h"
+#include "builder/progress.h"
+#include "builder/runner.h"
+#include "builder/variables.h"
+
+namespace acetate::build {
+
+struct BuildOptions {
+  std::string context_dir;
+  std::string dockerfile = {};     // "" looks for Dockerfile, then Containerfile, in the context
+  std::optional<std::string> dockerfile_text = {};  // instead of a file: "-f -"
+  std::string target = {};
+  Strings build_args = {};
+  Strings labels = {};
+  Strings contexts = {};           // --build-context
+  bool network = true;
+  bool no_cache = false;
+  bool explain = false;
+  TimeRule times = {};
+
+  std::vector<std::string> tags = {};
+  std::optional<std::string> dest = {};  // an OCI layout or .tar; else images_dir
+  Compression compression = Compression::gzip;  // of layers written to `dest`
+
+  std::string build_dir;           // cache
+  std::string images_dir;          // our own images
+  std::string index_dir;           // layer indexes
+  std::string scratch_base;
+};
+
+// The image. EINVAL with line and caret for mistakes in the Dockerfile; a step that fails is ECANCELED or the
+// error it met, in words that name step, line and cause.
+Result<ExportedImage> build(const BuildOptions& options, Runner& runner, Progress& progress);
+
+}  // namespace acetate::build

@@ -1,0 +1,123 @@
+#include "builder/cache.h"
+
+#include <fcntl.h>
+
+#include <ctime>
+
+#include "base/sys/file.h"
+
+namespace acetate::build {
+
+namespace {
+
+// A rollback journal and not WAL: it also works on network file systems, and we write a few rows a step.
+constexpr const char* kSchema = R"(
+  PRAGMA synchronous = NORMAL;
+  CREATE TABLE IF NOT EXISTS records(
+    key TEXT PRIMARY KEY, diff_id TEXT, size INTEGER, clock INTEGER NOT NULL, inputs TEXT NOT NULL,
+    used INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS places(place TEXT PRIMARY KEY, inputs TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS packed(
+    diff_id TEXT PRIMARY KEY, digest TEXT NOT NULL, size INTEGER NOT NULL, media_type TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS files(
+    file TEXT PRIMARY KEY, digest TEXT NOT NULL, diff_id TEXT NOT NULL, media_type TEXT NOT NULL) WITHOUT ROWID;
+)";
+
+std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
+
+}  // namespace
+
+Result<Cache> Cache::open(const std::string& dir) {
+  TRY_WITHIN(sys::make_dirs(dir + "/layers", 0700), "making the build cache {}", dir);
+  Fd layer_dir = TRY_WITHIN(sys::open(dir + "/layers", O_RDONLY | O_DIRECTORY), "opening the build cache {}", dir);
+  Database database = TRY(Database::open(dir + "/records.db"));
+  TRY_WITHIN(database.execute(kSchema), "opening the build cache {}", dir);
+  return Cache(dir, std::move(layer_dir), std::move(database));
+}
+
+std::string Cache::layer_path(const Digest& diff_id) const { return dir_ + "/layers/" + diff_id.hex(); }
+
+Result<std::optional<Record>> Cache::find(const Digest& key) {
+  Statement select = TRY(database_.prepare("SELECT diff_id, size, clock FROM records WHERE key = ?"));
+  if (!TRY(select.bind(key.hex()).step())) return std::optional<Record>();
+  Record record{.clock = select.number(2)};
+  if (!select.is_null(0)) {
+    const Digest diff_id = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache");
+    record.layer = CachedLayer{diff_id, static_cast<std::uint64_t>(select.number(1))};
+    const auto stat = sys::stat(FileAt{layer_dir_.ref(), diff_id.hex().c_str()});
+    if (!stat && !stat.error().is(ENOENT)) return stat.error().clone().within("looking for a cached layer");
+    // Gone, or cut short by a file system that lost it: the step is simply built again.
+    if (!stat || static_cast<std::uint64_t>(stat->st_size) != record.layer->size) {
+      TRY(TRY(database_.prepare("DELETE FROM records WHERE key = ?")).bind(key.hex()).done());
+      return std::optional<Record>();
+    }
+  }
+  TRY(TRY(database_.prepare("UPDATE records SET used = ? WHERE key = ?")).bind(now()).bind(key.hex()).done());
+  return std::optional<Record>(record);
+}
+
+Result<Record> Cache::put(const KeyInputs& inputs, const Record& record, bool replace) {
+  const Digest key = inputs.digest();
+  Statement insert = TRY(database_.prepare(
+      fmt::format("INSERT OR {} INTO records(key, diff_id, size, clock, inputs, used) VALUES(?, ?, ?, ?, ?, ?)",
+                  replace ? "REPLACE" : "IGNORE")));
+  insert.bind(key.hex());
+  if (record.layer) {
+    insert.bind(record.layer->diff_id.str()).bind(static_cast<std::int64_t>(record.layer->size));
+  } else {
+    insert.bind_null().bind_null();
+  }
+  TRY(insert.bind(record.clock).bind(inputs.to_json()).bind(now()).done());
+  return TRY(find(key)).value_or(record);
+}
+
+Result<std::optional<KeyInputs>> Cache::last_inputs(const std::string& place) {
+  Statement select = TRY(database_.prepare("SELECT inputs FROM places WHERE place = ?"));
+  if (!TRY(select.bind(place).step())) return std::optional<KeyInputs>();
+  auto inputs = KeyInputs::from_json(select.text(0));
+  if (!inputs) return std::optional<KeyInputs>();  // only an explanation hangs on it
+  return std::optional<KeyInputs>(*std::move(inputs));
+}
+
+Result<void> Cache::set_last_inputs(const std::string& place, const KeyInputs& inputs) {
+  return TRY(database_.prepare("INSERT OR REPLACE INTO places(place, inputs) VALUES(?, ?)"))
+      .bind(place)
+      .bind(inputs.to_json())
+      .done();
+}
+
+Result<std::optional<image::Descriptor>> Cache::packed(const Digest& diff_id) {
+  Statement select = TRY(database_.prepare("SELECT digest, size, media_type FROM packed WHERE diff_id = ?"));
+  if (!TRY(select.bind(diff_id.str()).step())) return std::optional<image::Descriptor>();
+  return std::optional(image::Descriptor{.media_type = select.text(2),
+                                         .digest = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache"),
+                                         .size = static_cast<std::uint64_t>(select.number(1))});
+}
+
+Result<void> Cache::set_packed(const Digest& diff_id, const image::Descriptor& packed) {
+  return TRY(database_.prepare("INSERT OR REPLACE INTO packed(diff_id, digest, size, media_type) VALUES(?, ?, ?, ?)"))
+      .bind(diff_id.str())
+      .bind(packed.digest.str())
+      .bind(static_cast<std::int64_t>(packed.size))
+      .bind(packed.media_type)
+      .done();
+}
+
+Result<std::optional<FileIdentity>> Cache::file_identity(const std::string& file) {
+  Statement select = TRY(database_.prepare("SELECT digest, diff_id, media_type FROM files WHERE file = ?"));
+  if (!TRY(select.bind(file).step())) return std::optional<FileIdentity>();
+  return std::optional(FileIdentity{.digest = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache"),
+                                    .diff_id = TRY_WITHIN(Digest::parse(select.text(1)), "reading the build cache"),
+                                    .media_type = select.text(2)});
+}
+
+Result<void> Cache::set_file_identity(const std::string& file, const FileIdentity& identity) {
+  return TRY(database_.prepare("INSERT OR REPLACE INTO files(file, digest, diff_id, media_type) VALUES(?, ?, ?, ?)"))
+      .bind(file)
+      .bind(identity.digest.str())
+      .bind(identity.diff_id.str())
+      .bind(identity.media_type)
+      .done();
+}
+
+}  // namespace acetate::build

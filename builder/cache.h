@@ -1,0 +1,78 @@
+// The build cache: what steps made, by the key of what they were made from.
+//
+//   DIR/records.db          SQLite: keys, their inputs, which layer came of them
+//   DIR/layers/<sha256>     that layer, an uncompressed tar, named by its digest (its diff id)
+//
+// Any number of builds use it at once. A layer is there whole before a record names it, so a build that is
+// killed at any moment leaves a cache in which every record is good.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/digest.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "builder/cache_key.h"
+#include "builder/sqlite.h"
+#include "layers/image/descriptor.h"
+
+namespace acetate::build {
+
+// A layer in the cache.
+struct CachedLayer {
+  Digest diff_id;
+  std::uint64_t size = 0;
+  auto operator<=>(const CachedLayer&) const = default;
+};
+
+// What a step came to. No layer: it changed nothing.
+struct Record {
+  std::optional<CachedLayer> layer = {};
+  std::int64_t clock = 0;  // see builder/clock.h
+  bool operator==(const Record&) const = default;
+};
+
+// What a tarball outside of our store turned out to be.
+struct FileIdentity {
+  Digest digest, diff_id;
+  std::string media_type;
+};
+
+class Cache {
+ public:
+  static Result<Cache> open(const std::string& dir);
+
+  // The record of a key; nothing when there is none, or when its layer is no longer there (the record is then
+  // forgotten).
+  Result<std::optional<Record>> find(const Digest& key);
+  // Keeps a result and returns the one that stands: when somebody else was first, theirs, so that concurrent
+  // builds of one step agree. With `replace`, ours stands.
+  Result<Record> put(const KeyInputs& inputs, const Record& record, bool replace = false);
+
+  // What the step at one place of one Dockerfile was made from last time, for --explain.
+  Result<std::optional<KeyInputs>> last_inputs(const std::string& place);
+  Result<void> set_last_inputs(const std::string& place, const KeyInputs& inputs);
+
+  // The compressed form of a layer, so that an image is not compressed again at each build.
+  Result<std::optional<image::Descriptor>> packed(const Digest& diff_id);
+  Result<void> set_packed(const Digest& diff_id, const image::Descriptor& packed);
+
+  // The same for tarballs elsewhere, by a text that changes whenever the file does.
+  Result<std::optional<FileIdentity>> file_identity(const std::string& file);
+  Result<void> set_file_identity(const std::string& file, const FileIdentity& identity);
+
+  std::string layer_path(const Digest& diff_id) const;
+  FdRef layer_dir() const { return layer_dir_.ref(); }
+
+ private:
+  Cache(std::string dir, Fd layer_dir, Database database)
+      : dir_(std::move(dir)), layer_dir_(std::move(layer_dir)), database_(std::move(database)) {}
+  std::string dir_;
+  Fd layer_dir_;
+  Database database_;
+};
+
+}  // namespace acetate::build

@@ -1,0 +1,61 @@
+// The times a build writes: logical ones, so that building twice gives the same digests.
+//
+// A wall clock in a layer makes every build differ from every other, and a constant (0, or "now" clamped) makes
+// make(1) believe that an object is as new as the source that was copied after it. So each step has a logical
+// time of its own:
+//
+//   - it begins with the time the base image was created (0 for scratch), and goes up by one second a step;
+//   - what a step wrote just now (a modification time within the step's run) is stamped with it;
+//   - times that came out of content, such as tar(1) and dpkg set them, are kept; when one is newer than the
+//     step's time, the step's time becomes it, so that what a step wrote is never older than what it unpacked;
+//   - files of the context get the step's time too: a checkout's times differ from one clone to the next;
+//   - `created` of history and image are the steps' times.
+//
+// SOURCE_DATE_EPOCH replaces all this by the reproducible-builds.org rule: nothing is newer than it, and what
+// would be has exactly it. --timestamps=keep leaves the real times alone, for those who need them (Python's
+// .pyc files carry the time of their source, and are written anew when it does not match).
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <string>
+
+namespace acetate::build {
+
+struct TimeRule {
+  enum class Kind { logical, epoch, keep } kind = Kind::logical;
+  std::int64_t epoch = 0;  // of `epoch`
+
+  std::string str() const;  // for cache keys: what it is decides what layers hold
+};
+
+// Stamps one step's entries: first learn() every time that was found, then ask what to write.
+class StepClock {
+ public:
+  // `previous` is now() of the step before. The step begins when the object is made.
+  StepClock(const TimeRule& rule, std::int64_t previous);
+
+  // A time that came out of content: what a RUN left, or what is copied from another stage.
+  void learn(timespec time);
+
+  // What is written for a time of that kind; of one that a RUN or another stage left,
+  timespec of_output(timespec time) const;
+  // and of a file of the context, or of one the builder makes itself.
+  timespec of_copy(timespec time) const;
+
+  // The step's time.
+  std::int64_t now() const { return now_; }
+
+ private:
+  bool is_fresh(timespec time) const;
+  TimeRule rule_;
+  std::int64_t now_;
+  timespec began_;
+};
+
+// "2024-01-31T10:20:30Z" and back. Parsing accepts fractions and offsets (RFC 3339); nothing for what is none.
+std::string format_time(std::int64_t seconds);
+std::optional<std::int64_t> parse_time(const std::string& text);
+
+}  // namespace acetate::build

@@ -1,0 +1,107 @@
+// COPY and ADD: sources are matched and hashed, the destination is resolved in the stacked layers, and the layer
+// is written from that; nothing is mounted.
+
+#include <sys/stat.h>
+
+#include "builder/copy_tree.h"
+#include "builder/job.h"
+#include "builder/tarball.h"
+#include "builder/users.h"
+
+namespace acetate::build {
+
+namespace {
+
+constexpr std::size_t kMostPathsInKey = 5000;  // beyond it one digest stands for all of them
+
+// What of an entry ends up in the image, or decides what does: no times.
+std::string describe(const SourceEntry& entry, const CopyRules& rules) {
+  const auto& owner = rules.owner;
+  const mode_t mode = rules.mode && !entry.attr.is_symlink() ? rules.mode->apply(entry.attr.mode, entry.attr.is_dir())
+                                                              : entry.attr.mode & 07777;
+  std::string text = fmt::format("type {:o} mode {:o} owner {}:{}", entry.attr.mode & S_IFMT, mode,
+                                 owner ? owner->uid : entry.attr.uid, owner ? owner->gid : entry.attr.gid);
+  if (entry.content) text += fmt::format(" {} bytes {}", entry.attr.size, entry.content->str());
+  if (entry.attr.is_symlink()) text += " -> " + entry.target;
+  if (S_ISCHR(entry.attr.mode) || S_ISBLK(entry.attr.mode)) text += fmt::format(" device {}", entry.attr.rdev);
+  for (const Xattr& xattr : entry.xattrs) text += fmt::format(" {}={}", xattr.name, Digest::of(xattr.value).hex());
+  return text;
+}
+
+class CopyJob : public Job {
+ public:
+  CopyJob(const CopyStep& step, CopyOrigin origin, const StageState& before, Workshop& shop)
+      : step_(step), origin_(std::move(origin)), before_(before), shop_(shop) {}
+
+  Result<KeyInputs> inputs() override {
+    TRY(collect());
+    KeyInputs inputs;
+    inputs.add("step", step_.add ? "ADD" : "COPY");
+    inputs.add("the destination", step_.dest);
+    inputs.add("--chown", step_.chown);
+    inputs.add("--chmod", step_.chmod);
+    inputs.add("--parents", step_.parents ? "yes" : "no");
+    KeyInputs paths;
+    for (std::size_t n = 0; n < sources_.size(); ++n) {
+      const Source& source = sources_[n];
+      // The name counts where it ends up in the image; which directory was copied does not.
+      paths.add(fmt::format("source {}", n), step_.parents ? source.relative.str()
+                                             : source.is_dir() ? "a directory"
+                                                               : source.written.substr(source.written.rfind('/') + 1));
+      for (const SourceEntry& entry : source.parents) paths.add(fmt::format("parent {} {}", n, entry.real.str()), describe(entry, rules_));
+      for (const SourceEntry& entry : source.entries) {
+        if (entry.inside.is_root() && entry.attr.is_dir() && !step_.parents) continue;  // its own attributes are not copied
+        const std::string path = entry.inside.is_root() ? source.written : source.written + "/" + entry.inside.str();
+        paths.add(fmt::format("{}: {}", n, path), describe(entry, rules_));
+      }
+    }
+    if (paths.items().size() > kMostPathsInKey) {
+      inputs.add(fmt::format("the content of {} paths", paths.items().size()), paths.digest().str());
+    } else {
+      for (const auto& [name, value] : paths.items()) inputs.add(name, value);
+    }
+    add_common_inputs(inputs, before_, shop_);
+    return inputs;
+  }
+
+  Result<Record> run(const OutputSink&) override {
+    const LayerPtr tree = TRY(shop_.layers.tree(before_));
+    const LayerView view(*tree);
+    StepClock clock(shop_.times, before_.clock);
+    DeltaPlan plan(view);
+    TRY(plan_copy(step_, sources_, rules_, clock, plan));
+    return write_plan(plan, clock, before_.clock, shop_);
+  }
+
+ private:
+  Result<void> collect() {
+    if (!step_.chown.empty()) {
+      const LayerPtr tree = TRY(shop_.layers.tree(before_));
+      const Ids ids = TRY_WITHIN(resolve_owner(*tree, step_.chown), "--chown={}", step_.chown);
+      rules_.owner = CopyRules::Owner{ids.uid, ids.gid};
+    }
+    if (!step_.chmod.empty()) rules_.mode = TRY(ModeChange::parse(step_.chmod));
+    rules_.fresh_times = origin_.is_context;
+    const TarOpener open_tar = [this](const RelPath& path) {
+      return open_tarball(origin_.context_dir + "/" + path.str(), shop_.layers);
+    };
+    sources_ = TRY(collect_sources(step_, origin_.tree, open_tar));
+    for (const auto& file : step_.inline_files) sources_.push_back(TRY(inline_source(file)));
+    return {};
+  }
+
+  const CopyStep& step_;
+  CopyOrigin origin_;
+  const StageState& before_;
+  Workshop& shop_;
+  CopyRules rules_;
+  std::vector<Source> sources_;
+};
+
+}  // namespace
+
+std::unique_ptr<Job> make_copy_job(const CopyStep& step, CopyOrigin origin, const StageState& before, Workshop& shop) {
+  return std::make_unique<CopyJob>(step, std::move(origin), before, shop);
+}
+
+}  // namespace acetate::build

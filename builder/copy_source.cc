@@ -1,0 +1,225 @@
+#include "builder/copy_source.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "builder/dockerfile/ignore.h"
+#include "builder/tree_view.h"
+#include "layers/memory_layer.h"
+#include "layers/stack.h"
+
+namespace acetate::build {
+
+namespace {
+
+// The SHA-256 of a file's bytes, read once in order.
+Result<Digest> hash_file(const FileView& view) {
+  Sha256 hash;
+  std::vector<std::byte> buffer(256 << 10);
+  for (std::uint64_t at = 0; at < view.size();) {
+    const std::size_t got = TRY(view.pread(buffer, at));
+    if (got == 0) break;
+    hash.update(std::span(buffer).first(got));
+    at += got;
+  }
+  return hash.finish();
+}
+
+// Passes reads through and hashes them; the last one tells whether the bytes are those expected.
+class CheckedFile : public FileView {
+ public:
+  CheckedFile(std::unique_ptr<FileView> view, const Digest& expected, std::uint64_t size)
+      : view_(std::move(view)), expected_(expected), size_(size) {}
+  std::uint64_t size() const override { return size_; }
+  Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override {
+    const std::size_t got = TRY(view_->pread(into, offset));
+    // Only a reader that goes through once, in order, is checked.
+    if (offset != hashed_ || offset >= size_) return got;
+    hash_.update(into.first(got));
+    hashed_ += got;
+    const bool short_read = got < into.size() && hashed_ < size_;
+    if (short_read || hashed_ > size_ || (hashed_ == size_ && hash_.finish() != expected_))
+      return fail(EBUSY, "the file was changed while the build was reading it; build again");
+    return got;
+  }
+
+ private:
+  std::unique_ptr<FileView> view_;
+  Digest expected_;
+  std::uint64_t size_;
+  mutable Sha256 hash_;
+  mutable std::uint64_t hashed_ = 0;
+};
+
+class Collector {
+ public:
+  Collector(const CopyStep& step, LayerPtr tree, const TarOpener& open_tar)
+      : step_(step), tree_(std::move(tree)), view_(*tree_), open_tar_(open_tar) {}
+
+  Result<std::vector<Source>> run() {
+    std::string excludes;
+    for (const std::string& exclude : step_.excludes) excludes += exclude + "\n";
+    excludes_ = TRY(dockerfile::IgnoreRules::parse(excludes));
+    for (const std::string& pattern : step_.sources) TRY(match(pattern));
+    return std::move(sources_);
+  }
+
+ private:
+  // "/a/./b" with --parents keeps only what follows the pivot.
+  Result<void> match(const std::string& pattern) {
+    std::string before, after = pattern;
+    if (step_.parents) {
+      if (const std::size_t pivot = pattern.find("/./"); pivot != std::string::npos) {
+        before = pattern.substr(0, pivot);
+        after = pattern.substr(pivot + 3);
+      }
+    }
+    pivot_ = TRY(RelPath::parse_clamped(before));
+    const RelPath clean = TRY(RelPath::parse_clamped(before + "/" + after));
+    bool wildcards = false;
+    for (const std::string_view part : clean.components())
+      wildcards = wildcards || TRY(dockerfile::PathPattern::parse(part)).has_wildcards();
+    if (wildcards) return match_below(RelPath(), clean.components());
+
+    std::string unescaped;  // "\*" is a star also where no pattern is
+    for (std::size_t at = 0; at < clean.str().size(); ++at) {
+      if (clean.str()[at] == '\\' && at + 1 < clean.str().size()) ++at;
+      unescaped += clean.str()[at];
+    }
+    const RelPath path = TRY(RelPath::parse_clamped(unescaped));
+    auto found = TRY(resolve(view_, path.str(), LastLink::follow));
+    if (!found.seen)
+      return fail(ENOENT, "\"{}\" is not {}", pattern,
+                  step_.from ? "there" : "in the build context (does .dockerignore leave it out?)");
+    return add(path, found);
+  }
+
+  // Matches the components left against the names of `dir`; "**" (with --parents) stands for any directories.
+  Result<void> match_below(const RelPath& dir, std::span<const std::string_view> parts) {
+    const auto found = TRY(resolve(view_, dir.str(), LastLink::follow));
+    if (parts.empty()) return found.seen ? add(dir, found) : Result<void>();
+    if (!found.seen || !found.seen->attr.is_dir()) return {};
+    const bool any_depth = parts.front() == "**";
+    const auto pattern = TRY(dockerfile::PathPattern::parse(any_depth ? "*" : parts.front()));
+    if (any_depth) TRY(match_below(dir, parts.subspan(1)));
+    std::vector<std::string> names;
+    {
+      const Entry entry = TRY(walk(*tree_, found.path));
+      const HeldNode held(*tree_, entry.node);
+      TRY(tree_->list(entry.node, [&](const DirEntry& child) {
+        if (pattern.matches(child.name) && (!any_depth || child.type == DT_DIR)) names.emplace_back(child.name);
+        return true;
+      }));
+    }
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) TRY(match_below(dir.child(name), any_depth ? parts : parts.subspan(1)));
+    return {};
+  }
+
+  Result<void> add(const RelPath& path, const Resolved& found) {
+    Source source{.written = path.str()};
+    if (S_ISSOCK(found.seen->attr.mode)) return {};
+    if (!path.is_root() && excludes_.ignores(path.name())) return {};
+    if (!pivot_.is_root() && pivot_.contains(path)) {
+      source.relative = TRY(RelPath::parse(path.str().substr(pivot_.str().size())));
+    } else {
+      source.relative = path;
+    }
+    if (step_.parents) TRY(add_parents(source, path));
+    if (step_.unpack && found.seen->attr.is_regular()) {
+      if (const auto tar = TRY(open_tar_(found.path))) {
+        source.unpacked = true;
+        TRY(add_tree(source, *tar, RelPath(), RelPath()));
+        sources_.push_back(std::move(source));
+        return {};
+      }
+    }
+    TRY(add_tree(source, tree_, found.path, RelPath()));
+    sources_.push_back(std::move(source));
+    return {};
+  }
+
+  // The directories that --parents makes on the way, as they are in the source.
+  Result<void> add_parents(Source& source, const RelPath& path) {
+    RelPath dir = path;
+    for (std::size_t depth = source.relative.components().size(); depth > 1; --depth) {
+      dir = dir.parent();
+      const auto found = TRY(resolve(view_, dir.str(), LastLink::follow));
+      source.parents.insert(source.parents.begin(), TRY(entry_at(tree_, found.path, RelPath())));
+    }
+    return {};
+  }
+
+  Result<SourceEntry> entry_at(const LayerPtr& layer, const RelPath& real, const RelPath& inside) {
+    const Entry found = TRY(walk(*layer, real));
+    const HeldNode held(*layer, found.node);
+    SourceEntry entry{.inside = inside, .attr = found.attr, .layer = layer, .real = real};
+    entry.xattrs = TRY(layer->xattrs(found.node));
+    if (found.attr.is_symlink()) entry.target = TRY(layer->readlink(found.node));
+    if (found.attr.is_regular()) {
+      entry.content = TRY(layer->content_id(found.node));
+      if (!entry.content) {
+        const auto view = TRY(layer->open(found.node));
+        entry.attr.size = view->size();
+        entry.content = TRY_WITHIN(hash_file(*view), "reading /{}", real.str());
+      }
+    }
+    return entry;
+  }
+
+  Result<void> add_tree(Source& source, const LayerPtr& layer, const RelPath& real, const RelPath& inside) {
+    if (!inside.is_root() && excludes_.ignores(inside.str())) return {};
+    source.entries.push_back(TRY(entry_at(layer, real, inside)));
+    if (!source.entries.back().attr.is_dir()) return {};
+    std::vector<std::string> names;
+    {
+      const Entry dir = TRY(walk(*layer, real));
+      const HeldNode held(*layer, dir.node);
+      TRY(layer->list(dir.node, [&](const DirEntry& child) {
+        if (child.type != DT_SOCK) names.emplace_back(child.name);
+        return true;
+      }));
+    }
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) TRY(add_tree(source, layer, real.child(name), inside.child(name)));
+    return {};
+  }
+
+  const CopyStep& step_;
+  LayerPtr tree_;
+  LayerView view_;
+  const TarOpener& open_tar_;
+  dockerfile::IgnoreRules excludes_;
+  RelPath pivot_;
+  std::vector<Source> sources_;
+};
+
+}  // namespace
+
+Result<std::vector<Source>> collect_sources(const CopyStep& step, const LayerPtr& tree, const TarOpener& open_tar) {
+  return Collector(step, tree, open_tar).run();
+}
+
+Result<std::unique_ptr<FileView>> open_entry(const SourceEntry& entry) {
+  const Entry found = TRY(walk(*entry.layer, entry.real));
+  const HeldNode held(*entry.layer, found.node);
+  auto view = TRY(entry.layer->open(found.node));
+  if (view->size() != entry.attr.size)
+    return fail(EBUSY, "/{} was changed while the build was reading it; build again", entry.real.str());
+  return std::unique_ptr<FileView>(std::make_unique<CheckedFile>(std::move(view), *entry.content, entry.attr.size));
+}
+
+Result<Source> inline_source(const CopyStep::InlineFile& file) {
+  const RelPath name = TRY(RelPath::parse(file.name));
+  Source source{.written = file.name, .relative = name};
+  const LayerPtr layer = TRY(make_memory_layer({memory_file(name.str(), file.content)}));
+  Attr attr{.mode = S_IFREG | 0644, .size = file.content.size()};
+  source.entries.push_back(
+      {.inside = {}, .attr = attr, .content = Digest::of(file.content), .layer = layer, .real = name});
+  return source;
+}
+
+}  // namespace acetate::build

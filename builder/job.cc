@@ -1,0 +1,31 @@
+#include "builder/job.h"
+
+#include "builder/delta_plan.h"
+#include "builder/layer_file.h"
+
+namespace acetate::build {
+
+void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop) {
+  inputs.add("platform", before.config.platform.os + "/" + before.config.platform.architecture);
+  inputs.add("times", shop.times.str());
+  inputs.add("the layers below", before.chain().str());
+  if (shop.times.kind == TimeRule::Kind::logical) inputs.add("clock", std::to_string(before.clock));
+}
+
+Result<Record> write_plan(const DeltaPlan& plan, const StepClock& clock, std::int64_t clock_before, Workshop& shop) {
+  if (plan.empty()) return Record{.clock = clock_before};
+  const auto file = TRY(LayerFile::begin(shop.cache));
+  const auto add = [&](const PlannedOp& planned) -> Result<void> {
+    if (!planned.content) return file->add(planned.op, nullptr);
+    const auto content = TRY_WITHIN(open_entry(*planned.content), "reading /{}", planned.content->real.str());
+    return file->add(planned.op, content.get());
+  };
+  // A link's target may come after it by name.
+  for (const auto& [path, planned] : plan.ops())
+    if (planned.op.kind != DeltaOp::Kind::hardlink) TRY_WITHIN(add(planned), "writing /{}", path.str());
+  for (const auto& [path, planned] : plan.ops())
+    if (planned.op.kind == DeltaOp::Kind::hardlink) TRY_WITHIN(add(planned), "writing /{}", path.str());
+  return Record{.layer = TRY(file->commit()), .clock = clock.now()};
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,51 @@
+// A step about to be done: what it depends on, and the doing. One kind for each step that can make a layer.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "builder/cache.h"
+#include "builder/cache_key.h"
+#include "builder/clock.h"
+#include "builder/runner.h"
+#include "builder/stage_state.h"
+#include "builder/step.h"
+
+namespace acetate::build {
+
+class Job {
+ public:
+  virtual ~Job() = default;
+  // Everything the result depends on. Called once, before run().
+  virtual Result<KeyInputs> inputs() = 0;
+  virtual Result<Record> run(const OutputSink& output) = 0;
+};
+
+// What jobs work with. Outlives them.
+struct Workshop {
+  Cache& cache;
+  LayerOpener& layers;
+  Runner& runner;
+  TimeRule times;
+};
+
+// Where a COPY copies from.
+struct CopyOrigin {
+  LayerPtr tree;
+  bool is_context = false;
+  std::string context_dir = {};  // of the context, for tarballs to be unpacked
+};
+
+std::unique_ptr<Job> make_run_job(const RunStep& step, const StageState& before, Workshop& shop);
+std::unique_ptr<Job> make_copy_job(const CopyStep& step, CopyOrigin origin, const StageState& before, Workshop& shop);
+std::unique_ptr<Job> make_workdir_job(const WorkdirStep& step, const StageState& before, Workshop& shop);
+
+// Writes a planned delta as a layer; one without operations is no layer.
+class DeltaPlan;
+Result<Record> write_plan(const DeltaPlan& plan, const StepClock& clock, std::int64_t clock_before, Workshop& shop);
+
+// The inputs every step has: what is below it, and how times are written. Added last, because a reader wants to
+// be told of anything else first.
+void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop);
+
+}  // namespace acetate::build

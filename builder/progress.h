@@ -1,0 +1,53 @@
+// What a build says while it goes on: numbered steps, in BuildKit's plain format.
+//
+//   #3 [build 2/4] RUN make
+//   #3 0.412 cc -c main.c
+//   #3 DONE 1.2s            or: #3 CACHED, #3 ERROR: …
+#pragma once
+
+#include <chrono>
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/mutex.h"
+
+namespace acetate::build {
+
+// Thread-safe: a step's output comes from another thread than the steps themselves.
+class Progress {
+ public:
+  enum class Mode { plain, quiet };
+  Progress(std::ostream& out, Mode mode) : out_(out), mode_(mode) {}
+
+  // Begins a step; the number it goes by from now on.
+  int begin(std::string_view title);
+  void output(int step, std::string_view bytes);
+  void note(int step, std::string_view text);
+  void cached(int step);
+  void done(int step);
+  void failed(int step, std::string_view why);
+  void warn(std::string_view text);
+
+  // The last lines a step wrote, for the message of its failure.
+  std::string tail(int step) const;
+
+ private:
+  struct Running {
+    std::chrono::steady_clock::time_point began;
+    std::string line = {};  // written, but its end is not there yet
+    std::string tail = {};
+  };
+  void line_locked(int step, std::string_view text) REQUIRES(mutex_);
+  void flush_locked(int step) REQUIRES(mutex_);
+  double seconds_locked(int step) const REQUIRES(mutex_);
+
+  mutable Mutex mutex_;
+  std::ostream& out_;
+  const Mode mode_;
+  int next_ GUARDED_BY(mutex_) = 1;
+  std::map<int, Running> running_ GUARDED_BY(mutex_);
+};
+
+}  // namespace acetate::build

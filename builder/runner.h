@@ -1,0 +1,41 @@
+// How a RUN is carried out: layers in, exit code and upper directory out. The sandbox is one way; tests have
+// another, which needs no container.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/sys/process.h"
+#include "builder/sandbox/holder.h"
+#include "builder/step.h"
+
+namespace acetate::build {
+
+// Gets what the process writes, as it comes. Called from another thread than run()'s.
+using OutputSink = std::function<void(std::string_view bytes)>;
+
+struct RunOutcome {
+  sys::Exit exit;
+  Fd upper;                        // what the process wrote, in any dialect; complete
+  std::shared_ptr<void> keeps = {};  // whatever the upper lives in
+};
+
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  // `lowers` are lowerdir elements, top first. An exit code is a result; an error is ours or the system's.
+  virtual Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const OutputSink& output) = 0;
+  // What of the runner decides what a process sees, for cache keys.
+  virtual std::string kind() const = 0;
+};
+
+// Mounts the layers with our daemon and hands the process to an OCI runtime. Works inside the holder only.
+// `scratch_base`: where uppers are kept while a step runs.
+std::unique_ptr<Runner> make_sandbox_runner(std::string scratch_base, sandbox::IdMode ids);
+
+}  // namespace acetate::build

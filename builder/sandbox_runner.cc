@@ -1,0 +1,102 @@
+#include <fcntl.h>
+
+#include <optional>
+#include <thread>
+
+#include "base/sys/file.h"
+#include "builder/runner.h"
+#include "builder/sandbox/rootfs.h"
+#include "builder/sandbox/spec.h"
+
+namespace acetate::build {
+
+namespace {
+
+// Hands on what comes out of a pipe until its last writer is gone.
+class Pump {
+ public:
+  static Result<Pump> start(const OutputSink& output) {
+    sys::Pipe pipe = TRY(sys::make_pipe());
+    Pump pump(std::move(pipe.write));
+    pump.thread_ = std::thread([read = std::move(pipe.read), &output] {
+      std::byte buffer[16 << 10];
+      for (;;) {
+        const auto got = sys::read(read.ref(), buffer);
+        if (!got || *got == 0) return;
+        output({reinterpret_cast<const char*>(buffer), *got});
+      }
+    });
+    return pump;
+  }
+  Pump(Pump&&) noexcept = default;
+  ~Pump() {
+    write_.reset();
+    if (thread_.joinable()) thread_.join();
+  }
+  FdRef write_end() const { return write_.ref(); }
+
+ private:
+  explicit Pump(Fd write) : write_(std::move(write)) {}
+  Fd write_;
+  std::thread thread_;
+};
+
+class SandboxRunner : public Runner {
+ public:
+  SandboxRunner(std::string scratch_base, sandbox::IdMode ids) : scratch_base_(std::move(scratch_base)), ids_(ids) {}
+
+  std::string kind() const override { return ids_ == sandbox::IdMode::single ? "sandbox, one id" : "sandbox"; }
+
+  Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const OutputSink& output) override {
+    auto root = std::make_shared<sandbox::Rootfs>(
+        TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_, .ids = ids_})));
+    sandbox::Spec spec{.rootfs = root->path(), .argv = step.argv, .env = step.env, .cwd = step.cwd};
+    const sandbox::User user = TRY(sandbox::resolve_user(root->path(), step.user.empty() ? "0" : step.user));
+    spec.uid = user.uid;
+    spec.gid = user.gid;
+    spec.groups = user.groups;
+    if (!has_home(spec.env)) spec.env.push_back("HOME=" + user.home);
+    spec.hostname = "buildkitsandbox";
+    spec.network = step.network ? sandbox::Network::host : sandbox::Network::none;
+    spec.capabilities = sandbox::build_capabilities();
+    spec.ids = ids_;
+    if (step.script) spec.mounts.push_back(TRY(script_mount(*step.script, root->scratch())));
+
+    sys::Exit exit = TRY(launch(spec, root->scratch(), output));
+    TRY(root->unmount());
+    Fd upper = TRY_WITHIN(sys::open(root->upper(), O_RDONLY | O_DIRECTORY), "opening what the step wrote");
+    return RunOutcome{.exit = exit, .upper = std::move(upper), .keeps = std::move(root)};
+  }
+
+ private:
+  static bool has_home(const std::vector<std::string>& env) {
+    for (const std::string& entry : env)
+      if (entry.starts_with("HOME=")) return true;
+    return false;
+  }
+
+  static Result<sandbox::MountPoint> script_mount(const RunStep::Script& script, const std::string& dir) {
+    const std::string path = dir + "/script";
+    TRY_WITHIN(sys::write_file_atomically({kWorkingDir, path.c_str()}, script.text, 0755), "writing {}", path);
+    return sandbox::MountPoint{.source = path, .target = script.path, .writable = false};
+  }
+
+  Result<sys::Exit> launch(const sandbox::Spec& spec, const std::string& scratch, const OutputSink& output) {
+    const Fd nothing = TRY_WITHIN(sys::open("/dev/null", O_RDONLY), "opening /dev/null");
+    const Pump pump = TRY(Pump::start(output));
+    // So that a process that is not root can open /dev/stdout too, which opens the pipe anew.
+    TRY(sys::chown(pump.write_end(), spec.uid, spec.gid));
+    return sandbox::launch(spec, scratch, {nothing.ref(), pump.write_end(), pump.write_end()});
+  }
+
+  std::string scratch_base_;
+  sandbox::IdMode ids_;
+};
+
+}  // namespace
+
+std::unique_ptr<Runner> make_sandbox_runner(std::string scratch_base, sandbox::IdMode ids) {
+  return std::make_unique<SandboxRunner>(std::move(scratch_base), ids);
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,95 @@
+#include "builder/sqlite.h"
+
+#include <sqlite3.h>
+
+#include <cerrno>
+
+namespace acetate::build {
+
+namespace {
+
+// SQLite's codes as ours; its words are kept.
+Error error_of(sqlite3* db) {
+  int code = EIO;
+  switch (sqlite3_errcode(db)) {
+    case SQLITE_FULL: code = ENOSPC; break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: code = EBUSY; break;
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY: code = EACCES; break;
+    case SQLITE_NOMEM: code = ENOMEM; break;
+    default: break;
+  }
+  return fail(code, "{}", sqlite3_errmsg(db));
+}
+
+}  // namespace
+
+void Statement::finalize(sqlite3_stmt* statement) { sqlite3_finalize(statement); }
+
+Statement& Statement::bind(std::string_view text) {
+  sqlite3_bind_text(statement_.get(), next_++, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+  return *this;
+}
+
+Statement& Statement::bind(std::int64_t number) {
+  sqlite3_bind_int64(statement_.get(), next_++, number);
+  return *this;
+}
+
+Statement& Statement::bind_null() {
+  sqlite3_bind_null(statement_.get(), next_++);
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  return error_of(db_);
+}
+
+Result<void> Statement::done() {
+  while (TRY(step())) {
+  }
+  return {};
+}
+
+std::string Statement::text(int column) const {
+  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
+  const int size = sqlite3_column_bytes(statement_.get(), column);
+  return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(size));
+}
+
+std::int64_t Statement::number(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+void Database::close(sqlite3* db) { sqlite3_close(db); }
+
+Result<Database> Database::open(const std::string& path) {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &raw,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, nullptr);
+  Database database(raw);
+  if (code != SQLITE_OK) return error_of(raw).within(fmt::format("opening {}", path));
+  sqlite3_busy_timeout(raw, 60'000);
+  return database;
+}
+
+Result<void> Database::execute(const char* sql) {
+  if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return error_of(db_.get());
+  return {};
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* raw = nullptr;
+  if (sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr) != SQLITE_OK)
+    return error_of(db_.get());
+  return Statement(db_.get(), raw);
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,56 @@
+// SQLite, as much of it as we need: a database, a statement, errors as values.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace acetate::build {
+
+class Database;
+
+// A prepared statement, run once. Borrows its database.
+class Statement {
+ public:
+  Statement& bind(std::string_view text);
+  Statement& bind(std::int64_t number);
+  Statement& bind_null();
+  // The next row; false when there is none.
+  Result<bool> step();
+  // Runs it to its end.
+  Result<void> done();
+  // Columns of the row at hand, from 0.
+  std::string text(int column) const;
+  std::int64_t number(int column) const;
+  bool is_null(int column) const;
+
+ private:
+  friend class Database;
+  Statement(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement, &finalize) {}
+  static void finalize(sqlite3_stmt* statement);
+  sqlite3* db_;
+  std::unique_ptr<sqlite3_stmt, void (*)(sqlite3_stmt*)> statement_;
+  int next_ = 1;
+};
+
+class Database {
+ public:
+  // Made when absent. Waits for other processes' locks instead of failing.
+  static Result<Database> open(const std::string& path);
+  Result<void> execute(const char* sql);
+  Result<Statement> prepare(std::string_view sql);
+
+ private:
+  static void close(sqlite3* db);
+  explicit Database(sqlite3* db) : db_(db, &close) {}
+  std::unique_ptr<sqlite3, void (*)(sqlite3*)> db_;
+};
+
+}  // namespace acetate::build

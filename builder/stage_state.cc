@@ -1,0 +1,47 @@
+#include "builder/stage_state.h"
+
+#include <algorithm>
+
+#include "layers/stack.h"
+
+namespace acetate::build {
+
+Digest StageState::chain() const {
+  Sha256 hash;
+  for (const StageLayer& layer : layers) hash.update(layer.diff_id.sha256);
+  return hash.finish();
+}
+
+std::vector<std::string> StageState::lowers() const {
+  std::vector<std::string> lowers;
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) lowers.push_back(format_layer_spec(layer->spec));
+  return lowers;
+}
+
+void StageState::push(StageLayer layer) {
+  config.diff_ids.push_back(layer.diff_id);
+  layers.push_back(std::move(layer));
+}
+
+Result<LayerPtr> LayerOpener::open(const LayerSpec& spec) {
+  for (const auto& [known, layer] : open_)
+    if (known == spec) return layer;
+  OpenedLayer opened = TRY_WITHIN(open_layer(spec, index_dir_), "opening the layer {}", spec.path);
+  open_.emplace_back(spec, opened.layer);
+  return std::move(opened.layer);
+}
+
+Result<LayerPtr> LayerOpener::tree(const StageState& state) {
+  constexpr std::size_t kKept = 16;
+  const Digest chain = state.chain();
+  for (const auto& [known, tree] : trees_)
+    if (known == chain) return tree;
+  std::vector<LayerPtr> layers;
+  for (auto layer = state.layers.rbegin(); layer != state.layers.rend(); ++layer) layers.push_back(TRY(open(layer->spec)));
+  LayerPtr tree = TRY(make_stack(std::move(layers)));
+  if (trees_.size() == kKept) trees_.erase(trees_.begin());
+  trees_.emplace_back(chain, tree);
+  return tree;
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,52 @@
+// A stage as far as it has been built: layers, configuration, and what later steps' keys hang on.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "layers/image/image.h"
+#include "layers/layer.h"
+#include "layers/layer_spec.h"
+
+namespace acetate::build {
+
+struct StageLayer {
+  LayerSpec spec;           // where its bytes lie
+  Digest blob;              // of the bytes as they lie
+  Digest diff_id;           // of the tar in them
+  std::uint64_t size = 0;   // of the bytes as they lie
+  std::string media_type;   // an OCI one
+};
+
+struct StageState {
+  std::vector<StageLayer> layers;  // bottom first
+  image::Config config;            // diff_ids and history grow with the layers
+  std::int64_t clock = 0;          // see clock.h
+
+  // What the tree is, for cache keys: the diff ids, bottom first, as one digest.
+  Digest chain() const;
+  // lowerdir elements for the daemon, top first.
+  std::vector<std::string> lowers() const;
+  // Adds a layer on top.
+  void push(StageLayer layer);
+};
+
+// Opens layers once each, and stacks them.
+class LayerOpener {
+ public:
+  explicit LayerOpener(std::string index_dir) : index_dir_(std::move(index_dir)) {}
+  Result<LayerPtr> open(const LayerSpec& spec);
+  // The merged tree of a stage.
+  Result<LayerPtr> tree(const StageState& state);
+
+ private:
+  std::string index_dir_;
+  std::vector<std::pair<LayerSpec, LayerPtr>> open_;
+  std::vector<std::pair<Digest, LayerPtr>> trees_;  // by chain, the latest few
+};
+
+}  // namespace acetate::build

@@ -1,0 +1,16 @@
+// Whether a file of the context is a tarball that ADD unpacks, and its tree if so.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "builder/stage_state.h"
+
+namespace acetate::build {
+
+// Told by content, as docker does: a tar header at the beginning of what gzip or zstd unpacks to, or of the file
+// itself. Nothing for anything else. ENOTSUP with words for a tarball packed with xz or bzip2.
+Result<std::optional<LayerPtr>> open_tarball(const std::string& path, LayerOpener& layers);
+
+}  // namespace acetate::build
