@@ -1,5 +1,6 @@
-// libarchive's full pax format and not the "restricted" one: that drops the fraction of a second unless an entry
-// needs an extended header for something else, so whether a time is exact would depend on the file's name.
+// libarchive's full pax format and not the "restricted" one: that drops the fraction of a second unless an
+// entry needs an extended header for something else, so whether a time is exact would depend on the file's
+// name.
 #include "layers/tar/layer_writer.h"
 
 #include <archive.h>
@@ -28,8 +29,8 @@ struct FreeEntry {
 };
 using EntryPtr = std::unique_ptr<struct archive_entry, FreeEntry>;
 
-// libarchive converts names from the locale's charset. For as long as this lives, that of this thread is UTF-8,
-// so that a name's bytes stay what they are and the process's locale does not show in the archive.
+// libarchive converts names from the locale's charset. For as long as this lives, that of this thread is
+// UTF-8, so that a name's bytes stay what they are and the process's locale does not show in the archive.
 class Utf8Locale {
  public:
   Utf8Locale() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
@@ -51,7 +52,8 @@ class Utf8Locale {
 // A pax keyword ends at "="; libarchive would write these and others as %XX, which no reader of SCHILY.xattr
 // takes back.
 bool can_be_keyword(std::string_view name) {
-  return std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127 && c != '%' && c != '='; });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return c > ' ' && c < 127 && c != '%' && c != '='; });
 }
 
 bool later(const timespec& a, const timespec& b) {
@@ -92,7 +94,8 @@ class LayerWriter::Impl {
   bool is_finished_ = false;
 };
 
-la_ssize_t LayerWriter::Impl::on_bytes(struct archive* archive, void* self, const void* bytes, std::size_t count) {
+la_ssize_t LayerWriter::Impl::on_bytes(struct archive* archive, void* self, const void* bytes,
+                                       std::size_t count) {
   auto& impl = *static_cast<Impl*>(self);
   if (impl.refusal_) return -1;  // an archive that is given up still wants to write its end
   auto taken = impl.out_({static_cast<const std::byte*>(bytes), count});
@@ -107,7 +110,8 @@ Result<void> LayerWriter::Impl::check(int code, const std::string& path) {
   // A warning says that a name is no UTF-8 and was written as raw bytes, as it should be.
   if (code == ARCHIVE_OK || code == ARCHIVE_WARN) return {};
   const int number = ::archive_errno(archive_.get());
-  return fail(number > 0 ? number : EIO, "writing '/{}' into the layer: {}", path, ::archive_error_string(archive_.get()));
+  return fail(number > 0 ? number : EIO, "writing '/{}' into the layer: {}", path,
+              ::archive_error_string(archive_.get()));
 }
 
 Result<void> LayerWriter::Impl::open() {
@@ -143,10 +147,12 @@ Result<void> LayerWriter::Impl::add_xattrs(struct archive_entry* entry, const De
   // libarchive gives them back last first.
   for (auto xattr = sorted.rbegin(); xattr != sorted.rend(); ++xattr) {
     if (!can_be_keyword((*xattr)->name))
-      return fail(ENOTSUP, "'/{}' has the extended attribute '{}', whose name a layer cannot hold; remove it with "
-                           "setfattr -x",
+      return fail(ENOTSUP,
+                  "'/{}' has the extended attribute '{}', whose name a layer cannot hold; remove it with "
+                  "setfattr -x",
                   op.path.str(), (*xattr)->name);
-    ::archive_entry_xattr_add_entry(entry, (*xattr)->name.c_str(), (*xattr)->value.data(), (*xattr)->value.size());
+    ::archive_entry_xattr_add_entry(entry, (*xattr)->name.c_str(), (*xattr)->value.data(),
+                                    (*xattr)->value.size());
   }
   return {};
 }
@@ -165,8 +171,10 @@ Result<void> LayerWriter::Impl::mark(const RelPath& dir, const std::string& name
 
 Result<void> LayerWriter::Impl::bytes(const FileView& content, const std::string& path) {
   for (std::uint64_t offset = 0; offset < content.size();) {
-    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, content.size() - offset));
-    const std::size_t count = TRY_WITHIN(content.pread(std::span(buffer_).first(wanted), offset), "reading '/{}'", path);
+    const std::size_t wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, content.size() - offset));
+    const std::size_t count =
+        TRY_WITHIN(content.pread(std::span(buffer_).first(wanted), offset), "reading '/{}'", path);
     if (count == 0) return fail(EIO, "'/{}' ends at {} of its {} bytes", path, offset, content.size());
     for (std::size_t at = 0; at < count;) {
       const la_ssize_t written = ::archive_write_data(archive_.get(), buffer_.data() + at, count - at);

@@ -102,6 +102,18 @@ std::optional<std::string> base64_decoded(std::string_view text) {
   return plain;
 }
 
+// GNU tar escapes what would end a key ('=') and its escape sign, and nothing else; so do we read it.
+std::string gnu_unescaped(std::string_view key) {
+  std::string plain;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const std::string_view escape = key.substr(i, 3);
+    const bool escaped = escape == "%3D" || escape == "%25";
+    plain += escape == "%3D" ? '=' : key[i];
+    if (escaped) i += 2;
+  }
+  return plain;
+}
+
 void set_xattr(PaxRecords& records, std::string name, std::string value) {
   const auto same = std::ranges::find(records.xattrs, name, &Xattr::name);
   if (same != records.xattrs.end()) {
@@ -129,7 +141,7 @@ bool apply(std::string_view key, std::string_view value, PaxRecords& into, bool&
     id = value.empty() ? std::nullopt : parse_id(value);
     return value.empty() || id.has_value();
   } else if (key.starts_with(kSchily)) {
-    set_xattr(into, std::string(key.substr(kSchily.size())), std::string(value));
+    set_xattr(into, gnu_unescaped(key.substr(kSchily.size())), std::string(value));
   } else if (key.starts_with(kLibarchive)) {
     auto plain = base64_decoded(value);
     if (!plain) return false;

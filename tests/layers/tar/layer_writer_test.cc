@@ -103,7 +103,8 @@ std::vector<MemoryEntry> one_of_everything() {
 }
 
 LayerPtr lower_of_everything() {
-  return memory({memory_file("gone", ""), memory_file("fresh/old", ""), memory_file("dir/kept", ""), memory_file("sym/was-dir", "")});
+  return memory({memory_file("gone", ""), memory_file("fresh/old", ""), memory_file("dir/kept", ""),
+                 memory_file("sym/was-dir", "")});
 }
 
 TEST(LayerWriter, WritesALayerThatDoesWhatTheDeltaDoes) {
@@ -147,16 +148,18 @@ TEST(LayerWriter, GivesTheSameBytesWhereverItRuns) {
 TEST(LayerWriter, SaysNothingOfWhoMadeIt) {
   const std::string bytes = tarball_of(memory(one_of_everything()), nullptr);
 
-  for (const char* word : {"root", "atime=", "ctime=", "SCHILY.ino", "SCHILY.dev", "LIBARCHIVE", "uname", "gname"})
+  for (const char* word :
+       {"root", "atime=", "ctime=", "SCHILY.ino", "SCHILY.dev", "LIBARCHIVE", "uname", "gname"})
     EXPECT_EQ(bytes.find(word), std::string::npos) << word;
   EXPECT_NE(bytes.find("hdrcharset=BINARY"), std::string::npos) << "a name that is no UTF-8";
   EXPECT_EQ(bytes.find("hdrcharset", bytes.find("hdrcharset") + 1), std::string::npos) << "and only that one";
 }
 
 TEST(LayerWriter, KeepsNanosecondsAndTimesBeforeTheEpoch) {
-  const Read read(tarball_of(memory({at_time(memory_file("plain", ""), 1700000000, 7), at_time(memory_file("old", ""), -86400),
-                                     at_time(memory_dir("d"), 4102444800, 999999999)}),
-                             nullptr));
+  const Read read(tarball_of(
+      memory({at_time(memory_file("plain", ""), 1700000000, 7), at_time(memory_file("old", ""), -86400),
+              at_time(memory_dir("d"), 4102444800, 999999999)}),
+      nullptr));
 
   EXPECT_EQ(read.attr("plain").mtime.tv_nsec, 7);
   EXPECT_EQ(read.attr("plain").mtime.tv_sec, 1700000000);
@@ -165,8 +168,9 @@ TEST(LayerWriter, KeepsNanosecondsAndTimesBeforeTheEpoch) {
 }
 
 TEST(LayerWriter, ClampsTimesThatAreLater) {
-  const Read read(tarball_of(memory({at_time(memory_file("early", ""), 99, 5), at_time(memory_file("late", ""), 100, 1)}),
-                             nullptr, {.clamp_mtime = timespec{100, 0}}));
+  const Read read(
+      tarball_of(memory({at_time(memory_file("early", ""), 99, 5), at_time(memory_file("late", ""), 100, 1)}),
+                 nullptr, {.clamp_mtime = timespec{100, 0}}));
 
   EXPECT_EQ(read.attr("early").mtime.tv_sec, 99);
   EXPECT_EQ(read.attr("early").mtime.tv_nsec, 5);
@@ -177,8 +181,10 @@ TEST(LayerWriter, ClampsTimesThatAreLater) {
 TEST(LayerWriter, WritesTheRootOnlyWhenItChanged) {
   auto lower = memory({memory_dir("", 0755)});
 
-  EXPECT_EQ(tarball_of(memory({memory_dir("", 0755), memory_file("f", "")}), lower.get()).substr(0, 2), std::string("f\0", 2));
-  EXPECT_EQ(tarball_of(memory({memory_dir("", 0700), memory_file("f", "")}), lower.get()).substr(0, 3), std::string("./\0", 3));
+  EXPECT_EQ(tarball_of(memory({memory_dir("", 0755), memory_file("f", "")}), lower.get()).substr(0, 2),
+            std::string("f\0", 2));
+  EXPECT_EQ(tarball_of(memory({memory_dir("", 0700), memory_file("f", "")}), lower.get()).substr(0, 3),
+            std::string("./\0", 3));
 }
 
 TEST(LayerWriter, IsReadByOtherTars) {
@@ -188,7 +194,8 @@ TEST(LayerWriter, IsReadByOtherTars) {
   for (const char* program : {"tar", "bsdtar"}) {
     if (!sys::find_program(program)) continue;
     ++tried;
-    auto listed = sys::run_captured({.argv = {program, "-tf", read.path()}, .env = {{"LC_ALL=C.UTF-8", "PATH=/usr/bin:/bin"}}});
+    auto listed = sys::run_captured(
+        {.argv = {program, "-tf", read.path()}, .env = {{"LC_ALL=C.UTF-8", "PATH=/usr/bin:/bin"}}});
     ASSERT_TRUE(listed);
     EXPECT_TRUE(listed->exit.ok()) << program << ": " << listed->err;
     for (const char* line : {".wh.gone\n", "dir/\n", "dir/link\n", "fresh/.wh..wh..opq\n", "null\n"})
@@ -218,15 +225,19 @@ TEST(LayerWriter, CarriesADirectoryFromDiskWhole) {
 }
 
 TEST(LayerWriter, LeavesSocketsOut) {
-  EXPECT_EQ(tree_of(*Read(tarball_of(memory({node("s", S_IFSOCK | 0600, 0), memory_file("f", "")}), nullptr)).layer()),
-            (Tree{{"f", "file "}}));
+  EXPECT_EQ(
+      tree_of(
+          *Read(tarball_of(memory({node("s", S_IFSOCK | 0600, 0), memory_file("f", "")}), nullptr)).layer()),
+      (Tree{{"f", "file "}}));
 }
 
 TEST(LayerWriter, RefusesWhatWouldNotBeALayer) {
   LayerWriter writer([](std::span<const std::byte>) { return Result<void>(); });
-  DeltaOp orphan{.kind = DeltaOp::Kind::replace, .path = *RelPath::parse("d/f"), .attr = {.mode = S_IFREG | 0644}};
+  DeltaOp orphan{
+      .kind = DeltaOp::Kind::replace, .path = *RelPath::parse("d/f"), .attr = {.mode = S_IFREG | 0644}};
   EXPECT_TRUE(writer.add(orphan, nullptr).error().is(EINVAL));
-  DeltaOp silent{.kind = DeltaOp::Kind::replace, .path = *RelPath::parse("f"), .attr = {.mode = S_IFREG | 0644}};
+  DeltaOp silent{
+      .kind = DeltaOp::Kind::replace, .path = *RelPath::parse("f"), .attr = {.mode = S_IFREG | 0644}};
   EXPECT_TRUE(writer.add(silent, nullptr).error().is(EINVAL));
   DeltaOp odd{.kind = DeltaOp::Kind::mkdir, .path = *RelPath::parse("d"), .attr = {.mode = S_IFDIR | 0755}};
   odd.xattrs = {{"user.a=b", "x"}};
@@ -241,7 +252,8 @@ TEST(LayerWriter, SaysWhatItsReceiverSaidAndWritesNoMore) {
       return fail(ENOSPC, "the disk is full");
     });
     auto view = *memory({memory_file("f", std::string(1 << 20, 'x'))})->open(Node{1});
-    const DeltaOp op{.kind = DeltaOp::Kind::replace, .path = *RelPath::parse("f"), .attr = {.mode = S_IFREG | 0644}};
+    const DeltaOp op{
+        .kind = DeltaOp::Kind::replace, .path = *RelPath::parse("f"), .attr = {.mode = S_IFREG | 0644}};
 
     auto added = writer.add(op, view.get());
 
@@ -255,7 +267,9 @@ TEST(LayerWriter, SaysWhatItsReceiverSaidAndWritesNoMore) {
 class Short final : public FileView {
  public:
   std::uint64_t size() const override { return 100; }
-  Result<std::size_t> pread(std::span<std::byte>, std::uint64_t offset) const override { return offset == 0 ? 10 : 0; }
+  Result<std::size_t> pread(std::span<std::byte>, std::uint64_t offset) const override {
+    return offset == 0 ? 10 : 0;
+  }
 };
 
 TEST(LayerWriter, NeverFillsUpAFileThatIsTooShort) {
@@ -265,7 +279,8 @@ TEST(LayerWriter, NeverFillsUpAFileThatIsTooShort) {
       bytes.append(as_text(some));
       return {};
     });
-    const DeltaOp op{.kind = DeltaOp::Kind::replace, .path = *RelPath::parse("f"), .attr = {.mode = S_IFREG | 0644}};
+    const DeltaOp op{
+        .kind = DeltaOp::Kind::replace, .path = *RelPath::parse("f"), .attr = {.mode = S_IFREG | 0644}};
     EXPECT_TRUE(writer.add(op, std::make_unique<Short>().get()).error().is(EIO));
   }
   EXPECT_EQ(bytes, "") << "a writer that is given up wrote an end";
