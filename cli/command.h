@@ -50,6 +50,7 @@ const std::vector<Command>& commands();
 // By name or alias; null when there is none.
 const Command* find_command(std::string_view name);
 
+Runner build_command(CLI::App& app);
 Runner inspect_command(CLI::App& app);
 Runner mount_command(CLI::App& app);
 Runner unmount_command(CLI::App& app);

@@ -6,6 +6,9 @@ namespace acetate::cli {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> table{
+      {"mount", "show an image or tarballs as a directory, without unpacking", mount_command},
+      {"unmount", "take such a directory away again", unmount_command, {"umount"}},
+      {"build", "make an image from a Dockerfile", build_command},
       {"inspect", "print an image's configuration and layers as JSON", inspect_command},
   };
   return table;

@@ -25,6 +25,9 @@ struct MountRequest {
 // `fuse-overlay` beside the running executable (also ../fs/fuse/ of a build tree), then ACETATE_FUSE_OVERLAY, then PATH. ENOENT with words.
 Result<std::string> find_daemon();
 
+// What goes behind -o for a request, its paths escaped: for whoever starts the daemon in another way than Mount does.
+std::string option_line(const MountRequest& request);
+
 // A mount that goes away with the object. Not thread-safe.
 class Mount {
  public:
