@@ -1,0 +1,250 @@
+// Whole builds with a runner that needs no container: "touch PATH TEXT" and "fail CODE" are its commands.
+#include "builder/build.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/sys/file.h"
+#include "layers/image/image.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate::build {
+namespace {
+
+class FakeRunner : public Runner {
+ public:
+  explicit FakeRunner(std::string dir) : dir_(std::move(dir)) {}
+  std::string kind() const override { return "fake"; }
+
+  Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const OutputSink& output) override {
+    ran.push_back(step.argv.back());
+    layers_below.push_back(lowers.size());
+    const std::string upper = fmt::format("{}/upper-{}", dir_, ran.size());
+    TRY(sys::make_dirs(upper, 0755));
+    std::istringstream words(step.argv.back());
+    std::string command, path, text;
+    words >> command >> path;
+    std::getline(words >> std::ws, text);
+    output("running " + command + "\n");
+    RunOutcome outcome;
+    if (command == "fail") outcome.exit.code = std::stoi(path);
+    if (command == "touch") {
+      const Fd file = TRY(sys::open(upper + "/" + path, O_WRONLY | O_CREAT, 0644));
+      TRY(sys::write_full(file.ref(), std::string_view(text)));
+    }
+    outcome.upper = TRY(sys::open(upper, O_RDONLY | O_DIRECTORY));
+    return outcome;
+  }
+
+  std::vector<std::string> ran;
+  std::vector<std::size_t> layers_below;
+
+ private:
+  std::string dir_;
+};
+
+class BuildTest : public testing::Test {
+ protected:
+  BuildTest() { dir_.mkdir("context"); }
+
+  void dockerfile(std::string_view text) { dir_.write("context/Dockerfile", text); }
+
+  BuildOptions options() const {
+    return {.context_dir = dir_ / "context",
+            .dest = dir_ / "out",
+            .build_dir = dir_ / "build",
+            .images_dir = dir_ / "images",
+            .index_dir = dir_ / "index",
+            .scratch_base = dir_ / "scratch"};
+  }
+
+  // The image's id, or the error.
+  std::string build(const BuildOptions& options) {
+    std::ostringstream log;
+    Progress progress(log, Progress::Mode::plain);
+    runner_.ran.clear();
+    const auto image = acetate::build::build(options, runner_, progress);
+    log_ = log.str();
+    return image ? image->config.str() : "error: " + image.error().message();
+  }
+  std::string build() { return build(options()); }
+
+  nlohmann::json config() {
+    const auto image = image::open_image("oci:" + (dir_ / "out"), image::host_platform());
+    if (!image) {
+      ADD_FAILURE() << image.error().message();
+      return {};
+    }
+    return nlohmann::json::parse(image->config.raw);
+  }
+
+  test::TempDir dir_;
+  FakeRunner runner_{dir_ / "runs"};
+  std::string log_;
+  using Words = std::vector<std::string>;
+};
+
+constexpr std::string_view kThreeStages = R"(
+FROM scratch AS one
+COPY a.txt /a
+RUN touch made 1
+FROM scratch AS two
+COPY b.txt /b
+RUN touch made 2
+FROM scratch
+WORKDIR /w
+COPY --from=one /made one
+COPY --from=two /made two
+ENV K=V
+)";
+
+TEST_F(BuildTest, BuildsAnImageOutOfThreeStages) {
+  dockerfile(kThreeStages);
+  dir_.write("context/a.txt", "a");
+  dir_.write("context/b.txt", "b");
+
+  const std::string id = build();
+
+  EXPECT_TRUE(id.starts_with("sha256:")) << id;
+  EXPECT_EQ(runner_.ran, (Words{"touch made 1", "touch made 2"}));
+  const auto json = config();
+  EXPECT_EQ(json["config"]["WorkingDir"], "/w");
+  EXPECT_EQ(json["rootfs"]["diff_ids"].size(), 3U);
+  EXPECT_EQ(json["history"].size(), 4U);
+  EXPECT_EQ(json["history"][3]["empty_layer"], true);
+}
+
+TEST_F(BuildTest, TakesEverythingFromTheCacheTheSecondTime) {
+  dockerfile(kThreeStages);
+  dir_.write("context/a.txt", "a");
+  dir_.write("context/b.txt", "b");
+  const std::string first = build();
+
+  EXPECT_EQ(build(), first);
+
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_NE(log_.find("CACHED"), std::string::npos);
+}
+
+TEST_F(BuildTest, RunsAgainOnlyWhatDependsOnAChangedFile) {
+  dockerfile(kThreeStages);
+  dir_.write("context/a.txt", "a");
+  dir_.write("context/b.txt", "b");
+  const std::string first = build();
+  dir_.write("context/b.txt", "changed");
+  BuildOptions how = options();
+  how.explain = true;
+
+  const std::string second = build(how);
+
+  EXPECT_EQ(runner_.ran, Words{"touch made 2"});
+  EXPECT_EQ(second, first) << "what the last stage copies is the same";
+  EXPECT_NE(log_.find("not cached: 0: b.txt was "), std::string::npos) << log_;
+}
+
+TEST_F(BuildTest, GivesTheSameDigestsFromNothing) {
+  dockerfile(kThreeStages);
+  dir_.write("context/a.txt", "a");
+  dir_.write("context/b.txt", "b");
+  const std::string first = build();
+  BuildOptions elsewhere = options();
+  elsewhere.build_dir = dir_ / "build2";
+  elsewhere.no_cache = true;
+
+  EXPECT_EQ(build(elsewhere), first);
+  EXPECT_EQ(runner_.ran.size(), 2U);
+}
+
+TEST_F(BuildTest, LeavesOutStagesNobodyNeeds) {
+  dockerfile("FROM scratch AS unused\nRUN fail 1\nFROM scratch AS wanted\nRUN touch x 1\nFROM wanted\nRUN fail 2\n");
+  BuildOptions how = options();
+  how.target = "wanted";
+  EXPECT_TRUE(build(how).starts_with("sha256:"));
+  EXPECT_EQ(runner_.ran, Words{"touch x 1"});
+}
+
+TEST_F(BuildTest, MakesNoLayerOfAStepThatChangesNothing) {
+  dockerfile("FROM scratch\nRUN nothing\nWORKDIR /\n");
+  EXPECT_TRUE(build().starts_with("sha256:"));
+  EXPECT_EQ(config()["rootfs"]["diff_ids"].size(), 0U);
+  EXPECT_EQ(config()["history"].size(), 2U);
+}
+
+TEST_F(BuildTest, TellsWhichStepFailedWhereAndWhy) {
+  dockerfile("FROM scratch\n\nRUN fail 3\n");
+  const std::string error = build();
+  EXPECT_EQ(error,
+            "error: Dockerfile:3: RUN fail 3: the command exited with 3\n"
+            "  3 | RUN fail 3\n"
+            "the last it wrote:\nrunning fail\n");
+  EXPECT_NE(log_.find("ERROR: the command exited with 3"), std::string::npos);
+}
+
+TEST_F(BuildTest, KeepsNoRecordOfAStepThatFailed) {
+  dockerfile("FROM scratch\nRUN fail 3\n");
+  build();
+  build();
+  EXPECT_EQ(runner_.ran, Words{"fail 3"});
+}
+
+TEST_F(BuildTest, BuildsOnAnImageOfItsOwnStore) {
+  dockerfile("FROM scratch\nRUN touch base 1\nENV A=1\nONBUILD RUN touch trigger 1\n");
+  BuildOptions how = options();
+  how.dest.reset();
+  how.tags = {"my/base"};
+  ASSERT_TRUE(build(how).starts_with("sha256:"));
+  dockerfile("FROM my/base\nRUN touch own 1\n");
+
+  const std::string id = build();
+
+  ASSERT_TRUE(id.starts_with("sha256:")) << id;
+  EXPECT_EQ(runner_.ran, (Words{"touch trigger 1", "touch own 1"}));
+  EXPECT_EQ(config()["rootfs"]["diff_ids"].size(), 3U);
+  EXPECT_EQ(config()["config"].contains("OnBuild"), false);
+}
+
+TEST_F(BuildTest, SaysWhereAMissingBaseWasNamed) {
+  dockerfile("FROM no/such:image\n");
+  const std::string error = build();
+  EXPECT_TRUE(error.starts_with("error: Dockerfile:1: there is no image \"no/such:image\" here")) << error;
+}
+
+TEST_F(BuildTest, SurvivesADeathBeforeALayerIsPublished) {
+  dockerfile("FROM scratch\nRUN touch x 1\nRUN touch y 2\n");
+  class FailLinks : public sys::Hook {
+   public:
+    int before(sys::Call call) noexcept override { return call == sys::Call::linkat ? EIO : 0; }
+  } no_links;
+  sys::Hook* const others = sys::install(&no_links);
+  const std::string error = build();
+  sys::install(others);
+  EXPECT_TRUE(error.starts_with("error: Dockerfile:2: ")) << error;
+
+  EXPECT_TRUE(build().starts_with("sha256:"));
+  EXPECT_EQ(runner_.ran.size(), 2U);
+}
+
+TEST_F(BuildTest, ClampsToSourceDateEpoch) {
+  dockerfile("FROM scratch\nRUN touch x 1\n");
+  BuildOptions how = options();
+  how.times = {.kind = TimeRule::Kind::epoch, .epoch = 1706696430};
+  ASSERT_TRUE(build(how).starts_with("sha256:"));
+  EXPECT_EQ(config()["created"], "2024-01-31T10:20:30Z");
+}
+
+TEST_F(BuildTest, WritesAnArchive) {
+  dockerfile("FROM scratch\nRUN touch x 1\n");
+  BuildOptions how = options();
+  how.dest = dir_ / "image.tar";
+  how.tags = {"name:tag"};
+  ASSERT_TRUE(build(how).starts_with("sha256:"));
+  const auto image = image::open_image("oci-archive:" + (dir_ / "image.tar") + ":name:tag", image::host_platform());
+  ASSERT_TRUE(image) << image.error().message();
+  EXPECT_EQ(image->layers.size(), 1U);
+}
+
+}  // namespace
+}  // namespace acetate::build

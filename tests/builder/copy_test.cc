@@ -1,0 +1,180 @@
+// COPY from trees in memory onto trees in memory: what lands where, and what stands in the way.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "builder/context_layer.h"
+#include "builder/copy_tree.h"
+#include "layers/memory_layer.h"
+#include "layers/stack.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate::build {
+namespace {
+
+LayerPtr tree(std::vector<MemoryEntry> entries) { return *make_stack({*make_memory_layer(std::move(entries))}); }
+
+const TarOpener kNoTars = [](const RelPath&) { return std::optional<LayerPtr>(); };
+
+// What a COPY would write: "mkdir a 755", "replace a/b 644", one line an operation.
+std::string planned(const CopyStep& step, const LayerPtr& from, const LayerPtr& onto, CopyRules rules = {}) {
+  const auto sources = collect_sources(step, from, kNoTars);
+  if (!sources) return "error: " + sources.error().message();
+  const LayerView view(*onto);
+  DeltaPlan plan(view);
+  StepClock clock(TimeRule{}, 0);
+  if (auto done = plan_copy(step, *sources, rules, clock, plan); !done) return "error: " + done.error().message();
+  std::string out;
+  for (const auto& [path, item] : plan.ops()) {
+    using Kind = DeltaOp::Kind;
+    const auto kind = item.op.kind;
+    const std::string_view name = kind == Kind::replace ? "replace" : kind == Kind::mkdir ? "mkdir"
+                                  : kind == Kind::set_metadata ? "metadata" : kind == Kind::hardlink ? "link" : "parent";
+    out += fmt::format("{} {} {:o}", name, path.str(), item.op.attr.mode & 07777);
+    if (item.op.attr.uid != 0 || item.op.attr.gid != 0) out += fmt::format(" {}:{}", item.op.attr.uid, item.op.attr.gid);
+    if (kind == Kind::hardlink) out += " to " + item.op.link_to.str();
+    if (!item.op.target.empty()) out += " -> " + item.op.target;
+    out += "\n";
+  }
+  return out;
+}
+
+CopyStep copy(std::vector<std::string> sources, std::string dest) { return {.sources = std::move(sources), .dest = std::move(dest)}; }
+
+const LayerPtr kEmpty = tree({});
+const LayerPtr kContext = tree({memory_file("a.c", "a", 0600), memory_file("b.c", "b"), memory_dir("d", 0700), memory_file("d/x", "x"),
+                                memory_dir("d/sub", 0750), memory_file("d/sub/y", "y", 0755), memory_symlink("d/l", "x"),
+                                memory_symlink("link", "d/x")});
+
+TEST(Copy, PutsAFileUnderItsNewName) { EXPECT_EQ(planned(copy({"a.c"}, "/x/y"), kContext, kEmpty), "mkdir x 755\nreplace x/y 600\n"); }
+
+TEST(Copy, PutsAFileIntoADirectoryThatIsThereOrMeant) {
+  EXPECT_EQ(planned(copy({"a.c"}, "/x/"), kContext, kEmpty), "mkdir x 755\nreplace x/a.c 600\n");
+  EXPECT_EQ(planned(copy({"a.c"}, "/x"), kContext, tree({memory_dir("x", 0711)})), "parent x 711\nreplace x/a.c 600\n");
+  EXPECT_EQ(planned(copy({"a.c"}, "/"), kContext, kEmpty), "replace a.c 600\n");
+}
+
+TEST(Copy, PutsWhatIsInADirectoryAndNotTheDirectory) {
+  EXPECT_EQ(planned(copy({"d"}, "/t"), kContext, kEmpty),
+            "mkdir t 755\nreplace t/l 777 -> x\nmkdir t/sub 750\nreplace t/sub/y 755\nreplace t/x 644\n");
+}
+
+TEST(Copy, ChangesTheMetadataOfDirectoriesThatAreThere) {
+  EXPECT_EQ(planned(copy({"d"}, "/t/"), kContext, tree({memory_dir("t", 0711), memory_dir("t/sub", 0777)})),
+            "parent t 711\nreplace t/l 777 -> x\nmetadata t/sub 750\nreplace t/sub/y 755\nreplace t/x 644\n");
+}
+
+TEST(Copy, FollowsSymlinksOfTheDestinationInsideTheRoot) {
+  const LayerPtr root = tree({memory_symlink("t", "../../real/here"), memory_dir("real")});
+  EXPECT_EQ(planned(copy({"a.c"}, "/t/z"), kContext, root), "parent real 755\nmkdir real/here 755\nreplace real/here/z 600\n");
+}
+
+TEST(Copy, FollowsASymlinkThatIsItselfASource) { EXPECT_EQ(planned(copy({"link"}, "/"), kContext, kEmpty), "replace link 644\n"); }
+
+TEST(Copy, MatchesWildcardsInOrder) {
+  EXPECT_EQ(planned(copy({"*.c"}, "/s/"), kContext, kEmpty), "mkdir s 755\nreplace s/a.c 600\nreplace s/b.c 644\n");
+  EXPECT_EQ(planned(copy({"d*/s?b/[xyz]"}, "/s/"), kContext, kEmpty), "mkdir s 755\nreplace s/y 755\n");
+  EXPECT_EQ(planned(copy({"*.none"}, "/s/"), kContext, kEmpty), "");
+}
+
+TEST(Copy, CannotBeLedOutOfItsRoot) {
+  EXPECT_EQ(planned(copy({"../../a.c"}, "/../../x"), kContext, kEmpty), "replace x 600\n");
+  EXPECT_EQ(planned(copy({"l/x"}, "/"), tree({memory_symlink("l", "/../.."), memory_file("x", "")}), kEmpty), "replace x 644\n");
+}
+
+TEST(Copy, SaysWhichSourceIsMissing) {
+  EXPECT_EQ(planned(copy({"none"}, "/"), kContext, kEmpty), "error: \"none\" is not in the build context (does .dockerignore leave it out?)");
+}
+
+TEST(Copy, GivesOwnersAndModes) {
+  CopyRules rules{.owner = CopyRules::Owner{5, 6}, .mode = *ModeChange::parse("go=,u+x")};
+  EXPECT_EQ(planned(copy({"d"}, "/n/t"), kContext, kEmpty, rules),
+            "mkdir n 755 5:6\nmkdir n/t 755 5:6\nreplace n/t/l 777 5:6 -> x\nmkdir n/t/sub 700 5:6\nreplace n/t/sub/y 700 5:6\nreplace n/t/x 700 5:6\n");
+}
+
+TEST(Copy, LeavesOutWhatIsExcluded) {
+  CopyStep step = copy({"d", "*.c"}, "/t/");
+  step.excludes = {"sub", "a*", "!a.c", "b.c"};
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\nreplace t/a.c 600\nreplace t/l 777 -> x\nreplace t/x 644\n");
+}
+
+TEST(Copy, KeepsParentsWhenAsked) {
+  CopyStep step = copy({"d/sub/y", "d/./sub"}, "/t/");
+  step.parents = true;
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\nmkdir t/d 700\nmkdir t/d/sub 750\nreplace t/d/sub/y 755\nmkdir t/sub 750\nreplace t/sub/y 755\n");
+}
+
+TEST(Copy, KeepsHardLinks) {
+  MemoryEntry second = memory_file("d/b", "");
+  second.hardlink_to = "d/a";
+  EXPECT_EQ(planned(copy({"d"}, "/"), tree({memory_file("d/a", "x"), second}), kEmpty), "replace a 644\nlink b 644 to a\n");
+}
+
+TEST(Copy, RefusesToMixFilesAndDirectories) {
+  EXPECT_EQ(planned(copy({"d"}, "/f"), kContext, tree({memory_file("f", "")})), "error: cannot copy the directory d onto /f, which is no directory");
+  EXPECT_EQ(planned(copy({"d"}, "/"), kContext, tree({memory_dir("x")})), "error: cannot copy a file onto /x, which is a directory");
+  EXPECT_EQ(planned(copy({"d"}, "/"), kContext, tree({memory_file("sub", "")})), "error: cannot copy a directory onto /sub, which is no directory");
+  EXPECT_EQ(planned(copy({"a.c"}, "/f/g"), kContext, tree({memory_file("f", "")})), "error: /f is no directory");
+}
+
+TEST(Copy, RefusesNamesThatWouldDelete) {
+  EXPECT_TRUE(planned(copy({"d"}, "/t"), tree({memory_file("a", "")}), kEmpty).starts_with("error: "));
+  test::TempDir dir;
+  dir.write(".wh.x", "");
+  EXPECT_NE(planned(copy({"."}, "/"), *open_context(dir.path(), {}), kEmpty).find("stand for deleted files"), std::string::npos);
+}
+
+TEST(Copy, EndsLoopsOfSymlinks) {
+  EXPECT_EQ(planned(copy({"a"}, "/"), tree({memory_symlink("a", "b"), memory_symlink("b", "a")}), kEmpty), "error: /a: too many levels of symbolic links");
+}
+
+TEST(DeltaPlan, GivesALinkedFileToItsHeirWhenItIsReplaced) {
+  const LayerView below(*kEmpty);
+  DeltaPlan plan(below);
+  const auto file = [&](const char* name) { return inline_source({name, name})->entries.front(); };
+  const RelPath a = *RelPath::parse("a"), b = *RelPath::parse("b"), c = *RelPath::parse("c");
+  ASSERT_TRUE(plan.put(a, file("one").attr, file("one")));
+  ASSERT_TRUE(plan.put_hardlink(b, a));
+  ASSERT_TRUE(plan.put_hardlink(c, a));
+
+  ASSERT_TRUE(plan.put(a, file("two").attr, file("two")));
+
+  EXPECT_EQ(plan.ops().at(b).op.kind, DeltaOp::Kind::replace);
+  EXPECT_EQ(plan.ops().at(b).content->content, Digest::of("one"));
+  EXPECT_EQ(plan.ops().at(c).op.link_to, b);
+}
+
+TEST(Context, ShowsEverythingAsRootsWithoutWhatIsIgnored) {
+  test::TempDir dir;
+  dir.write("keep/a", "1");
+  dir.write("keep/b.o", "2");
+  dir.write("drop/only/this", "3");
+  dir.write("drop/not", "4");
+  const LayerPtr context = *open_context(dir.path(), *dockerfile::IgnoreRules::parse("**/*.o\ndrop\n!drop/only/this\n"));
+  EXPECT_EQ(planned(copy({"."}, "/"), context, kEmpty),
+            "mkdir drop 755\nmkdir drop/only 755\nreplace drop/only/this 644\nmkdir keep 755\nreplace keep/a 644\n");
+  EXPECT_TRUE(planned(copy({"keep/b.o"}, "/"), context, kEmpty).starts_with("error: "));
+}
+
+TEST(Context, HidesAnIgnoredDirectoryWhoseExceptionIsNotThere) {
+  test::TempDir dir;
+  dir.write("d/file1", "");
+  const LayerPtr context = *open_context(dir.path(), *dockerfile::IgnoreRules::parse("**\n!d/file2\n"));
+  EXPECT_TRUE(planned(copy({"d"}, "/"), context, kEmpty).starts_with("error: "));
+}
+
+TEST(Context, NoticesAFileThatChangesWhileItIsCopied) {
+  test::TempDir dir;
+  dir.write("a", "before");
+  const auto sources = collect_sources(copy({"a"}, "/"), *open_context(dir.path(), {}), kNoTars);
+  ASSERT_TRUE(sources);
+  dir.write("a", "behind");
+  const auto file = open_entry(sources->front().entries.front());
+  ASSERT_TRUE(file) << file.error().message();
+  std::byte buffer[16];
+  const auto got = (*file)->pread(buffer, 0);
+  ASSERT_FALSE(got);
+  EXPECT_TRUE(got.error().is(EBUSY));
+}
+
+}  // namespace
+}  // namespace acetate::build

@@ -1,0 +1,212 @@
+#include "builder/plan.h"
+
+#include <gtest/gtest.h>
+
+#include "builder/dockerfile/parse.h"
+#include "builder/file_mode.h"
+#include "builder/graph.h"
+#include "builder/users.h"
+#include "layers/image/config.h"
+#include "layers/memory_layer.h"
+
+namespace acetate::build {
+namespace {
+
+// A Dockerfile with its scopes, as a build has them.
+struct File {
+  explicit File(std::string_view text, Strings given = {})
+      : build_args(std::move(given)),
+        file(*dockerfile::parse(text, "Dockerfile")),
+        scope(*GlobalScope::make(file, build_args, image::host_platform(), "")) {}
+  Strings build_args;
+  dockerfile::Dockerfile file;
+  GlobalScope scope;
+
+  Result<Graph> graph(std::string_view target = "") const { return make_graph(file, target, scope); }
+  Result<PlannedStage> plan(std::size_t stage = 0, image::Config base = image::empty_config(image::host_platform())) const {
+    return plan_stage(file, stage, std::move(base), StageArgs(scope, build_args), {});
+  }
+  template <class T>
+  T step(std::size_t index) const {
+    const auto planned = plan();
+    if (!planned) {
+      ADD_FAILURE() << planned.error().message();
+      return {};
+    }
+    return std::get<T>(planned->steps.at(index).what);
+  }
+};
+using Words = std::vector<std::string>;
+
+TEST(Graph, KeepsOnlyTheStagesThatTheTargetNeeds) {
+  const File file("FROM a AS one\nFROM b AS two\nFROM two AS three\nCOPY --from=one /x /\nFROM c AS four\nFROM three\nCOPY --from=0 /y /\n");
+  EXPECT_EQ(file.graph()->needed, (std::vector<std::size_t>{0, 1, 2, 4}));
+  EXPECT_EQ(file.graph("two")->needed, std::vector<std::size_t>{1});
+  EXPECT_EQ(file.graph("FOUR")->needed, std::vector<std::size_t>{3});
+  EXPECT_EQ(file.graph("2")->needed, (std::vector<std::size_t>{0, 1, 2}));
+}
+
+TEST(Graph, TellsStagesFromImages) {
+  const File file("ARG BASE=debian\nFROM $BASE AS a\nFROM a\nFROM scratch\nFROM b AS b\n");
+  const auto bases = file.graph("b")->bases;
+  EXPECT_EQ(bases[0], (Origin{Origin::Kind::image, 0, "debian"}));
+  EXPECT_EQ(bases[1], (Origin{Origin::Kind::stage, 0}));
+  EXPECT_EQ(bases[2], (Origin{Origin::Kind::scratch}));
+  EXPECT_EQ(bases[3], (Origin{Origin::Kind::image, 0, "b"}));
+}
+
+TEST(Graph, SaysWhatIsWrongWithATargetOrABase) {
+  const File file("FROM a AS build\nFROM $NONE\n");
+  EXPECT_EQ(file.graph("biuld").error().message(), "Dockerfile: there is no stage \"biuld\" to build (did you mean build?)");
+  EXPECT_NE(file.graph().error().message().find("Dockerfile:2: the base name \"$NONE\" expands to nothing"), std::string::npos);
+  EXPECT_TRUE(file.graph("build"));
+}
+
+TEST(Plan, ExpandsVariablesWithTheirScopes) {
+  const File file("ARG TOP=top\nARG HIDDEN=x\nFROM a\nARG TOP\nARG D=${TOP}-d\nENV E=$D$HIDDEN\nARG E=ignored\nWORKDIR /$E\n", {});
+  EXPECT_EQ(file.step<WorkdirStep>(4).path, "/top-d");
+}
+
+TEST(Plan, LetsBuildArgumentsWinOverDefaultsAndEnvOverBoth) {
+  const File file("FROM a\nARG A=1\nARG B=2\nENV B=3\nRUN x\n", {{"A", "given"}, {"B", "given"}, {"UNDECLARED", "x"}});
+  const auto run = file.step<RunStep>(3);
+  EXPECT_EQ(get_env(run.env, "A"), "given");
+  EXPECT_EQ(get_env(run.env, "B"), "3");
+  EXPECT_EQ(get_env(run.env, "UNDECLARED"), std::nullopt);
+}
+
+TEST(Plan, PassesProxiesWithoutTellingHistory) {
+  const File file("FROM a\nARG A=1\nRUN x\n", {{"http_proxy", "http://p"}});
+  EXPECT_EQ(get_env(file.step<RunStep>(1).env, "http_proxy"), "http://p");
+  EXPECT_EQ(file.plan()->steps[1].created_by, "RUN |1 A=1 /bin/sh -c x # buildkit");
+}
+
+TEST(Plan, LetsAllValuesOfOneEnvSeeTheEnvironmentBeforeIt) {
+  const File file("FROM a\nENV x=1\nENV x=2 y=$x\nWORKDIR /$x/$y\n");
+  EXPECT_EQ(file.step<WorkdirStep>(2).path, "/2/1");
+}
+
+TEST(Plan, ResolvesWorkdirsAgainstEachOther) {
+  const File file("FROM a\nWORKDIR a\nWORKDIR b/../c/\nWORKDIR /d\nRUN x\n");
+  EXPECT_EQ(file.step<WorkdirStep>(0).path, "/a");
+  EXPECT_EQ(file.step<WorkdirStep>(1).path, "/a/c");
+  EXPECT_EQ(file.step<RunStep>(3).cwd, "/d");
+}
+
+TEST(Plan, GivesShellFormsToTheShellThatIsSet) {
+  const File file("FROM a\nRUN a b\nSHELL [\"/bin/bash\", \"-c\"]\nRUN c\nRUN [\"d\"]\nCMD e\n");
+  EXPECT_EQ(file.step<RunStep>(0).argv, (Words{"/bin/sh", "-c", "a b"}));
+  EXPECT_EQ(file.step<RunStep>(2).argv, (Words{"/bin/bash", "-c", "c"}));
+  EXPECT_EQ(file.step<RunStep>(3).argv, Words{"d"});
+  EXPECT_EQ(file.plan()->config.cmd, (Words{"/bin/bash", "-c", "e"}));
+}
+
+TEST(Plan, DropsTheBaseCmdWhenAnEntrypointIsSet) {
+  image::Config base = image::empty_config(image::host_platform());
+  base.cmd = {"base"};
+  EXPECT_EQ(File("FROM a\nENTRYPOINT [\"e\"]\n").plan(0, base)->config.cmd, Words{});
+  EXPECT_EQ(File("FROM a\nCMD [\"c\"]\nENTRYPOINT [\"e\"]\n").plan(0, base)->config.cmd, Words{"c"});
+}
+
+TEST(Plan, CollectsConfiguration) {
+  const auto config = File("FROM a\nEXPOSE 80 443/TCP 127.0.0.1:9:53/udp 7000-7001\nVOLUME /b /a\nUSER me\nLABEL k=\"v w\"\n"
+                           "STOPSIGNAL sigterm\nMAINTAINER M <m>\nHEALTHCHECK --interval=1s CMD x\nONBUILD RUN y\n").plan()->config;
+  EXPECT_EQ(config.exposed_ports, (Words{"443/tcp", "53/udp", "7000/tcp", "7001/tcp", "80/tcp"}));
+  EXPECT_EQ(config.volumes, (Words{"/a", "/b"}));
+  EXPECT_EQ(config.user, "me");
+  EXPECT_EQ(config.labels.at("k"), "v w");
+  EXPECT_EQ(config.stop_signal, "sigterm");
+  EXPECT_EQ(config.author, "M <m>");
+  EXPECT_EQ(config.healthcheck, "{\"Interval\":1000000000,\"Test\":[\"CMD-SHELL\",\"x\"]}");
+  EXPECT_EQ(config.onbuild, Words{"RUN y"});
+}
+
+TEST(Plan, RunsTheTriggersOfTheBaseFirstAndClearsThem) {
+  image::Config base = image::empty_config(image::host_platform());
+  base.onbuild = {"ENV T=1", "RUN echo $T"};
+  const auto planned = File("FROM a\nRUN own\n").plan(0, base);
+  ASSERT_TRUE(planned) << planned.error().message();
+  EXPECT_EQ(std::get<RunStep>(planned->steps.at(1).what).argv.back(), "echo $T");
+  EXPECT_TRUE(planned->steps[1].on_build);
+  EXPECT_EQ(std::get<RunStep>(planned->steps.at(2).what).argv.back(), "own");
+  EXPECT_EQ(planned->config.onbuild, Words{});
+}
+
+TEST(Plan, MakesScriptsOfHeredocs) {
+  const File file("FROM a\nRUN <<EOF\nx\nEOF\nRUN <<EOF\n#!/bin/p\ny\nEOF\nRUN cat <<A | sort\nz\nA\n");
+  EXPECT_EQ(file.step<RunStep>(0).argv.back(), "x\n");
+  EXPECT_EQ(file.step<RunStep>(1).argv, Words{"/dev/pipes/EOF"});
+  EXPECT_EQ(file.step<RunStep>(1).script->text, "#!/bin/p\ny\n");
+  EXPECT_EQ(file.step<RunStep>(2).argv.back(), "cat <<A | sort\nz\nA");
+}
+
+TEST(Plan, ExpandsHeredocsOfCopyUnlessQuoted) {
+  const File file("FROM a\nENV v=1\nCOPY <<A <<'B' /d/\n\"$v\"\nA\n$v\nB\n");
+  const auto copy = file.step<CopyStep>(1);
+  ASSERT_EQ(copy.inline_files.size(), 2U);
+  EXPECT_EQ(copy.inline_files[0].content, "\"1\"\n");
+  EXPECT_EQ(copy.inline_files[1].content, "$v\n");
+}
+
+TEST(Plan, MakesDestinationsAbsoluteAndKeepsWhetherADirectoryIsMeant) {
+  const File file("FROM a\nWORKDIR /w\nCOPY a .\nCOPY a b\nCOPY a b/\nCOPY a /\nCOPY a ..\n");
+  const char* const wanted[] = {"/w/", "/w/b", "/w/b/", "/", "/"};
+  for (std::size_t n = 0; n < std::size(wanted); ++n) EXPECT_EQ(file.step<CopyStep>(n + 1).dest, wanted[n]);
+}
+
+TEST(Plan, NamesLineAndFeatureOfWhatIsNotThereYet) {
+  for (const char* line : {"RUN --mount=type=cache,target=/c x", "RUN --security=insecure x", "RUN --device=a x", "ADD http://x/y /",
+                           "ADD git@x:y.git /", "ADD --checksum=sha256:0 a /"}) {
+    const auto planned = File(fmt::format("FROM a\n{}\n", line)).plan();
+    ASSERT_FALSE(planned) << line;
+    EXPECT_TRUE(planned.error().is(ENOTSUP)) << line;
+    EXPECT_TRUE(planned.error().message().starts_with("Dockerfile:2: ")) << planned.error().message();
+    EXPECT_NE(planned.error().message().find("not supported yet\n"), std::string::npos) << planned.error().message();
+  }
+}
+
+TEST(Plan, PointsAtMistakes) {
+  for (const char* line : {"COPY a b c", "COPY --from=$X a b", "COPY --chmod=9 a b", "EXPOSE x", "EXPOSE 70000", "STOPSIGNAL NOW",
+                           "RUN --network=lan x", "ENV a=${b:?needed}", "WORKDIR $NONE", "ENV a='"}) {
+    const auto planned = File(fmt::format("FROM a\n{}\n", line)).plan();
+    ASSERT_FALSE(planned) << line;
+    EXPECT_TRUE(planned.error().message().starts_with("Dockerfile:2: ")) << planned.error().message();
+  }
+}
+
+TEST(ModeChange, AppliesOctalAndSymbolicModes) {
+  const auto apply = [](std::string_view text, mode_t mode, bool dir = false) { return ModeChange::parse(text)->apply(mode, dir); };
+  EXPECT_EQ(apply("4755", 0600), 04755U);
+  EXPECT_EQ(apply("u=rwX,go=rX", 0600), 0644U);
+  EXPECT_EQ(apply("u=rwX,go=rX", 0700), 0755U);
+  EXPECT_EQ(apply("u=rwX,go=rX", 0600, true), 0755U);
+  EXPECT_EQ(apply("a+x,o-r", 0644), 0751U);
+  EXPECT_EQ(apply("g=u", 0640), 0660U);
+  EXPECT_EQ(apply("+t,u+s", 0755), 05755U);
+  for (const char* text : {"", "8", "77777", "z+x", "u", "u+q", "u=rw,"}) EXPECT_FALSE(ModeChange::parse(text)) << text;
+}
+
+TEST(Users, AreFoundByNameAndNumber) {
+  constexpr std::string_view passwd = "root:x:0:0:root:/:/bin/sh\nme:x:1000:100::/:\n";
+  constexpr std::string_view group = "users:x:100:\nstaff:x:50:me\n";
+  const auto ids = [&](std::string_view text) {
+    const auto found = resolve_owner_in(passwd, group, text);
+    return found ? fmt::format("{}:{}", found->uid, found->gid) : found.error().message();
+  };
+  EXPECT_EQ(ids("me"), "1000:100");
+  EXPECT_EQ(ids("me:staff"), "1000:50");
+  EXPECT_EQ(ids("5"), "5:5");
+  EXPECT_EQ(ids("5:6"), "5:6");
+  EXPECT_EQ(ids("nobody"), "the image's /etc/passwd knows no user \"nobody\"");
+  EXPECT_EQ(ids("me:none"), "the image's /etc/group knows no group \"none\"");
+}
+
+TEST(Users, AreReadThroughTheImagesOwnSymlinks) {
+  const auto root = make_memory_layer({memory_symlink("etc/passwd", "/real/../real/passwd"), memory_file("real/passwd", "me:x:7:8::/:\n")});
+  const auto ids = resolve_owner(**root, "me");
+  ASSERT_TRUE(ids) << ids.error().message();
+  EXPECT_EQ(ids->uid, 7U);
+}
+
+}  // namespace
+}  // namespace acetate::build
