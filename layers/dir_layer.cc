@@ -1,6 +1,6 @@
 // A directory tree as a layer. An entry is reached by its directory's descriptor and its name, so a held node
-// costs no descriptor; descriptors of directories and their decoded listings are cached for the whole process,
-// bounded, and come back when they are asked for again.
+// costs no descriptor; descriptors of directories and their decoded listings are cached for the whole
+// process, bounded, and come back when they are asked for again.
 #include "layers/dir_layer.h"
 
 #include <fcntl.h>
@@ -81,7 +81,9 @@ class DirLayer final : public Layer {
 
   Result<SharedFd> descriptor(const Item& dir) const;
   // Of the directory an item is in: with the item's name, the way to it. Of the root: itself, with "".
-  Result<SharedFd> way_to(const Item& item) const { return item.parent == nullptr ? root_ : descriptor(*item.parent); }
+  Result<SharedFd> way_to(const Item& item) const {
+    return item.parent == nullptr ? root_ : descriptor(*item.parent);
+  }
   Result<std::shared_ptr<const Names>> names(const Item& dir) const;
   Result<Fd> open_to_read(const Item& item, int flags) const;
 
@@ -114,8 +116,8 @@ Result<std::shared_ptr<const Fd>> DirLayer::descriptor(const Item& dir) const {
   }
   for (auto item = closed.rbegin(); item != closed.rend(); ++item) {
     const SharedFd parent = fd;
-    fd = std::make_shared<const Fd>(TRY(with_room(
-        [&] { return sys::open((*item)->at(parent->ref()), O_PATH | O_DIRECTORY | O_NOFOLLOW); })));
+    fd = std::make_shared<const Fd>(TRY(
+        with_room([&] { return sys::open((*item)->at(parent->ref()), O_PATH | O_DIRECTORY | O_NOFOLLOW); })));
     descriptors().put((*item)->id, fd, 1);
   }
   return fd;
@@ -124,7 +126,8 @@ Result<std::shared_ptr<const Fd>> DirLayer::descriptor(const Item& dir) const {
 Result<Fd> DirLayer::open_to_read(const Item& item, int flags) const {
   const SharedFd way = TRY(way_to(item));
   return with_room([&] {
-    return item.parent == nullptr ? sys::reopen(way->ref(), flags) : sys::open(item.at(way->ref()), flags | O_NOFOLLOW);
+    return item.parent == nullptr ? sys::reopen(way->ref(), flags)
+                                  : sys::open(item.at(way->ref()), flags | O_NOFOLLOW);
   });
 }
 
@@ -183,7 +186,8 @@ Result<void> DirLayer::list(Node node, const std::function<bool(const DirEntry&)
   const auto listing = TRY(names(dir));
   for (const Names::Name& name : listing->all()) {
     const Marker marker = name.whiteout ? Marker::whiteout : Marker::none;
-    if (!each(DirEntry{.name = listing->text(name), .type = name.type, .marker = marker, .ino = name.ino})) break;
+    if (!each(DirEntry{.name = listing->text(name), .type = name.type, .marker = marker, .ino = name.ino}))
+      break;
   }
   return {};
 }
@@ -199,10 +203,11 @@ Result<std::unique_ptr<FileView>> DirLayer::open(Node node) const {
   const auto size = static_cast<std::uint64_t>(st.st_size);
   const bool has_holes = static_cast<std::uint64_t>(st.st_blocks) * 512 < size;
   if (item.metacopy || (has_holes && names_metacopy(TRY(sys::list_xattrs(file.ref()))))) {
-    Error refusal = fail(EIO,
-                         "'{}' has only its attributes here (the kernel overlay's metacopy), and the layer with its "
-                         "bytes is not below this one",
-                         item.name);
+    Error refusal =
+        fail(EIO,
+             "'{}' has only its attributes here (the kernel overlay's metacopy), and the layer with its "
+             "bytes is not below this one",
+             item.name);
     log::error("{}", refusal.message());
     return refusal;
   }

@@ -42,12 +42,21 @@ Result<bool> is_xattr_whiteout(FileAt at) {
 }  // namespace
 
 Attr attr_of(const struct statx& st, dev_t device) noexcept {
-  Attr attr{.mode = st.stx_mode, .uid = st.stx_uid, .gid = st.stx_gid, .nlink = st.stx_nlink, .size = st.stx_size,
-            .blocks = st.stx_blocks, .rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor), .ino = st.stx_ino,
-            .atime = time_of(st.stx_atime), .mtime = time_of(st.stx_mtime), .ctime = time_of(st.stx_ctime)};
+  Attr attr{.mode = st.stx_mode,
+            .uid = st.stx_uid,
+            .gid = st.stx_gid,
+            .nlink = st.stx_nlink,
+            .size = st.stx_size,
+            .blocks = st.stx_blocks,
+            .rdev = makedev(st.stx_rdev_major, st.stx_rdev_minor),
+            .ino = st.stx_ino,
+            .atime = time_of(st.stx_atime),
+            .mtime = time_of(st.stx_mtime),
+            .ctime = time_of(st.stx_ctime)};
   if ((st.stx_mask & STATX_BTIME) != 0) attr.btime = time_of(st.stx_btime);
   if (attr.is_dir()) attr.nlink = 1;
-  if (const dev_t own = makedev(st.stx_dev_major, st.stx_dev_minor); own != device) attr.ino = foreign_ino(own, attr.ino);
+  if (const dev_t own = makedev(st.stx_dev_major, st.stx_dev_minor); own != device)
+    attr.ino = foreign_ino(own, attr.ino);
   return attr;
 }
 
@@ -55,7 +64,8 @@ Result<Stat> stat_entry(FileAt at, const Reading& reading) {
   const int flags = AT_SYMLINK_NOFOLLOW | (*at.name == '\0' ? AT_EMPTY_PATH : 0);
   const struct statx st = TRY(sys::statx(at, flags, STATX_BASIC_STATS | STATX_BTIME));
   Stat stat{.attr = attr_of(st, reading.device), .stored_as_file = S_ISREG(st.stx_mode)};
-  if (reading.override_mode == OverrideMode::none || !(stat.attr.is_regular() || stat.attr.is_dir())) return stat;
+  if (reading.override_mode == OverrideMode::none || !(stat.attr.is_regular() || stat.attr.is_dir()))
+    return stat;
   const char* name = override_xattr(reading.override_mode).data();
   auto value = *at.name == '\0' ? sys::get_xattr(at.dir, name) : sys::get_xattr(at, name);
   if (!value) {
@@ -81,7 +91,8 @@ Result<Names> Names::read(FdRef dir, const Reading& layers_reading) {
   });
   const auto trusted = [&](unsigned char type) {
     if (type == kUnknown || type == kCharDevice) return false;  // a device may be a whiteout
-    if (type == kRegular && (reading.override_mode != OverrideMode::none || opacity == Opacity::has_xattr_whiteouts))
+    if (type == kRegular &&
+        (reading.override_mode != OverrideMode::none || opacity == Opacity::has_xattr_whiteouts))
       return false;
     if (reading.distrust == Reading::Distrust::everything) return false;
     return type != kDirectory || reading.distrust == Reading::Distrust::nothing;
@@ -159,8 +170,9 @@ void Names::sort_and_settle() {
 }
 
 const Names::Name* Names::find(std::string_view name) const noexcept {
-  const auto found = std::lower_bound(names_.begin(), names_.end(), name,
-                                      [&](const Name& one, std::string_view wanted) { return text(one) < wanted; });
+  const auto found =
+      std::lower_bound(names_.begin(), names_.end(), name,
+                       [&](const Name& one, std::string_view wanted) { return text(one) < wanted; });
   return found != names_.end() && text(*found) == name ? &*found : nullptr;
 }
 

@@ -11,8 +11,8 @@
 
 namespace acetate::dir {
 
-// What stat(2) answers, as a layer says it. A file of another file system than the layer's root (`device`) gets
-// an inode number that none of the layer's own has.
+// What stat(2) answers, as a layer says it. A file of another file system than the layer's root (`device`)
+// gets an inode number that none of the layer's own has.
 Attr attr_of(const struct statx& st, dev_t device) noexcept;
 
 // How the tree the directory is in wants to be read; the same for all of a layer.
@@ -24,8 +24,8 @@ struct Reading {
   enum class Distrust { nothing, directories, everything } distrust = Distrust::nothing;
 };
 
-// One statx of `at`, with override_stat put over it where the layer has that (one getxattr more, for files and
-// directories). EIO with words when that is malformed.
+// One statx of `at`, with override_stat put over it where the layer has that (one getxattr more, for files
+// and directories). EIO with words when that is malformed.
 struct Stat {
   Attr attr;
   bool stored_as_file = false;  // on disk it is a regular file, whatever attr.mode says
@@ -53,7 +53,9 @@ class Names {
   bool opaque() const noexcept { return opaque_; }
   // The kernel overlay's word for "entries in here may have a redirect or be metacopies".
   bool impure() const noexcept { return impure_; }
-  std::size_t bytes() const noexcept { return sizeof *this + names_.capacity() * sizeof(Name) + text_.capacity(); }
+  std::size_t bytes() const noexcept {
+    return sizeof *this + names_.capacity() * sizeof(Name) + text_.capacity();
+  }
 
  private:
   void add(std::string_view name, unsigned char type, std::uint64_t ino, bool whiteout);

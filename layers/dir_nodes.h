@@ -15,15 +15,15 @@ namespace acetate::dir {
 
 // A held name. Constant once made, but for `holds`.
 struct Item {
-  std::uint64_t id = 0;          // of no other item of the process, ever
-  Item* parent = nullptr;        // null: the root. Each item has a hold of its parent
-  std::string name;              // "" for the root
-  mode_t type = 0;               // S_IFMT, as shown
-  bool stored_as_file = false;   // on disk it is a regular file whatever `type` says
-  bool fresh = false;            // a directory that replaced what is below it
-  bool may_redirect = false;     // its parent says that it may have a redirect
+  std::uint64_t id = 0;         // of no other item of the process, ever
+  Item* parent = nullptr;       // null: the root. Each item has a hold of its parent
+  std::string name;             // "" for the root
+  mode_t type = 0;              // S_IFMT, as shown
+  bool stored_as_file = false;  // on disk it is a regular file whatever `type` says
+  bool fresh = false;           // a directory that replaced what is below it
+  bool may_redirect = false;    // its parent says that it may have a redirect
   bool metacopy = false;
-  std::uint64_t holds = 1;       // guarded by its shard's mutex
+  std::uint64_t holds = 1;  // guarded by its shard's mutex
 
   Node node() const noexcept { return Node{id}; }
   FileAt at(FdRef parent_dir) const noexcept { return {parent_dir, name.c_str()}; }
@@ -40,8 +40,8 @@ class Nodes {
 
   const Item& root() const noexcept { return root_; }
   const Item& get(Node held) const;
-  // The item of a name, held once more; made from `like` (its parent, name and properties) when it is not there.
-  // Precondition: the parent is held.
+  // The item of a name, held once more; made from `like` (its parent, name and properties) when it is not
+  // there. Precondition: the parent is held.
   const Item& acquire(Item like);
   void hold(Node node);
   void release(Node node);

@@ -1,5 +1,5 @@
-// A bounded cache: what was not asked for longest goes first. Whoever has a value keeps it alive, also after it
-// left the cache.
+// A bounded cache: what was not asked for longest goes first. Whoever has a value keeps it alive, also after
+// it left the cache.
 #pragma once
 
 #include <array>

@@ -195,7 +195,8 @@ class Builder {
       }
       at = *slot.inode;
       if (!inodes_[at].attr.is_dir())
-        return fail(EINVAL, "memory layer entry '{}': '{}' on the way to it is no directory", path.str(), name);
+        return fail(EINVAL, "memory layer entry '{}': '{}' on the way to it is no directory", path.str(),
+                    name);
     }
     return at;
   }

@@ -86,7 +86,8 @@ Result<OverrideStat> parse_override_stat(std::string_view value) {
   if (!skip(rest, ":")) return fail(EINVAL, "override_stat '{}' goes on after its mode", value);
   for (const auto& [name, type] : kTypes)
     if (rest == name) stat.type = type;
-  if (!stat.type && !parse_device(rest, stat)) return fail(EINVAL, "override_stat '{}' has an unknown type", value);
+  if (!stat.type && !parse_device(rest, stat))
+    return fail(EINVAL, "override_stat '{}' has an unknown type", value);
   return stat;
 }
 

@@ -30,8 +30,8 @@ std::string_view override_xattr(OverrideMode mode) noexcept;
 struct OverrideStat {
   uid_t uid = 0;
   gid_t gid = 0;
-  mode_t permissions = 0;              // 07777
-  std::optional<mode_t> type = {};     // S_IFMT; fuse-overlayfs itself writes none
+  mode_t permissions = 0;           // 07777
+  std::optional<mode_t> type = {};  // S_IFMT; fuse-overlayfs itself writes none
   dev_t rdev = 0;
   bool operator==(const OverrideStat&) const = default;
 };
@@ -44,8 +44,8 @@ std::string format_override_stat(const OverrideStat& stat);
 // sockets that are real speak for themselves.
 void apply(const OverrideStat& stat, Attr& attr) noexcept;
 
-// The name a user sees, for an attribute that containers/storage kept under another one because it may not set
-// the real one: "user.containers.override_security.X" is "security.X".
+// The name a user sees, for an attribute that containers/storage kept under another one because it may not
+// set the real one: "user.containers.override_security.X" is "security.X".
 std::optional<std::string> overridden_xattr(OverrideMode mode, std::string_view on_disk_name);
 
 }  // namespace acetate

@@ -29,7 +29,9 @@ class StackLayer;
 class Parts {
  public:
   explicit Parts(const StackLayer& stack) noexcept : stack_(&stack) {}
-  Parts(Parts&& other) noexcept : stack_(other.stack_), parts_(std::move(other.parts_)) { other.parts_.clear(); }
+  Parts(Parts&& other) noexcept : stack_(other.stack_), parts_(std::move(other.parts_)) {
+    other.parts_.clear();
+  }
   Parts& operator=(Parts&& other) noexcept {
     std::swap(stack_, other.stack_);
     std::swap(parts_, other.parts_);
@@ -56,8 +58,8 @@ class Parts {
 // What stands at one name of the merged tree.
 struct Merged {
   explicit Merged(const StackLayer& stack) : parts(stack) {}
-  Parts parts;  // a directory's contributors; a metacopy's two; else one
-  Attr attr;    // the topmost's, its ino made unique
+  Parts parts;                              // a directory's contributors; a metacopy's two; else one
+  Attr attr;                                // the topmost's, its ino made unique
   std::optional<std::uint64_t> known = {};  // a directory merged before: its id, held; `parts` is empty then
 };
 
@@ -71,8 +73,8 @@ class Table {
   std::span<const Part> parts(std::uint64_t id) const;
   // The id of what was already merged with `top` as its topmost part, held once more; nothing if not there.
   std::optional<std::uint64_t> find(Part top);
-  // The same, putting `parts` there if it was not. Whichever comes first stays; `parts` gives its holds up only
-  // when it is the one that stays.
+  // The same, putting `parts` there if it was not. Whichever comes first stays; `parts` gives its holds up
+  // only when it is the one that stays.
   std::uint64_t intern(Parts& parts);
   void hold(std::uint64_t id) noexcept;
   // What the last release of an entry leaves to be released in the layers.
@@ -85,7 +87,8 @@ class Table {
   };
   struct HashPart {
     std::size_t operator()(const Part& part) const noexcept {
-      return std::hash<std::uint64_t>()(static_cast<std::uint64_t>(part.node) * 0x9e3779b97f4a7c15U + part.layer);
+      return std::hash<std::uint64_t>()(static_cast<std::uint64_t>(part.node) * 0x9e3779b97f4a7c15U +
+                                        part.layer);
     }
   };
 
@@ -145,10 +148,11 @@ class StackLayer final : public Layer {
   // --- listing (stack_list.cc)
   // Passes one layer's entry on as the stack's, if it is one; false when `each` wants no more.
   Result<bool> tell(Part dir, const DirEntry& entry, const std::function<bool(const DirEntry&)>& each) const;
-  Result<void> list_merged(std::span<const Part> dirs, const std::function<bool(const DirEntry&)>& each) const;
+  Result<void> list_merged(std::span<const Part> dirs,
+                           const std::function<bool(const DirEntry&)>& each) const;
 
   std::vector<LayerPtr> layers_;
-  std::vector<std::uint32_t> group_;  // of each layer: those with one number have their inode numbers in common
+  std::vector<std::uint32_t> group_;  // of each layer: those with one number share their inode numbers
   std::vector<bool> root_is_opaque_;
   dev_t device_ = 0;
   bool one_group_ = true;

@@ -7,7 +7,8 @@
 
 namespace acetate::stack {
 
-Result<bool> StackLayer::tell(Part dir, const DirEntry& entry, const std::function<bool(const DirEntry&)>& each) const {
+Result<bool> StackLayer::tell(Part dir, const DirEntry& entry,
+                              const std::function<bool(const DirEntry&)>& each) const {
   if (entry.marker == Marker::whiteout) return true;
   DirEntry told = entry;
   told.marker = Marker::none;

@@ -1,5 +1,6 @@
 // What stands at a name, when many layers have a say: one loop with named stops, and the two ways by which an
-// entry points into the layers below its own (a hard link to a file of theirs, the kernel overlay's redirect).
+// entry points into the layers below its own (a hard link to a file of theirs, the kernel overlay's
+// redirect).
 #include "base/log.h"
 #include "layers/stack_layer.h"
 
@@ -48,8 +49,8 @@ Result<Merged> StackLayer::find(std::span<const Part> dirs, std::string_view nam
       return merged;
     }
 
-    // A directory below one that starts afresh does not show. Asked only now, because a layer may have to go to
-    // the disk to know, and most directories have nothing below them.
+    // A directory below one that starts afresh does not show. Asked only now, because a layer may have to go
+    // to the disk to know, and most directories have nothing below them.
     if (!merged.parts.empty()) {
       const Part above = merged.parts.all().back();
       if (TRY(layer(above).is_opaque(above.node))) break;
@@ -77,7 +78,8 @@ Result<std::optional<StackLayer::Below>> StackLayer::redirected(Part part, int& 
   if (part.layer + 1 >= layers_.size()) return std::optional<Below>();
   auto target = TRY(layer(part).redirect(part.node));
   if (!target) return std::optional<Below>();
-  if (++redirects > kMostRedirects) return fail(ELOOP, "more than {} overlay redirects, one after another", kMostRedirects);
+  if (++redirects > kMostRedirects)
+    return fail(ELOOP, "more than {} overlay redirects, one after another", kMostRedirects);
 
   Below below{.name = {}, .is_sibling = !target->starts_with('/'), .dirs = Parts(*this)};
   if (below.is_sibling) {

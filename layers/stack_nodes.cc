@@ -1,4 +1,5 @@
-// Nodes of a stack: how they are written, the table of merged ones, and inode numbers that no two layers share.
+// Nodes of a stack: how they are written, the table of merged ones, and inode numbers that no two layers
+// share.
 #include "layers/stack_layer.h"
 
 namespace acetate::stack {

@@ -12,7 +12,8 @@ namespace acetate {
 namespace {
 
 bool same(const std::vector<Xattr>& left, const std::vector<Xattr>& right) {
-  return left.size() == right.size() && std::is_permutation(left.begin(), left.end(), right.begin(), [](const Xattr& a, const Xattr& b) {
+  return left.size() == right.size() &&
+         std::is_permutation(left.begin(), left.end(), right.begin(), [](const Xattr& a, const Xattr& b) {
            return a.name == b.name && a.value == b.value;
          });
 }
@@ -27,7 +28,8 @@ class UpperReader {
  private:
   // A directory being walked. A stack of these and no recursion: trees may be deeper than our own stack.
   struct Frame {
-    const Layer* view;  // where its entries are read: the upper, or the merge where a redirect led into the lower
+    const Layer*
+        view;  // where its entries are read: the upper, or the merge where a redirect led into the lower
     HeldNode node;
     RelPath path;
     std::optional<HeldNode> below = {};  // the lower's directory, if what is in it shows here
@@ -39,7 +41,8 @@ class UpperReader {
   Result<void> enter(Frame dir);
   Result<void> remove(const Frame& dir, const std::string& name);
   Result<void> add(const Frame& dir, const std::string& name);
-  Result<void> add_dir(const Layer& view, HeldNode node, Entry entry, RelPath path, std::optional<Entry> below);
+  Result<void> add_dir(const Layer& view, HeldNode node, Entry entry, RelPath path,
+                       std::optional<Entry> below);
   Result<void> add_leaf(const Layer& view, Node node, const Attr& attr, const RelPath& path);
   Result<const Layer*> merge();
 
@@ -106,7 +109,8 @@ Result<std::optional<Entry>> UpperReader::below(const Frame& dir, std::string_vi
   auto found = lower_->lookup(dir.below->get(), name);
   if (!found) {
     if (found.error().is(ENOENT)) return std::optional<Entry>();
-    return std::move(found).error().within(fmt::format("looking for '/{}' in the lower layers", dir.path.child(name).str()));
+    return std::move(found).error().within(
+        fmt::format("looking for '/{}' in the lower layers", dir.path.child(name).str()));
   }
   if (found->marker == Marker::whiteout) return std::optional<Entry>();
   return std::optional<Entry>(*found);
@@ -124,7 +128,8 @@ Result<void> UpperReader::remove(const Frame& dir, const std::string& name) {
 Result<void> UpperReader::add(const Frame& dir, const std::string& name) {
   const RelPath path = dir.path.child(name);
   const Layer* view = dir.view;
-  Entry entry = TRY_WITHIN(view->lookup(dir.node.get(), name), "reading '/{}' of the upper directory", path.str());
+  Entry entry =
+      TRY_WITHIN(view->lookup(dir.node.get(), name), "reading '/{}' of the upper directory", path.str());
   HeldNode node(*view, entry.node);
 
   // Its bytes are in the lower, or its entries are: only the merge of both shows them.

@@ -106,8 +106,10 @@ std::optional<std::string> stored_xattr(std::string_view visible_name) {
 
 Result<WriteDialect> probe_write_dialect(FdRef work) {
   WriteDialect dialect;
-  dialect.device_whiteout = TRY_WITHIN(device_whiteouts_work(work), "trying a whiteout in the work directory");
-  dialect.xattr_prefix = TRY_WITHIN(working_xattr_prefix(work), "trying extended attributes in the work directory");
+  dialect.device_whiteout =
+      TRY_WITHIN(device_whiteouts_work(work), "trying a whiteout in the work directory");
+  dialect.xattr_prefix =
+      TRY_WITHIN(working_xattr_prefix(work), "trying extended attributes in the work directory");
   return dialect;
 }
 
@@ -124,7 +126,8 @@ Result<void> put_whiteout(FileAt at, const WriteDialect& dialect) {
 }
 
 Result<void> put_opaque(FdRef dir, const WriteDialect& dialect) {
-  if (!dialect.xattr_prefix.empty()) return sys::set_xattr(dir, (dialect.xattr_prefix + "opaque").c_str(), "y");
+  if (!dialect.xattr_prefix.empty())
+    return sys::set_xattr(dir, (dialect.xattr_prefix + "opaque").c_str(), "y");
   const sys::ProcFdPath path(dir);
   const std::string file = std::string(path.c_str()) + "/" + std::string(kOpaqueFile);
   TRY(sys::open(file, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));

@@ -102,7 +102,8 @@ TEST(DirLayer, ReadsFileWhiteoutsAndHidesTheirSpellings) {
   top.write(".wh..wh.plnk", "");
   auto layer = layer_of(top);
 
-  EXPECT_EQ(tree_of(*layer), (Tree{{"gone", "whiteout"}, {"new", "file top"}, {"d", "dir"}, {"d/fresh", "file "}}));
+  EXPECT_EQ(tree_of(*layer),
+            (Tree{{"gone", "whiteout"}, {"new", "file top"}, {"d", "dir"}, {"d/fresh", "file "}}));
   EXPECT_TRUE(layer->lookup(layer->root(), ".wh.gone").error().is(ENOENT));
   EXPECT_EQ(tree_of(*stack_of({layer, layer_of(bottom)})),
             (Tree{{"new", "file top"}, {"d", "dir"}, {"d/fresh", "file "}, {"kept", "file bottom"}}));
@@ -124,7 +125,8 @@ TEST(DirLayer, ReadsDeviceWhiteouts) {
   bottom.write("d/gone", "");
   top.mkdir("d");
   for (const char* name : {"gone", "d/gone"})
-    if (::mknod((top / name).c_str(), S_IFCHR, makedev(0, 0)) != 0) GTEST_SKIP() << "no device whiteouts here";
+    if (::mknod((top / name).c_str(), S_IFCHR, makedev(0, 0)) != 0)
+      GTEST_SKIP() << "no device whiteouts here";
 
   EXPECT_EQ(tree_of(*stack_of({layer_of(top), layer_of(bottom)})), (Tree{{"d", "dir"}}));
 }
@@ -154,8 +156,9 @@ TEST(DirLayer, ReadsAttributeWhiteoutsWhereTheDirectorySaysSo) {
   SET_XATTR_OR_SKIP(top, "d/gone", "user.overlay.whiteout", "");
   SET_XATTR_OR_SKIP(top, "e/f", "user.overlay.whiteout", "");
 
-  EXPECT_EQ(tree_of(*stack_of({layer_of(top), layer_of(bottom)})),
-            (Tree{{"d", "dir"}, {"d/empty", "file "}, {"d/kept", "file bottom"}, {"e", "dir"}, {"e/f", "file "}}));
+  EXPECT_EQ(
+      tree_of(*stack_of({layer_of(top), layer_of(bottom)})),
+      (Tree{{"d", "dir"}, {"d/empty", "file "}, {"d/kept", "file bottom"}, {"e", "dir"}, {"e/f", "file "}}));
 }
 
 TEST(DirLayer, FollowsTheKernelsRedirects) {
@@ -228,7 +231,8 @@ TEST(DirLayer, HonoursOverrideStat) {
   ASSERT_TRUE(set_xattr(dir, "d", "user.containers.override_security.x", "cap"));
   auto layer = layer_of(dir);
 
-  EXPECT_EQ(tree_of(*layer), (Tree{{"d", "dir"}, {"link", "link target"}, {"null", "char 1:3"}, {"suid", "file x"}}));
+  EXPECT_EQ(tree_of(*layer),
+            (Tree{{"d", "dir"}, {"link", "link target"}, {"null", "char 1:3"}, {"suid", "file x"}}));
   EXPECT_EQ(at(*layer, "suid")->attr.mode, mode_t{S_IFREG | 04755});
   EXPECT_EQ(at(*layer, "suid")->attr.uid, 7U);
   EXPECT_EQ(at(*layer, "d")->attr.mode, mode_t{S_IFDIR | 01777});
@@ -336,7 +340,8 @@ TEST(DirLayer, GivesDescriptorsBackWhenThereAreNoneLeft) {
   for (int i = 0; i < 40; ++i) dir.write(fmt::format("d{}/s/f", i), "x");
   auto layer = layer_of(dir);
   // Held directories keep their descriptors, as far as the cache reaches.
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(layer->lookup(at(*layer, fmt::format("d{}/s", i))->node, "none").error().is(ENOENT));
+  for (int i = 0; i < 40; ++i)
+    ASSERT_TRUE(layer->lookup(at(*layer, fmt::format("d{}/s", i))->node, "none").error().is(ENOENT));
   // No more descriptors than are open now.
   std::vector<Fd> taken;
   for (;;) {

@@ -26,7 +26,8 @@ TEST(MemoryLayer, LetsLaterEntriesWin) {
                                    memory_file("x", "new"), memory_dir("gone"), memory_file("gone/f", ""),
                                    memory_file("gone", "a file now")});
 
-  EXPECT_EQ(tree_of(*layer), (Tree{{"d", "dir"}, {"d/f", "file 1"}, {"x", "file new"}, {"gone", "file a file now"}}));
+  EXPECT_EQ(tree_of(*layer),
+            (Tree{{"d", "dir"}, {"d/f", "file 1"}, {"x", "file new"}, {"gone", "file a file now"}}));
   EXPECT_EQ(at(*layer, "d").attr.mode & 07777, 0700U);
 }
 

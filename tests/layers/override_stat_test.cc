@@ -17,14 +17,14 @@ TEST(OverrideStat, ReadsWhatFuseOverlayfsAndContainersStorageWrite) {
 }
 
 TEST(OverrideStat, RefusesWhatIsNotOne) {
-  for (const char* bad : {"", "0", "0:0", "0:0:", "0:0:9", "a:0:644", "0:0:644:", "0:0:644:cat", "0:0:644:char-1",
-                          "0:0:644:char-1-2x", "-1:0:644", "99999999999:0:644", "0:0:644 "})
+  for (const char* bad : {"", "0", "0:0", "0:0:", "0:0:9", "a:0:644", "0:0:644:", "0:0:644:cat",
+                          "0:0:644:char-1", "0:0:644:char-1-2x", "-1:0:644", "99999999999:0:644", "0:0:644 "})
     EXPECT_TRUE(parse_override_stat(bad).error().is(EINVAL)) << bad;
 }
 
 TEST(OverrideStat, WritesWhatItReads) {
-  for (const char* text : {"0:0:0755", "1:2:4755:file", "0:0:0777:symlink", "5:6:0600:char-1-3", "5:6:0600:block-8-0",
-                           "0:0:0755:dir", "0:0:0644:pipe", "0:0:0644:socket"})
+  for (const char* text : {"0:0:0755", "1:2:4755:file", "0:0:0777:symlink", "5:6:0600:char-1-3",
+                           "5:6:0600:block-8-0", "0:0:0755:dir", "0:0:0644:pipe", "0:0:0644:socket"})
     EXPECT_EQ(format_override_stat(*parse_override_stat(text)), text);
 }
 

@@ -38,7 +38,8 @@ TEST(Stack, OfNoLayersIsAnEmptyRoot) {
 }
 
 TEST(Stack, OfOneLayerAppliesItsMarkers) {
-  auto one = stack({memory({memory_whiteout("w"), opaque("d"), memory_file("d/f", "1"), external("x", "gone")})});
+  auto one =
+      stack({memory({memory_whiteout("w"), opaque("d"), memory_file("d/f", "1"), external("x", "gone")})});
 
   EXPECT_EQ(tree_of(*one), (Tree{{"d", "dir"}, {"d/f", "file 1"}}));
   EXPECT_TRUE(at(*one, "w").error().is(ENOENT));
@@ -47,9 +48,10 @@ TEST(Stack, OfOneLayerAppliesItsMarkers) {
 }
 
 TEST(Stack, MergesDirectoriesAndShowsTheTopmostOfEachName) {
-  auto merged = stack({memory({memory_file("d/a", "top"), memory_dir("d", 0700)}),
-                       memory({memory_file("d/a", "middle"), memory_file("d/b", "middle")}),
-                       memory({memory_file("d/b", "bottom"), memory_file("d/c", "bottom"), memory_file("e", "")})});
+  auto merged =
+      stack({memory({memory_file("d/a", "top"), memory_dir("d", 0700)}),
+             memory({memory_file("d/a", "middle"), memory_file("d/b", "middle")}),
+             memory({memory_file("d/b", "bottom"), memory_file("d/c", "bottom"), memory_file("e", "")})});
 
   EXPECT_EQ(tree_of(*merged), (Tree{{"d", "dir"},
                                     {"d/a", "file top"},
@@ -80,7 +82,8 @@ TEST(Stack, StopsAtAnOpaqueDirectoryAlsoBelowTheTop) {
 TEST(Stack, TreatsADirectoryWithAWhiteoutOfItsNameAsANewOne) {
   auto top = memory({memory_whiteout("d"), memory_file("d/new", "")});
 
-  EXPECT_EQ(tree_of(*stack({top, memory({memory_file("d/old", "")})})), (Tree{{"d", "dir"}, {"d/new", "file "}}));
+  EXPECT_EQ(tree_of(*stack({top, memory({memory_file("d/old", "")})})),
+            (Tree{{"d", "dir"}, {"d/new", "file "}}));
 }
 
 TEST(Stack, HonoursAnOpaqueRoot) {
@@ -132,7 +135,8 @@ TEST(Stack, ResolvesHardLinksInTheLayersBelow) {
 }
 
 TEST(Stack, LetsALinkToNothingHideWhatIsBelowIt) {
-  auto all = stack({memory({external("f", "nowhere"), external("d", "e")}), memory({memory_file("f", ""), memory_file("d/x", ""), memory_dir("e")})});
+  auto all = stack({memory({external("f", "nowhere"), external("d", "e")}),
+                    memory({memory_file("f", ""), memory_file("d/x", ""), memory_dir("e")})});
 
   EXPECT_EQ(tree_of(*all), (Tree{{"e", "dir"}}));
   EXPECT_TRUE(at(*all, "f").error().is(ENOENT));
@@ -154,17 +158,20 @@ TEST(Stack, KeepsInodeNumbersWhenALayerIsPutOnTop) {
 }
 
 TEST(Stack, EndsAnInnerStacksWhiteoutsInIt) {
-  auto inner = stack({memory({memory_whiteout("f"), memory_file("d/1", "")}), memory({memory_file("f", ""), memory_file("d/2", "")})});
+  auto inner = stack({memory({memory_whiteout("f"), memory_file("d/1", "")}),
+                      memory({memory_file("f", ""), memory_file("d/2", "")})});
   auto outer = stack({inner, memory({memory_file("f", "outer"), memory_file("d/3", "")})});
 
-  EXPECT_EQ(tree_of(*outer), (Tree{{"f", "file outer"}, {"d", "dir"}, {"d/1", "file "}, {"d/2", "file "}, {"d/3", "file "}}));
+  EXPECT_EQ(tree_of(*outer),
+            (Tree{{"f", "file outer"}, {"d", "dir"}, {"d/1", "file "}, {"d/2", "file "}, {"d/3", "file "}}));
 }
 
 TEST(Stack, HasRoomForFiveHundredLayers) {
   std::vector<LayerPtr> layers;
   Tree expected{{"d", "dir"}};
   for (int i = 0; i < 500; ++i) {
-    layers.push_back(memory({memory_file(fmt::format("d/{:03}", i), std::to_string(i)), memory_whiteout(fmt::format("d/{:03}", i + 1))}));
+    layers.push_back(memory({memory_file(fmt::format("d/{:03}", i), std::to_string(i)),
+                             memory_whiteout(fmt::format("d/{:03}", i + 1))}));
     if (i == 0) expected["d/000"] = "file 0";
   }
 
@@ -220,7 +227,8 @@ TEST(Stack, GivesEveryNodeBack) {
 }
 
 TEST(Stack, NeverReusesTheNodeOfAMergedDirectory) {
-  auto all = stack({memory({memory_file("d/1", ""), memory_file("e/1", "")}), memory({memory_file("d/2", ""), memory_file("e/2", "")})});
+  auto all = stack({memory({memory_file("d/1", ""), memory_file("e/1", "")}),
+                    memory({memory_file("d/2", ""), memory_file("e/2", "")})});
 
   auto first = *at(*all, "d");
   all->release(first.node);
@@ -258,7 +266,9 @@ TEST(Stack, SurvivesThreadsThatTakeAndGiveTheSameDirectory) {
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
       for (int i = 0; i < 4000; ++i)
-        if (text_of(*all, fmt::format("d{}/s/{}", i % 16, i % 2 != 0 ? "u" : "l")) != (i % 2 != 0 ? "u" : "l")) ++wrong;
+        if (text_of(*all, fmt::format("d{}/s/{}", i % 16, i % 2 != 0 ? "u" : "l")) !=
+            (i % 2 != 0 ? "u" : "l"))
+          ++wrong;
     });
   for (std::thread& thread : threads) thread.join();
 

@@ -34,15 +34,18 @@ std::string line_of(const DeltaOp& op, const FileView* content) {
 using Lines = std::vector<std::string>;
 Lines delta_of(LayerPtr upper, const Layer* lower) {
   Lines lines;
-  auto done = read_upper(std::move(upper), lower, [&](const DeltaOp& op, const FileView* content) -> Result<void> {
-    EXPECT_EQ(content != nullptr, op.kind == DeltaOp::Kind::replace && op.attr.is_regular());
-    lines.push_back(line_of(op, content));
-    return {};
-  });
+  auto done =
+      read_upper(std::move(upper), lower, [&](const DeltaOp& op, const FileView* content) -> Result<void> {
+        EXPECT_EQ(content != nullptr, op.kind == DeltaOp::Kind::replace && op.attr.is_regular());
+        lines.push_back(line_of(op, content));
+        return {};
+      });
   EXPECT_TRUE(done) << done.error().message();
   return lines;
 }
-Lines delta_of(const TempDir& upper, const Layer* lower) { return delta_of(*open_dir_layer(upper.open()), lower); }
+Lines delta_of(const TempDir& upper, const Layer* lower) {
+  return delta_of(*open_dir_layer(upper.open()), lower);
+}
 
 bool set_xattr(const TempDir& dir, std::string_view name, const char* xattr, std::string_view value) {
   const Fd fd = *sys::open(dir / name, O_PATH | O_NOFOLLOW);
@@ -89,10 +92,11 @@ TEST(ReadUpper, TellsDirectoriesThatOnlyHoldFromThoseThatChanged) {
   upper.mkdir("opt", 0700);
   upper.mkdir("fresh");
   upper.mkdir("was-file");
-  auto lower = lower_of(upper, {memory_dir("etc"), memory_file("etc/old", ""), memory_dir("opt", 0755), memory_file("was-file", "")});
+  auto lower = lower_of(upper, {memory_dir("etc"), memory_file("etc/old", ""), memory_dir("opt", 0755),
+                                memory_file("was-file", "")});
 
-  EXPECT_EQ(delta_of(upper, lower.get()), (Lines{"implicit /", "implicit /etc", "replace /etc/new 'x'", "mkdir /fresh",
-                                                 "metadata /opt", "mkdir /was-file"}));
+  EXPECT_EQ(delta_of(upper, lower.get()), (Lines{"implicit /", "implicit /etc", "replace /etc/new 'x'",
+                                                 "mkdir /fresh", "metadata /opt", "mkdir /was-file"}));
 }
 
 TEST(ReadUpper, SeesAChangedAttributeOfADirectory) {
@@ -116,7 +120,8 @@ TEST_P(WhiteoutDialect, TellsRemovalsFirstAndOnlyOfWhatWasThere) {
     if (dialect == "file") {
       upper.write("d/.wh." + name, "");
     } else if (dialect == "device") {
-      if (::mknod((upper / ("d/" + name)).c_str(), S_IFCHR, makedev(0, 0)) != 0) GTEST_SKIP() << "no device whiteouts";
+      if (::mknod((upper / ("d/" + name)).c_str(), S_IFCHR, makedev(0, 0)) != 0)
+        GTEST_SKIP() << "no device whiteouts";
     } else {
       upper.write("d/" + name, "");
       SET_XATTR_OR_SKIP(upper, "d/" + name, "user.overlay.whiteout", "");
@@ -124,7 +129,8 @@ TEST_P(WhiteoutDialect, TellsRemovalsFirstAndOnlyOfWhatWasThere) {
   }
   auto lower = lower_of(upper, {memory_dir("d"), memory_file("d/zz/deep", ""), memory_file("d/stays", "")});
 
-  EXPECT_EQ(delta_of(upper, lower.get()), (Lines{"implicit /", "implicit /d", "remove /d/zz", "replace /d/new 'x'"}));
+  EXPECT_EQ(delta_of(upper, lower.get()),
+            (Lines{"implicit /", "implicit /d", "remove /d/zz", "replace /d/new 'x'"}));
   EXPECT_EQ(delta_of(upper, nullptr),
             (Lines{"mkdir /", "mkdir /d", "remove /d/never", "remove /d/zz", "replace /d/new 'x'"}));
 }
@@ -151,7 +157,8 @@ TEST_P(OpaqueDialect, TellsThatADirectoryStartsAfresh) {
   auto lower = lower_of(upper, {memory_file("d/sub/old", "")});
 
   EXPECT_EQ(delta_of(upper, lower.get()),
-            (Lines{"implicit /", "opaque /d", "mkdir /d/sub", "replace /d/sub/new 'x'", "mkdir /e", "replace /e/new 'x'"}));
+            (Lines{"implicit /", "opaque /d", "mkdir /d/sub", "replace /d/sub/new 'x'", "mkdir /e",
+                   "replace /e/new 'x'"}));
 }
 
 INSTANTIATE_TEST_SUITE_P(ReadUpper, OpaqueDialect,
@@ -169,8 +176,8 @@ TEST(ReadUpper, TellsTheOtherNamesOfAFile) {
   ASSERT_EQ(::link((upper / "b/first").c_str(), (upper / "b/second").c_str()), 0);
   ASSERT_EQ(::link((upper / "b/first").c_str(), (upper / "c").c_str()), 0);
 
-  EXPECT_EQ(delta_of(upper, nullptr), (Lines{"mkdir /", "mkdir /b", "replace /b/first 'x'", "link /b/second = /b/first",
-                                             "link /c = /b/first"}));
+  EXPECT_EQ(delta_of(upper, nullptr), (Lines{"mkdir /", "mkdir /b", "replace /b/first 'x'",
+                                             "link /b/second = /b/first", "link /c = /b/first"}));
 }
 
 TEST(ReadUpper, ReadsOverrideStatInsteadOfWhatIsStored) {
@@ -198,7 +205,8 @@ TEST(ReadUpper, ExpandsWhatTheKernelRedirected) {
   SET_XATTR_OR_SKIP(upper, "", "trusted.overlay.impure", "y");
   SET_XATTR_OR_SKIP(upper, "new", "trusted.overlay.redirect", "old");
   SET_XATTR_OR_SKIP(upper, "meta", "trusted.overlay.metacopy", "");
-  auto lower = lower_of(upper, {memory_file("old/was/f", "moved"), memory_file("meta", "bytes"), memory_file("new/hidden", "")});
+  auto lower = lower_of(upper, {memory_file("old/was/f", "moved"), memory_file("meta", "bytes"),
+                                memory_file("new/hidden", "")});
 
   EXPECT_EQ(delta_of(upper, lower.get()),
             (Lines{"implicit /", "remove /old", "replace /meta 'bytes'", "opaque /new",
@@ -211,7 +219,8 @@ TEST(ReadUpper, ReadsAnyLayerAndResolvesItsLinksIntoTheLower) {
   auto upper = *make_memory_layer({link, memory_whiteout("gone"), memory_file("new", "n")});
   auto lower = *make_memory_layer({memory_file("kept", "bytes"), memory_file("gone", "")});
 
-  EXPECT_EQ(delta_of(upper, lower.get()), (Lines{"implicit /", "remove /gone", "replace /l 'bytes'", "replace /new 'n'"}));
+  EXPECT_EQ(delta_of(upper, lower.get()),
+            (Lines{"implicit /", "remove /gone", "replace /l 'bytes'", "replace /new 'n'"}));
 }
 
 TEST(ReadUpper, StopsWithWhatTheSinkSays) {

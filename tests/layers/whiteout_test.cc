@@ -43,7 +43,8 @@ TEST(DecodeName, TellsTheFourKinds) {
   EXPECT_EQ(decode_name(".wh..hidden").hides, ".hidden");
   EXPECT_EQ(decode_name(".wh..wh..opq").kind, Kind::opaque);
   EXPECT_EQ(decode_name(".wh..wh.plnk").kind, Kind::bookkeeping);
-  for (const char* none : {".wh.", ".wh..", ".wh..."}) EXPECT_EQ(decode_name(none).kind, Kind::bookkeeping) << none;
+  for (const char* none : {".wh.", ".wh..", ".wh..."})
+    EXPECT_EQ(decode_name(none).kind, Kind::bookkeeping) << none;
 }
 
 TEST(PrivateXattr, HidesOursAndTheKernelsAndUnescapesTheNested) {
