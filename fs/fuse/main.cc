@@ -1,0 +1,196 @@
+// fuse-overlay: options -> layers -> overlay -> session.
+//
+// The order matters to callers: everything that can fail is done first, then the mount is made, and only then does the
+// program go to the background, so that whoever started it may use the mountpoint as soon as it returns.
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "base/log.h"
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+#include "base/sys/process.h"
+#include "base/sys/userns.h"
+#include "fs/fuse/fuse.h"
+#include "fs/fuse/notify.h"
+#include "fs/fuse/options.h"
+#include "fs/fuse/session.h"
+#include "fs/overlap.h"
+#include "fs/overlay.h"
+#include "layers/layer_spec.h"
+#include "layers/stack.h"
+
+namespace acetate::fs {
+
+namespace {
+
+// As fuse-overlayfs says it: podman shows it word for word.
+void print_version(const std::string& name) {
+  fmt::print("{}: version {}\nFUSE library version {}\n", name, ACETATE_VERSION, fuse_pkgversion());
+  std::fflush(stdout);      // what follows is partly printed by fusermount3 itself
+  fuse_lowlevel_version();  // the kernel interface's version, and fusermount3's
+}
+
+// As many descriptors as we may have; being refused more is no reason to stop.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void set_log_level() {
+  const char* level = ::getenv("ACETATE_LOG");
+  if (level == nullptr) return;
+  if (std::string_view(level) == "info") log::set_level(log::Level::info);
+  if (std::string_view(level) == "debug") log::set_level(log::Level::debug);
+}
+
+// True without CAP_FSETID in the first user namespace: as a plain user, and as root of another namespace.
+bool is_unprivileged() {
+  if (::geteuid() != 0) return true;
+  auto map = sys::current_uid_map();
+  return !map || map->size() != 1 || (*map)[0].count != 0xffffffffU;
+}
+
+Result<LayerPtr> open_lowers(const Options& options, std::vector<std::string>& directories) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<LayerPtr> layers;
+  for (const std::string& element : options.lowers) {
+    const auto begin = Clock::now();
+    const LayerSpec spec = TRY(parse_layer_spec(element));
+    OpenedLayer opened = TRY_WITHIN(open_layer(spec, default_index_dir()), "cannot read lower layer {}", element);
+    if (opened.is_tar) {
+      const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+      log::info("layer {}: {} entries, {} bytes ({} uncompressed), index {} in {:.1f} ms", spec.path, opened.entries,
+                opened.compressed_size, opened.uncompressed_size, opened.index_was_cached ? "cached, opened" : "made",
+                static_cast<double>(spent.count()) / 1000);
+    } else {
+      directories.push_back(spec.path);
+    }
+    layers.push_back(std::move(opened.layer));
+  }
+  return make_stack(std::move(layers));
+}
+
+Result<std::optional<Fd>> open_directory(const char* role, const std::optional<std::string>& path) {
+  if (!path) return std::optional<Fd>();
+  return std::optional<Fd>(TRY_WITHIN(sys::open(*path, O_PATH | O_DIRECTORY), "cannot read {} {}", role, *path));
+}
+
+// SIGUSR1 prints counters. A thread of its own waits for it, so that nothing runs in a signal handler.
+class CounterPrinter {
+ public:
+  explicit CounterPrinter(const Overlay& overlay) {
+    thread_ = std::thread([&overlay] {
+      sigset_t wanted = signals();
+      for (int number = 0; ::sigwait(&wanted, &number) == 0 && number == SIGUSR1;) {
+        const OverlayStats stats = overlay.stats();
+        const std::string text = fmt::format("# INODES: {}\n# HANDLES: {}\n# COPY-UPS: {} ({} bytes)\n", stats.inodes,
+                                             stats.handles, stats.copy_ups, stats.copied_bytes);
+        (void)sys::write_full(FdRef{STDERR_FILENO}, text);
+      }
+    });
+  }
+  CounterPrinter(const CounterPrinter&) = delete;
+  CounterPrinter& operator=(const CounterPrinter&) = delete;
+  ~CounterPrinter() {
+    ::pthread_kill(thread_.native_handle(), SIGUSR2);
+    thread_.join();
+  }
+  // Blocked in every thread: called before any other is started.
+  static void block() {
+    const sigset_t wanted = signals();
+    ::pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
+  }
+
+ private:
+  static sigset_t signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    return set;
+  }
+  std::thread thread_;
+};
+
+Result<int> serve(const Options& options) {
+  std::vector<std::string> directories;
+  LayerPtr lower = TRY(open_lowers(options, directories));
+  std::optional<Fd> upper = TRY(open_directory("upper dir", options.upper));
+  std::optional<Fd> work = TRY(open_directory("workdir", options.work));
+  TRY(check_places({.lowers = std::move(directories),
+                    .upper = options.upper,
+                    .work = options.work,
+                    .mountpoint = options.mountpoint}));
+  auto overlay = TRY(Overlay::open(
+      std::move(lower), std::move(upper), std::move(work),
+      OverlayOptions{.durable = options.durable,
+                     .xattrs = options.xattrs,
+                     .force_file_whiteouts = ::getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nullptr}));
+  ::umask(0);
+  CounterPrinter::block();
+  Session session = TRY(Session::mount(*overlay, options.mountpoint,
+                                       SessionOptions{.name = options.name,
+                                                      .fsname = options.fsname,
+                                                      .timeout = options.timeout,
+                                                      .durable = options.durable,
+                                                      .xattrs = options.xattrs,
+                                                      .acl = options.acl,
+                                                      .writeback = options.writeback,
+                                                      .debug = options.debug,
+                                                      .unprivileged = is_unprivileged(),
+                                                      .mount_options = options.mount_options}));
+  if (fuse_daemonize(options.foreground ? 1 : 0) != 0) return Error(errno).within("going to the background");
+  TRY(notify_ready());
+  const CounterPrinter printer(*overlay);
+  return session.serve();
+}
+
+int run(std::span<const std::string> argv) {
+  if (auto faults = sys::install_faults_from_environment(); !faults) {
+    log::error("{}", faults.error().message());
+    return 1;
+  }
+  auto options = parse_options(argv, ::geteuid() == 0);
+  if (!options) {
+    const std::string& called = argv[0];
+    log::set_program(called.substr(called.rfind('/') + 1));
+    log::error("{}", options.error().message());
+    return 1;
+  }
+  log::set_program(options->name);
+  set_log_level();
+  if (options->help) {
+    fmt::print("{}", usage(options->name));
+    return 0;
+  }
+  if (options->version) {
+    print_version(options->name);
+    return 0;
+  }
+  for (const std::string& ignored : options->ignored) fmt::print(stderr, "unknown argument ignored: {}\n", ignored);
+  raise_descriptor_limit();
+  ::signal(SIGPIPE, SIG_IGN);
+  auto ended = serve(*options);
+  if (!ended) {
+    log::error("{}", ended.error().message());
+    return 1;
+  }
+  // A signal ended it: the mount is gone as it should, but callers know fuse-overlayfs to say 1.
+  return *ended == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace acetate::fs
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv, argv + argc);
+  return acetate::fs::run(words);
+}

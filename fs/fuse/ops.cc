@@ -1,0 +1,88 @@
+#include "fs/fuse/ops.h"
+
+namespace acetate::fs {
+
+namespace {
+
+void init(void* user, fuse_conn_info* connection) { negotiate(*static_cast<Served*>(user), connection); }
+
+void destroy(void* user) {
+  auto& context = *static_cast<Served*>(user);
+  if (auto synced = context.overlay.sync(); !synced)
+    log::error("what was written could not be synced: {}", synced.error().message());
+}
+
+void statfs(fuse_req_t req, fuse_ino_t) {
+  serve(
+      req, [&] { return served(req).overlay.statfs(); },
+      [&](const SpaceInfo& space) {
+        struct statvfs out {};
+        out.f_bsize = out.f_frsize = space.block_size;
+        out.f_blocks = space.blocks;
+        out.f_bfree = space.blocks_free;
+        out.f_bavail = space.blocks_available;
+        out.f_files = space.files;
+        out.f_ffree = out.f_favail = space.files_free;
+        out.f_namemax = space.name_max;
+        fuse_reply_statfs(req, &out);
+      });
+}
+
+}  // namespace
+
+Caller caller_of(fuse_req_t req) noexcept {
+  const fuse_ctx* context = fuse_req_ctx(req);
+  return Caller{.uid = context->uid, .gid = context->gid, .pid = context->pid, .umask = context->umask};
+}
+
+void negotiate(Served& context, fuse_conn_info* connection) {
+  auto want = [&](auto flag, bool wanted) {
+    if (wanted && (connection->capable & flag) != 0) {
+      connection->want |= flag;
+    } else {
+      connection->want &= ~flag;
+    }
+  };
+  want(FUSE_CAP_DONT_MASK, true);  // the umask is ours to apply: a default ACL takes its place
+  want(FUSE_CAP_PARALLEL_DIROPS, true);
+  want(FUSE_CAP_CACHE_SYMLINKS, context.keep_cache);
+  want(FUSE_CAP_READDIRPLUS, true);
+  want(FUSE_CAP_READDIRPLUS_AUTO, false);  // walks that stat everything (tar, commit) are what callers do
+  want(FUSE_CAP_ATOMIC_O_TRUNC, true);     // so that a truncating open copies nothing up
+  want(FUSE_CAP_POSIX_ACL, context.acl && context.xattrs);
+  want(FUSE_CAP_WRITEBACK_CACHE, context.writeback);
+  // Nobody but this mount changes the files: the kernel need not compare mtimes at each open.
+  want(FUSE_CAP_AUTO_INVAL_DATA, !context.keep_cache);
+#ifdef FUSE_CAP_EXPLICIT_INVAL_DATA
+  want(FUSE_CAP_EXPLICIT_INVAL_DATA, context.keep_cache);
+#endif
+  // Measured: copying a reply beats splicing it.
+  want(FUSE_CAP_SPLICE_READ, false);
+  want(FUSE_CAP_SPLICE_WRITE, false);
+  want(FUSE_CAP_SPLICE_MOVE, false);
+  want(FUSE_CAP_HANDLE_KILLPRIV, false);
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+  // Spares a GETXATTR(security.capability) before each write. libfuse hides the request's own flag, so only where the
+  // upper's file system does the dropping by itself: an unprivileged daemon has no CAP_FSETID.
+  want(FUSE_CAP_HANDLE_KILLPRIV_V2, context.killpriv);
+#endif
+  connection->max_write = 1 << 20;
+  connection->max_readahead = 1 << 20;
+  connection->max_background = 64;
+  connection->congestion_threshold = 48;
+  connection->time_gran = 1;
+}
+
+fuse_lowlevel_ops operations(const Served& context) {
+  fuse_lowlevel_ops table{};
+  table.init = init;
+  table.destroy = destroy;
+  table.statfs = statfs;
+  add_name_operations(table);
+  add_attr_operations(table, context);
+  add_file_operations(table, context);
+  add_directory_operations(table);
+  return table;
+}
+
+}  // namespace acetate::fs

@@ -1,0 +1,94 @@
+// Attributes and extended attributes.
+#include <string>
+
+#include "fs/fuse/ops.h"
+
+namespace acetate::fs {
+
+namespace {
+
+void getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) {
+  serve(
+      req, [&] { return served(req).overlay.getattr(ino_of(ino)); },
+      [&](const Attr& attr) { reply_attr(req, attr); });
+}
+
+AttrChange change_of(const struct stat& to, int what) {
+  AttrChange change;
+  if (what & FUSE_SET_ATTR_MODE) change.mode = to.st_mode & 07777;
+  if (what & FUSE_SET_ATTR_UID) change.uid = to.st_uid;
+  if (what & FUSE_SET_ATTR_GID) change.gid = to.st_gid;
+  if (what & FUSE_SET_ATTR_SIZE) change.size = static_cast<std::uint64_t>(to.st_size);
+  if (what & FUSE_SET_ATTR_ATIME_NOW) {
+    change.atime = TimeChange{.now = true};
+  } else if (what & FUSE_SET_ATTR_ATIME) {
+    change.atime = TimeChange{.now = false, .at = to.st_atim};
+  }
+  if (what & FUSE_SET_ATTR_MTIME_NOW) {
+    change.mtime = TimeChange{.now = true};
+  } else if (what & FUSE_SET_ATTR_MTIME) {
+    change.mtime = TimeChange{.now = false, .at = to.st_mtim};
+  }
+  return change;
+}
+
+void setattr(fuse_req_t req, fuse_ino_t ino, struct stat* to, int what, fuse_file_info* info) {
+  serve(
+      req,
+      [&] {
+        const auto handle = info != nullptr ? std::optional(handle_of(info)) : std::nullopt;
+        return served(req).overlay.setattr(ino_of(ino), change_of(*to, what), handle);
+      },
+      [&](const Attr& attr) { reply_attr(req, attr); });
+}
+
+// Answers "how long is it" (size 0) and "give it to me", as getxattr(2) and listxattr(2) ask.
+void reply_bytes(fuse_req_t req, std::string_view bytes, std::size_t size) {
+  if (size == 0) {
+    fuse_reply_xattr(req, bytes.size());
+  } else if (bytes.size() > size) {
+    fuse_reply_err(req, ERANGE);
+  } else {
+    fuse_reply_buf(req, bytes.data(), bytes.size());
+  }
+}
+
+void getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, std::size_t size) {
+  serve(
+      req, [&] { return served(req).overlay.getxattr(ino_of(ino), name); },
+      [&](const std::string& value) { reply_bytes(req, value, size); });
+}
+
+void listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
+  serve(
+      req, [&] { return served(req).overlay.listxattr(ino_of(ino)); },
+      [&](const std::vector<std::string>& names) {
+        std::string packed;
+        for (const std::string& name : names) packed.append(name.c_str(), name.size() + 1);
+        reply_bytes(req, packed, size);
+      });
+}
+
+void setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value, std::size_t size, int flags) {
+  serve(req, [&] {
+    return served(req).overlay.setxattr(ino_of(ino), name, std::string_view(value, size), flags, false);
+  });
+}
+
+void removexattr(fuse_req_t req, fuse_ino_t ino, const char* name) {
+  serve(req, [&] { return served(req).overlay.removexattr(ino_of(ino), name); });
+}
+
+}  // namespace
+
+void add_attr_operations(fuse_lowlevel_ops& table, const Served& context) {
+  table.getattr = getattr;
+  table.setattr = setattr;
+  if (!context.xattrs) return;
+  table.getxattr = getxattr;
+  table.listxattr = listxattr;
+  table.setxattr = setxattr;
+  table.removexattr = removexattr;
+}
+
+}  // namespace acetate::fs

@@ -1,0 +1,93 @@
+// Names to inodes, and making and removing names.
+#include "fs/fuse/ops.h"
+
+namespace acetate::fs {
+
+namespace {
+
+void lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  bool absent = false;
+  serve(
+      req,
+      [&]() -> Result<Found> {
+        auto found = served(req).overlay.lookup(ino_of(parent), name);
+        absent = !found && found.error().is(ENOENT);
+        if (absent) return Found{};
+        return found;
+      },
+      [&](const Found& found) { absent ? reply_absent(req) : reply_found(req, found); });
+}
+
+void forget(fuse_req_t req, fuse_ino_t ino, std::uint64_t count) {
+  served(req).overlay.forget(ino_of(ino), count);
+  fuse_reply_none(req);
+}
+
+void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) {
+  Overlay& overlay = served(req).overlay;
+  for (std::size_t i = 0; i < count; ++i) overlay.forget(ino_of(forgets[i].ino), forgets[i].nlookup);
+  fuse_reply_none(req);
+}
+
+void mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev) {
+  serve(
+      req, [&] { return served(req).overlay.mknod(ino_of(parent), name, mode, rdev, caller_of(req)); },
+      [&](const Found& found) { reply_found(req, found); });
+}
+
+void mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
+  serve(
+      req, [&] { return served(req).overlay.mkdir(ino_of(parent), name, mode, caller_of(req)); },
+      [&](const Found& found) { reply_found(req, found); });
+}
+
+void symlink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name) {
+  serve(
+      req, [&] { return served(req).overlay.symlink(ino_of(parent), name, target, caller_of(req)); },
+      [&](const Found& found) { reply_found(req, found); });
+}
+
+void link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char* new_name) {
+  serve(
+      req, [&] { return served(req).overlay.link(ino_of(ino), ino_of(new_parent), new_name); },
+      [&](const Found& found) { reply_found(req, found); });
+}
+
+void unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  serve(req, [&] { return served(req).overlay.unlink(ino_of(parent), name); });
+}
+
+void rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  serve(req, [&] { return served(req).overlay.rmdir(ino_of(parent), name); });
+}
+
+void rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
+            unsigned flags) {
+  serve(req, [&] {
+    return served(req).overlay.rename(ino_of(parent), name, ino_of(new_parent), new_name, flags);
+  });
+}
+
+void readlink(fuse_req_t req, fuse_ino_t ino) {
+  serve(
+      req, [&] { return served(req).overlay.readlink(ino_of(ino)); },
+      [&](const std::string& target) { fuse_reply_readlink(req, target.c_str()); });
+}
+
+}  // namespace
+
+void add_name_operations(fuse_lowlevel_ops& table) {
+  table.lookup = lookup;
+  table.forget = forget;
+  table.forget_multi = forget_multi;
+  table.mknod = mknod;
+  table.mkdir = mkdir;
+  table.symlink = symlink;
+  table.link = link;
+  table.unlink = unlink;
+  table.rmdir = rmdir;
+  table.rename = rename;
+  table.readlink = readlink;
+}
+
+}  // namespace acetate::fs

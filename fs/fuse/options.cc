@@ -1,0 +1,206 @@
+#include "fs/fuse/options.h"
+
+#include <array>
+#include <charconv>
+#include <string_view>
+
+#include "fs/lowerdir.h"
+
+namespace acetate::fs {
+
+namespace {
+
+struct KeyValue {
+  std::string_view key;
+  std::optional<std::string_view> value;
+};
+
+KeyValue split(std::string_view option) {
+  const std::size_t equals = option.find('=');
+  if (equals == std::string_view::npos) return {option, std::nullopt};
+  return {option.substr(0, equals), option.substr(equals + 1)};
+}
+
+template <std::size_t N>
+bool contains(const std::array<std::string_view, N>& words, std::string_view word) {
+  for (const auto& one : words)
+    if (one == word) return true;
+  return false;
+}
+
+// Handed on to libfuse, which knows them and tells the kernel or fusermount3.
+constexpr std::array<std::string_view, 11> kMountOptions = {
+    "allow_root", "allow_other", "default_permissions", "suid", "nosuid", "dev",
+    "nodev",      "exec",        "noexec",              "noatime", "ro"};
+
+// Accepted without effect and without a word: what they ask for is so already, or means nothing here. The access time
+// family is in it because newer fusermount3 refuses those words, and a FUSE mount of ours never updates atime.
+constexpr std::array<std::string_view, 18> kSilent = {
+    "rw",           "atime",        "diratime",    "nodiratime",   "relatime",  "norelatime",
+    "strictatime",  "splice_read",  "splice_write", "splice_move", "no_splice_read", "no_splice_write",
+    "no_splice_move", "kernel_cache", "static_nlink", "fast_ino",  "max_write", "nonempty"};
+
+class Parser {
+ public:
+  Parser(std::string name, bool privileged) : privileged_(privileged) { out_.name = std::move(name); }
+
+  Result<void> option(std::string_view text) {
+    const auto [key, value] = split(text);
+    if (key == "lowerdir" && value) {
+      out_.lowers = split_lowers(*value);
+      return {};
+    }
+    if (key == "upperdir" && value) return void(out_.upper = unescape_path(*value)), Result<void>();
+    if (key == "workdir" && value) return void(out_.work = unescape_path(*value)), Result<void>();
+    if (key == "timeout" && value) return number(key, *value, out_.timeout);
+    if (key == "volatile") return void(out_.durable = false), Result<void>();
+    if ((key == "fsync" || key == "sync") && value) return flag(key, *value, out_.durable);
+    if (key == "writeback") return value ? flag(key, *value, out_.writeback) : (out_.writeback = true, Result<void>());
+    if (key == "noxattrs") {
+      bool without = true;
+      if (value) TRY(flag(key, *value, without));
+      out_.xattrs = !without;
+      return {};
+    }
+    if (key == "noacl") return void(out_.acl = false), Result<void>();
+    if (key == "fsname" && value) return void(out_.fsname = unescape_path(*value)), Result<void>();
+    if (key == "debug") return void(out_.debug = true), Result<void>();
+    if (key == "threaded") {
+      bool ignored = true;  // checked all the same: a typing error is told
+      return value ? flag(key, *value, ignored) : Result<void>();
+    }
+    if (auto refused = refuse(key, value); !refused) return refused;
+    if (key == "context" || contains(kSilent, key)) return {};
+    if (contains(kRefusedUnlessDefault, key)) return {};
+    if (!value && contains(kMountOptions, key)) {
+      if (key == "ro") out_.read_only = true;
+      out_.mount_options.emplace_back(key);
+      return {};
+    }
+    out_.ignored.emplace_back(text);
+    return {};
+  }
+
+  Result<Options> finish() {
+    if (out_.help || out_.version) return std::move(out_);
+    if (out_.debug) out_.foreground = true;
+    if (out_.lowers.empty()) return fail(EINVAL, "lowerdir not specified: -o lowerdir=DIR-OR-TARBALL[:…]");
+    if (out_.upper && !out_.work) return fail(EINVAL, "workdir not specified: a writable mount needs one beside its upperdir");
+    if (!out_.upper) out_.work.reset();
+    if (out_.mountpoint.empty()) return fail(EINVAL, "no mountpoint given");
+    if (out_.fsname.empty()) out_.fsname = out_.name;
+    // What fuse-overlayfs puts in front of everything the caller says.
+    std::vector<std::string> defaults = {"default_permissions", "noatime"};
+    if (privileged_) defaults.insert(defaults.end(), {"allow_other", "suid"});
+    for (const std::string& given : out_.mount_options) {
+      std::erase(defaults, given);
+      if (given == "nosuid") std::erase(defaults, std::string("suid"));
+      if (given == "allow_root") std::erase(defaults, std::string("allow_other"));
+    }
+    out_.mount_options.insert(out_.mount_options.begin(), defaults.begin(), defaults.end());
+    if (out_.read_only) {
+      out_.upper.reset();
+      out_.work.reset();
+    }
+    return std::move(out_);
+  }
+
+  Options& out() { return out_; }
+
+ private:
+  static constexpr std::array<std::string_view, 10> kRefusedUnlessDefault = {
+      "uidmapping", "gidmapping", "squash_to_root", "squash_to_uid", "squash_to_gid",
+      "xattr_permissions", "redirect_dir", "plugins", "xino", "ino32_t"};
+
+  // Options that change what the mount shows: not having them must not pass for having them.
+  Result<void> refuse(std::string_view key, std::optional<std::string_view> value) const {
+    if (!contains(kRefusedUnlessDefault, key)) return {};
+    const std::string_view given = value.value_or("1");
+    const bool harmless = (key == "redirect_dir" && given == "off") ||
+                          (key == "xino" && (given == "off" || given == "auto")) ||
+                          (key == "xattr_permissions" && given == "0") ||
+                          ((key == "squash_to_uid" || key == "squash_to_gid") && given == "-1") ||
+                          (key == "squash_to_root" && given == "0") || (key == "plugins" && given.empty());
+    if (harmless) return {};
+    return fail(ENOTSUP, "{}{}{} is not supported by this version", key, value ? "=" : "", value.value_or(""));
+  }
+
+  static Result<void> flag(std::string_view key, std::string_view value, bool& into) {
+    if (value != "0" && value != "1") return fail(EINVAL, "{}={}: 0 or 1 was expected", key, value);
+    into = value == "1";
+    return {};
+  }
+
+  static Result<void> number(std::string_view key, std::string_view value, double& into) {
+    const auto parsed = std::from_chars(value.data(), value.data() + value.size(), into);
+    if (parsed.ec != std::errc() || parsed.ptr != value.data() + value.size() || !(into >= 0))
+      return fail(EINVAL, "{}={}: a number of seconds was expected", key, value);
+    return {};
+  }
+
+  bool privileged_;
+  Options out_;
+};
+
+}  // namespace
+
+Result<Options> parse_options(std::span<const std::string> argv, bool privileged) {
+  std::string name = argv.empty() ? "fuse-overlay" : argv[0];
+  name = name.substr(name.rfind('/') == std::string::npos ? 0 : name.rfind('/') + 1);
+  Parser parser(name, privileged);
+  bool only_paths = false;
+  for (std::size_t i = 1; i < argv.size(); ++i) {
+    const std::string& word = argv[i];
+    if (only_paths || word.empty() || word[0] != '-' || word == "-") {
+      // The last one wins: mount.fuse3 passes the source first.
+      parser.out().mountpoint = word;
+    } else if (word == "--") {
+      only_paths = true;
+    } else if (word.starts_with("-o")) {
+      std::string_view options = std::string_view(word).substr(2);
+      if (options.empty()) {
+        if (i + 1 == argv.size()) return fail(EINVAL, "-o needs options");
+        options = argv[++i];
+      }
+      for (const std::string& option : split_options(options)) TRY(parser.option(option));
+    } else if (word == "-f") {
+      parser.out().foreground = true;
+    } else if (word == "-d" || word == "--debug") {
+      parser.out().debug = true;
+    } else if (word == "-h" || word == "--help") {
+      parser.out().help = true;
+    } else if (word == "-V" || word == "--version") {
+      parser.out().version = true;
+    } else {
+      parser.out().ignored.push_back(word);
+    }
+  }
+  return parser.finish();
+}
+
+std::string usage(const std::string& name) {
+  return fmt::format(
+      "usage: {} [-f] [-d] [-o OPTION[,OPTION…]] MOUNTPOINT\n"
+      "\n"
+      "Shows lower layers (directories or tarballs) and one writable upper directory as one tree.\n"
+      "\n"
+      "    -f                     stay in the foreground\n"
+      "    -d, --debug            print every request; implies -f\n"
+      "    -V, --version          print versions\n"
+      "    -h, --help             print this\n"
+      "    -o lowerdir=A[:B…]     lower layers, the first on top\n"
+      "    -o upperdir=DIR        where changes go; without it the mount is read-only\n"
+      "    -o workdir=DIR         needed with upperdir, on the same file system\n"
+      "    -o volatile            sync nothing (also fsync=0)\n"
+      "    -o timeout=SECONDS     how long the kernel may keep names and attributes (1e9)\n"
+      "    -o writeback=0|1       let the kernel gather small writes (0)\n"
+      "    -o noxattrs            no extended attributes\n"
+      "    -o noacl               no POSIX ACLs\n"
+      "    -o ro, allow_other, allow_root, default_permissions, suid, dev, exec, fsname=NAME\n"
+      "                           as in mount.fuse3(8)\n"
+      "\n"
+      "See fuse-overlay(1).\n",
+      name);
+}
+
+}  // namespace acetate::fs

@@ -1,0 +1,45 @@
+// The command line of fuse-overlay: fuse-overlayfs's, read by a pure function.
+//
+// Source: fuse-overlayfs 1.16 main.c (fuse_opts, fuse_opt_proc) and the callers' argv in docs of containers/storage,
+// buildah, containerd's snapshotter and apptainer. Deviations are listed in fuse-overlay(1).
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace acetate::fs {
+
+struct Options {
+  std::string name;  // what we were called by: prefix of messages, default fsname and subtype
+  bool help = false;
+  bool version = false;
+  bool foreground = false;
+  bool debug = false;  // implies foreground
+
+  std::string mountpoint;
+  std::vector<std::string> lowers;  // top first, unescaped
+  std::optional<std::string> upper;
+  std::optional<std::string> work;
+
+  double timeout = 1e9;  // seconds the kernel may keep entries, absences and attributes
+  bool durable = true;   // fsync=1 and not volatile
+  bool writeback = false;
+  bool xattrs = true;
+  bool acl = true;
+  bool read_only = false;
+  std::string fsname;
+  std::vector<std::string> mount_options;  // for mount(2) or fusermount3, as libfuse takes them
+  std::vector<std::string> ignored;        // options nobody knows: reported, otherwise harmless
+};
+
+// `privileged`: the effective uid is 0 (of whatever user namespace), which changes the defaults. EINVAL with words
+// for malformed values; ENOTSUP with words for options that would change the result and are not there.
+Result<Options> parse_options(std::span<const std::string> argv, bool privileged);
+
+std::string usage(const std::string& name);
+
+}  // namespace acetate::fs

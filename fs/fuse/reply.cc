@@ -1,0 +1,47 @@
+#include "fs/fuse/reply.h"
+
+namespace acetate::fs {
+
+struct stat to_stat(const Attr& attr) noexcept {
+  struct stat st {};
+  st.st_ino = attr.ino;
+  st.st_mode = attr.mode;
+  st.st_nlink = attr.nlink;
+  st.st_uid = attr.uid;
+  st.st_gid = attr.gid;
+  st.st_rdev = attr.rdev;
+  st.st_size = static_cast<off_t>(attr.size);
+  st.st_blksize = 4096;
+  st.st_blocks = static_cast<blkcnt_t>(attr.blocks);
+  st.st_atim = attr.atime;
+  st.st_mtim = attr.mtime;
+  st.st_ctim = attr.ctime;
+  return st;
+}
+
+void reply_found(fuse_req_t req, const Found& found) {
+  Served& context = served(req);
+  fuse_entry_param entry{};
+  entry.ino = static_cast<fuse_ino_t>(found.ino);
+  entry.attr = to_stat(found.attr);
+  entry.attr_timeout = entry.entry_timeout = context.timeout;
+  if (fuse_reply_entry(req, &entry) == -ENOENT) context.overlay.forget(found.ino, 1);
+}
+
+void reply_absent(fuse_req_t req) {
+  const double timeout = served(req).timeout;
+  if (timeout <= 0) {
+    fuse_reply_err(req, ENOENT);
+    return;
+  }
+  fuse_entry_param entry{};  // ino 0 with a timeout: "not there, and you may remember it"
+  entry.entry_timeout = timeout;
+  fuse_reply_entry(req, &entry);
+}
+
+void reply_attr(fuse_req_t req, const Attr& attr) {
+  const struct stat st = to_stat(attr);
+  fuse_reply_attr(req, &st, served(req).timeout);
+}
+
+}  // namespace acetate::fs

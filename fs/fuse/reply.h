@@ -1,0 +1,61 @@
+// From values to replies. serve() is the daemon's only catch.
+#pragma once
+
+#include <exception>
+#include <utility>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "fs/fuse/fuse.h"
+#include "fs/overlay.h"
+
+namespace acetate::fs {
+
+// What every operation needs to know: the session's user data.
+struct Served {
+  Overlay& overlay;
+  double timeout;    // of entries, absences and attributes
+  bool keep_cache;   // timeout is not 0
+  bool durable;      // else fsync is answered with ENOSYS, and the kernel stops asking
+  bool xattrs;
+  bool acl;
+  bool writeback;
+  bool killpriv;     // the daemon's own writes drop suid and capabilities, so the kernel need not ask first
+};
+
+inline Served& served(fuse_req_t req) { return *static_cast<Served*>(fuse_req_userdata(req)); }
+
+struct stat to_stat(const Attr& attr) noexcept;
+
+// An entry; should the kernel have given up on the request, the reference it would have held is given back.
+void reply_found(fuse_req_t req, const Found& found);
+void reply_absent(fuse_req_t req);  // a negative entry, as long-lived as a positive one
+void reply_attr(fuse_req_t req, const Attr& attr);
+
+// Every callback goes through here: an error becomes its errno, and nothing is thrown past a C frame. `answer` gets
+// the value; for Result<void> it is called without one.
+template <class Operation, class Answer>
+void serve(fuse_req_t req, Operation&& operation, Answer&& answer) noexcept {
+  try {
+    auto result = operation();
+    if (!result) {
+      if (result.error().is(EIO)) log::error("{}", result.error().message());
+      fuse_reply_err(req, result.error().code());
+      return;
+    }
+    answer(*std::move(result));
+  } catch (const std::bad_alloc&) {
+    fuse_reply_err(req, ENOMEM);
+  } catch (const std::exception& error) {
+    log::error("an operation failed: {}", error.what());
+    fuse_reply_err(req, EIO);
+  }
+}
+
+// Where success has nothing to say.
+template <class Operation>
+void serve(fuse_req_t req, Operation&& operation) noexcept {
+  serve(req, std::forward<Operation>(operation), [req](auto&&) { fuse_reply_err(req, 0); });
+}
+
+}  // namespace acetate::fs

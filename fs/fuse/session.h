@@ -1,0 +1,53 @@
+// Session: one FUSE connection that serves one Overlay. The only class that knows libfuse's session functions.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "fs/overlay.h"
+
+namespace acetate::fs {
+
+struct SessionOptions {
+  std::string name = "fuse-overlay";  // fsname and subtype
+  std::string fsname;                 // `name` when empty
+  double timeout = 1e9;
+  bool durable = true;
+  bool xattrs = true;
+  bool acl = true;
+  bool writeback = false;
+  bool debug = false;
+  // The daemon has no CAP_FSETID in the first user namespace, so what it writes drops suid by itself.
+  bool unprivileged = false;
+  unsigned threads = 0;  // 0: as many as pays on this machine
+  std::vector<std::string> mount_options;
+};
+
+// Serves from any number of threads inside serve(); the object itself belongs to one thread. The Overlay must
+// outlive it.
+class Session {
+ public:
+  // Mounts. What stops it comes with words and the way out: no /dev/fuse, no fusermount3, user_allow_other.
+  static Result<Session> mount(Overlay& overlay, const std::string& mountpoint, const SessionOptions& options);
+  // The same session on a connected SOCK_SEQPACKET socket on whose other end somebody plays the kernel. Needs no
+  // mount, no /dev/fuse and no privilege.
+  static Result<Session> on(Overlay& overlay, Fd connection, const SessionOptions& options);
+
+  // Until unmounted, until the connection is aborted or closed, or until a signal says so (SIGTERM, SIGINT, SIGHUP:
+  // the mount is then taken away). The number of that signal, else 0. Everything written is synced before it returns.
+  Result<int> serve();
+
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();  // unmounts
+
+ private:
+  struct Impl;
+  explicit Session(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace acetate::fs

@@ -1,0 +1,183 @@
+#include "fs/mount.h"
+
+#include <poll.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/log.h"
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+#include "base/sys/mount.h"
+#include "fs/lowerdir.h"
+
+namespace acetate::fs {
+
+namespace {
+
+// A datagram socket with a name the kernel picks (autobind gives an abstract one): nothing to clean up on disk.
+struct ReadySocket {
+  Fd fd;
+  std::string name;  // as NOTIFY_SOCKET wants it, '@' for the leading NUL
+};
+
+Result<ReadySocket> make_ready_socket() {
+  ReadySocket out;
+  out.fd = Fd(Adopt{}, TRY(sys::checked(sys::Call::socketpair,
+                                        [] { return ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); })));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socklen_t length = sizeof(sa_family_t);
+  if (::bind(out.fd.ref().fd, reinterpret_cast<const sockaddr*>(&address), length) != 0) return Error(errno);
+  length = sizeof address;
+  if (::getsockname(out.fd.ref().fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return Error(errno);
+  out.name.assign(address.sun_path, length - offsetof(sockaddr_un, sun_path));
+  out.name[0] = '@';
+  return out;
+}
+
+std::string trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  // The daemon's own name in front of its words says nothing new here.
+  const std::string_view prefix = "fuse-overlay: ";
+  if (text.starts_with(prefix)) text.erase(0, prefix.size());
+  return text;
+}
+
+// Waits for READY=1, or for the daemon to end; everything it says meanwhile is collected.
+Result<void> wait_ready(FdRef ready, FdRef err, sys::Child& daemon) {
+  std::string said;
+  std::array<char, 4096> buffer;
+  std::array<pollfd, 2> watched{pollfd{ready.fd, POLLIN, 0}, pollfd{err.fd, POLLIN, 0}};
+  for (;;) {
+    if (::poll(watched.data(), watched.size(), -1) < 0) {
+      if (errno == EINTR) continue;
+      return Error(errno);
+    }
+    if ((watched[0].revents & POLLIN) != 0) {
+      const std::size_t count = TRY(sys::read(ready, std::as_writable_bytes(std::span(buffer))));
+      if (std::string_view(buffer.data(), count).find("READY=1") != std::string_view::npos) {
+        if (!said.empty()) log::info("{}", trimmed(said));
+        return {};
+      }
+    }
+    if (watched[1].revents != 0) {
+      const std::size_t count = TRY(sys::read(err, std::as_writable_bytes(std::span(buffer))));
+      if (count > 0) {
+        said.append(buffer.data(), count);
+        continue;
+      }
+      const sys::Exit exit = TRY(daemon.wait());  // its stderr is closed: it ended
+      const std::string words = trimmed(said);
+      return fail(EIO, "{}", words.empty() ? fmt::format("fuse-overlay {}", exit.describe()) : words);
+    }
+  }
+}
+
+bool is_executable(const std::string& path) {
+  return sys::done(sys::Call::faccessat, [&] { return ::access(path.c_str(), X_OK); }).has_value();
+}
+
+}  // namespace
+
+std::string option_line(const MountRequest& request) {
+  std::string line = "lowerdir=";
+  for (std::size_t i = 0; i < request.lowers.size(); ++i) {
+    if (i > 0) line += ':';
+    line += escape_path(request.lowers[i]);
+  }
+  if (request.upper) line += ",upperdir=" + escape_path(*request.upper);
+  if (request.work) line += ",workdir=" + escape_path(*request.work);
+  for (const std::string& option : request.options) line += "," + option;
+  return line;
+}
+
+Result<std::string> find_daemon() {
+  if (const char* named = ::getenv("ACETATE_FUSE_OVERLAY"); named != nullptr && *named != '\0') {
+    if (!is_executable(named)) return fail(ENOENT, "ACETATE_FUSE_OVERLAY={} is not a program", named);
+    return std::string(named);
+  }
+  if (auto self = sys::readlink(FileAt{kWorkingDir, "/proc/self/exe"})) {
+    const std::string dir = self->substr(0, self->rfind('/'));
+    for (const char* place : {"/fuse-overlay", "/../fs/fuse/fuse-overlay"})  // installed; in a build tree
+      if (is_executable(dir + place)) return dir + place;
+  }
+  auto found = sys::find_program("fuse-overlay");
+  if (!found) return fail(ENOENT, "fuse-overlay was found neither beside this program nor in PATH (ACETATE_FUSE_OVERLAY names one)");
+  return found;
+}
+
+Mount::Mount(std::string target, sys::Child daemon) : target_(std::move(target)), daemon_(std::move(daemon)) {}
+Mount::Mount(Mount&&) noexcept = default;
+Mount& Mount::operator=(Mount&& other) noexcept {
+  Mount moved(std::move(other));
+  std::swap(target_, moved.target_);
+  std::swap(daemon_, moved.daemon_);
+  return *this;
+}
+
+pid_t Mount::daemon_pid() const noexcept { return daemon_.pid(); }
+
+Result<Mount> Mount::start(const MountRequest& request) {
+  const std::string program = request.program.empty() ? TRY(find_daemon()) : request.program;
+  ReadySocket ready = TRY_WITHIN(make_ready_socket(), "preparing to start {}", program);
+  sys::Pipe err = TRY(sys::make_pipe());
+  Fd null = TRY(sys::open("/dev/null", O_RDWR));
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry)
+    if (!std::string_view(*entry).starts_with("NOTIFY_SOCKET=")) environment.emplace_back(*entry);
+  environment.push_back("NOTIFY_SOCKET=" + ready.name);
+  sys::Child daemon = TRY(sys::spawn({.argv = {program, "-f", "-o", option_line(request), request.target},
+                                      .env = std::move(environment),
+                                      .fds = {{null.ref(), 0}, {null.ref(), 1}, {err.write.ref(), 2}},
+                                      .new_session = true,  // ^C at the terminal is for us, not for the mount
+                                      .die_with_parent = request.die_with_parent}));
+  err.write.reset();
+  TRY(wait_ready(ready.fd.ref(), err.read.ref(), daemon));
+  // From here on its words go to nobody; a pipe without a reader is EPIPE to it, and SIGPIPE is ignored there.
+  return Mount(request.target, std::move(daemon));
+}
+
+Result<void> Mount::unmount() {
+  if (!daemon_) return {};
+  TRY(fs::unmount(target_, false));
+  const sys::Exit exit = TRY(daemon_.wait());
+  if (!exit.ok()) return fail(EIO, "unmounting {}: fuse-overlay {}", target_, exit.describe());
+  return {};
+}
+
+Mount::~Mount() {
+  if (!daemon_) return;
+  if (auto gone = unmount(); gone) return;
+  if (!daemon_) return;
+  (void)fs::unmount(target_, true);
+  // A daemon whose mount was detached while in use lives until the last user is gone; it must not outlive us.
+  (void)daemon_.kill(SIGTERM);
+  (void)daemon_.wait();
+}
+
+Result<void> unmount(const std::string& path, bool lazy) {
+  auto done = sys::umount(path.c_str(), UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0));
+  if (done) return {};
+  if (done.error().is(EINVAL)) return fail(EINVAL, "nothing is mounted at {}", path);
+  if (done.error().is(EBUSY)) return fail(EBUSY, "{} is in use (a working directory or an open file lies in it)", path);
+  if (!done.error().is(EPERM)) return std::move(done).error().within(fmt::format("unmounting {}", path));
+  std::vector<std::string> argv = {"fusermount3", "-u"};
+  if (lazy) argv.emplace_back("-z");
+  argv.insert(argv.end(), {"--", path});
+  auto helper = sys::run_captured({.argv = argv});
+  if (!helper && helper.error().is(ENOENT))
+    return fail(EPERM, "unmounting {} needs fusermount3 (apt install fuse3)", path);
+  const sys::Captured said = TRY(std::move(helper));
+  if (said.exit.ok()) return {};
+  return fail(EBUSY, "unmounting {}: {}", path, trimmed(said.err));
+}
+
+}  // namespace acetate::fs
