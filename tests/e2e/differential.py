@@ -310,7 +310,7 @@ class Maker:
             "rename_noreplace": lambda: (self.path(), self.path()),
             "rename_exchange": lambda: (self.path(), self.path()),
             "link": lambda: (self.path(), self.path()),
-            "symlink": lambda: (self.path(), r.choice(["a", "../b", "/etc/passwd", "x" * 200, "dangling"])),
+            "symlink": lambda: (self.path(), r.choice(["a", "../b", "/nowhere/absolute", "x" * 200, "dangling"])),
             "mkfifo": lambda: (self.path(), mode),
             "chmod": lambda: (self.path(), mode),
             "chown": lambda: (self.path(), r.choice(self.ids), r.choice(self.ids)),
