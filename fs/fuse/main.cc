@@ -2,6 +2,8 @@
 //
 // The order matters to callers: everything that can fail is done first, then the mount is made, and only then does the
 // program go to the background, so that whoever started it may use the mountpoint as soon as it returns.
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,6 +85,19 @@ Result<std::optional<Fd>> open_directory(const char* role, const std::optional<s
   return std::optional<Fd>(TRY_WITHIN(sys::open(*path, O_PATH | O_DIRECTORY), "cannot read {} {}", role, *path));
 }
 
+// umount(2) returns before the daemon behind the mount has written everything and ended: whoever mounts again at once
+// with the same work directory waits for that one, and only then finds it taken. A few seconds, since it may have to sync.
+void wait_for_last_owner(FdRef work) {
+  constexpr auto kLongest = std::chrono::seconds(5);
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  auto dir = sys::reopen(work, O_RDONLY | O_DIRECTORY);
+  while (dir && std::chrono::steady_clock::now() < deadline) {
+    auto locked = sys::flock(dir->ref(), LOCK_EX | LOCK_NB);
+    if (locked || !locked.error().is(EWOULDBLOCK)) return;  // the overlay takes the lock for good, or says what is wrong
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
 // SIGUSR1 prints counters. A thread of its own waits for it, so that nothing runs in a signal handler.
 class CounterPrinter {
  public:
@@ -129,6 +144,7 @@ Result<int> serve(const Options& options) {
                     .upper = options.upper,
                     .work = options.work,
                     .mountpoint = options.mountpoint}));
+  if (work) wait_for_last_owner(work->ref());
   auto overlay = TRY(Overlay::open(
       std::move(lower), std::move(upper), std::move(work),
       OverlayOptions{.durable = options.durable,
