@@ -85,7 +85,8 @@ void Mounted::forget_all() {
 
 Result<Found> Mounted::look(const std::string& path) {
   Found at{.ino = Ino::root, .attr = TRY(overlay_->getattr(Ino::root))};
-  for (const std::string_view name : TRY(RelPath::parse(path)).components()) {
+  const RelPath whole = TRY(RelPath::parse(path));
+  for (const std::string_view name : whole.components()) {
     at = TRY(overlay_->lookup(at.ino, name));
     note(at);
   }

@@ -1,0 +1,194 @@
+// Every system call of every change is made to fail once: the tree is then as before or as after, nothing is
+// left in the work directory, no descriptor is left open, and a new mount sees the same.
+#include <dirent.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <linux/fs.h>
+#include <stdio.h>
+
+#include <atomic>
+#include <functional>
+
+#include "base/sys/call.h"
+#include "tests/fs/overlay_fixture.h"
+
+namespace acetate::fs {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::IsEmpty;
+
+class FailNth final : public sys::Hook {
+ public:
+  FailNth(std::uint64_t nth, int errno_code) : nth_(nth), code_(errno_code), before_(sys::install(this)) {}
+  ~FailNth() override { sys::install(before_); }
+  int before(sys::Call call) noexcept override {
+    if (seen_.fetch_add(1) + 1 != nth_) return 0;
+    failed_ = call;
+    return code_;
+  }
+  bool fired() const { return failed_ != sys::Call::count_; }
+  std::string_view what() const { return sys::name_of(failed_); }
+
+ private:
+  std::uint64_t nth_;
+  int code_;
+  std::atomic<std::uint64_t> seen_{0};
+  sys::Call failed_ = sys::Call::count_;
+  Hook* before_;
+};
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  DIR* dir = ::opendir("/proc/self/fd");
+  while (::readdir(dir) != nullptr) ++count;
+  ::closedir(dir);
+  return count;
+}
+
+struct Step {
+  const char* name;
+  std::function<Result<void>(Mounted&)> prepare;
+  std::function<Result<void>(Mounted&)> act;
+};
+
+std::vector<MemoryEntry> lower() {
+  std::vector<MemoryEntry> entries{memory_file("d/f", "lower f", 0640), memory_file("d/g", "lower g"),
+                                   memory_symlink("d/l", "f"),         memory_file("d/sub/x", "x"),
+                                   memory_dir("empty"),                memory_file("deep/er/est", "deep")};
+  entries[0].xattrs = {{"user.tag", "v"}};
+  return entries;
+}
+
+Result<void> nothing(Mounted&) { return {}; }
+
+std::vector<Step> steps() {
+  return {
+      {"copy up a file", nothing, [](Mounted& m) { return m.chmod("d/f", 0600); }},
+      {"copy up below new directories", nothing, [](Mounted& m) { return m.chmod("deep/er/est", 0600); }},
+      {"copy up a symlink",
+       nothing,
+       [](Mounted& m) -> Result<void> {
+         TRY(m.overlay().setattr(TRY(m.look("d/l")).ino, {.uid = 7, .gid = 7}, {}));
+         return {};
+       }},
+      {"open to write",
+       nothing,
+       [](Mounted& m) -> Result<void> {
+         m.overlay().release(TRY(m.open("d/f", O_RDWR)));
+         return {};
+       }},
+      {"open to truncate",
+       nothing,
+       [](Mounted& m) -> Result<void> {
+         m.overlay().release(TRY(m.open("d/f", O_WRONLY | O_TRUNC)));
+         return {};
+       }},
+      {"create", nothing, [](Mounted& m) { return m.mknod("d/new", S_IFREG | 0644); }},
+      {"create over a whiteout", [](Mounted& m) { return m.unlink("d/f"); },
+       [](Mounted& m) { return m.mknod("d/f", S_IFREG | 0644); }},
+      {"mkdir over a whiteout",
+       [](Mounted& m) -> Result<void> {
+         TRY(m.unlink("d/sub/x"));
+         return m.rmdir("d/sub");
+       },
+       [](Mounted& m) { return m.mkdir("d/sub"); }},
+      {"symlink over a whiteout", [](Mounted& m) { return m.unlink("d/f"); },
+       [](Mounted& m) { return m.symlink("d/f", "g"); }},
+      {"link", nothing, [](Mounted& m) { return m.link("d/f", "empty/h"); }},
+      {"unlink of the lower's", nothing, [](Mounted& m) { return m.unlink("d/f"); }},
+      {"unlink of a copy", [](Mounted& m) { return m.chmod("d/f", 0600); }, [](Mounted& m) { return m.unlink("d/f"); }},
+      {"unlink of the upper's", [](Mounted& m) { return m.write("d/new", "new"); },
+       [](Mounted& m) { return m.unlink("d/new"); }},
+      {"rmdir of the lower's", nothing, [](Mounted& m) { return m.rmdir("empty"); }},
+      {"rmdir with a whiteout inside", [](Mounted& m) { return m.unlink("d/sub/x"); },
+       [](Mounted& m) { return m.rmdir("d/sub"); }},
+      {"rename of the lower's", nothing, [](Mounted& m) { return m.rename("d/f", "d/new"); }},
+      {"rename over the lower's", nothing, [](Mounted& m) { return m.rename("d/f", "d/g"); }},
+      {"rename between directories", [](Mounted& m) { return m.chmod("d/f", 0600); },
+       [](Mounted& m) { return m.rename("d/f", "empty/f"); }},
+      {"rename over a whiteout", [](Mounted& m) { return m.unlink("d/g"); },
+       [](Mounted& m) { return m.rename("d/f", "d/g"); }},
+      {"exchange", nothing, [](Mounted& m) { return m.rename("d/f", "d/g", RENAME_EXCHANGE); }},
+      {"rename of a directory over a whiteout",
+       [](Mounted& m) -> Result<void> {
+         TRY(m.rmdir("empty"));
+         return m.mkdir("made");
+       },
+       [](Mounted& m) { return m.rename("made", "empty"); }},
+      {"rename of a directory over an emptied one",
+       [](Mounted& m) -> Result<void> {
+         TRY(m.unlink("d/sub/x"));
+         return m.mkdir("made");
+       },
+       [](Mounted& m) { return m.rename("made", "d/sub"); }},
+      {"rename of an opaque directory away",
+       [](Mounted& m) -> Result<void> {
+         TRY(m.rmdir("empty"));
+         return m.mkdir("empty");
+       },
+       [](Mounted& m) { return m.rename("empty", "elsewhere"); }},
+      {"truncate", nothing, [](Mounted& m) { return m.truncate("d/f", 3); }},
+      {"setxattr", nothing,
+       [](Mounted& m) -> Result<void> {
+         return m.overlay().setxattr(TRY(m.look("d/f")).ino, "user.more", "x", 0, false);
+       }},
+  };
+}
+
+struct Variant {
+  bool file_whiteouts;
+  int code;
+};
+
+class EveryCallFailsOnce : public ::testing::TestWithParam<Variant> {};
+
+TEST_P(EveryCallFailsOnce, AndTheTreeIsAsBeforeOrAsAfter) {
+  const OverlayOptions options{.force_file_whiteouts = GetParam().file_whiteouts};
+  const auto start = [&](const Step& step) {
+    auto m = std::make_unique<Mounted>(lower(), options);
+    EXPECT_EQ(code(step.prepare(*m)), 0) << step.name;
+    return m;
+  };
+  for (const Step& step : steps()) {
+    auto calm = start(step);
+    const Tree before = calm->merged();
+    calm = start(step);
+    ASSERT_EQ(code(step.act(*calm)), 0) << step.name;
+    const Tree after = calm->merged();
+    calm.reset();
+
+    bool fired = true;
+    for (std::uint64_t nth = 1; fired; ++nth) {
+      const std::size_t open = open_descriptors();
+      auto m = start(step);
+      int result = 0;
+      std::string which;
+      {
+        const FailNth failing(nth, GetParam().code);
+        result = code(step.act(*m));
+        fired = failing.fired();
+        if (fired) which = failing.what();
+      }
+      SCOPED_TRACE(fmt::format("{}: call {} ({}) failed, answer {}", step.name, nth, which, result));
+      if (result == 0)
+        EXPECT_EQ(m->merged(), after);
+      else
+        EXPECT_THAT(m->merged(), AnyOf(before, after));
+      EXPECT_THAT(m->work(), IsEmpty());
+      const Tree seen = m->merged();
+      m->remount();
+      EXPECT_EQ(m->merged(), seen);
+      m.reset();
+      EXPECT_EQ(open_descriptors(), open);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Dialects, EveryCallFailsOnce,
+                         ::testing::Values(Variant{false, EIO}, Variant{false, ENOSPC}, Variant{false, EMFILE},
+                                           Variant{false, EINVAL}, Variant{true, EIO}, Variant{true, EINVAL}));
+
+}  // namespace
+}  // namespace acetate::fs
