@@ -122,7 +122,7 @@ Runner run_command(CLI::App& app) {
   app.add_option("--hostname", options->hostname, "the container's name for itself");
   app.add_option("--network", options->network, "host (the default) or none");
   app.add_flag("--read-only", options->read_only, "the root file system is not writable; /tmp and /run are");
-  app.add_flag("--rm", "remove what was written afterwards: always so, without --keep");
+  app.add_flag("--rm", options->remove, "remove what was written afterwards: always so, without --keep");
   app.add_option("--keep", options->keep, "keep what is written in this directory, and go on from it next time");
   app.add_flag("-i,--interactive", options->interactive, "pass our standard input on");
   app.add_flag("-t,--tty", options->terminal, "give it a terminal; ours must be one");

@@ -10,6 +10,7 @@ const std::vector<Command>& commands() {
       {"unmount", "take such a directory away again", unmount_command, {"umount"}},
       {"build", "make an image from a Dockerfile", build_command},
       {"inspect", "print an image's configuration and layers as JSON", inspect_command},
+      {"run", "run a command in an image", run_command, {}, 125, 125},
   };
   return table;
 }

@@ -19,6 +19,7 @@ struct RunOptions {
   std::optional<std::string> entrypoint, user;
   std::string workdir, hostname, keep, platform;
   std::string network = "host";
+  bool remove = true;  // what happens anyway
   bool read_only = false, interactive = false, terminal = false, verbose = false;
 };
 

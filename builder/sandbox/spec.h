@@ -55,6 +55,7 @@ struct Spec {
 // Docker's fourteen, which package managers in builds expect; podman's eleven, the default of `run`.
 const std::vector<std::string>& build_capabilities();
 const std::vector<std::string>& run_capabilities();
+const std::vector<std::string>& all_capabilities();
 
 // The runtime-spec config.json, as text. Pure.
 Result<std::string> to_oci_config(const Spec& spec);

@@ -1,0 +1,81 @@
+#include "builder/sandbox/rootfs.h"
+
+#include "base/log.h"
+#include "base/sys/file.h"
+
+namespace acetate::sandbox {
+
+namespace {
+
+// The daemon would say it too, but this is where the way out is known.
+Result<void> check_fuse_device() {
+  auto device = sys::open("/dev/fuse", O_RDWR);
+  if (device) return {};
+  const Error error = std::move(device).error();
+  if (error.is(EACCES) || error.is(EPERM))
+    return fail(error.code(), "/dev/fuse may not be opened: {} (as root: chmod 666 /dev/fuse; in a container: --device /dev/fuse)",
+                error.message());
+  return fail(error.code(), "/dev/fuse: {} (as root: modprobe fuse; in a container: --device /dev/fuse)", error.message());
+}
+
+Result<std::string> make_dir(std::string path, mode_t mode) {
+  TRY_WITHIN(sys::make_dirs(path, mode), "making {}", path);
+  return path;
+}
+
+}  // namespace
+
+Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions& options) {
+  TRY(check_fuse_device());
+  Scratch scratch = TRY(Scratch::make(options.scratch_base));
+  std::string merged = TRY(make_dir(scratch / "merged", 0755));
+  std::string run = TRY(make_dir(scratch / "run", 0755));
+  if (lowers.empty()) lowers.push_back(TRY(make_dir(scratch / "empty", 0755)));
+
+  fs::MountRequest request{.lowers = std::move(lowers), .target = merged, .options = options.mount_options};
+  // A container in a user namespace of its own is another user to the kernel; what users may do is decided by
+  // the modes of the files.
+  request.options.emplace_back("allow_other");
+  if (options.ids == IdMode::single) request.options.emplace_back("squash_to_root");
+  if (!options.durable && !options.read_only) request.options.emplace_back("volatile");
+  std::string upper, kept_work;
+  if (!options.read_only) {
+    upper = TRY(make_dir(options.keep_upper ? *options.keep_upper : scratch / "upper", 0755));
+    kept_work = options.keep_upper ? *options.keep_upper + ".work" : std::string();
+    request.upper = upper;
+    request.work = TRY(make_dir(options.keep_upper ? kept_work : scratch / "work", 0700));
+  }
+  Rootfs rootfs(std::move(scratch), merged, std::move(upper), std::move(run), std::move(kept_work));
+  rootfs.mount_ = TRY_WITHIN(fs::Mount::start(request), "mounting the root file system");
+  return rootfs;
+}
+
+Rootfs& Rootfs::operator=(Rootfs&& other) noexcept {
+  // Member by member would remove our directories while they are still mounted.
+  if (this == &other) return *this;
+  mount_.reset();
+  mount_ = std::move(other.mount_);
+  other.mount_.reset();
+  std::swap(scratch_, other.scratch_);
+  std::swap(path_, other.path_);
+  std::swap(upper_, other.upper_);
+  std::swap(run_, other.run_);
+  std::swap(kept_work_, other.kept_work_);
+  return *this;
+}
+
+Result<void> Rootfs::unmount() {
+  if (!mount_) return {};
+  TRY(mount_->unmount());
+  mount_.reset();
+  return {};
+}
+
+Rootfs::~Rootfs() {
+  mount_.reset();
+  if (kept_work_.empty()) return;
+  if (auto removed = sys::remove_tree({kWorkingDir, kept_work_.c_str()}); !removed)
+    log::warn("{} could not be removed: {}", kept_work_, removed.error().message());
+}
+
+}  // namespace acetate::sandbox
