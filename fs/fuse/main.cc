@@ -1,27 +1,28 @@
 // fuse-overlay: options -> layers -> overlay -> session.
 //
 // The order matters to callers: everything that can fail is done first, then the mount is made, and only then does the
-// program go to the background, so that whoever started it may use the mountpoint as soon as it returns.
+// command return, so that whoever started it may use the mountpoint at once.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <thread>
 
 #include "base/log.h"
 #include "base/sys/call.h"
 #include "base/sys/file.h"
-#include "base/sys/process.h"
 #include "base/sys/userns.h"
+#include "fs/fuse/background.h"
 #include "fs/fuse/fuse.h"
 #include "fs/fuse/notify.h"
 #include "fs/fuse/options.h"
 #include "fs/fuse/session.h"
+#include "fs/fuse/signals.h"
 #include "fs/overlap.h"
 #include "fs/overlay.h"
 #include "layers/layer_spec.h"
@@ -98,44 +99,23 @@ void wait_for_last_owner(FdRef work) {
   }
 }
 
-// SIGUSR1 prints counters. A thread of its own waits for it, so that nothing runs in a signal handler.
-class CounterPrinter {
- public:
-  explicit CounterPrinter(const Overlay& overlay) {
-    thread_ = std::thread([&overlay] {
-      sigset_t wanted = signals();
-      for (int number = 0; ::sigwait(&wanted, &number) == 0 && number == SIGUSR1;) {
-        const OverlayStats stats = overlay.stats();
-        const std::string text = fmt::format("# INODES: {}\n# HANDLES: {}\n# COPY-UPS: {} ({} bytes)\n", stats.inodes,
-                                             stats.handles, stats.copy_ups, stats.copied_bytes);
-        (void)sys::write_full(FdRef{STDERR_FILENO}, text);
-      }
-    });
-  }
-  CounterPrinter(const CounterPrinter&) = delete;
-  CounterPrinter& operator=(const CounterPrinter&) = delete;
-  ~CounterPrinter() {
-    ::pthread_kill(thread_.native_handle(), SIGUSR2);
-    thread_.join();
-  }
-  // Blocked in every thread: called before any other is started.
-  static void block() {
-    const sigset_t wanted = signals();
-    ::pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
-  }
-
- private:
-  static sigset_t signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGUSR1);
-    sigaddset(&set, SIGUSR2);
-    return set;
-  }
-  std::thread thread_;
-};
+// Where whoever started us keeps the other end of a pipe: when it closes, nobody wants the mount any more. Ours alone:
+// it may not reach fusermount3.
+FdRef lifeline() {
+  const char* text = ::getenv("ACETATE_LIFELINE");
+  if (text == nullptr) return {};
+  int number = -1;
+  const std::string_view digits = text;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || number <= STDERR_FILENO) return {};
+  return ::fcntl(number, F_SETFD, FD_CLOEXEC) == 0 ? FdRef{number} : FdRef{};
+}
 
 Result<int> serve(const Options& options) {
+  std::optional<Background> background;
+  if (!options.foreground) background.emplace(TRY(Background::enter()));
+  block_signals();
+  ::umask(0);
   std::vector<std::string> directories;
   LayerPtr lower = TRY(open_lowers(options, directories));
   std::optional<Fd> upper = TRY(open_directory("upper dir", options.upper));
@@ -150,22 +130,25 @@ Result<int> serve(const Options& options) {
       OverlayOptions{.durable = options.durable,
                      .xattrs = options.xattrs,
                      .force_file_whiteouts = ::getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nullptr}));
-  ::umask(0);
-  CounterPrinter::block();
-  Session session = TRY(Session::mount(*overlay, options.mountpoint,
-                                       SessionOptions{.name = options.name,
-                                                      .fsname = options.fsname,
-                                                      .timeout = options.timeout,
-                                                      .durable = options.durable,
-                                                      .xattrs = options.xattrs,
-                                                      .acl = options.acl,
-                                                      .writeback = options.writeback,
-                                                      .debug = options.debug,
-                                                      .unprivileged = is_unprivileged(),
-                                                      .mount_options = options.mount_options}));
-  if (fuse_daemonize(options.foreground ? 1 : 0) != 0) return Error(errno).within("going to the background");
+  SessionOptions how{.name = options.name,
+                     .fsname = options.fsname,
+                     .timeout = options.timeout,
+                     .durable = options.durable,
+                     .xattrs = options.xattrs,
+                     .acl = options.acl,
+                     .writeback = options.writeback,
+                     .debug = options.debug,
+                     .unprivileged = is_unprivileged(),
+                     .signals = true,
+                     .lifeline = lifeline(),
+                     .mount_options = options.mount_options};
+  // A mount that somebody else made may let writers in; only of our own do we know that it does not.
+  const bool ours = !options.mountpoint.starts_with("/dev/fd/");
+  if (overlay->read_only() && !options.read_only) how.mount_options.emplace_back("ro");
+  how.stateless = ours && (overlay->read_only() || options.read_only);
+  Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
+  if (background) TRY(background->ready());
   TRY(notify_ready());
-  const CounterPrinter printer(*overlay);
   return session.serve();
 }
 
@@ -193,7 +176,6 @@ int run(std::span<const std::string> argv) {
   }
   for (const std::string& ignored : options->ignored) fmt::print(stderr, "unknown argument ignored: {}\n", ignored);
   raise_descriptor_limit();
-  ::signal(SIGPIPE, SIG_IGN);
   auto ended = serve(*options);
   if (!ended) {
     log::error("{}", ended.error().message());

@@ -1,16 +1,12 @@
 #include "fs/fuse/ops.h"
 
+#include "fs/fuse/stateless_files.h"
+
 namespace acetate::fs {
 
 namespace {
 
 void init(void* user, fuse_conn_info* connection) { negotiate(*static_cast<Served*>(user), connection); }
-
-void destroy(void* user) {
-  auto& context = *static_cast<Served*>(user);
-  if (auto synced = context.overlay.sync(); !synced)
-    log::error("what was written could not be synced: {}", synced.error().message());
-}
 
 void statfs(fuse_req_t req, fuse_ino_t) {
   serve(
@@ -48,7 +44,8 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   want(FUSE_CAP_CACHE_SYMLINKS, context.keep_cache);
   want(FUSE_CAP_READDIRPLUS, true);
   want(FUSE_CAP_READDIRPLUS_AUTO, false);  // walks that stat everything (tar, commit) are what callers do
-  want(FUSE_CAP_ATOMIC_O_TRUNC, true);     // so that a truncating open copies nothing up
+  // So that a truncating open copies nothing up. Where OPEN is left out nobody would truncate.
+  want(FUSE_CAP_ATOMIC_O_TRUNC, context.stateless == nullptr);
   want(FUSE_CAP_POSIX_ACL, context.acl && context.xattrs);
   want(FUSE_CAP_WRITEBACK_CACHE, context.writeback);
   // Nobody but this mount changes the files: the kernel need not compare mtimes at each open.
@@ -66,6 +63,11 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   // upper's file system does the dropping by itself: an unprivileged daemon has no CAP_FSETID.
   want(FUSE_CAP_HANDLE_KILLPRIV_V2, context.killpriv);
 #endif
+  if (context.stateless != nullptr) {
+    context.stateless->without_open = context.keep_cache && (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
+    context.stateless->without_opendir =
+        context.keep_cache && (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
+  }
   connection->max_write = 1 << 20;
   connection->max_readahead = 1 << 20;
   connection->max_background = 64;
@@ -76,12 +78,11 @@ void negotiate(Served& context, fuse_conn_info* connection) {
 fuse_lowlevel_ops operations(const Served& context) {
   fuse_lowlevel_ops table{};
   table.init = init;
-  table.destroy = destroy;
   table.statfs = statfs;
   add_name_operations(table);
   add_attr_operations(table, context);
   add_file_operations(table, context);
-  add_directory_operations(table);
+  add_directory_operations(table, context);
   return table;
 }
 

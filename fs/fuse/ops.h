@@ -16,7 +16,7 @@ fuse_lowlevel_ops operations(const Served& context);
 void add_name_operations(fuse_lowlevel_ops& table);       // ops_names.cc
 void add_attr_operations(fuse_lowlevel_ops& table, const Served& context);  // ops_attr.cc
 void add_file_operations(fuse_lowlevel_ops& table, const Served& context);  // ops_file.cc
-void add_directory_operations(fuse_lowlevel_ops& table);  // ops_dir.cc
+void add_directory_operations(fuse_lowlevel_ops& table, const Served& context);  // ops_dir.cc
 
 inline Ino ino_of(fuse_ino_t ino) noexcept { return Ino{ino}; }
 Caller caller_of(fuse_req_t req) noexcept;

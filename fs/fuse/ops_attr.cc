@@ -1,5 +1,9 @@
 // Attributes and extended attributes.
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "fs/fuse/ops.h"
 
@@ -15,6 +19,7 @@ void getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) {
 
 AttrChange change_of(const struct stat& to, int what) {
   AttrChange change;
+  change.kill_suidgid = (what & FUSE_SET_ATTR_KILL_SUID) != 0;  // FATTR_KILL_SUIDGID has this bit
   if (what & FUSE_SET_ATTR_MODE) change.mode = to.st_mode & 07777;
   if (what & FUSE_SET_ATTR_UID) change.uid = to.st_uid;
   if (what & FUSE_SET_ATTR_GID) change.gid = to.st_gid;
@@ -53,9 +58,18 @@ void reply_bytes(fuse_req_t req, std::string_view bytes, std::size_t size) {
   }
 }
 
+// A file system without ACLs has none to show. The kernel, which checks permissions by them, would take ENOTSUP for
+// a failed check and refuse everything.
+bool is_acl(std::string_view name) { return name.starts_with("system.posix_acl_"); }
+
 void getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, std::size_t size) {
   serve(
-      req, [&] { return served(req).overlay.getxattr(ino_of(ino), name); },
+      req,
+      [&]() -> Result<std::string> {
+        auto value = served(req).overlay.getxattr(ino_of(ino), name);
+        if (!value && value.error().is(ENOTSUP) && is_acl(name)) return Error(ENODATA);
+        return value;
+      },
       [&](const std::string& value) { reply_bytes(req, value, size); });
 }
 
@@ -69,9 +83,24 @@ void listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
       });
 }
 
+// Setting an access ACL drops sgid when the caller is not of the file's group, as chmod(2) does. The kernel says so in a
+// flag that libfuse does not show, so the question is asked again here.
+Result<bool> acl_drops_sgid(fuse_req_t req, fuse_ino_t ino, std::string_view name) {
+  const fuse_ctx* caller = fuse_req_ctx(req);
+  if (name != "system.posix_acl_access" || caller->uid == 0) return false;
+  const Attr attr = TRY(served(req).overlay.getattr(ino_of(ino)));
+  if ((attr.mode & S_ISGID) == 0 || caller->gid == attr.gid) return false;
+  const int count = fuse_req_getgroups(req, 0, nullptr);
+  if (count <= 0) return true;  // whose groups cannot be read gets no more than he must
+  std::vector<gid_t> groups(static_cast<std::size_t>(count));
+  const int got = std::min(fuse_req_getgroups(req, count, groups.data()), count);
+  return std::find(groups.begin(), groups.begin() + std::max(got, 0), attr.gid) == groups.begin() + std::max(got, 0);
+}
+
 void setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value, std::size_t size, int flags) {
-  serve(req, [&] {
-    return served(req).overlay.setxattr(ino_of(ino), name, std::string_view(value, size), flags, false);
+  serve(req, [&]() -> Result<void> {
+    const bool drop = TRY(acl_drops_sgid(req, ino, name));
+    return served(req).overlay.setxattr(ino_of(ino), name, std::string_view(value, size), flags, drop);
   });
 }
 

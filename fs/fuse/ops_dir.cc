@@ -1,25 +1,22 @@
 // Reading directories.
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "fs/fuse/ops.h"
+#include "fs/fuse/stateless_files.h"
 
 namespace acetate::fs {
 
 namespace {
 
-void opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
-  serve(
-      req, [&] { return served(req).overlay.opendir(ino_of(ino)); },
-      [&](const Opened& opened) {
-        info->fh = static_cast<std::uint64_t>(opened.handle);
-        info->cache_readdir = info->keep_cache = served(req).keep_cache;
-        if (fuse_reply_open(req, info) == -ENOENT) served(req).overlay.releasedir(opened.handle);
-      });
-}
+// More than any kernel asks for at once; a request that wants more is not answered with more.
+constexpr std::size_t kMostBytes = 1 << 20;
 
-// What fits into one reply, copied out: entries are looked up after the listing has let go of its locks.
+// What fits into one reply, copied out: entries are looked up after the listing has let go of its locks, and an
+// entry that does not fit is never looked up, so no reference is taken that the kernel would not learn of.
 struct Listed {
   std::string name;
   unsigned char type;
@@ -27,84 +24,98 @@ struct Listed {
   std::uint64_t cookie;
 };
 
-class Page {
- public:
-  Page(fuse_req_t req, std::size_t size) : req_(req), bytes_(size) {}
+// The size of a reply's record is known before the record is made.
+using SizeOf = std::size_t (*)(fuse_req_t req, const char* name);
 
-  bool add(const Listed& entry) {
-    struct stat st {};
-    st.st_ino = entry.ino;
-    st.st_mode = static_cast<mode_t>(entry.type) << 12;
-    return took(fuse_add_direntry(req_, bytes_.data() + used_, left(), entry.name.c_str(), &st,
-                                  static_cast<off_t>(entry.cookie)));
-  }
-  bool add(const Listed& entry, const fuse_entry_param& param) {
-    return took(fuse_add_direntry_plus(req_, bytes_.data() + used_, left(), entry.name.c_str(), &param,
-                                       static_cast<off_t>(entry.cookie)));
-  }
-  void reply() { fuse_reply_buf(req_, bytes_.data(), used_); }
+std::size_t plain_size(fuse_req_t req, const char* name) {
+  return fuse_add_direntry(req, nullptr, 0, name, nullptr, 0);
+}
+std::size_t plus_size(fuse_req_t req, const char* name) {
+  return fuse_add_direntry_plus(req, nullptr, 0, name, nullptr, 0);
+}
 
- private:
-  std::size_t left() const { return bytes_.size() - used_; }
-  bool took(std::size_t needed) {
-    if (needed > left()) return false;
-    used_ += needed;
-    return true;
-  }
-  fuse_req_t req_;
-  std::vector<char> bytes_;
-  std::size_t used_ = 0;
-};
-
-// As many entries as can fit: no entry is smaller than `each` bytes and its name.
-Result<std::vector<Listed>> list(fuse_req_t req, fuse_file_info* info, off_t after, std::size_t size, std::size_t each) {
+Result<std::vector<Listed>> list(fuse_req_t req, fuse_ino_t ino, const fuse_file_info* info, off_t after,
+                                 std::size_t size, SizeOf size_of) {
   std::vector<Listed> entries;
-  std::size_t used = 0;
-  TRY(served(req).overlay.readdir(handle_of(info), static_cast<std::uint64_t>(after), [&](const ListedEntry& entry) {
-    used += each + entry.name.size();
-    entries.push_back({std::string(entry.name), entry.type, entry.ino, entry.cookie});
-    return used < size;
+  std::size_t left = size;
+  auto each = [&](const ListedEntry& entry) {
+    Listed listed{std::string(entry.name), entry.type, entry.ino, entry.cookie};
+    const std::size_t needed = size_of(req, listed.name.c_str());
+    if (needed > left) return false;
+    left -= needed;
+    entries.push_back(std::move(listed));
+    return true;
+  };
+  TRY(with_dir(req, ino, info, [&](Handle dir) {
+    return served(req).overlay.readdir(dir, static_cast<std::uint64_t>(after), each);
   }));
   return entries;
 }
 
-void readdir(fuse_req_t req, fuse_ino_t, std::size_t size, off_t after, fuse_file_info* info) {
+struct stat stat_of(const Listed& entry) noexcept {
+  struct stat st {};
+  st.st_ino = entry.ino;
+  st.st_mode = static_cast<mode_t>(entry.type) << 12;
+  return st;
+}
+
+void opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
+  if (const StatelessFiles* files = served(req).stateless; files != nullptr && files->without_opendir) {
+    fuse_reply_err(req, ENOSYS);  // asked once, never again; listings are then cached as well
+    return;
+  }
   serve(
-      req, [&] { return list(req, info, after, size, 24); },  // sizeof(fuse_dirent)
+      req, [&] { return served(req).overlay.opendir(ino_of(ino)); },
+      [&](const Opened& opened) {
+        Served& context = served(req);
+        info->fh = static_cast<std::uint64_t>(opened.handle);
+        info->cache_readdir = info->keep_cache = context.keep_cache;
+        if (fuse_reply_open(req, info) != 0) context.overlay.releasedir(opened.handle);
+      });
+}
+
+void readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info* info) {
+  size = std::min(size, kMostBytes);
+  serve(
+      req, [&] { return list(req, ino, info, after, size, plain_size); },
       [&](const std::vector<Listed>& entries) {
-        Page page(req, size);
-        for (const Listed& entry : entries)
-          if (!page.add(entry)) break;
-        page.reply();
+        std::vector<char> page(size);
+        std::size_t used = 0;
+        for (const Listed& entry : entries) {
+          const struct stat st = stat_of(entry);
+          used += fuse_add_direntry(req, page.data() + used, size - used, entry.name.c_str(), &st,
+                                    static_cast<off_t>(entry.cookie));
+        }
+        fuse_reply_buf(req, page.data(), used);
       });
 }
 
 void readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info* info) {
+  size = std::min(size, kMostBytes);
   serve(
-      req, [&] { return list(req, info, after, size, 152); },  // sizeof(fuse_direntplus)
+      req, [&] { return list(req, ino, info, after, size, plus_size); },
       [&](const std::vector<Listed>& entries) {
         Served& context = served(req);
-        Page page(req, size);
+        std::vector<char> page(size);
+        std::vector<Ino> given;  // what the kernel will hold once it has the reply
+        given.reserve(entries.size());
+        std::size_t used = 0;
         for (const Listed& entry : entries) {
-          fuse_entry_param param{};
-          param.attr.st_ino = entry.ino;
-          param.attr.st_mode = static_cast<mode_t>(entry.type) << 12;
+          fuse_entry_param param{};  // ino 0: a name without its inode, which the kernel looks up when it is used
+          param.attr = stat_of(entry);
           if (entry.name != "." && entry.name != "..") {
-            auto found = context.overlay.lookup(ino_of(ino), entry.name);
-            if (!found && found.error().is(ENOENT)) continue;  // gone since it was listed
-            // Any other failure is told to whoever looks the name up: ino 0 makes the kernel ask.
-            if (found) {
-              param.ino = static_cast<fuse_ino_t>(found->ino);
-              param.attr = to_stat(found->attr);
-              param.attr_timeout = param.entry_timeout = context.timeout;
+            // What cannot be looked up, or went since it was listed, is shown by name: an entry that is left out
+            // could leave an empty page, which means the end.
+            if (auto found = context.overlay.lookup(ino_of(ino), entry.name)) {
+              given.push_back(found->ino);
+              param = entry_of(context, *found);
             }
           }
-          if (page.add(entry, param)) continue;
-          // Did not fit, so the kernel does not know that it holds it.
-          if (param.ino != 0) context.overlay.forget(ino_of(param.ino), 1);
-          break;
+          used += fuse_add_direntry_plus(req, page.data() + used, size - used, entry.name.c_str(), &param,
+                                         static_cast<off_t>(entry.cookie));
         }
-        page.reply();
+        if (fuse_reply_buf(req, page.data(), used) == 0) return;
+        for (const Ino one : given) context.overlay.forget(one, 1);
       });
 }
 
@@ -113,18 +124,18 @@ void releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
   fuse_reply_err(req, 0);
 }
 
-void fsyncdir(fuse_req_t req, fuse_ino_t, int, fuse_file_info* info) {
-  serve(req, [&] { return served(req).overlay.fsyncdir(handle_of(info)); });
+void fsyncdir(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info* info) {
+  serve(req, [&] { return with_dir(req, ino, info, [&](Handle dir) { return served(req).overlay.fsyncdir(dir); }); });
 }
 
 }  // namespace
 
-void add_directory_operations(fuse_lowlevel_ops& table) {
+void add_directory_operations(fuse_lowlevel_ops& table, const Served& context) {
   table.opendir = opendir;
   table.readdir = readdir;
   table.readdirplus = readdirplus;
   table.releasedir = releasedir;
-  table.fsyncdir = fsyncdir;
+  if (context.durable) table.fsyncdir = fsyncdir;
 }
 
 }  // namespace acetate::fs

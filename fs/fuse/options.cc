@@ -98,10 +98,6 @@ class Parser {
       if (given == "allow_root") std::erase(defaults, std::string("allow_other"));
     }
     out_.mount_options.insert(out_.mount_options.begin(), defaults.begin(), defaults.end());
-    if (out_.read_only) {
-      out_.upper.reset();
-      out_.work.reset();
-    }
     return std::move(out_);
   }
 

@@ -19,13 +19,18 @@ struct stat to_stat(const Attr& attr) noexcept {
   return st;
 }
 
-void reply_found(fuse_req_t req, const Found& found) {
-  Served& context = served(req);
-  fuse_entry_param entry{};
+fuse_entry_param entry_of(const Served& context, const Found& found) noexcept {
+  fuse_entry_param entry{};  // generation 0: an Ino is never used again
   entry.ino = static_cast<fuse_ino_t>(found.ino);
   entry.attr = to_stat(found.attr);
   entry.attr_timeout = entry.entry_timeout = context.timeout;
-  if (fuse_reply_entry(req, &entry) == -ENOENT) context.overlay.forget(found.ino, 1);
+  return entry;
+}
+
+void reply_found(fuse_req_t req, const Found& found) {
+  Served& context = served(req);  // the request is gone once it is answered
+  const fuse_entry_param entry = entry_of(context, found);
+  if (fuse_reply_entry(req, &entry) != 0) context.overlay.forget(found.ino, 1);
 }
 
 void reply_absent(fuse_req_t req) {

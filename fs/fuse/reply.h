@@ -21,11 +21,14 @@ struct Served {
   bool acl;
   bool writeback;
   bool killpriv;     // the daemon's own writes drop suid and capabilities, so the kernel need not ask first
+  class StatelessFiles* stateless;  // set on read-only mounts: OPEN and OPENDIR are answered once, with ENOSYS
 };
 
 inline Served& served(fuse_req_t req) { return *static_cast<Served*>(fuse_req_userdata(req)); }
 
 struct stat to_stat(const Attr& attr) noexcept;
+
+fuse_entry_param entry_of(const Served& context, const Found& found) noexcept;
 
 // An entry; should the kernel have given up on the request, the reference it would have held is given back.
 void reply_found(fuse_req_t req, const Found& found);
@@ -33,7 +36,7 @@ void reply_absent(fuse_req_t req);  // a negative entry, as long-lived as a posi
 void reply_attr(fuse_req_t req, const Attr& attr);
 
 // Every callback goes through here: an error becomes its errno, and nothing is thrown past a C frame. `answer` gets
-// the value; for Result<void> it is called without one.
+// the value. It must not throw once it has replied: a request is answered once.
 template <class Operation, class Answer>
 void serve(fuse_req_t req, Operation&& operation, Answer&& answer) noexcept {
   try {
@@ -48,6 +51,9 @@ void serve(fuse_req_t req, Operation&& operation, Answer&& answer) noexcept {
     fuse_reply_err(req, ENOMEM);
   } catch (const std::exception& error) {
     log::error("an operation failed: {}", error.what());
+    fuse_reply_err(req, EIO);
+  } catch (...) {
+    log::error("an operation failed for a reason that has no words");
     fuse_reply_err(req, EIO);
   }
 }

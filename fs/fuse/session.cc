@@ -1,16 +1,17 @@
 #include "fs/fuse/session.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "base/sys/file.h"
-#include "base/sys/process.h"
+#include "fs/fuse/mounting.h"
 #include "fs/fuse/ops.h"
+#include "fs/fuse/signals.h"
+#include "fs/fuse/stateless_files.h"
 
 namespace acetate::fs {
 
@@ -40,30 +41,12 @@ ssize_t socket_read(int fd, void* buffer, std::size_t size, void*) {
 }
 ssize_t socket_writev(int fd, iovec* parts, int count, void*) { return ::writev(fd, parts, count); }
 
-// What can be said beforehand, in better words than libfuse's.
-Result<void> check_device(const std::string& mountpoint) {
-  if (mountpoint.starts_with("/dev/fd/")) return {};  // somebody mounted for us
-  auto opened = sys::open("/dev/fuse", O_RDWR);
-  if (opened) return {};
-  const int code = opened.error().code();
-  if (code == ENOENT || code == ENODEV || code == ENXIO)
-    return fail(code, "there is no /dev/fuse: load the module (modprobe fuse), or give the container --device /dev/fuse");
-  if (code == EACCES || code == EPERM)
-    return fail(code, "/dev/fuse cannot be opened ({}): its mode should be 0666 (chmod 666 /dev/fuse, or your system's udev rule)",
-                opened.error().message());
-  return std::move(opened).error().within("opening /dev/fuse");
-}
-
-std::string why_not_mounted(const std::string& mountpoint, const SessionOptions& options) {
-  std::string hint;
-  if (::geteuid() != 0) {
-    if (!sys::find_program("fusermount3"))
-      hint = ": a plain user needs fusermount3 (apt install fuse3), or a user namespace";
-    else if (std::count(options.mount_options.begin(), options.mount_options.end(), "allow_other") != 0 ||
-             std::count(options.mount_options.begin(), options.mount_options.end(), "allow_root") != 0)
-      hint = ": allow_other needs user_allow_other in /etc/fuse.conf";
-  }
-  return fmt::format("cannot mount at {}{}", mountpoint, hint);
+// As fuse-overlayfs's SIGUSR1 has it, and what else we count.
+void print_counters(const Overlay& overlay) {
+  const OverlayStats stats = overlay.stats();
+  const std::string text = fmt::format("# INODES: {}\n# HANDLES: {}\n# COPY-UPS: {} ({} bytes)\n", stats.inodes,
+                                       stats.handles, stats.copy_ups, stats.copied_bytes);
+  (void)sys::write_full(FdRef{STDERR_FILENO}, text);  // a closed stderr leaves nobody to tell
 }
 
 unsigned thread_count(unsigned asked) {
@@ -74,21 +57,24 @@ unsigned thread_count(unsigned asked) {
 
 struct Session::Impl {
   Impl(Overlay& overlay, const SessionOptions& how)
-      : context{.overlay = overlay,
+      : files(overlay),
+        context{.overlay = overlay,
                 .timeout = how.timeout,
                 .keep_cache = how.timeout > 0,
                 .durable = how.durable,
                 .xattrs = how.xattrs,
                 .acl = how.acl,
                 .writeback = how.writeback,
-                .killpriv = how.unprivileged},
+                .killpriv = how.unprivileged,
+                .stateless = how.stateless ? &files : nullptr},
         table(operations(context)),
-        threads(thread_count(how.threads)) {}
+        threads(thread_count(how.threads)),
+        signals(how.signals),
+        lifeline(how.lifeline) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
     if (session == nullptr) return;
-    if (signals) fuse_remove_signal_handlers(session);
     if (mounted) fuse_session_unmount(session);
     fuse_session_destroy(session);
   }
@@ -107,12 +93,14 @@ struct Session::Impl {
     return {};
   }
 
+  StatelessFiles files;
   Served context;
   fuse_lowlevel_ops table;
   unsigned threads;
+  bool signals;
+  FdRef lifeline;
   fuse_session* session = nullptr;
   bool mounted = false;
-  bool signals = false;
 };
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -121,14 +109,16 @@ Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Result<Session> Session::mount(Overlay& overlay, const std::string& mountpoint, const SessionOptions& options) {
-  TRY(check_device(mountpoint));
+  const std::string target = TRY(resolve_mountpoint(mountpoint));
+  if (!target.starts_with("/dev/fd/")) TRY(check_device());
   auto impl = std::make_unique<Impl>(overlay, options);
-  TRY(impl->make(options));
-  if (fuse_set_signal_handlers(impl->session) != 0) return fail(EINVAL, "cannot set signal handlers");
-  impl->signals = true;
-  errno = 0;
-  if (fuse_session_mount(impl->session, mountpoint.c_str()) != 0)
-    return Error(errno != 0 ? errno : EPERM, why_not_mounted(mountpoint, options));
+  const LibfuseMessages said;
+  if (auto made = impl->make(options); !made) return fail(EINVAL, "{}", said.text());
+  if (fuse_session_mount(impl->session, target.c_str()) != 0) {
+    const std::string words = said.text();
+    return fail(EPERM, "cannot mount at {}{}{}{}", target, words.empty() ? "" : ": ", words,
+                mount_advice(options.mount_options));
+  }
   impl->mounted = true;
   return Session(std::move(impl));
 }
@@ -145,16 +135,29 @@ Result<Session> Session::on(Overlay& overlay, Fd connection, const SessionOption
 }
 
 Result<int> Session::serve() {
-  fuse_loop_config* config = fuse_loop_cfg_create();
-  if (config == nullptr) return Error(ENOMEM);
-  // One /dev/fuse for all threads, and no thread ended for being idle: making them anew costs more than a request.
-  fuse_loop_cfg_set_clone_fd(config, 0);
-  fuse_loop_cfg_set_max_threads(config, impl_->threads);
-  fuse_loop_cfg_set_idle_threads(config, impl_->threads);
-  const int ended = fuse_session_loop_mt(impl_->session, config);
-  fuse_loop_cfg_destroy(config);
+  std::atomic<int> stopped_by{0};
+  std::unique_ptr<SignalWatch> watch;
+  if (impl_->signals)
+    watch = TRY(SignalWatch::start({.stop =
+                                        [&](int signal) {
+                                          stopped_by = signal;
+                                          fuse_session_exit(impl_->session);
+                                        },
+                                    .report = [&] { print_counters(impl_->context.overlay); }},
+                                   impl_->lifeline));
+  std::unique_ptr<fuse_loop_config, decltype(&fuse_loop_cfg_destroy)> config(fuse_loop_cfg_create(),
+                                                                            fuse_loop_cfg_destroy);
+  if (!config) return Error(ENOMEM);
+  // One /dev/fuse for all threads: one each gained nothing measurable. No thread is ended for being idle: making it anew
+  // costs more than a request.
+  fuse_loop_cfg_set_clone_fd(config.get(), 0);
+  fuse_loop_cfg_set_max_threads(config.get(), impl_->threads);
+  fuse_loop_cfg_set_idle_threads(config.get(), impl_->threads);
+  const int ended = fuse_session_loop_mt(impl_->session, config.get());
+  watch.reset();
+  TRY_WITHIN(impl_->context.overlay.sync(), "what was written may not be on the disk");
   if (ended < 0 && ended != -ENODEV) return Error(-ended).within("serving the mount");
-  return ended > 0 ? ended : 0;
+  return stopped_by.load();
 }
 
 }  // namespace acetate::fs

@@ -22,6 +22,10 @@ struct SessionOptions {
   bool debug = false;
   // The daemon has no CAP_FSETID in the first user namespace, so what it writes drops suid by itself.
   bool unprivileged = false;
+  // The kernel knows the mount as read-only ("ro" is among mount_options): OPEN and OPENDIR can be left out.
+  bool stateless = false;
+  bool signals = false;  // SIGTERM, SIGINT, SIGHUP end serve(), SIGUSR1 prints counters; see block_signals()
+  FdRef lifeline = {};   // serve() ends too when the other end of this closes
   unsigned threads = 0;  // 0: as many as pays on this machine
   std::vector<std::string> mount_options;
 };
@@ -36,8 +40,9 @@ class Session {
   // mount, no /dev/fuse and no privilege.
   static Result<Session> on(Overlay& overlay, Fd connection, const SessionOptions& options);
 
-  // Until unmounted, until the connection is aborted or closed, or until a signal says so (SIGTERM, SIGINT, SIGHUP:
-  // the mount is then taken away). The number of that signal, else 0. Everything written is synced before it returns.
+  // Until unmounted, until the connection is aborted or closed, or until a signal says so (the mount is then taken away
+  // by the destructor). The number of that signal, else 0. Everything written is synced before it returns, and what
+  // could not be is an error with words.
   Result<int> serve();
 
   Session(Session&&) noexcept;
