@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/detached_mount.h"
 #include "cli/image_name.h"
+#include "cli/mount_record.h"
 #include "cli/mount_target.h"
 #include "cli/writable_layer.h"
 #include "fs/mount.h"
@@ -71,7 +72,8 @@ Result<int> mount(const Options& options, const Context& context) {
     request.upper = writable->upper;
     request.work = writable->work;
   }
-  TRY_WITHIN(mount_detached(request), "mounting {} on {}", image.name, typed_target);
+  const Fd record = TRY(make_mount_record(paths, target));
+  TRY_WITHIN(mount_detached(request, record.ref()), "mounting {} on {}", image.name, typed_target);
 
   if (options.writable && options.upper.empty())
     context.streams.err << fmt::format("what is written to {} is kept in {}\n", typed_target,
@@ -85,14 +87,22 @@ Result<int> mount(const Options& options, const Context& context) {
   return 0;
 }
 
+// The last word is the directory however many there are, which CLI11 has no positionals for.
+class Formatter : public CLI::Formatter {
+  std::string make_option_usage(const CLI::Option*) const override { return "SOURCE... DIR"; }
+};
+
 }  // namespace
 
 Runner mount_command(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("SOURCES-AND-DIR", options->words,
-                 "an image, or tarballs and directories from the bottom to the top; then where to mount them")
-      ->required()
-      ->expected(2, 1 << 16);
+  const auto formatter = std::make_shared<Formatter>();
+  formatter->column_width(app.get_formatter()->get_column_width());
+  app.formatter(formatter);
+  app.add_option(
+         "SOURCE", options->words,
+         "an image, or tarballs and directories from the bottom to the top; then DIR, where to mount them")
+      ->required();
   app.add_flag("--rw", options->writable,
                "let it be written to; what is written is kept apart and survives unmounting");
   auto* upper =
@@ -102,6 +112,9 @@ Runner mount_command(CLI::App& app) {
   upper->needs(work);
   work->needs(upper);
   app.add_option("--platform", options->platform, "OS/ARCHITECTURE[/VARIANT], if not this machine's");
+  app.parse_complete_callback([options] {
+    if (options->words.size() < 2) throw CLI::RequiredError("DIR, where to mount it,");
+  });
   return [options](const Context& context) { return mount(*options, context); };
 }
 

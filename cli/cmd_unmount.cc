@@ -1,10 +1,15 @@
 // acetate unmount: takes a mount of ours away again. What was written stays where `mount --rw` put it.
+#include <fcntl.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <memory>
 
+#include <memory>
+#include <optional>
+
+#include "base/sys/file.h"
 #include "cli/command.h"
+#include "cli/mount_record.h"
 #include "fs/mount.h"
 
 namespace acetate::cli {
@@ -16,8 +21,25 @@ struct Options {
   bool lazy = false;
 };
 
+// The mountpoint as `mount` recorded it. Nothing where it cannot be told, as of a mount whose daemon has
+// died.
+std::optional<std::string> recorded_name(const std::string& directory) {
+  // Closed again at once: an open descriptor would keep the mount busy.
+  const auto fd = sys::open(directory, O_PATH | O_DIRECTORY);
+  if (!fd) return std::nullopt;
+  auto name = sys::readlink(FileAt{kWorkingDir, sys::ProcFdPath(fd->ref()).c_str()});
+  return name ? std::optional(*std::move(name)) : std::nullopt;
+}
+
 Result<int> unmount_all(const Options& options, const Context&) {
-  for (const auto& directory : options.directories) TRY(fs::unmount(directory, options.lazy));
+  const auto paths = TRY(find_paths());
+  for (const auto& directory : options.directories) {
+    const auto name = recorded_name(directory);
+    TRY(fs::unmount(directory, options.lazy));
+    // What was written is safe, and the directory free for the next mount, once the daemon has ended. One
+    // that was detached lives for as long as somebody uses it.
+    if (name && !options.lazy) TRY(wait_for_daemon(paths, *name));
+  }
   return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "cli/writable_layer.h"
 
+#include <fcntl.h>
+
 #include "base/sys/file.h"
 
 namespace acetate::cli {
@@ -39,9 +41,10 @@ Result<WritableLayer> prepare_writable_layer(const std::string& below, const std
   if (!known && !known.error().is(ENOENT)) return known.error().clone().within("reading " + marker_path);
   TRY_WITHIN(sys::make_dirs(layer.upper, 0755), "making the directory {}", layer.upper);
   TRY_WITHIN(sys::make_dirs(layer.work, 0700), "making the directory {}", layer.work);
-  if (!known)
-    TRY_WITHIN(sys::write_file_atomically(FileAt{kWorkingDir, marker_path.c_str()}, identity(image), 0644),
-               "writing {}", marker_path);
+  if (known) return layer;
+  const Fd fd = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
+  TRY_WITHIN(sys::write_file_atomically(FileAt{fd.ref(), "image"}, identity(image), 0644), "writing {}",
+             marker_path);
   return layer;
 }
 
