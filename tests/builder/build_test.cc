@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "layers/image/image.h"
 #include "tests/support/temp_dir.h"

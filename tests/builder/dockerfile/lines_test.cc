@@ -51,7 +51,7 @@ TEST(Directives, AreReadAtTheTopOnly) {
 }
 
 TEST(Directives, MayBeGivenOnceAndMustMakeSense) {
-  EXPECT_EQ(texts("# escape=`\n# escape=`\nFROM a\n").at(0).substr(0, 57), "error: Dockerfile:2: the directive \"escape\" is given twice");
+  EXPECT_EQ(texts("# escape=`\n# escape=`\nFROM a\n").at(0).substr(0, 58), "error: Dockerfile:2: the directive \"escape\" is given twice");
   EXPECT_NE(texts("# escape=x\nFROM a\n").at(0).find("the escape character must be"), std::string::npos);
 }
 

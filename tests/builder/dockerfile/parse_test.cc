@@ -81,10 +81,10 @@ TEST(Parse, RefusesWhatIsIncomplete) {
 }
 
 TEST(Parse, TellsExecFormFromShellForm) {
-  EXPECT_EQ(only<Run>("RUN [\"a\", \"b c\"]").command.words, (std::vector<std::string>{"a", "b c"}));
-  EXPECT_FALSE(only<Run>("RUN [\"a\", \"b c\"]").command.shell);
-  EXPECT_TRUE(only<Run>("RUN ['a']").command.shell);
-  EXPECT_EQ(only<Run>("RUN  echo  a ").command.words, std::vector<std::string>{"echo  a"});
+  EXPECT_EQ(only<dockerfile::Run>("RUN [\"a\", \"b c\"]").command.words, (std::vector<std::string>{"a", "b c"}));
+  EXPECT_FALSE(only<dockerfile::Run>("RUN [\"a\", \"b c\"]").command.shell);
+  EXPECT_TRUE(only<dockerfile::Run>("RUN ['a']").command.shell);
+  EXPECT_EQ(only<dockerfile::Run>("RUN  echo  a ").command.words, std::vector<std::string>{"echo  a"});
 }
 
 TEST(Parse, ReadsBothFormsOfEnv) {
@@ -122,7 +122,7 @@ TEST(Parse, KeepsTriggersAsText) {
 }
 
 TEST(Parse, KeepsEveryFlagOfRun) {
-  const auto run = only<Run>("RUN --mount=type=cache,target=/c --network=none --security=sandbox make");
+  const auto run = only<dockerfile::Run>("RUN --mount=type=cache,target=/c --network=none --security=sandbox make");
   EXPECT_EQ(run.mounts, std::vector<std::string>{"type=cache,target=/c"});
   EXPECT_EQ(run.network, "none");
   EXPECT_EQ(run.security, "sandbox");
