@@ -1,4 +1,6 @@
 // acetate mount: shows an image at a directory, straight out of its tarballs, until `acetate unmount`.
+#include <unistd.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -66,6 +68,9 @@ Result<int> mount(const Options& options, const Context& context) {
   const auto writable = TRY(writable_layer(options, paths, target, image));
 
   fs::MountRequest request{.lowers = image.lowers(), .target = target, .die_with_parent = false};
+  // A plain user may neither chown nor write what belongs to root: the tree is theirs, as with mount -o uid= of vfat.
+  if (::geteuid() != 0)
+    request.options = {fmt::format("squash_to_uid={}", ::geteuid()), fmt::format("squash_to_gid={}", ::getegid())};
   if (request.lowers.empty())
     return fail(EINVAL, "{} has no layers, so there is nothing to mount", image.name);
   if (writable) {

@@ -64,7 +64,7 @@ Result<void> Overlay::Impl::copy_up_one(Inode& inode, std::optional<std::uint64_
 }
 
 Result<void> Overlay::Impl::copy_metadata(const Inode& inode, const Attr& from, FdRef to, const struct statx& st) {
-  if (st.stx_uid != from.uid || st.stx_gid != from.gid) TRY(sys::chown(to, from.uid, from.gid));
+  if (!options.squash && (st.stx_uid != from.uid || st.stx_gid != from.gid)) TRY(sys::chown(to, from.uid, from.gid));
   if (options.xattrs) {
     for (const Xattr& xattr : TRY(lower->xattrs(inode.lower))) {
       const auto stored = stored_xattr(xattr.name);

@@ -15,6 +15,12 @@ bool is_octal(std::string_view text) {
          text[2] >= '0' && text[2] <= '7';
 }
 
+// SELinux contexts are the one value callers put in quotes; in a path a quote is a letter like others.
+bool takes_quotes(std::string_view option) {
+  return option.starts_with("context=") || option.starts_with("fscontext=") || option.starts_with("defcontext=") ||
+         option.starts_with("rootcontext=");
+}
+
 enum class Colons { separate, literal };
 
 std::vector<std::string> decode(std::string_view text, Colons colons) {
@@ -73,7 +79,7 @@ std::vector<std::string> split_options(std::string_view text) {
       if (run % 4 != 0 && at < text.size()) option += text[at++];
       continue;
     }
-    if (text[at] == '"') quoted = !quoted;
+    if (text[at] == '"' && takes_quotes(option)) quoted = !quoted;
     if (text[at] == ',' && !quoted) {
       finish();
     } else {

@@ -13,7 +13,7 @@
 namespace acetate::fs {
 
 // Splits "a,b\,c" at the commas that separate options: nothing is unescaped. Commas between double quotes
-// (SELinux contexts) do not separate. Empty options are left out.
+// do not separate in SELinux contexts. Empty options are left out.
 std::vector<std::string> split_options(std::string_view text);
 
 // Splits and unescapes the value of lowerdir=. Empty elements are left out.

@@ -30,8 +30,10 @@ struct ReadySocket {
 
 Result<ReadySocket> make_ready_socket() {
   ReadySocket out;
-  out.fd = Fd(Adopt{}, TRY(sys::checked(sys::Call::socketpair,
+  out.fd = Fd(Adopt{}, TRY(sys::checked(sys::Call::socket,
                                         [] { return ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); })));
+  const int on = 1;  // the kernel tells who sent what
+  if (::setsockopt(out.fd.ref().fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) return Error(errno);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   socklen_t length = sizeof(sa_family_t);
@@ -51,22 +53,34 @@ std::string trimmed(std::string text) {
   return text;
 }
 
+// True when the datagram that waits says READY=1 and comes from `daemon`: an abstract name is open to everybody.
+Result<bool> says_ready(FdRef ready, pid_t daemon) {
+  std::array<char, 256> text;
+  iovec into{text.data(), text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control;
+  msghdr message{};
+  message.msg_iov = &into;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const auto count = TRY(sys::checked(sys::Call::recvmsg, [&] { return ::recvmsg(ready.fd, &message, MSG_CMSG_CLOEXEC); }));
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_CREDENTIALS) return false;
+  ucred sender{};
+  std::memcpy(&sender, CMSG_DATA(header), sizeof sender);
+  return sender.pid == daemon && std::string_view(text.data(), static_cast<std::size_t>(count)).starts_with("READY=1");
+}
+
 // Waits for READY=1, or for the daemon to end; everything it says meanwhile is collected.
 Result<void> wait_ready(FdRef ready, FdRef err, sys::Child& daemon) {
   std::string said;
   std::array<char, 4096> buffer;
   std::array<pollfd, 2> watched{pollfd{ready.fd, POLLIN, 0}, pollfd{err.fd, POLLIN, 0}};
   for (;;) {
-    if (::poll(watched.data(), watched.size(), -1) < 0) {
-      if (errno == EINTR) continue;
-      return Error(errno);
-    }
-    if ((watched[0].revents & POLLIN) != 0) {
-      const std::size_t count = TRY(sys::read(ready, std::as_writable_bytes(std::span(buffer))));
-      if (std::string_view(buffer.data(), count).find("READY=1") != std::string_view::npos) {
-        if (!said.empty()) log::info("{}", trimmed(said));
-        return {};
-      }
+    TRY(sys::checked(sys::Call::poll, [&] { return ::poll(watched.data(), watched.size(), -1); }));
+    if ((watched[0].revents & POLLIN) != 0 && TRY(says_ready(ready, daemon.pid()))) {
+      if (!said.empty()) log::info("{}", trimmed(said));
+      return {};
     }
     if (watched[1].revents != 0) {
       const std::size_t count = TRY(sys::read(err, std::as_writable_bytes(std::span(buffer))));
@@ -114,11 +128,13 @@ Result<std::string> find_daemon() {
   return found;
 }
 
-Mount::Mount(std::string target, sys::Child daemon) : target_(std::move(target)), daemon_(std::move(daemon)) {}
+Mount::Mount(std::string target, sys::Child daemon, Fd lifeline)
+    : target_(std::move(target)), lifeline_(std::move(lifeline)), daemon_(std::move(daemon)) {}
 Mount::Mount(Mount&&) noexcept = default;
 Mount& Mount::operator=(Mount&& other) noexcept {
   Mount moved(std::move(other));
   std::swap(target_, moved.target_);
+  std::swap(lifeline_, moved.lifeline_);
   std::swap(daemon_, moved.daemon_);
   return *this;
 }
@@ -131,18 +147,29 @@ Result<Mount> Mount::start(const MountRequest& request) {
   sys::Pipe err = TRY(sys::make_pipe());
   Fd null = TRY(sys::open("/dev/null", O_RDWR));
   std::vector<std::string> environment;
-  for (char** entry = environ; *entry != nullptr; ++entry)
-    if (!std::string_view(*entry).starts_with("NOTIFY_SOCKET=")) environment.emplace_back(*entry);
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    if (!text.starts_with("NOTIFY_SOCKET=") && !text.starts_with("ACETATE_LIFELINE=")) environment.emplace_back(text);
+  }
   environment.push_back("NOTIFY_SOCKET=" + ready.name);
+  std::vector<sys::Inherit> fds = {{null.ref(), 0}, {null.ref(), 1}, {err.write.ref(), 2}};
+  sys::Pipe lifeline;
+  if (request.die_with_parent) {
+    // Not PR_SET_PDEATHSIG: that means the thread that started it, and a killed daemon leaves a dead mount. At the end
+    // of this pipe it unmounts.
+    lifeline = TRY(sys::make_pipe());
+    fds.push_back({lifeline.read.ref(), 3});
+    environment.emplace_back("ACETATE_LIFELINE=3");
+  }
   sys::Child daemon = TRY(sys::spawn({.argv = {program, "-f", "-o", option_line(request), request.target},
                                       .env = std::move(environment),
-                                      .fds = {{null.ref(), 0}, {null.ref(), 1}, {err.write.ref(), 2}},
-                                      .new_session = true,  // ^C at the terminal is for us, not for the mount
-                                      .die_with_parent = request.die_with_parent}));
+                                      .fds = std::move(fds),
+                                      .new_session = true}));  // ^C at the terminal is for us, not for the mount
   err.write.reset();
+  lifeline.read.reset();
   TRY(wait_ready(ready.fd.ref(), err.read.ref(), daemon));
   // From here on its words go to nobody; a pipe without a reader is EPIPE to it, and SIGPIPE is ignored there.
-  return Mount(request.target, std::move(daemon));
+  return Mount(request.target, std::move(daemon), std::move(lifeline.write));
 }
 
 Result<void> Mount::unmount() {

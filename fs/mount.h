@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "base/sys/process.h"
 
@@ -19,7 +20,7 @@ struct MountRequest {
   std::string target;
   std::vector<std::string> options = {};     // further -o options, as they are
   std::string program = {};                  // empty: find_daemon()
-  bool die_with_parent = true;
+  bool die_with_parent = true;  // unmounted when this process is gone
 };
 
 // `fuse-overlay` beside the running executable (also ../fs/fuse/ of a build tree), then ACETATE_FUSE_OVERLAY, then PATH. ENOENT with words.
@@ -44,8 +45,9 @@ class Mount {
   Result<void> unmount();
 
  private:
-  Mount(std::string target, sys::Child daemon);
+  Mount(std::string target, sys::Child daemon, Fd lifeline);
   std::string target_;
+  Fd lifeline_;  // closes when we are gone, however that happens: the daemon then unmounts
   sys::Child daemon_;
 };
 

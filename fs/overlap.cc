@@ -29,7 +29,10 @@ Identity identity(const struct stat& st) { return {st.st_dev, st.st_ino}; }
 Result<Place> place(const char* role, const std::string& path) {
   Place out{role, path, {}};
   Fd dir = TRY_WITHIN(sys::open(path, O_PATH | O_DIRECTORY), "{} {}", role, path);
-  out.chain.push_back(identity(TRY(sys::stat(dir.ref()))));
+  auto self = sys::stat(dir.ref());
+  if (!self && self.error().is(ENOTCONN))
+    return fail(ENOTCONN, "{} {}: a mount whose daemon is gone is in the way (fusermount3 -u {})", role, path, path);
+  out.chain.push_back(identity(TRY_WITHIN(std::move(self), "{} {}", role, path)));
   for (;;) {
     auto parent = sys::open(FileAt{dir.ref(), ".."}, O_PATH | O_DIRECTORY);
     if (!parent) break;  // a parent nobody may search: what is above it cannot be told

@@ -90,7 +90,13 @@ Found Overlay::Impl::give(const InodeRef& inode, Attr attr) {
   inode->lookups.store(before + 1, std::memory_order_relaxed);
   // All of the kernel's references together are one of ours.
   if (before == 0) inode->refs.fetch_add(1, std::memory_order_relaxed);
-  return {.ino = inode->ino, .attr = std::move(attr)};
+  return {.ino = inode->ino, .attr = squashed(attr)};
+}
+
+Attr Overlay::Impl::squashed(Attr attr) const noexcept {
+  if (options.squash.uid) attr.uid = *options.squash.uid;
+  if (options.squash.gid) attr.gid = *options.squash.gid;
+  return attr;
 }
 
 void Overlay::forget(Ino ino, std::uint64_t count) noexcept {
@@ -114,7 +120,7 @@ Result<Attr> Overlay::Impl::attr(Inode& inode) {
 
 Result<Attr> Overlay::getattr(Ino ino) {
   const InodeRef inode = TRY(impl_->inode(ino));
-  return impl_->attr(*inode);
+  return impl_->squashed(TRY(impl_->attr(*inode)));
 }
 
 Result<std::string> Overlay::readlink(Ino ino) {

@@ -40,9 +40,19 @@
 
 namespace acetate::fs {
 
+// Whom everything seems to belong to; what is absent is shown as it is.
+struct Squash {
+  std::optional<uid_t> uid = {};
+  std::optional<gid_t> gid = {};
+  explicit operator bool() const noexcept { return uid || gid; }
+};
+
 struct OverlayOptions {
   bool durable = true;    // copy-up syncs before it publishes; fsync reaches the disk. `volatile`/fsync=0 unset it
   bool xattrs = true;     // false: `noxattrs`, every xattr call is ENOTSUP
+  // squash_to_root, squash_to_uid, squash_to_gid. Owners are then not for changing: a chown succeeds without effect, and
+  // what is copied up or made belongs to the daemon. For a daemon that may not chown.
+  Squash squash = {};
   bool force_file_whiteouts = false;  // FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT
 };
 

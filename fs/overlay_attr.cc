@@ -50,7 +50,7 @@ Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<H
       TRY(sys::truncate(written.ref(), *change.size));
     }
   }
-  if (change.uid || change.gid)
+  if ((change.uid || change.gid) && !impl_->options.squash)
     // -1 leaves one as it is.
     TRY(sys::chown(object->ref(), change.uid.value_or(static_cast<uid_t>(-1)),
                    change.gid.value_or(static_cast<gid_t>(-1))));
@@ -67,7 +67,7 @@ Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<H
     const struct timespec times[2] = {time_of(change.atime), time_of(change.mtime)};
     TRY(sys::set_times(object->ref(), times));
   }
-  return impl_->shown(*inode, TRY(stat_of(FileAt{object->ref(), ""})));
+  return impl_->squashed(impl_->shown(*inode, TRY(stat_of(FileAt{object->ref(), ""}))));
 }
 
 }  // namespace acetate::fs

@@ -61,6 +61,11 @@ class Overlay::Impl {
   Result<Attr> attr(Inode& inode);
   // Counts one more reference of the kernel's.
   Found give(const InodeRef& inode, Attr attr);
+  // As users see it; everything inside speaks of the owners on disk.
+  Attr squashed(Attr attr) const noexcept;
+  // Whom a new object is to belong to: who asked, or whoever it belongs to already where owners are squashed.
+  uid_t owner_of(const struct statx& st, uid_t asked) const noexcept { return options.squash ? st.stx_uid : asked; }
+  gid_t group_of(const struct statx& st, gid_t asked) const noexcept { return options.squash ? st.stx_gid : asked; }
 
   // --- overlay_backing.cc: from an inode to the upper's object. ESTALE where there is none any more.
   Result<FdPtr> upper_fd(Inode& inode);  // O_PATH

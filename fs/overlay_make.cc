@@ -84,7 +84,7 @@ Result<Child> Overlay::Impl::make_in_place_locked(Inode& dir, const Name& name, 
   gid_t gid = object.caller.gid;
   // Another group than the caller's: either the parent hands down its own, or it is ours.
   if (st.stx_gid != gid && (TRY(stat_of(FileAt{parent->ref(), ""})).stx_mode & S_ISGID) != 0) gid = st.stx_gid;
-  TRY(give_to(at, st, object.caller.uid, gid, mode));
+  TRY(give_to(at, st, owner_of(st, object.caller.uid), group_of(st, gid), mode));
   undo.release();
   return register_new(dir, &name, st);
 }
@@ -111,7 +111,7 @@ Result<Child> Overlay::Impl::make_over_whiteout_locked(Inode& dir, const Name& n
     TRY(with_descriptors([&] { return object.put(temp.at(), mode); }));
   }
   struct statx st = TRY(stat_of(temp.at()));
-  TRY(give_to(temp.at(), st, object.caller.uid, gid, mode));
+  TRY(give_to(temp.at(), st, owner_of(st, object.caller.uid), group_of(st, gid), mode));
   if (S_ISDIR(mode) && state.lower_dir()) {
     const Fd fd = TRY(with_descriptors([&] { return sys::open(temp.at(), O_PATH | O_DIRECTORY | O_NOFOLLOW); }));
     TRY(upper->put_opaque(fd.ref()));
@@ -213,7 +213,7 @@ Result<Created> Overlay::tmpfile(Ino parent, mode_t mode, int flags, const Calle
   struct statx st = TRY(stat_of(FileAt{opened.ref(), ""}));
   gid_t gid = caller.gid;
   if (st.stx_gid != gid && (TRY(stat_of(FileAt{above->ref(), ""})).stx_mode & S_ISGID) != 0) gid = st.stx_gid;
-  TRY(give_to(FileAt{opened.ref(), ""}, st, caller.uid, gid, masked));
+  TRY(give_to(FileAt{opened.ref(), ""}, st, impl_->owner_of(st, caller.uid), impl_->group_of(st, gid), masked));
   Fd stays = TRY(impl_->with_descriptors([&] { return sys::dup(opened.ref()); }));
   const Child child = impl_->register_new(*dir, nullptr, st);
   {

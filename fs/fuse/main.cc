@@ -47,11 +47,11 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-void set_log_level() {
-  const char* level = ::getenv("ACETATE_LOG");
-  if (level == nullptr) return;
-  if (std::string_view(level) == "info") log::set_level(log::Level::info);
-  if (std::string_view(level) == "debug") log::set_level(log::Level::debug);
+void set_log_level(const Options& options) {
+  const char* asked = ::getenv("ACETATE_LOG");
+  const std::string_view level = asked != nullptr ? asked : "";
+  if (options.verbose || level == "info") log::set_level(log::Level::info);
+  if (options.debug || level == "debug") log::set_level(log::Level::debug);  // libfuse prints requests as debug
 }
 
 // True without CAP_FSETID in the first user namespace: as a plain user, and as root of another namespace.
@@ -129,6 +129,7 @@ Result<int> serve(const Options& options) {
       std::move(lower), std::move(upper), std::move(work),
       OverlayOptions{.durable = options.durable,
                      .xattrs = options.xattrs,
+                     .squash = {.uid = options.squash_uid, .gid = options.squash_gid},
                      .force_file_whiteouts = ::getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nullptr}));
   SessionOptions how{.name = options.name,
                      .fsname = options.fsname,
@@ -165,7 +166,7 @@ int run(std::span<const std::string> argv) {
     return 1;
   }
   log::set_program(options->name);
-  set_log_level();
+  set_log_level(*options);
   if (options->help) {
     fmt::print("{}", usage(options->name));
     return 0;

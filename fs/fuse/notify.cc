@@ -23,7 +23,7 @@ Result<void> notify_ready() {
   std::memcpy(address.sun_path, text.data(), text.size());
   if (text[0] == '@') address.sun_path[0] = '\0';
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + text.size());
-  const Fd socket(Adopt{}, TRY_WITHIN(sys::checked(sys::Call::socketpair,
+  const Fd socket(Adopt{}, TRY_WITHIN(sys::checked(sys::Call::socket,
                                                    [] { return ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }),
                                       "telling {} that the mount is ready", text));
   constexpr std::string_view kReady = "READY=1";

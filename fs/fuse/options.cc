@@ -1,5 +1,6 @@
 #include "fs/fuse/options.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
@@ -33,12 +34,25 @@ constexpr std::array<std::string_view, 11> kMountOptions = {
     "allow_root", "allow_other", "default_permissions", "suid", "nosuid", "dev",
     "nodev",      "exec",        "noexec",              "noatime", "ro"};
 
-// Accepted without effect and without a word: what they ask for is so already, or means nothing here. The access time
-// family is in it because newer fusermount3 refuses those words, and a FUSE mount of ours never updates atime.
-constexpr std::array<std::string_view, 18> kSilent = {
-    "rw",           "atime",        "diratime",    "nodiratime",   "relatime",  "norelatime",
-    "strictatime",  "splice_read",  "splice_write", "splice_move", "no_splice_read", "no_splice_write",
-    "no_splice_move", "kernel_cache", "static_nlink", "fast_ino",  "max_write", "nonempty"};
+// Accepted without effect and without a word, as there: what they ask for is so already, or means nothing here. The
+// access time family is in it because newer fusermount3 refuses those words, and no atime is ever updated by a mount of
+// ours. Everything else that nobody knows is told, word for word as there: callers have lists of lines to pass over.
+constexpr std::array<std::string_view, 9> kSilent = {"atime",       "diratime",    "nodiratime",   "splice_read", "splice_write",
+                                                     "splice_move", "kernel_cache", "static_nlink", "max_write"};
+
+// "host:to:len[:host:to:len…]"; containers/storage really begins one with a colon.
+bool is_mapping(std::string_view text) {
+  if (text.starts_with(':')) text.remove_prefix(1);
+  std::size_t numbers = 0;
+  for (;; ++numbers) {
+    const std::size_t end = std::min(text.find(':'), text.size());
+    unsigned value = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + end, value);
+    if (parsed.ec != std::errc() || parsed.ptr != text.data() + end) return false;
+    if (end == text.size()) return (numbers + 1) % 3 == 0;
+    text.remove_prefix(end + 1);
+  }
+}
 
 class Parser {
  public:
@@ -69,8 +83,11 @@ class Parser {
       bool ignored = true;  // checked all the same: a typing error is told
       return value ? flag(key, *value, ignored) : Result<void>();
     }
+    if (key == "squash_to_root") return void(squash_to_root_ = value.value_or("1") != "0"), Result<void>();
+    if (key == "squash_to_uid" && value) return id(key, *value, out_.squash_uid);
+    if (key == "squash_to_gid" && value) return id(key, *value, out_.squash_gid);
     if (auto refused = refuse(key, value); !refused) return refused;
-    if (key == "context" || contains(kSilent, key)) return {};
+    if ((key == "context" && value) || (key == "fast_ino" && value) || (!value && contains(kSilent, key))) return {};
     if (contains(kRefusedUnlessDefault, key)) return {};
     if (!value && contains(kMountOptions, key)) {
       if (key == "ro") out_.read_only = true;
@@ -89,6 +106,10 @@ class Parser {
     if (!out_.upper) out_.work.reset();
     if (out_.mountpoint.empty()) return fail(EINVAL, "no mountpoint given");
     if (out_.fsname.empty()) out_.fsname = out_.name;
+    if (squash_to_root_) {  // the particular ones go before
+      if (!out_.squash_uid) out_.squash_uid = 0;
+      if (!out_.squash_gid) out_.squash_gid = 0;
+    }
     // What fuse-overlayfs puts in front of everything the caller says.
     std::vector<std::string> defaults = {"default_permissions", "noatime"};
     if (privileged_) defaults.insert(defaults.end(), {"allow_other", "suid"});
@@ -104,26 +125,38 @@ class Parser {
   Options& out() { return out_; }
 
  private:
-  static constexpr std::array<std::string_view, 10> kRefusedUnlessDefault = {
-      "uidmapping", "gidmapping", "squash_to_root", "squash_to_uid", "squash_to_gid",
-      "xattr_permissions", "redirect_dir", "plugins", "xino", "ino32_t"};
+  static constexpr std::array<std::string_view, 7> kRefusedUnlessDefault = {
+      "uidmapping", "gidmapping", "xattr_permissions", "redirect_dir", "plugins", "xino", "ino32_t"};
 
   // Options that change what the mount shows: not having them must not pass for having them.
   Result<void> refuse(std::string_view key, std::optional<std::string_view> value) const {
     if (!contains(kRefusedUnlessDefault, key)) return {};
     const std::string_view given = value.value_or("1");
+    if ((key == "uidmapping" || key == "gidmapping") && !is_mapping(given))
+      return fail(EINVAL, "invalid mapping specified: {}", given);
     const bool harmless = (key == "redirect_dir" && given == "off") ||
                           (key == "xino" && (given == "off" || given == "auto")) ||
                           (key == "xattr_permissions" && given == "0") ||
-                          ((key == "squash_to_uid" || key == "squash_to_gid") && given == "-1") ||
-                          (key == "squash_to_root" && given == "0") || (key == "plugins" && given.empty());
+                          (key == "plugins" && given.empty());
     if (harmless) return {};
-    return fail(ENOTSUP, "{}{}{} is not supported by this version", key, value ? "=" : "", value.value_or(""));
+    return fail(ENOTSUP, "{}{}{}: not supported by this version", key, value ? "=" : "", value.value_or(""));
   }
 
   static Result<void> flag(std::string_view key, std::string_view value, bool& into) {
     if (value != "0" && value != "1") return fail(EINVAL, "{}={}: 0 or 1 was expected", key, value);
     into = value == "1";
+    return {};
+  }
+
+  // -1 is fuse-overlayfs's "not".
+  static Result<void> id(std::string_view key, std::string_view value, std::optional<uid_t>& into) {
+    into.reset();
+    if (value == "-1") return {};
+    uid_t parsed_id = 0;
+    const auto parsed = std::from_chars(value.data(), value.data() + value.size(), parsed_id);
+    if (parsed.ec != std::errc() || parsed.ptr != value.data() + value.size())
+      return fail(EINVAL, "{}={}: a number was expected", key, value);
+    into = parsed_id;
     return {};
   }
 
@@ -135,6 +168,7 @@ class Parser {
   }
 
   bool privileged_;
+  bool squash_to_root_ = false;
   Options out_;
 };
 
@@ -165,6 +199,8 @@ Result<Options> parse_options(std::span<const std::string> argv, bool privileged
       parser.out().debug = true;
     } else if (word == "-h" || word == "--help") {
       parser.out().help = true;
+    } else if (word == "-v" || word == "--verbose") {
+      parser.out().verbose = true;
     } else if (word == "-V" || word == "--version") {
       parser.out().version = true;
     } else {
@@ -182,6 +218,7 @@ std::string usage(const std::string& name) {
       "\n"
       "    -f                     stay in the foreground\n"
       "    -d, --debug            print every request; implies -f\n"
+      "    -v, --verbose          say how the layers were opened, and what else is worth knowing\n"
       "    -V, --version          print versions\n"
       "    -h, --help             print this\n"
       "    -o lowerdir=A[:B…]     lower layers, the first on top\n"

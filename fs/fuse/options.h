@@ -4,6 +4,8 @@
 // buildah, containerd's snapshotter and apptainer. Deviations are listed in fuse-overlay(1).
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +19,7 @@ struct Options {
   std::string name;  // what we were called by: prefix of messages, default fsname and subtype
   bool help = false;
   bool version = false;
+  bool verbose = false;
   bool foreground = false;
   bool debug = false;  // implies foreground
 
@@ -31,6 +34,8 @@ struct Options {
   bool xattrs = true;
   bool acl = true;
   bool read_only = false;
+  std::optional<uid_t> squash_uid;  // whom everything seems to belong to
+  std::optional<gid_t> squash_gid;
   std::string fsname;
   std::vector<std::string> mount_options;  // for mount(2) or fusermount3, as libfuse takes them
   std::vector<std::string> ignored;        // options nobody knows: reported, otherwise harmless

@@ -33,6 +33,16 @@ class Arguments {
   fuse_args args_ = FUSE_ARGS_INIT(0, nullptr);
 };
 
+// A value inside libfuse's option list.
+std::string escaped(std::string_view value) {
+  std::string text;
+  for (const char c : value) {
+    if (c == ',' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text;
+}
+
 ssize_t socket_read(int fd, void* buffer, std::size_t size, void*) {
   const ssize_t count = ::read(fd, buffer, size);
   if (count != 0) return count;
@@ -83,7 +93,7 @@ struct Session::Impl {
     Arguments arguments(how.name);
     if (how.debug) arguments.add("-d");
     arguments.add("-o");
-    arguments.add("fsname=" + (how.fsname.empty() ? how.name : how.fsname) + ",subtype=" + how.name);
+    arguments.add("fsname=" + escaped(how.fsname.empty() ? how.name : how.fsname) + ",subtype=" + escaped(how.name));
     for (const std::string& option : how.mount_options) {
       arguments.add("-o");
       arguments.add(option);
