@@ -7,6 +7,9 @@
 
 namespace acetate::fs {
 
+// With the name (16 to 32 bytes) and two buckets an inode of a file stays below 200 bytes.
+static_assert(sizeof(Inode) <= 152);
+
 Inode::Inode(InodeTable& in, Ino number, mode_t kind, std::optional<Node> below, std::uint64_t shown_ino)
     : table(in),
       ino(number),

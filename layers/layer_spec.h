@@ -17,6 +17,7 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "layers/layer.h"
+#include "layers/stream/seekable.h"
 
 namespace acetate {
 
@@ -37,6 +38,7 @@ std::string format_layer_spec(const LayerSpec& spec);
 // How the index of a tarball came about, for whoever reports it.
 struct OpenedLayer {
   LayerPtr layer;
+  DecodedSourcePtr bytes = nullptr;  // of a tarball: says how much of it has been read and decoded
   bool is_tar = false;
   bool index_was_cached = false;
   std::uint64_t entries = 0;             // of a tarball

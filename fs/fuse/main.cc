@@ -19,6 +19,7 @@
 #include "base/sys/userns.h"
 #include "fs/fuse/background.h"
 #include "fs/fuse/fuse.h"
+#include "fs/fuse/lowers.h"
 #include "fs/fuse/notify.h"
 #include "fs/fuse/options.h"
 #include "fs/fuse/session.h"
@@ -61,26 +62,6 @@ bool is_unprivileged() {
   return !map || map->size() != 1 || (*map)[0].count != 0xffffffffU;
 }
 
-Result<LayerPtr> open_lowers(const Options& options, std::vector<std::string>& directories) {
-  using Clock = std::chrono::steady_clock;
-  std::vector<LayerPtr> layers;
-  for (const std::string& element : options.lowers) {
-    const auto begin = Clock::now();
-    const LayerSpec spec = TRY(parse_layer_spec(element));
-    OpenedLayer opened = TRY_WITHIN(open_layer(spec, default_index_dir()), "cannot read lower layer {}", element);
-    if (opened.is_tar) {
-      const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
-      log::info("layer {}: {} entries, {} bytes ({} uncompressed), index {} in {:.1f} ms", spec.path, opened.entries,
-                opened.compressed_size, opened.uncompressed_size, opened.index_was_cached ? "cached, opened" : "made",
-                static_cast<double>(spent.count()) / 1000);
-    } else {
-      directories.push_back(spec.path);
-    }
-    layers.push_back(std::move(opened.layer));
-  }
-  return make_stack(std::move(layers));
-}
-
 Result<std::optional<Fd>> open_directory(const char* role, const std::optional<std::string>& path) {
   if (!path) return std::optional<Fd>();
   return std::optional<Fd>(TRY_WITHIN(sys::open(*path, O_PATH | O_DIRECTORY), "cannot read {} {}", role, *path));
@@ -116,17 +97,16 @@ Result<int> serve(const Options& options) {
   if (!options.foreground) background.emplace(TRY(Background::enter()));
   block_signals();
   ::umask(0);
-  std::vector<std::string> directories;
-  LayerPtr lower = TRY(open_lowers(options, directories));
+  Lowers lowers = TRY(open_lowers(options.lowers));
   std::optional<Fd> upper = TRY(open_directory("upper dir", options.upper));
   std::optional<Fd> work = TRY(open_directory("workdir", options.work));
-  TRY(check_places({.lowers = std::move(directories),
+  TRY(check_places({.lowers = std::move(lowers.directories),
                     .upper = options.upper,
                     .work = options.work,
                     .mountpoint = options.mountpoint}));
   if (work) wait_for_last_owner(work->ref());
   auto overlay = TRY(Overlay::open(
-      std::move(lower), std::move(upper), std::move(work),
+      lowers.tree, std::move(upper), std::move(work),
       OverlayOptions{.durable = options.durable,
                      .xattrs = options.xattrs,
                      .squash = {.uid = options.squash_uid, .gid = options.squash_gid},
@@ -150,7 +130,9 @@ Result<int> serve(const Options& options) {
   Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
   if (background) TRY(background->ready());
   TRY(notify_ready());
-  return session.serve();
+  Result<int> ended = session.serve();
+  lowers.log_reads();
+  return ended;
 }
 
 int run(std::span<const std::string> argv) {

@@ -108,9 +108,10 @@ Result<LayerIndexPtr> Opening::make_index() {
 
 Result<OpenedTar> Opening::layer_of(LayerIndexPtr index, bool was_cached) const {
   const IndexFacts& facts = index->facts();
-  SourcePtr plain = TRY(seekable_source({.packed = packed_, .format = facts.format, .plain_size = facts.plain_bytes,
+  DecodedSourcePtr plain = TRY(seekable_source({.packed = packed_, .format = facts.format, .plain_size = facts.plain_bytes,
                                          .checkpoints = LayerIndex::checkpoints(index)}));
-  OpenedTar opened{.layer = nullptr, .facts = facts, .index_was_cached = was_cached};
+  OpenedTar opened{.layer = nullptr, .bytes = nullptr, .facts = facts, .index_was_cached = was_cached};
+  opened.bytes = plain;
   opened.layer = make_tar_layer(std::move(index), std::move(plain));
   return opened;
 }

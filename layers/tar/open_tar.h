@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "layers/layer.h"
+#include "layers/stream/seekable.h"
 #include "layers/tar/identity_cache.h"
 #include "layers/tar/index_store.h"
 #include "layers/tar/tar_scan.h"
@@ -24,6 +25,7 @@ struct TarFile {
 
 struct OpenedTar {
   LayerPtr layer;
+  DecodedSourcePtr bytes;  // what the layer reads, for whoever counts it
   IndexFacts facts;
   bool index_was_cached = false;
 };

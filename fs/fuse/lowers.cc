@@ -1,0 +1,41 @@
+#include "fs/fuse/lowers.h"
+
+#include <chrono>
+
+#include "base/log.h"
+#include "layers/stack.h"
+
+namespace acetate::fs {
+
+Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
+  using Clock = std::chrono::steady_clock;
+  Lowers lowers;
+  std::vector<LayerPtr> layers;
+  for (const std::string& element : elements) {
+    const auto begin = Clock::now();
+    const LayerSpec spec = TRY(parse_layer_spec(element));
+    OpenedLayer opened = TRY_WITHIN(open_layer(spec, default_index_dir()), "cannot read lower layer {}", element);
+    if (opened.is_tar) {
+      const std::chrono::duration<double, std::milli> spent = Clock::now() - begin;
+      log::info("layer {}: {} entries, {} bytes ({} uncompressed), index {} in {:.1f} ms", spec.path, opened.entries,
+                opened.compressed_size, opened.uncompressed_size, opened.index_was_cached ? "cached, opened" : "made",
+                spent.count());
+      lowers.tarballs.push_back({spec.path, std::move(opened.bytes), opened.uncompressed_size});
+    } else {
+      lowers.directories.push_back(spec.path);
+    }
+    layers.push_back(std::move(opened.layer));
+  }
+  lowers.tree = TRY(make_stack(std::move(layers)));
+  return lowers;
+}
+
+void Lowers::log_reads() const {
+  for (const Tarball& tarball : tarballs) {
+    const DecodeCount count = tarball.bytes->counted();
+    log::info("layer {}: {} of {} bytes were decoded, in {} pieces, {} compressed bytes read for them", tarball.path,
+              count.plain_bytes, tarball.size, count.spans, count.packed_bytes);
+  }
+}
+
+}  // namespace acetate::fs

@@ -1,0 +1,31 @@
+// The lower layers of a mount, opened as the command line names them, and what reading them has cost.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "layers/layer.h"
+#include "layers/layer_spec.h"
+
+namespace acetate::fs {
+
+struct Lowers {
+  LayerPtr tree;                         // all of them as one
+  std::vector<std::string> directories;  // those that are directories: they must not overlap with the rest of the mount
+
+  // A line for each tarball in the log (info): how much of it was decoded, of how much.
+  void log_reads() const;
+
+  struct Tarball {
+    std::string path;
+    DecodedSourcePtr bytes;
+    std::uint64_t size = 0;  // uncompressed
+  };
+  std::vector<Tarball> tarballs;
+};
+
+// Each element by layers/layer_spec.h, top first. Errors name the element.
+Result<Lowers> open_lowers(const std::vector<std::string>& elements);
+
+}  // namespace acetate::fs
