@@ -24,6 +24,7 @@ class FakeRunner : public Runner {
     ran.push_back(step.argv.back());
     layers_below.push_back(lowers.size());
     const std::string upper = fmt::format("{}/upper-{}", dir_, ran.size());
+    TRY(sys::remove_tree({kWorkingDir, upper.c_str()}));
     TRY(sys::make_dirs(upper, 0755));
     std::istringstream words(step.argv.back());
     std::string command, path, text;
