@@ -1,0 +1,109 @@
+// What the ordinary calls cost, counted in system calls and not hoped.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+
+#include "base/sys/call.h"
+#include "tests/fs/overlay_fixture.h"
+
+namespace acetate::fs {
+namespace {
+
+// Counts while it lives.
+class Counting final : public sys::Hook {
+ public:
+  Counting() : before_(sys::install(this)) {}
+  ~Counting() override { sys::install(before_); }
+  int before(sys::Call) noexcept override {
+    ++count_;
+    return 0;
+  }
+  int count() const { return count_; }
+
+ private:
+  std::atomic<int> count_{0};
+  Hook* before_;
+};
+
+TEST(Cost, OfALookupAndAStatInTheLowerAloneIsNoSystemCall) {
+  Mounted m({memory_file("d/f", "x")});
+  const Ino d = m.ino("d");
+
+  const Counting counting;
+  const auto found = m.overlay().lookup(d, "f");
+  ASSERT_TRUE(found);
+  ASSERT_TRUE(m.overlay().getattr(found->ino));
+  EXPECT_EQ(code(m.overlay().lookup(d, "none")), ENOENT);
+
+  EXPECT_EQ(counting.count(), 0);
+}
+
+TEST(Cost, OfALookupInTheUpperIsOneStat) {
+  Mounted m;
+  ASSERT_EQ(code(m.write("f", "x")), 0);
+  m.forget_all();
+
+  const Counting counting;
+  ASSERT_TRUE(m.overlay().lookup(Ino::root, "f"));
+
+  EXPECT_EQ(counting.count(), 2);  // and once for the directory: has it entries that brought their st_ino?
+  const Counting again;
+  ASSERT_TRUE(m.overlay().lookup(Ino::root, "f"));
+  EXPECT_EQ(again.count(), 1);
+}
+
+TEST(Cost, OfMakingInAPureUpperDirectoryIsAtMostThreeCalls) {
+  Mounted m;
+  m.caller = {.uid = ::geteuid(), .gid = ::getegid()};
+  ASSERT_EQ(code(m.mkdir("d")), 0);
+  const Ino d = m.ino("d");
+  ASSERT_TRUE(m.overlay().create(d, "warm", 0644, O_RDWR, m.caller));
+
+  const Counting counting;
+  const auto file = m.overlay().create(d, "f", 0644, O_RDWR, m.caller);
+  ASSERT_TRUE(file);
+
+  EXPECT_LE(counting.count(), 3);
+}
+
+TEST(Cost, OfReadingAndStatingAKnownUpperFileIsOneCallEach) {
+  Mounted m;
+  ASSERT_EQ(code(m.write("f", "x")), 0);
+  const Handle handle = *m.open("f", O_RDONLY);
+  const Ino f = m.ino("f");
+
+  const Counting counting;
+  std::byte buffer[1];
+  ASSERT_TRUE(m.overlay().read(handle, buffer, 0));
+  ASSERT_TRUE(m.overlay().getattr(f));
+
+  EXPECT_EQ(counting.count(), 2);
+}
+
+TEST(Cost, OfUnlinkingALowerFileIsOneWhiteout) {
+  Mounted m({memory_file("f", "x")});
+  ASSERT_EQ(code(m.look("f")), 0);
+  ASSERT_EQ(code(m.look("none")), ENOENT);  // the directory's names are known now
+
+  const Counting counting;
+  ASSERT_EQ(code(m.overlay().unlink(Ino::root, "f")), 0);
+
+  EXPECT_EQ(counting.count(), 2);  // a look, and the whiteout
+}
+
+TEST(Cost, OfListingDoesNotGrowWithTheSquareOfTheEntries) {
+  std::vector<MemoryEntry> lower;
+  for (int i = 0; i < 20000; ++i) lower.push_back(memory_file(fmt::format("d/{}", i), ""));
+  Mounted m(std::move(lower), {.durable = false});
+  ASSERT_EQ(code(m.unlink("d/7")), 0);
+
+  const Counting counting;
+  EXPECT_EQ(m.names("d")->size(), 19999U);
+
+  EXPECT_LT(counting.count(), 20);
+}
+
+}  // namespace
+}  // namespace acetate::fs
