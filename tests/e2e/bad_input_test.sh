@@ -72,7 +72,7 @@ no_mount "after all these"
 
 # --- what the machine lacks
 without() { unshare -m sh -c "$1"; }
-expect_failure "no /dev/fuse: says what to do" any '/dev/fuse' without "mount --bind /dev/null /dev/fuse; fuse-overlay -o lowerdir=$scratch/tree $scratch/mnt"
+expect_failure "no /dev/fuse: says what to do" any '/dev/fuse' without "mount -t tmpfs tmpfs /dev; fuse-overlay -o lowerdir=$scratch/tree $scratch/mnt"
 chmod 755 "$scratch"; chmod 644 "$scratch/good.tar.gz"
 nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$scratch/nobody" ACETATE_CACHE="$scratch/nobody/cache" ACETATE_ROOT="$scratch/nobody/data" "$@"; }
 mkdir "$scratch/nobody"; chown 65534:65534 "$scratch/nobody"

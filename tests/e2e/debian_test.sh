@@ -9,20 +9,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need_root
 need_fuse
-need_tools mmdebstrap dpkg-deb setpriv
+need_tools dpkg-deb setpriv
 make_users
 
-sources=$scratch/debian.list
-debian_sources >"$sources"
-[ -s "$sources" ] || skip "no Debian archive in this machine's apt sources, so there is no root filesystem to make"
-say "making a Debian root filesystem (mmdebstrap)"
-mmdebstrap --quiet --variant=minbase --include=python3,gcc,libc6-dev,git,vim,perl,libboost-dev \
-  bookworm "$scratch/debian.tar" "$sources" >"$scratch/mmdebstrap.log" 2>&1 ||
-  { tail -n 5 "$scratch/mmdebstrap.log"; skip "mmdebstrap could not make a root filesystem: no archive within reach"; }
-say "$(tar tf "$scratch/debian.tar" | wc -l) entries, $(stat -c %s "$scratch/debian.tar") bytes"
-gzip -1 "$scratch/debian.tar"
-chmod 644 "$scratch/debian.tar.gz"
+debian_rootfs
 image=$scratch/debian.tar.gz
+say "$(tar tzf "$image" | wc -l) entries, $(stat -c %s "$image") bytes compressed"
 
 # A package whose installation writes, runs a maintainer script and touches dpkg's database.
 mkdir -p "$scratch/deb/DEBIAN" "$scratch/deb/usr/share/acetate-sample"
@@ -37,7 +29,7 @@ printf '#!/bin/sh\necho configured >/usr/share/acetate-sample/state\n' >"$scratc
 chmod 755 "$scratch/deb/DEBIAN/postinst"
 echo data >"$scratch/deb/usr/share/acetate-sample/data"
 mkdir "$scratch/packages"
-dpkg-deb --quiet --root-owner-group --build "$scratch/deb" "$scratch/packages/sample.deb" >/dev/null
+dpkg-deb --root-owner-group --build "$scratch/deb" "$scratch/packages/sample.deb" >/dev/null
 chmod -R a+rX "$scratch/packages"
 
 python_and_compiler() { # RUN-AS

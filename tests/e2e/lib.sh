@@ -56,6 +56,31 @@ finish() {
   [ "$failures" = 0 ] && [ "$checks" -gt 0 ]
 }
 
+# debian_rootfs: the path of a real Debian root filesystem with python3 and gcc, 30,000+ entries, as .tar.gz. Made once for all
+# scripts, in .cache/ of the checkout, from the archives of this machine's own apt list.
+debian_rootfs() {
+  command -v mmdebstrap >/dev/null || skip "mmdebstrap is not installed"
+  cache=$(cd "$here/../.." && pwd)/.cache/e2e
+  mkdir -p "$cache"
+  (
+    flock 9
+    [ -e "$cache/debian.tar.gz" ] && exit 0
+    debian_sources >"$cache/debian.list"
+    [ -s "$cache/debian.list" ] || exit 0
+    say "making a Debian root filesystem (mmdebstrap)" >&2
+    # In a directory anybody may search, since mmdebstrap drops privileges for parts of it.
+    made=$scratch/debian.tar
+    mmdebstrap --quiet --variant=minbase --include=python3,gcc,libc6-dev,git,vim,perl,libboost-dev \
+      bookworm "$made" "$cache/debian.list" >"$cache/mmdebstrap.log" 2>&1 || { tail -n 5 "$cache/mmdebstrap.log" >&2; exit 0; }
+    gzip -1 "$made"
+    mv "$made.gz" "$cache/debian.tar.gz"
+  ) 9>"$cache/lock"
+  [ -e "$cache/debian.tar.gz" ] || skip "mmdebstrap could not make a Debian root filesystem: no archive within reach"
+  # The checkout may lie where other users cannot look.
+  ln "$cache/debian.tar.gz" "$scratch/debian.tar.gz" 2>/dev/null || cp "$cache/debian.tar.gz" "$scratch/debian.tar.gz"
+  chmod 644 "$scratch/debian.tar.gz"
+}
+
 # The Debian archives of this machine's own list, in either format, for mmdebstrap.
 debian_sources() {
   cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | grep '^deb ' | grep '/debian' || true

@@ -1,0 +1,171 @@
+#!/bin/sh
+# acetate run: a busybox out of two tarballs, as root, rootless with a subordinate range, and rootless with one id.
+# Nothing stays behind, also when the command is killed.
+#
+# usage: run_test.sh BIN-DIRECTORIES(colon-separated)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need_root
+need_fuse
+need_userns
+need_tools acetate fuse-overlay busybox setpriv
+command -v runc >/dev/null || command -v crun >/dev/null || skip "neither runc nor crun is installed"
+
+mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/base/dir" "$scratch/base/owned" "$scratch/top/dir" "$scratch/top/srv"
+cp "$(command -v busybox)" "$scratch/base/bin/busybox"
+for applet in sh ls cat echo rm mkdir touch chown chmod stat id env sleep pwd wc kill true test hostname; do
+  ln -s busybox "$scratch/base/bin/$applet"
+done
+echo gone >"$scratch/base/dir/gone"
+echo stays >"$scratch/base/dir/stays"
+echo secret >"$scratch/base/owned/file"
+printf 'root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n' >"$scratch/base/etc/passwd"
+printf 'root:x:0:\napp:x:1001:\nstaff:x:50:app\n' >"$scratch/base/etc/group"
+echo 'not a program' >"$scratch/base/bin/plain"
+printf '#!/no/such/interpreter\n' >"$scratch/base/bin/lost"
+chmod 755 "$scratch/base/bin/lost"
+tar -C "$scratch/base" --owner=0 --group=0 -cf "$scratch/base.tar" .
+: >"$scratch/top/dir/.wh.gone"
+echo added >"$scratch/top/dir/added"
+tar -C "$scratch/top" --owner=0 --group=0 -czf "$scratch/top.tar.gz" .
+mkdir "$scratch/data"
+echo outside >"$scratch/data/file"
+chmod 644 "$scratch"/*.tar* "$scratch/data/file"
+base=$scratch/base.tar top=$scratch/top.tar.gz
+
+# code WHAT WANTED COMMAND...: the exit code, and what was said when it is another
+code() {
+  what=$1 wanted=$2
+  shift 2
+  got=0
+  "$@" >"$scratch/out" 2>&1 || got=$?
+  if [ "$got" = "$wanted" ]; then pass "$what"; else fail "$what: exit code $got instead of $wanted: $(head -c 400 "$scratch/out")"; fi
+}
+
+suite() { # AS(a command that runs the rest) NAME
+  as=$1 name=$2
+  say "$name"
+  expect "$name: echo" hello "$($as acetate run "$base" echo hello 2>&1)"
+  code "$name: the exit code is the command's" 3 $as acetate run "$base" sh -c 'exit 3'
+  code "$name: a command that is not there is 127" 127 $as acetate run "$base" no-such-command
+  code "$name: a path that is not there is 127" 127 $as acetate run "$base" /no/such
+  code "$name: a script without interpreter is 127" 127 $as acetate run "$base" lost
+  code "$name: a file that is no program is 126" 126 $as acetate run "$base" /bin/plain
+  code "$name: a directory is 126" 126 $as acetate run "$base" /bin
+  code "$name: a killed command is 128 and the signal" 137 $as acetate run "$base" sh -c 'sh -c "kill -9 \$\$"; exit $?'
+  expect "$name: ids" "0 0" "$($as acetate run "$base" sh -c 'echo $(id -u) $(id -g)' 2>&1)"
+  expect "$name: the environment" "1 b c /bin here dumb" \
+    "$($as env THERE=here acetate run -e A=1 -e 'B=b c' -e PATH=/bin -e THERE -e TERM=dumb "$base" sh -c 'echo $A $B $PATH $THERE $TERM' 2>&1)"
+  expect "$name: HOME is the passwd's" /root "$($as acetate run "$base" sh -c 'echo $HOME' 2>&1)"
+  expect "$name: the working directory is made" /new/place "$($as acetate run -w /new/place "$base" pwd 2>&1)"
+  expect "$name: the hostname" box "$($as acetate run --hostname box "$base" hostname 2>&1)"
+  expect "$name: an entrypoint" "-n x" "$($as acetate run --entrypoint '["echo","-n"]' "$base" -- x 2>&1 | sed 's/^x$/-n x/')"
+  expect "$name: standard input with -i" typed "$(echo typed | $as acetate run -i "$base" cat 2>&1)"
+  expect "$name: none without" "" "$(echo typed | $as acetate run "$base" cat 2>&1)"
+  expect "$name: layers over one another" "added stays" "$($as acetate run "$base" "$top" -- sh -c 'echo $(ls /dir)' 2>&1)"
+  expect "$name: a lower file is removed" "stays" "$($as acetate run "$base" sh -c 'rm /dir/gone && echo $(ls /dir)' 2>&1)"
+  expect "$name: and is back the next time" "gone stays" "$($as acetate run "$base" sh -c 'echo $(ls /dir)' 2>&1)"
+  expect "$name: chown" "done" "$($as acetate run "$base" sh -c 'touch /x && chown 1:1 /x /owned/file && echo done' 2>&1)"
+  expect "$name: files are root's" "0:0" "$($as acetate run "$base" stat -c %u:%g /owned/file 2>&1)"
+  expect "$name: a volume is read" outside "$($as acetate run -v "$scratch/data:/data:ro" "$base" cat /data/file 2>&1)"
+  code "$name: and not written" 1 $as acetate run -v "$scratch/data:/data:ro" "$base" sh -c 'echo x >/data/file'
+  expect "$name: a file as a volume" outside "$($as acetate run -v "$scratch/data/file:/etc/one:ro" "$base" cat /etc/one 2>&1)"
+  expect "$name: descriptors are 0, 1, 2 and that of ls" "0 1 2 3" "$($as acetate run "$base" sh -c 'echo $(ls /proc/self/fd)' 2>&1)"
+  expect "$name: /proc is masked" 0 "$($as acetate run "$base" sh -c 'cat /proc/interrupts | wc -c' 2>&1)"
+  code "$name: /proc/sys is read-only" 1 $as acetate run "$base" sh -c 'echo 1 >/proc/sys/kernel/printk'
+  code "$name: no working directory in /proc" 125 $as acetate run -w /proc/self/fd/3 "$base" true
+  code "$name: a read-only root" 1 $as acetate run --read-only "$base" sh -c 'echo x >/file'
+  expect "$name: with a /tmp" x "$($as acetate run --read-only "$base" sh -c 'echo x >/tmp/f; cat /tmp/f' 2>&1)"
+  expect "$name: without network one interface" lo "$($as acetate run --network none "$base" ls /proc/sys/net/ipv4/neigh 2>&1 | grep -v default)"
+  expect_failure "$name: no image" 125 "no/such" $as acetate run "/no/such/image.tar" true
+  expect_failure "$name: no command" 125 "command" $as acetate run "$base"
+  expect_failure "$name: an unknown user" 125 "nobody-here" $as acetate run -u nobody-here "$base" true
+  expect_failure "$name: an unknown option" 125 "wibble" $as acetate run --wibble "$base" true
+  expect_failure "$name: no terminal" 125 "terminal" $as acetate run -t "$base" true
+  expect_failure "$name: no runtime" 125 "nope" $as env ACETATE_RUNTIME=nope acetate run "$base" true
+  expect_failure "$name: a named volume" 125 "named volumes" $as acetate run -v data:/data "$base" true
+}
+
+# As a user inside the container.
+users() { # AS NAME
+  expect "$2: a user of the image" "1000:1001 50 /home/app" \
+    "$($1 acetate run -u app "$base" sh -c 'echo $(id -u):$(id -g) $(id -G | sed s/1001.//) $HOME' 2>&1)"
+  expect "$2: a user by number" "7:8" "$($1 acetate run -u 7:8 "$base" sh -c 'echo $(id -u):$(id -g)' 2>&1)"
+  expect "$2: owners are real" "1:2" "$($1 acetate run "$base" sh -c 'touch /x && chown 1:2 /x && stat -c %u:%g /x' 2>&1)"
+}
+
+# What is kept with --keep, and gone on from.
+keeping() { # AS NAME DIRECTORY
+  $1 acetate run --keep "$3" "$base" sh -c 'echo kept >/file; rm /dir/gone' || true
+  expect "$2: what was kept" kept "$(cat "$3/file")"
+  expect "$2: is there again" "kept stays" "$($1 acetate run --keep "$3" "$base" sh -c 'cat /file | (read a; echo $a $(ls /dir))' 2>&1)"
+  expect "$2: mount points are not kept" "no" "$([ -e "$3/proc" ] || [ -e "$3/etc/hosts" ] && echo yes || echo no)"
+}
+
+processes_of() { ps -eo pid=,args= | grep -F "$1" | grep -v grep || true; }
+
+# in_background FIFO COMMAND...: runs it and says "over" when it has ended, so that nobody waits for what never was.
+in_background() {
+  fifo=$1
+  shift
+  got=0
+  "$@" || got=$?
+  echo over 1<>"$fifo"
+  exit "$got"
+}
+
+# A signal reaches the command; SIGKILL of ours takes everything along.
+signals() { # AS NAME TAG
+  mkfifo "$scratch/up-$3"
+  chmod 666 "$scratch/up-$3"
+  in_background "$scratch/up-$3" $1 acetate run -v "$scratch/up-$3:/up" "$base" sh -c 'trap "exit 9" TERM; echo up >/up; while :; do sleep 0.1; done' &
+  pid=$!
+  read -r _ <"$scratch/up-$3"
+  kill -TERM "$(child_of "$pid")"
+  got=0
+  wait "$pid" || got=$?
+  expect "$2: SIGTERM reaches the command" 9 "$got"
+
+  in_background "$scratch/up-$3" $1 acetate run -v "$scratch/up-$3:/up" "$base" sh -c 'echo up >/up; exec sleep 86399' &
+  pid=$!
+  read -r _ <"$scratch/up-$3"
+  kill -KILL "$(child_of "$pid")"
+  wait "$pid" 2>/dev/null || true
+  # The kernel ends the others; the last one to go closes the pipe they all hold.
+  tries=0
+  while [ -n "$(processes_of 'sleep 86399')" ] && [ $tries -lt 200 ]; do tries=$((tries + 1)); sleep 0.05; done
+  expect "$2: nothing outlives SIGKILL" "" "$(processes_of 'sleep 86399')"
+}
+
+# The acetate that a background subshell of ours became or started.
+child_of() {
+  if tr '\0' ' ' <"/proc/$1/cmdline" | grep -q '^[^ ]*acetate run'; then echo "$1"; return; fi
+  for below in $(cat "/proc/$1/task/$1/children"); do child_of "$below"; return; done
+}
+
+make_users
+plain() { "$@"; }
+HOME=$scratch/home-root
+export HOME
+mkdir "$HOME"
+for who in plain ranged single; do
+  suite "$who" "$who"
+  signals "$who" "$who" "$who"
+  [ "$who" = single ] || users "$who" "$who"
+done
+keeping plain plain "$scratch/home-root/kept"
+keeping ranged ranged "$scratch/home-$ranged_user/kept"
+keeping single single "$scratch/home-$single_user/kept"
+expect "single: devices are played" "done" "$(single acetate run "$base" sh -c 'busybox mknod /n c 1 3 && echo done' 2>&1)"
+expect_match "single: who is played by root is told" "played by root" "$(single acetate run -u app "$base" true 2>&1)"
+
+say "left behind"
+expect "no mounts" "" "$(grep -F "$scratch" /proc/self/mountinfo || true)"
+expect "no daemons" "" "$(processes_of "$scratch" | grep fuse-overlay || true)"
+plain acetate run "$base" true
+ranged acetate run "$base" true
+single acetate run "$base" true
+expect "no scratch directories, those of the killed included" "" \
+  "$(ls -d "$scratch"/home-*/.local/share/acetate/run/run-* 2>/dev/null || true)"
+finish
