@@ -61,7 +61,7 @@ for who in ranged single; do
   expect_match "$who: and says so" 'CACHED' "$(cat "$scratch/log")"
   expect "$who: the same digest" "$(skopeo inspect --format '{{.Digest}}' "oci-archive:$scratch/out-$who/first.tar")" "$(skopeo inspect --format '{{.Digest}}' "oci-archive:$scratch/out-$who/second.tar")"
   skopeo copy -q "oci-archive:$scratch/out-$who/first.tar" "oci:$scratch/out-$who/layout:greet" || fail "$who: skopeo copy"
-  expect "$who: skopeo reads the configuration" "[/usr/bin/greet] [you] [WHO=world]" \
+  expect "$who: skopeo reads the configuration" "[/usr/bin/greet] [you] [PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin,WHO=world]" \
     "$(skopeo inspect --config --format '{{.Config.Entrypoint}} {{.Config.Cmd}}' "oci:$scratch/out-$who/layout:greet") $(skopeo inspect --config "oci:$scratch/out-$who/layout:greet" | tr -d ' \n\"' | grep -o '\[[^]]*WHO=world[^]]*\]' | head -n 1)"
 done
 export CONTAINERS_STORAGE_CONF=$scratch/storage.conf CONTAINERS_CONF=$scratch/containers.conf
