@@ -37,9 +37,12 @@ Result<image::Image> find_source(const Paths& paths, const Options& options) {
 // with one is told by us and by its name. The daemon then finds the indexes.
 Result<void> index_layers(const image::Image& image, const Context& context) {
   for (const auto& layer : image.layers) {
-    const auto opened = TRY(open_layer(layer.spec, default_index_dir()));
-    if (!context.verbose) continue;
     const auto name = layer.digest ? layer.digest->str() : layer.spec.path;
+    // The path alone would not tell which of an archive's layers it is.
+    const auto opened = layer.digest
+                            ? TRY_WITHIN(open_layer(layer.spec, default_index_dir()), "layer {}", name)
+                            : TRY(open_layer(layer.spec, default_index_dir()));
+    if (!context.verbose) continue;
     if (opened.is_tar)
       context.streams.err << fmt::format("layer {}: {} entries, {} bytes for {}, index {}\n", name,
                                          opened.entries, opened.compressed_size, opened.uncompressed_size,
@@ -68,9 +71,11 @@ Result<int> mount(const Options& options, const Context& context) {
   const auto writable = TRY(writable_layer(options, paths, target, image));
 
   fs::MountRequest request{.lowers = image.lowers(), .target = target, .die_with_parent = false};
-  // A plain user may neither chown nor write what belongs to root: the tree is theirs, as with mount -o uid= of vfat.
+  // A plain user may neither chown nor write what belongs to root: the tree is theirs, as with mount -o uid=
+  // of vfat.
   if (::geteuid() != 0)
-    request.options = {fmt::format("squash_to_uid={}", ::geteuid()), fmt::format("squash_to_gid={}", ::getegid())};
+    request.options = {fmt::format("squash_to_uid={}", ::geteuid()),
+                       fmt::format("squash_to_gid={}", ::getegid())};
   if (request.lowers.empty())
     return fail(EINVAL, "{} has no layers, so there is nothing to mount", image.name);
   if (writable) {

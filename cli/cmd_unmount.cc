@@ -4,10 +4,12 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
 #include "base/sys/file.h"
+#include "base/sys/mount.h"
 #include "cli/command.h"
 #include "cli/mount_record.h"
 #include "fs/mount.h"
@@ -31,10 +33,16 @@ std::optional<std::string> recorded_name(const std::string& directory) {
   return name ? std::optional(*std::move(name)) : std::nullopt;
 }
 
+Result<bool> is_mounted(const std::string& name) {
+  const auto table = TRY_WITHIN(sys::mounts(), "reading the mount table");
+  return std::ranges::any_of(table, [&](const auto& mount) { return mount.mount_point == name; });
+}
+
 Result<int> unmount_all(const Options& options, const Context&) {
   const auto paths = TRY(find_paths());
   for (const auto& directory : options.directories) {
     const auto name = recorded_name(directory);
+    if (name && !TRY(is_mounted(*name))) return fail(EINVAL, "nothing is mounted at {}", directory);
     TRY(fs::unmount(directory, options.lazy));
     // What was written is safe, and the directory free for the next mount, once the daemon has ended. One
     // that was detached lives for as long as somebody uses it.
