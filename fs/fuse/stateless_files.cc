@@ -5,11 +5,11 @@
 namespace acetate::fs {
 
 Result<StatelessFiles::HeldPtr> StatelessFiles::get(Ino ino, bool dir) {
-  const auto number = static_cast<std::uint64_t>(ino);
-  Shard& shard = shards_[number % shards_.size()];
+  const Key key{ino, dir};
+  Shard& shard = shards_[static_cast<std::uint64_t>(ino) % shards_.size()];
   {
     Lock lock(shard.mutex);
-    if (const auto known = shard.by_ino.find(number); known != shard.by_ino.end()) {
+    if (const auto known = shard.by_key.find(key); known != shard.by_key.end()) {
       shard.recent.splice(shard.recent.begin(), shard.recent, known->second);
       return known->second->second;
     }
@@ -19,13 +19,13 @@ Result<StatelessFiles::HeldPtr> StatelessFiles::get(Ino ino, bool dir) {
   HeldPtr evicted;  // closed after the lock is let go
   Lock lock(shard.mutex);
   // Two threads may have opened it at once; the second just keeps its own until it is done.
-  if (shard.by_ino.contains(number)) return HeldPtr(held);
-  shard.recent.emplace_front(ino, held);
-  shard.by_ino.emplace(number, shard.recent.begin());
+  if (shard.by_key.contains(key)) return HeldPtr(held);
+  shard.recent.emplace_front(key, held);
+  shard.by_key.emplace(key, shard.recent.begin());
   if (shard.recent.size() > kPerShard) {
     auto& [oldest, last] = shard.recent.back();
     evicted = std::move(last);
-    shard.by_ino.erase(static_cast<std::uint64_t>(oldest));
+    shard.by_key.erase(oldest);
     shard.recent.pop_back();
   }
   return HeldPtr(held);

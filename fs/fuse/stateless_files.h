@@ -7,9 +7,10 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <list>
+#include <map>
 #include <memory>
-#include <unordered_map>
 
 #include "base/mutex.h"
 #include "fs/fuse/reply.h"
@@ -46,11 +47,16 @@ class StatelessFiles {
 
  private:
   static constexpr std::size_t kPerShard = 16;
+  struct Key {
+    Ino ino;
+    bool dir;
+    auto operator<=>(const Key&) const = default;
+  };
   struct Shard {
-    using Recent = std::list<std::pair<Ino, HeldPtr>>;  // the most recently used first
+    using Recent = std::list<std::pair<Key, HeldPtr>>;  // the most recently used first
     Mutex mutex;
     Recent recent GUARDED_BY(mutex);
-    std::unordered_map<std::uint64_t, Recent::iterator> by_ino GUARDED_BY(mutex);
+    std::map<Key, Recent::iterator> by_key GUARDED_BY(mutex);
   };
 
   Result<HeldPtr> get(Ino ino, bool dir);

@@ -125,10 +125,14 @@ TEST_F(InARoot, WorkingDirectoriesStay) {
 }
 
 TEST_F(InARoot, CommandsAreFoundAsExecvpWould) {
-  dir_.write("bin/tool", "", 0755);
+  constexpr const char* kScript = "#!/bin/interpreter\n";
+  dir_.write("bin/interpreter", "", 0755);
+  dir_.write("bin/tool", kScript, 0755);
   dir_.write("bin/plain", "", 0644);
-  dir_.write("usr/bin/plain", "", 0755);
-  dir_.write("app/run.sh", "", 0755);
+  dir_.write("usr/bin/plain", kScript, 0755);
+  dir_.write("app/run.sh", kScript, 0755);
+  dir_.write("bin/lost", "#!/no/such/interpreter\n", 0755);
+  dir_.write("bin/text", "words", 0755);
   dir_.mkdir("bin/folder");
   link("/bin/tool", "bin/alias");
   link("/nowhere", "bin/dangling");
@@ -143,6 +147,8 @@ TEST_F(InARoot, CommandsAreFoundAsExecvpWould) {
   EXPECT_EQ(look("plain"), Executable::yes);  // the second one
   EXPECT_EQ(look("plain", "/bin"), Executable::no_permission);
   EXPECT_EQ(look("folder"), Executable::no_permission);
+  EXPECT_EQ(look("lost"), Executable::no_interpreter);
+  EXPECT_EQ(look("text"), Executable::odd_format);
   EXPECT_EQ(look("absent"), Executable::not_found);
   EXPECT_EQ(look("dangling"), Executable::not_found);
   EXPECT_EQ(look(""), Executable::not_found);

@@ -1,0 +1,183 @@
+// fs/fuse/options.cc: fuse-overlayfs's command line, with the argv of those who call it.
+#include "fs/fuse/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace acetate::fs {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+Result<Options> parse(const std::vector<std::string>& words, bool privileged = true) {
+  std::vector<std::string> argv = {"/usr/bin/fuse-overlayfs"};
+  argv.insert(argv.end(), words.begin(), words.end());
+  return parse_options(argv, privileged);
+}
+Options good(const std::vector<std::string>& words, bool privileged = true) {
+  auto options = parse(words, privileged);
+  EXPECT_TRUE(options) << options.error().message();
+  return options ? *std::move(options) : Options();
+}
+std::string words_of(const std::vector<std::string>& words) {
+  auto options = parse(words);
+  EXPECT_FALSE(options);
+  return options ? "" : options.error().message();
+}
+
+TEST(Options, OfPodmanAndBuildah) {
+  const Options options =
+      good({"-o",
+            "lowerdir=/s/overlay/l/ABC:/s/overlay/l/DEF/../diff1,upperdir=/s/overlay/id/diff,workdir=/s/overlay/id/"
+            "work,volatile,context=\"system_u:object_r:container_file_t:s0:c1,c2\"",
+            "/s/overlay/id/merged"});
+
+  EXPECT_THAT(options.lowers, ElementsAre("/s/overlay/l/ABC", "/s/overlay/l/DEF/../diff1"));
+  EXPECT_EQ(options.upper, "/s/overlay/id/diff");
+  EXPECT_EQ(options.work, "/s/overlay/id/work");
+  EXPECT_EQ(options.mountpoint, "/s/overlay/id/merged");
+  EXPECT_FALSE(options.durable);
+  EXPECT_FALSE(options.foreground);
+  EXPECT_THAT(options.ignored, IsEmpty());
+  EXPECT_EQ(options.name, "fuse-overlayfs");
+  EXPECT_EQ(options.fsname, "fuse-overlayfs");
+}
+
+TEST(Options, OfBuildahsVolumes) {
+  const Options options =
+      good({"-o", R"(lowerdir=/src/a\:b,upperdir=/u,workdir=/w,private)", "/run/merge"});
+
+  EXPECT_THAT(options.lowers, ElementsAre("/src/a:b"));
+  EXPECT_THAT(options.ignored, ElementsAre("private"));
+}
+
+TEST(Options, OfContainerdThroughMountFuse3) {
+  const Options options =
+      good({"overlay", "/target", "-o", "workdir=/w,upperdir=/u,lowerdir=/a:/b,dev,suid"});
+
+  EXPECT_EQ(options.mountpoint, "/target");
+  EXPECT_THAT(options.mount_options, Contains("dev"));
+  EXPECT_THAT(options.mount_options, Contains("suid"));
+}
+
+TEST(Options, OfApptainer) {
+  const Options options =
+      good({"-f", "-o", "allow_other,ro,lowerdir=/a:/b,upperdir=/u,workdir=/w,noacl", "/dev/fd/7"}, false);
+
+  EXPECT_TRUE(options.foreground);
+  EXPECT_TRUE(options.read_only);
+  EXPECT_EQ(options.upper, "/u");  // shown, though not written
+  EXPECT_FALSE(options.acl);
+  EXPECT_EQ(options.mountpoint, "/dev/fd/7");
+  EXPECT_THAT(options.mount_options, ElementsAre("default_permissions", "noatime", "allow_other", "ro"));
+}
+
+TEST(Options, HaveFuseOverlayfssDefaults) {
+  const Options root = good({"-olowerdir=/a", "/m"}, true);
+  const Options user = good({"-olowerdir=/a", "/m"}, false);
+
+  EXPECT_EQ(root.timeout, 1e9);
+  EXPECT_TRUE(root.durable);
+  EXPECT_TRUE(root.xattrs);
+  EXPECT_TRUE(root.acl);
+  EXPECT_FALSE(root.writeback);
+  EXPECT_FALSE(root.upper);
+  EXPECT_THAT(root.mount_options, ElementsAre("default_permissions", "noatime", "allow_other", "suid"));
+  EXPECT_THAT(user.mount_options, ElementsAre("default_permissions", "noatime"));
+}
+
+TEST(Options, MayBeGivenInManyPieces) {
+  const Options options =
+      good({"-o", "lowerdir=/x", "-oupperdir=/u,,", "/first", "-o", "workdir=/w", "-o", "lowerdir=/y", "/last"});
+
+  EXPECT_THAT(options.lowers, ElementsAre("/y"));
+  EXPECT_EQ(options.upper, "/u");
+  EXPECT_EQ(options.mountpoint, "/last");
+}
+
+TEST(Options, TakeNumbersAndSwitches) {
+  const Options options =
+      good({"-o", "lowerdir=/a,timeout=2.5,fsync=0,writeback=1,noxattrs=1,threaded=0,fast_ino=1,static_nlink", "/m"});
+
+  EXPECT_EQ(options.timeout, 2.5);
+  EXPECT_FALSE(options.durable);
+  EXPECT_TRUE(options.writeback);
+  EXPECT_FALSE(options.xattrs);
+  EXPECT_THAT(options.ignored, IsEmpty());
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,timeout=soon", "/m"}), HasSubstr("timeout=soon"));
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,timeout=-1", "/m"}), HasSubstr("timeout=-1"));
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,timeout=nan", "/m"}), HasSubstr("timeout=nan"));
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,writeback=yes", "/m"}), HasSubstr("writeback=yes"));
+}
+
+TEST(Options, UnknownOnesAreToldAndIgnored) {
+  const Options options = good({"-s", "-o", "lowerdir=/a,metacopy=on,index=off,userxattr,rw,max_write=4", "/m", "--odd"});
+
+  EXPECT_THAT(options.ignored, ElementsAre("-s", "metacopy=on", "index=off", "userxattr", "rw", "max_write=4", "--odd"));
+}
+
+TEST(Options, ThoseThatNewerHelpersRefuseAreLeftOut) {
+  const Options options = good({"-o", "lowerdir=/a,atime,diratime,nodiratime,kernel_cache,splice_read", "/m"}, false);
+
+  EXPECT_THAT(options.ignored, IsEmpty());
+  EXPECT_THAT(options.mount_options, ElementsAre("default_permissions", "noatime"));
+}
+
+TEST(Options, TheCallersWordStandsAgainstTheDefaults) {
+  EXPECT_THAT(good({"-o", "lowerdir=/a,nosuid", "/m"}).mount_options, Not(Contains("suid")));
+  EXPECT_THAT(good({"-o", "lowerdir=/a,allow_root", "/m"}).mount_options, Not(Contains("allow_other")));
+}
+
+TEST(Options, WhatWouldChangeTheResultIsRefusedAndNotIgnored) {
+  for (const char* option :
+       {"uidmapping=0:100000:65536", "uidmapping=:0:100000:65536:65536:5:1", "gidmapping=0:1:1",
+        "xattr_permissions=2", "redirect_dir=on", "plugins=/p.so", "xino=on", "ino32_t"})
+    EXPECT_EQ(words_of({"-o", fmt::format("lowerdir=/a,{}", option), "/m"}),
+              fmt::format("{}: not supported by this version", option));
+  (void)good({"-o", "lowerdir=/a,xattr_permissions=0,redirect_dir=off,xino=auto,squash_to_uid=-1,plugins=", "/m"});
+}
+
+TEST(Options, ParticularIdsGoBeforeSquashingToRoot) {
+  EXPECT_FALSE(good({"-o", "lowerdir=/a,squash_to_uid=-1", "/m"}).squash_uid);
+  EXPECT_EQ(good({"-o", "lowerdir=/a,squash_to_root", "/m"}).squash_gid, 0U);
+  const Options options = good({"-o", "lowerdir=/a,squash_to_uid=1000,squash_to_root", "/m"});
+  EXPECT_EQ(options.squash_uid, 1000U);
+  EXPECT_EQ(options.squash_gid, 0U);
+}
+
+TEST(Options, AMappingThatIsNoneIsCalledSo) {
+  for (const char* mapping : {"1:2", "a:b:c", "0:1:2:3", "", "0::1", "0:1:-5"})
+    EXPECT_EQ(words_of({"-o", fmt::format("lowerdir=/a,uidmapping={}", mapping), "/m"}),
+              fmt::format("invalid mapping specified: {}", mapping));
+}
+
+TEST(Options, SayWhatIsMissing) {
+  EXPECT_THAT(words_of({"/m"}), HasSubstr("lowerdir"));
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a"}), HasSubstr("mountpoint"));
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,upperdir=/u", "/m"}), HasSubstr("workdir not specified"));
+  EXPECT_THAT(words_of({"/m", "-o"}), HasSubstr("-o"));
+}
+
+TEST(Options, HelpAndVersionNeedNothingElse) {
+  EXPECT_TRUE(good({"-h"}).help);
+  EXPECT_TRUE(good({"--version"}).version);
+  EXPECT_TRUE(good({"-V"}).version);
+  EXPECT_THAT(usage("fuse-overlayfs"), HasSubstr("usage: fuse-overlayfs"));
+}
+
+TEST(Options, DebuggingStaysInTheForeground) {
+  EXPECT_TRUE(good({"-d", "-o", "lowerdir=/a", "/m"}).foreground);
+  EXPECT_TRUE(good({"-o", "lowerdir=/a,debug", "/m"}).foreground);
+  EXPECT_TRUE(good({"-v", "-o", "lowerdir=/a", "/m"}).verbose);
+}
+
+TEST(Options, AfterTwoDashesEverythingIsAPath) {
+  EXPECT_EQ(good({"-o", "lowerdir=/a", "--", "-m"}).mountpoint, "-m");
+}
+
+}  // namespace
+}  // namespace acetate::fs

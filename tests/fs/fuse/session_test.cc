@@ -1,0 +1,227 @@
+// fs/fuse/session.cc and the negotiation: how a connection begins and ends.
+#include <fcntl.h>
+
+#include <csignal>
+
+#include "base/sys/process.h"
+#include "fs/fuse/fuse.h"
+#include "fs/fuse/signals.h"
+#include "tests/fs/fuse/served.h"
+
+namespace acetate::fs {
+namespace {
+
+using test::bytes_of;
+using test::name_bytes;
+
+TEST(Session, AsksForWhatMakesAMountFast) {
+  Mounted mounted;
+  ServedOverlay served(mounted.overlay(), one_thread());
+
+  const fuse_init_out init = served.kernel.init();
+
+  for (const std::uint32_t wanted :
+       {FUSE_DO_READDIRPLUS, FUSE_DONT_MASK, FUSE_POSIX_ACL, FUSE_CACHE_SYMLINKS,
+        FUSE_EXPLICIT_INVAL_DATA, FUSE_ATOMIC_O_TRUNC, FUSE_BIG_WRITES, FUSE_MAX_PAGES})
+    EXPECT_NE(init.flags & wanted, 0U) << wanted;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)  // 3.14 takes the wish and does not pass it on
+  EXPECT_NE(init.flags & FUSE_PARALLEL_DIROPS, 0U);
+#endif
+  for (const std::uint32_t not_wanted :
+       {FUSE_READDIRPLUS_AUTO, FUSE_AUTO_INVAL_DATA, FUSE_WRITEBACK_CACHE, FUSE_HANDLE_KILLPRIV})
+    EXPECT_EQ(init.flags & not_wanted, 0U) << not_wanted;
+  EXPECT_EQ(init.max_write, 1U << 20);
+}
+
+TEST(Session, AsksForNothingTheKernelDoesNotOffer) {
+  Mounted mounted;
+  ServedOverlay served(mounted.overlay(), one_thread());
+
+  EXPECT_EQ(served.kernel.init(FUSE_ASYNC_READ).flags & ~static_cast<std::uint32_t>(FUSE_ASYNC_READ | FUSE_BIG_WRITES), 0U);
+}
+
+TEST(Session, FollowsItsOptions) {
+  Mounted mounted(std::vector<MemoryEntry>(), {.xattrs = false});
+  SessionOptions options = one_thread();
+  options.writeback = true;
+  options.xattrs = false;
+  options.timeout = 0;
+  ServedOverlay served(mounted.overlay(), options);
+
+  const fuse_init_out init = served.kernel.init();
+
+  EXPECT_NE(init.flags & FUSE_WRITEBACK_CACHE, 0U);
+  EXPECT_NE(init.flags & FUSE_AUTO_INVAL_DATA, 0U);
+  EXPECT_EQ(init.flags & FUSE_POSIX_ACL, 0U);
+  EXPECT_EQ(init.flags & FUSE_CACHE_SYMLINKS, 0U);
+}
+
+TEST(Session, EndsWhenTheKernelHangsUp) {
+  Mounted mounted;
+  ServedOverlay served(mounted.overlay(), one_thread());
+  served.kernel.init();
+
+  const auto ended = served.end();
+
+  ASSERT_TRUE(ended) << ended.error().message();
+  EXPECT_EQ(*ended, 0);
+}
+
+TEST(Session, EndsWhenTheKernelDiesInTheMiddleOfRequests) {
+  for (int round = 0; round < 20; ++round) {
+    Mounted mounted({memory_file("f", std::string(100000, 'x'))});
+    SessionOptions options;
+    options.threads = 4;
+    ServedOverlay served(mounted.overlay(), options);
+    served.kernel.init();
+    const auto f = served.kernel.lookup(FUSE_ROOT_ID, "f").as<fuse_entry_out>().nodeid;
+    const auto handle = served.kernel.open(f, O_RDONLY).as<fuse_open_out>().fh;
+    fuse_read_in in{};
+    in.fh = handle;
+    in.size = 65536;
+    for (int i = 0; i < 8; ++i) served.kernel.send(FUSE_READ, f, bytes_of(in));
+
+    (void)served.end();  // returns: that is the test
+
+    EXPECT_TRUE(mounted.overlay().getattr(Ino::root));
+  }
+}
+
+TEST(Session, ServesManyRequestsAtOnce) {
+  Mounted mounted({memory_file("f", "text")});
+  SessionOptions options;
+  options.threads = 4;
+  ServedOverlay served(mounted.overlay(), options);
+  served.kernel.init();
+  std::vector<std::uint64_t> requests;
+  for (int i = 0; i < 64; ++i) requests.push_back(served.kernel.send(FUSE_LOOKUP, FUSE_ROOT_ID, name_bytes("f")));
+
+  for (const std::uint64_t request : requests)
+    EXPECT_EQ(served.kernel.wait(request).as<fuse_entry_out>().attr.size, 4U);
+}
+
+TEST(Session, SurvivesInterruptsAndUnknownRequests) {
+  Mounted mounted;
+  ServedOverlay served(mounted.overlay(), one_thread());
+  served.kernel.init();
+
+  served.kernel.send(FUSE_INTERRUPT, 0, bytes_of(fuse_interrupt_in{4711}));
+  EXPECT_EQ(served.kernel.ask(9999, FUSE_ROOT_ID, "garbage").error, ENOSYS);
+  EXPECT_EQ(served.kernel.ask(FUSE_IOCTL, FUSE_ROOT_ID, bytes_of(fuse_ioctl_in{})).error, ENOSYS);
+  EXPECT_EQ(served.kernel.ask(FUSE_STATFS, FUSE_ROOT_ID).error, 0);
+}
+
+TEST(Session, ARequestThatIsNoneEndsItWithoutHarm) {
+  Mounted mounted;
+  ServedOverlay served(mounted.overlay(), one_thread());
+  served.kernel.init();
+
+  served.kernel.send_raw("short");
+  (void)served.wait();
+
+  EXPECT_TRUE(mounted.overlay().getattr(Ino::root));
+}
+
+// A read-only mount without OPEN: the handles are the session's.
+class Stateless : public ::testing::Test {
+ protected:
+  Stateless() {
+    lower_ = *make_memory_layer({memory_dir("d"), memory_file("d/f", "text"), memory_file("g", "more")});
+    overlay_ = *Overlay::open(lower_, std::nullopt, std::nullopt, {});
+    SessionOptions options = one_thread();
+    options.stateless = true;
+    served_.emplace(*overlay_, options);
+  }
+  test::FakeFuse& kernel() { return served_->kernel; }
+  LayerPtr lower_;
+  std::unique_ptr<Overlay> overlay_;
+  std::optional<ServedOverlay> served_;
+};
+
+TEST_F(Stateless, OpensAreLeftOut) {
+  EXPECT_EQ(kernel().init().flags & FUSE_ATOMIC_O_TRUNC, 0U);
+  const auto d = kernel().lookup(FUSE_ROOT_ID, "d").as<fuse_entry_out>().nodeid;
+  const auto f = kernel().lookup(d, "f").as<fuse_entry_out>().nodeid;
+
+  EXPECT_EQ(kernel().open(f, O_RDONLY).error, ENOSYS);
+  EXPECT_EQ(kernel().open(d, 0, FUSE_OPENDIR).error, ENOSYS);
+  EXPECT_EQ(kernel().read(f, 0, 0, 100).body, "text");
+  EXPECT_EQ(kernel().read(f, 0, 2, 100).body, "xt");
+  EXPECT_EQ(test::parse_dirents(kernel().read(d, 0, 0, 4096, FUSE_READDIR), false).size(), 3U);
+  EXPECT_EQ(kernel().read(d, 0, 0, 100).error, EISDIR);
+  EXPECT_EQ(kernel().read(4711, 0, 0, 100).error, ESTALE);
+  EXPECT_EQ(overlay_->stats().handles, 2U);  // kept for the next read
+  (void)served_->end();
+  EXPECT_EQ(overlay_->stats().handles, 0U);
+}
+
+TEST_F(Stateless, KernelsThatKnowNoSuchAnswerOpenAsEver) {
+  kernel().init(FUSE_ASYNC_READ);
+  const auto g = kernel().lookup(FUSE_ROOT_ID, "g").as<fuse_entry_out>().nodeid;
+
+  const auto opened = kernel().open(g, O_RDONLY);
+
+  ASSERT_EQ(opened.error, 0);
+  EXPECT_EQ(kernel().read(g, opened.as<fuse_open_out>().fh, 0, 100).body, "more");
+}
+
+TEST(StatelessFiles, KeepOnlySoManyOpen) {
+  std::vector<MemoryEntry> entries;
+  for (int i = 0; i < 1000; ++i) entries.push_back(memory_file(fmt::format("f{}", i), fmt::format("{}", i)));
+  auto overlay = *Overlay::open(*make_memory_layer(std::move(entries)), std::nullopt, std::nullopt, {});
+  SessionOptions options = one_thread();
+  options.stateless = true;
+  ServedOverlay served(*overlay, options);
+  served.kernel.init();
+
+  for (int i = 0; i < 1000; ++i) {
+    const auto f = served.kernel.lookup(FUSE_ROOT_ID, fmt::format("f{}", i)).as<fuse_entry_out>().nodeid;
+    EXPECT_EQ(served.kernel.read(f, 0, 0, 100).body, fmt::format("{}", i));
+  }
+
+  EXPECT_LE(overlay->stats().handles, 256U);
+  EXPECT_GT(overlay->stats().handles, 0U);
+}
+
+// The watch, with a pipe for the lifeline and signals sent to ourselves.
+class Signals : public ::testing::Test {
+ protected:
+  Signals() { block_signals(); }
+};
+
+TEST_F(Signals, EndTheSessionAlsoWhenNothingElseHappens) {
+  Mounted mounted;
+  SessionOptions options = one_thread();
+  options.signals = true;
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    test::FakeFuse kernel;
+    auto session = Session::on(mounted.overlay(), kernel.take_daemon_end(), options);
+    ASSERT_TRUE(session);
+    ::kill(::getpid(), signal);  // waits, being blocked, until serve() watches
+
+    const auto ended = session->serve();
+
+    ASSERT_TRUE(ended) << ended.error().message();
+    EXPECT_EQ(*ended, signal);
+  }
+}
+
+TEST_F(Signals, TheEndOfTheLifelineEndsTheSession) {
+  Mounted mounted;
+  sys::Pipe pipe = *sys::make_pipe();
+  SessionOptions options = one_thread();
+  options.signals = true;
+  options.lifeline = pipe.read.ref();
+  test::FakeFuse kernel;
+  auto session = Session::on(mounted.overlay(), kernel.take_daemon_end(), options);
+  ASSERT_TRUE(session);
+  pipe.write.reset();
+
+  const auto ended = session->serve();
+
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(*ended, SIGHUP);
+}
+
+}  // namespace
+}  // namespace acetate::fs
