@@ -93,7 +93,7 @@ TEST_F(Attributes, AFileWithoutAnAclHasNone) {
 TEST_F(Attributes, ExtendedOnesCanBeTurnedOff) {
   SessionOptions options = one_thread();
   options.xattrs = false;
-  serve({memory_file("f", "")}, options, {.xattrs = false});
+  serve({memory_file("f", "")}, options, {.durable = false, .xattrs = false});
 
   EXPECT_EQ(getxattr(node("f"), "user.x", 0).error, ENOSYS);
   EXPECT_EQ(setxattr(node("f"), "user.x", "1").error, ENOSYS);

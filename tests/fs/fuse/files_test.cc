@@ -122,7 +122,7 @@ TEST_F(Files, AreOpenedForReadingTooWhenTheKernelWritesBack) {
 }
 
 TEST_F(Files, SyncReachesTheOverlayOrIsNotWanted) {
-  serve({memory_file("f", "")});
+  serve({memory_file("f", "")}, one_thread(), {.durable = true});
   const std::uint64_t f = node("f");
   fuse_fsync_in in{};
   in.fh = handle(f, O_RDWR);

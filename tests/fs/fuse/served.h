@@ -62,7 +62,8 @@ class ServedOverlay {
 // The usual case: a literal lower, an empty upper, INIT done.
 class FuseTest : public ::testing::Test {
  protected:
-  void serve(std::vector<MemoryEntry> lower, SessionOptions options = one_thread(), OverlayOptions how = {}) {
+  void serve(std::vector<MemoryEntry> lower, SessionOptions options = one_thread(),
+             OverlayOptions how = {.durable = false}) {
     mounted_.emplace(std::move(lower), how);
     served_.emplace(mounted_->overlay(), options);
     kernel().init();

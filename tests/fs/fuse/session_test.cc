@@ -15,7 +15,7 @@ using test::bytes_of;
 using test::name_bytes;
 
 TEST(Session, AsksForWhatMakesAMountFast) {
-  Mounted mounted;
+  Mounted mounted(std::vector<MemoryEntry>(), {.durable = false});
   ServedOverlay served(mounted.overlay(), one_thread());
 
   const fuse_init_out init = served.kernel.init();
@@ -34,14 +34,14 @@ TEST(Session, AsksForWhatMakesAMountFast) {
 }
 
 TEST(Session, AsksForNothingTheKernelDoesNotOffer) {
-  Mounted mounted;
+  Mounted mounted(std::vector<MemoryEntry>(), {.durable = false});
   ServedOverlay served(mounted.overlay(), one_thread());
 
   EXPECT_EQ(served.kernel.init(FUSE_ASYNC_READ).flags & ~static_cast<std::uint32_t>(FUSE_ASYNC_READ | FUSE_BIG_WRITES), 0U);
 }
 
 TEST(Session, FollowsItsOptions) {
-  Mounted mounted(std::vector<MemoryEntry>(), {.xattrs = false});
+  Mounted mounted(std::vector<MemoryEntry>(), {.durable = false, .xattrs = false});
   SessionOptions options = one_thread();
   options.writeback = true;
   options.xattrs = false;
@@ -57,7 +57,7 @@ TEST(Session, FollowsItsOptions) {
 }
 
 TEST(Session, EndsWhenTheKernelHangsUp) {
-  Mounted mounted;
+  Mounted mounted(std::vector<MemoryEntry>(), {.durable = false});
   ServedOverlay served(mounted.overlay(), one_thread());
   served.kernel.init();
 
@@ -69,7 +69,7 @@ TEST(Session, EndsWhenTheKernelHangsUp) {
 
 TEST(Session, EndsWhenTheKernelDiesInTheMiddleOfRequests) {
   for (int round = 0; round < 20; ++round) {
-    Mounted mounted({memory_file("f", std::string(100000, 'x'))});
+    Mounted mounted({memory_file("f", std::string(100000, 'x'))}, {.durable = false});
     SessionOptions options;
     options.threads = 4;
     ServedOverlay served(mounted.overlay(), options);
@@ -88,7 +88,7 @@ TEST(Session, EndsWhenTheKernelDiesInTheMiddleOfRequests) {
 }
 
 TEST(Session, ServesManyRequestsAtOnce) {
-  Mounted mounted({memory_file("f", "text")});
+  Mounted mounted({memory_file("f", "text")}, {.durable = false});
   SessionOptions options;
   options.threads = 4;
   ServedOverlay served(mounted.overlay(), options);
@@ -101,7 +101,7 @@ TEST(Session, ServesManyRequestsAtOnce) {
 }
 
 TEST(Session, SurvivesInterruptsAndUnknownRequests) {
-  Mounted mounted;
+  Mounted mounted(std::vector<MemoryEntry>(), {.durable = false});
   ServedOverlay served(mounted.overlay(), one_thread());
   served.kernel.init();
 
@@ -112,7 +112,7 @@ TEST(Session, SurvivesInterruptsAndUnknownRequests) {
 }
 
 TEST(Session, ARequestThatIsNoneEndsItWithoutHarm) {
-  Mounted mounted;
+  Mounted mounted(std::vector<MemoryEntry>(), {.durable = false});
   ServedOverlay served(mounted.overlay(), one_thread());
   served.kernel.init();
 
@@ -190,7 +190,7 @@ class Signals : public ::testing::Test {
 };
 
 TEST_F(Signals, EndTheSessionAlsoWhenNothingElseHappens) {
-  Mounted mounted;
+  Mounted mounted(std::vector<MemoryEntry>(), {.durable = false});
   SessionOptions options = one_thread();
   options.signals = true;
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
@@ -207,7 +207,7 @@ TEST_F(Signals, EndTheSessionAlsoWhenNothingElseHappens) {
 }
 
 TEST_F(Signals, TheEndOfTheLifelineEndsTheSession) {
-  Mounted mounted;
+  Mounted mounted(std::vector<MemoryEntry>(), {.durable = false});
   sys::Pipe pipe = *sys::make_pipe();
   SessionOptions options = one_thread();
   options.signals = true;
