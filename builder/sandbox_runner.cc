@@ -78,6 +78,9 @@ class SandboxRunner : public Runner {
   static Result<sandbox::MountPoint> script_mount(const RunStep::Script& script, const std::string& dir) {
     const std::string path = dir + "/script";
     TRY_WITHIN(sys::write_file_atomically({kWorkingDir, path.c_str()}, script.text, 0755), "writing {}", path);
+    // Whatever our umask is: the step may run as somebody else.
+    const Fd file = TRY_WITHIN(sys::open(path, O_PATH), "opening {}", path);
+    TRY_WITHIN(sys::chmod(file.ref(), 0755), "making {} executable", path);
     return sandbox::MountPoint{.source = path, .target = script.path, .writable = false};
   }
 
@@ -85,7 +88,8 @@ class SandboxRunner : public Runner {
     const Fd nothing = TRY_WITHIN(sys::open("/dev/null", O_RDONLY), "opening /dev/null");
     const Pump pump = TRY(Pump::start(output));
     // So that a process that is not root can open /dev/stdout too, which opens the pipe anew.
-    TRY(sys::chown(pump.write_end(), spec.uid, spec.gid));
+    // With a single id everybody is root already.
+    if (ids_ != sandbox::IdMode::single) TRY(sys::chown(pump.write_end(), spec.uid, spec.gid));
     return sandbox::launch(spec, scratch, {nothing.ref(), pump.write_end(), pump.write_end()});
   }
 

@@ -23,10 +23,14 @@ void StageState::push(StageLayer layer) {
   layers.push_back(std::move(layer));
 }
 
-Result<LayerPtr> LayerOpener::open(const LayerSpec& spec) {
+Result<LayerPtr> LayerOpener::open(const LayerSpec& spec, const std::optional<Digest>& diff_id) {
   for (const auto& [known, layer] : open_)
     if (known == spec) return layer;
   OpenedLayer opened = TRY_WITHIN(open_layer(spec, index_dir_), "opening the layer {}", spec.path);
+  // A configuration may claim what it likes, and cache keys are made of diff ids: what was read must be what was claimed.
+  if (opened.diff_id && diff_id && *opened.diff_id != *diff_id)
+    return fail(EBADMSG, "the layer {} is {} uncompressed, and its image's configuration says {}", spec.path,
+                opened.diff_id->str(), diff_id->str());
   open_.emplace_back(spec, opened.layer);
   return std::move(opened.layer);
 }
@@ -37,7 +41,7 @@ Result<LayerPtr> LayerOpener::tree(const StageState& state) {
   for (const auto& [known, tree] : trees_)
     if (known == chain) return tree;
   std::vector<LayerPtr> layers;
-  for (auto layer = state.layers.rbegin(); layer != state.layers.rend(); ++layer) layers.push_back(TRY(open(layer->spec)));
+  for (auto layer = state.layers.rbegin(); layer != state.layers.rend(); ++layer) layers.push_back(TRY(open(layer->spec, layer->diff_id)));
   LayerPtr tree = TRY(make_stack(std::move(layers)));
   if (trees_.size() == kKept) trees_.erase(trees_.begin());
   trees_.emplace_back(chain, tree);

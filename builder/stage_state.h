@@ -39,7 +39,8 @@ struct StageState {
 class LayerOpener {
  public:
   explicit LayerOpener(std::string index_dir) : index_dir_(std::move(index_dir)) {}
-  Result<LayerPtr> open(const LayerSpec& spec);
+  // EBADMSG with words when its uncompressed bytes are not `diff_id`.
+  Result<LayerPtr> open(const LayerSpec& spec, const std::optional<Digest>& diff_id = {});
   // The merged tree of a stage.
   Result<LayerPtr> tree(const StageState& state);
 

@@ -63,7 +63,10 @@ struct Run {
 Result<int> run_inside(Run run) {
   TRY(index_layers(run.image));
   sandbox::RootfsOptions options{.scratch_base = run.scratch_base, .ids = run.ids};
-  if (!run.options.keep.empty()) options.keep_upper = run.options.keep;
+  if (!run.options.keep.empty()) {
+    options.keep_upper = run.options.keep;
+    options.durable = true;  // what is asked to be kept survives a power cut too
+  }
   sandbox::Rootfs rootfs = TRY(sandbox::Rootfs::make(run.image.lowers(), options));
   run.spec.rootfs = rootfs.path();
   run.spec.ids = run.ids;
@@ -74,7 +77,8 @@ Result<int> run_inside(Run run) {
     log::warn("user {} is played by root: without an entry in /etc/subuid there is one id only", who);
   const Fd input = TRY(standard_input(run.options));
   const auto exit = TRY(sandbox::launch(run.spec, rootfs.scratch(), {.in = input.ref(), .out = {}, .err = {}}));
-  TRY(rootfs.unmount());
+  // The command has ended as it did, whatever becomes of the mount.
+  if (auto gone = rootfs.unmount(); !gone) log::warn("{}", gone.error().message());
   return exit.shell_code();
 }
 

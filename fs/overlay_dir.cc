@@ -53,8 +53,7 @@ Result<void> Overlay::Impl::merged_list_locked(
         type = dirent_type(st->stx_mode);
         bool whiteout = is_device_whiteout(*st);
         if (!whiteout && dir.dir->xattr_whiteouts && type == DT_REG && st->stx_size == 0)
-          for (const char* mark : {"user.overlay.whiteout", "trusted.overlay.whiteout"})
-            whiteout = whiteout || sys::get_xattr(at, mark).has_value();
+          whiteout = TRY(has_whiteout_xattr(at));
         if (whiteout) {
           if (dir.has_lower) hidden.emplace(entry.name);
           return {};

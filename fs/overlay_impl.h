@@ -48,6 +48,9 @@ struct Child {
   Attr attr;
 };
 
+// Whether a zero-size file of a directory with xattr whiteouts is one. Only its absence is "no".
+Result<bool> has_whiteout_xattr(FileAt at);
+
 class Overlay::Impl {
  public:
   Impl(LayerPtr lower_tree, std::unique_ptr<Upper> upper_tree, const OverlayOptions& how);

@@ -56,8 +56,7 @@ Result<NameState> Overlay::Impl::look_in_upper(Inode& dir, const Name& name) {
     if (is_device_whiteout(*st)) {
       state.upper = NameState::In::whiteout;
     } else if (dir.dir->xattr_whiteouts && S_ISREG(st->stx_mode) && st->stx_size == 0) {
-      for (const char* mark : {"user.overlay.whiteout", "trusted.overlay.whiteout"})
-        if (sys::get_xattr(FileAt{fd->ref(), name.c_str()}, mark)) state.upper = NameState::In::whiteout;
+      if (TRY(has_whiteout_xattr(FileAt{fd->ref(), name.c_str()}))) state.upper = NameState::In::whiteout;
     }
     return state;
   }
@@ -66,11 +65,26 @@ Result<NameState> Overlay::Impl::look_in_upper(Inode& dir, const Name& name) {
   const std::string beside = whiteout_file_name(name.view());
   if (beside.empty()) return state;
   auto whiteout = stat_of(FileAt{fd->ref(), beside.c_str()});
-  if (whiteout)
-    state.upper = NameState::In::file_whiteout;
-  else if (!whiteout.error().is(ENOENT))
+  if (!whiteout) {
+    if (whiteout.error().is(ENOENT)) return state;
     return std::move(whiteout).error();
+  }
+  if (!upper->file_dialect()) {
+    // Hiding nothing, it is a user's own file and must never be taken away with the name it seems to hide.
+    TRY(look_below(dir, name, state));
+    if (!state.below) return state;
+  }
+  state.upper = NameState::In::file_whiteout;
   return state;
+}
+
+Result<bool> has_whiteout_xattr(FileAt at) {
+  for (const char* mark : {"user.overlay.whiteout", "trusted.overlay.whiteout"}) {
+    auto value = sys::get_xattr(at, mark);
+    if (value) return true;
+    if (!value.error().is(ENODATA) && !value.error().is(ENOTSUP)) return std::move(value).error();
+  }
+  return false;
 }
 
 Result<void> Overlay::Impl::look_below(Inode& dir, const Name& name, NameState& state) {

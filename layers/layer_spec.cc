@@ -59,7 +59,8 @@ Result<OpenedLayer> open_tar_file(Fd file, const LayerSpec& spec, const std::str
   OpenedTar tar = TRY(open_tar({.file = std::move(file), .offset = spec.offset, .length = spec.length,
                                 .digest = spec.digest},
                                IndexStore(index_dir), IdentityCache(index_dir)));
-  return OpenedLayer{.layer = std::move(tar.layer), .bytes = std::move(tar.bytes), .is_tar = true, .index_was_cached = tar.index_was_cached,
+  return OpenedLayer{.layer = std::move(tar.layer), .bytes = std::move(tar.bytes), .is_tar = true,
+                     .diff_id = tar.facts.diff_id, .index_was_cached = tar.index_was_cached,
                      .entries = tar.facts.entries, .compressed_size = tar.facts.packed_bytes,
                      .uncompressed_size = tar.facts.plain_bytes};
 }

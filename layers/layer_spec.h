@@ -40,6 +40,7 @@ struct OpenedLayer {
   LayerPtr layer;
   DecodedSourcePtr bytes = nullptr;  // of a tarball: says how much of it has been read and decoded
   bool is_tar = false;
+  std::optional<Digest> diff_id = {};    // of a tarball: the digest of its uncompressed bytes, as we read them
   bool index_was_cached = false;
   std::uint64_t entries = 0;             // of a tarball
   std::uint64_t compressed_size = 0;     // of a tarball

@@ -302,10 +302,15 @@ Result<void> flock(FdRef fd, int operation) {
 }
 
 Result<void> write_file_atomically(FileAt at, std::string_view content, mode_t mode) {
+  // Beside what it will replace, whatever path leads there.
+  const std::string_view whole = at.name;
+  const std::size_t slash = whole.rfind('/');
+  const std::string_view folder = slash == std::string_view::npos ? std::string_view() : whole.substr(0, slash + 1);
+  const std::string_view name = whole.substr(folder.size());
   std::string temporary;
   Fd file;
   for (unsigned attempt = 0;; ++attempt) {
-    temporary = fmt::format(".{}.{}.{}.tmp", at.name, ::getpid(), attempt);
+    temporary = fmt::format("{}.{}.{}.{}.tmp", folder, name, ::getpid(), attempt);
     auto opened = open(FileAt{at.dir, temporary.c_str()}, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     if (opened) {
       file = *std::move(opened);

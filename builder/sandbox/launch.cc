@@ -60,8 +60,12 @@ Result<void> prepare_cwd(Spec& spec, FdRef root, MountPoints& points) {
   const InRoot found = TRY_WITHIN(resolve_in_root(root, spec.cwd), "working directory {}", spec.cwd);
   const std::string resolved = "/" + found.path.str();
   if (is_below(resolved, "/proc")) return fail(EINVAL, "the working directory {} lies in /proc", spec.cwd);
-  bool mounted = is_on_fixed_mount(resolved);
-  for (const MountPoint& mount : spec.mounts) mounted = mounted || is_below(resolved, mount.target);
+  bool on_volume = false;
+  for (const MountPoint& mount : spec.mounts) on_volume = on_volume || is_below(resolved, mount.target);
+  // The runtime makes /dev anew, with /dev/fd -> /proc/self/fd in it.
+  if (is_below(resolved, "/dev") && resolved != "/dev" && !is_below(resolved, "/dev/shm") && !on_volume)
+    return fail(EINVAL, "the working directory {} lies in /dev", spec.cwd);
+  const bool mounted = on_volume || is_on_fixed_mount(resolved);
   spec.cwd = resolved;
   if (!mounted) TRY_WITHIN(points.make_directory(resolved), "working directory {}", resolved);
   return {};
@@ -161,7 +165,8 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   TRY_WITHIN(make_bundle(invocation, config), "making the container's bundle in {}", scratch_dir);
   auto ended = attend(run_command(runtime, invocation), spec.terminal, stdio);
   // Whatever happened, nothing of it goes on running.
-  TRY(remove_container(runtime, invocation));
+  if (auto removed = remove_container(runtime, invocation); !removed)
+    log::warn("removing the container: {}", removed.error().message());
   const sys::Exit exit = TRY(std::move(ended));
   if (!exit.ok())
     if (auto complaint = runtime_complaint(invocation)) return judge(*complaint, runtime, spec);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "builder/sandbox/runtime.h"
 
 namespace acetate::sandbox {
 
@@ -27,7 +28,10 @@ Result<std::string> make_dir(std::string path, mode_t mode) {
 
 Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions& options) {
   TRY(check_fuse_device());
-  Scratch scratch = TRY(Scratch::make(options.scratch_base));
+  Scratch scratch = TRY(Scratch::make(options.scratch_base, [](const std::string& leftover) {
+    if (auto removed = remove_abandoned(leftover + "/run"); !removed)
+      log::info("of an earlier run: {}", removed.error().message());
+  }));
   std::string merged = TRY(make_dir(scratch / "merged", 0755));
   std::string run = TRY(make_dir(scratch / "run", 0755));
   if (lowers.empty()) lowers.push_back(TRY(make_dir(scratch / "empty", 0755)));
@@ -38,14 +42,13 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
   request.options.emplace_back("allow_other");
   if (options.ids == IdMode::single) request.options.emplace_back("squash_to_root");
   if (!options.durable && !options.read_only) request.options.emplace_back("volatile");
-  std::string upper, kept_work;
+  std::string upper;
   if (!options.read_only) {
     upper = TRY(make_dir(options.keep_upper ? *options.keep_upper : scratch / "upper", 0755));
-    kept_work = options.keep_upper ? *options.keep_upper + ".work" : std::string();
     request.upper = upper;
-    request.work = TRY(make_dir(options.keep_upper ? kept_work : scratch / "work", 0700));
+    request.work = TRY(make_dir(options.keep_upper ? *options.keep_upper + ".work" : scratch / "work", 0700));
   }
-  Rootfs rootfs(std::move(scratch), merged, std::move(upper), std::move(run), std::move(kept_work));
+  Rootfs rootfs(std::move(scratch), merged, std::move(upper), std::move(run));
   rootfs.mount_ = TRY_WITHIN(fs::Mount::start(request), "mounting the root file system");
   return rootfs;
 }
@@ -60,7 +63,6 @@ Rootfs& Rootfs::operator=(Rootfs&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(upper_, other.upper_);
   std::swap(run_, other.run_);
-  std::swap(kept_work_, other.kept_work_);
   return *this;
 }
 
@@ -71,11 +73,6 @@ Result<void> Rootfs::unmount() {
   return {};
 }
 
-Rootfs::~Rootfs() {
-  mount_.reset();
-  if (kept_work_.empty()) return;
-  if (auto removed = sys::remove_tree({kWorkingDir, kept_work_.c_str()}); !removed)
-    log::warn("{} could not be removed: {}", kept_work_, removed.error().message());
-}
+Rootfs::~Rootfs() { mount_.reset(); }
 
 }  // namespace acetate::sandbox

@@ -40,15 +40,13 @@ class Rootfs {
   Result<void> unmount();
 
  private:
-  Rootfs(Scratch scratch, std::string path, std::string upper, std::string run, std::string work)
+  Rootfs(Scratch scratch, std::string path, std::string upper, std::string run)
       : scratch_(std::move(scratch)),
         path_(std::move(path)),
         upper_(std::move(upper)),
-        run_(std::move(run)),
-        kept_work_(std::move(work)) {}
+        run_(std::move(run)) {}
   Scratch scratch_;
   std::string path_, upper_, run_;
-  std::string kept_work_;  // the work directory beside a kept upper, which has to be on its file system
   std::optional<fs::Mount> mount_;
 };
 

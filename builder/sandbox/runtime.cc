@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/sys/dir.h"
 #include "base/sys/file.h"
 
 namespace acetate::sandbox {
@@ -55,6 +56,21 @@ Result<void> remove_container(const Runtime& runtime, const Invocation& invocati
     command.argv.push_back(word);
   const auto ran = TRY_WITHIN(sys::run_captured(command), "removing the container {}", invocation.id);
   if (!ran.exit.ok()) return fail(EBUSY, "{} delete --force {} {}: {}", runtime.program, invocation.id, ran.exit.describe(), ran.err);
+  return {};
+}
+
+Result<void> remove_abandoned(const std::string& bundle) {
+  auto state = sys::open(bundle + "/" + kState, O_RDONLY | O_DIRECTORY);
+  if (!state && state.error().is(ENOENT)) return {};
+  const Fd dir = TRY(std::move(state));
+  std::vector<std::string> ids;
+  TRY(sys::read_dir(dir.ref(), [&](const sys::DirEntry& entry) {
+    ids.emplace_back(entry.name);
+    return true;
+  }));
+  if (ids.empty()) return {};
+  const Runtime runtime = TRY(choose_runtime());
+  for (const std::string& id : ids) TRY(remove_container(runtime, {.bundle = bundle, .id = id}));
   return {};
 }
 

@@ -37,4 +37,8 @@ std::optional<std::string> runtime_complaint(const Invocation& invocation);
 // Forces away a container that is still known after its runtime ended (killed, or crashed).
 Result<void> remove_container(const Runtime& runtime, const Invocation& invocation);
 
+// The same for all that a bundle of a killed owner still knows. Their processes are gone with the owner's pid
+// namespace; what is left are the cgroups that real root's containers have.
+Result<void> remove_abandoned(const std::string& bundle);
+
 }  // namespace acetate::sandbox

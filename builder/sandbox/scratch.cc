@@ -19,37 +19,42 @@ constexpr const char* kPrefix = "run-";
 constexpr const char* kLock = ".lock";
 
 // Removes one leftover, if its owner is gone.
-Result<void> sweep_one(FdRef base, const std::string& name) {
+Result<void> sweep_one(FdRef base, const std::string& name, const std::function<void()>& before_removal) {
   const Fd dir = TRY(sys::open({base, name.c_str()}, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   // Without a lock it is just being made (or was left in that instant; then it is empty, and rmdir gets it).
   auto lock = sys::open({dir.ref(), kLock}, O_RDWR | O_NOFOLLOW);
   if (!lock) return lock.error().is(ENOENT) ? Result<void>() : Result<void>(std::move(lock).error());
   TRY(sys::flock(lock->ref(), LOCK_EX | LOCK_NB));
+  before_removal();
   return sys::remove_tree({base, name.c_str()});
 }
 
-Result<void> sweep(FdRef base) {
+Result<void> sweep(FdRef base, const std::string& path, const Scratch::BeforeRemoval& before_removal) {
   std::vector<std::string> names;
   const Fd dir = TRY(sys::reopen(base, O_RDONLY | O_DIRECTORY));
   TRY(sys::read_dir(dir.ref(), [&](const sys::DirEntry& entry) {
     if (entry.name.starts_with(kPrefix)) names.emplace_back(entry.name);
     return true;
   }));
-  for (const std::string& name : names)
-    if (auto swept = sweep_one(base, name); !swept)
+  for (const std::string& name : names) {
+    auto tell = [&] {
+      if (before_removal) before_removal(path + "/" + name);
+    };
+    if (auto swept = sweep_one(base, name, tell); !swept)
       log::debug("leaving {} where it is: {}", name, swept.error().message());
+  }
   return {};
 }
 
 }  // namespace
 
-Result<Scratch> Scratch::make(const std::string& base) {
+Result<Scratch> Scratch::make(const std::string& base, const BeforeRemoval& before_removal) {
   TRY(sys::make_dirs(base, 0700));
   const Fd at = TRY_WITHIN(sys::open(base, O_PATH | O_DIRECTORY), "opening {}", base);
   // Below /tmp anybody could have made it first.
   if (const struct stat st = TRY(sys::stat(at.ref())); st.st_uid != ::geteuid() || (st.st_mode & 022) != 0)
     return fail(EPERM, "{} is writable by others or not ours: remove it, or set TMPDIR", base);
-  TRY_WITHIN(sweep(at.ref()), "reading {}", base);
+  TRY_WITHIN(sweep(at.ref(), base, before_removal), "reading {}", base);
   return make_in(base, kPrefix);
 }
 

@@ -4,6 +4,7 @@
 // long as its owner lives, the next one can tell such leftovers and removes them.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/fd.h"
@@ -15,7 +16,9 @@ class Scratch {
  public:
   // A new directory, mode 0700, below `base` (made when absent). Sweeps `base` first: what it cannot remove
   // (another user's, files of ids that this user namespace does not hold) stays for somebody who can.
-  static Result<Scratch> make(const std::string& base);
+  // `before_removal` sees each leftover that is about to go.
+  using BeforeRemoval = std::function<void(const std::string& path)>;
+  static Result<Scratch> make(const std::string& base, const BeforeRemoval& before_removal = {});
   // For a moment only: below $TMPDIR or /tmp, where others' directories are too, so nothing is swept.
   static Result<Scratch> temporary();
   Scratch(Scratch&& other) noexcept;

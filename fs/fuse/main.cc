@@ -173,5 +173,11 @@ int run(std::span<const std::string> argv) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv, argv + argc);
-  return acetate::fs::run(words);
+  try {
+    return acetate::fs::run(words);
+  } catch (const std::exception& error) {
+    // No thread or no memory to be had: on the way here the session unmounted.
+    acetate::log::error("{}", error.what());
+    return 1;
+  }
 }

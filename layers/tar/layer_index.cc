@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/rel_path.h"
+
 namespace acetate {
 
 using lix::SectionId;
@@ -87,9 +89,9 @@ Result<void> LayerIndex::list(std::uint32_t dir, const std::function<bool(const 
   for (std::uint64_t i = first; i < first + count; ++i) {
     const lix::Dirent entry = TRY(dirent(static_cast<std::uint32_t>(i), dir));
     const std::string_view name = TRY(string(entry.name, entry.name_bytes));
-    // A name with a slash in it would be a path where a kernel expects none.
-    if (name.find('/') != std::string_view::npos || name.find('\0') != std::string_view::npos)
-      return file_->damaged();
+    // A name with a slash in it, or "..", would be a path where a kernel expects none.
+    constexpr std::size_t kLongestName = 255;
+    if (!RelPath::is_name(name) || name.size() > kLongestName) return file_->damaged();
     const Listed listed{name, entry.type, static_cast<Marker>(entry.marker), entry.inode};
     if (!each(listed)) break;
   }

@@ -126,6 +126,16 @@ TEST(WriteFileAtomically, LeavesTheOldFileWhenTheDiskIsFull) {
   EXPECT_EQ(dir.read("f"), "new");
 }
 
+TEST(WriteFileAtomically, TakesPathsWithFolders) {
+  TempDir dir;
+  dir.mkdir("sub");
+  const std::string path = dir / "sub/f";
+
+  ASSERT_TRUE(write_file_atomically({kWorkingDir, path.c_str()}, "there", 0644));
+
+  EXPECT_EQ(dir.read("sub/f"), "there");
+}
+
 TEST(Spawn, GivesTheExitCodeAndTheOutput) {
   auto captured = run_captured({.argv = {"sh", "-c", "echo out; echo err >&2; exit 3"}});
   ASSERT_TRUE(captured);
