@@ -179,12 +179,14 @@ TEST_F(Launch, HasNoDescriptorsButThreeAndTheOneThatIsReading) {
 }
 
 TEST_F(Launch, DoesNotWriteKernelSettings) {
-  const Ran ran = run(shell("echo 1 > /proc/sys/kernel/printk; echo 1 > /proc/sysrq-trigger; cat /proc/kcore | wc -c; "
-                            "mkdir /sys/fs/cgroup/x; ls /sys/firmware | wc -l"));
+  const Ran ran = run(shell("echo 1 > /proc/sys/kernel/printk; echo 1 > /proc/sysrq-trigger; "
+                            "echo kcore $(cat /proc/kcore | wc -c); mkdir /sys/fs/cgroup/x; "
+                            "echo firmware $(ls /sys/firmware | wc -l)"));
 
+  // Complaints and answers come on two descriptors: in which order they are read is not said.
   EXPECT_NE(ran.out.find("Read-only file system"), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find("\n0\n"), std::string::npos) << ran.out;
-  EXPECT_TRUE(ran.out.ends_with("0\n")) << ran.out;
+  EXPECT_NE(ran.out.find("kcore 0\n"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("firmware 0\n"), std::string::npos) << ran.out;
 }
 
 TEST_F(Launch, MakesTheWorkingDirectoryAndLeavesItThere) {
