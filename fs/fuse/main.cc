@@ -68,9 +68,9 @@ Result<std::optional<Fd>> open_directory(const char* role, const std::optional<s
 }
 
 // umount(2) returns before the daemon behind the mount has written everything and ended: whoever mounts again at once
-// with the same work directory waits for that one, and only then finds it taken. A few seconds, since it may have to sync.
+// with the same work directory waits for that one, and only then finds it taken. A minute, since it may have to sync a busy disk.
 void wait_for_last_owner(FdRef work) {
-  constexpr auto kLongest = std::chrono::seconds(5);
+  constexpr auto kLongest = std::chrono::seconds(60);
   const auto deadline = std::chrono::steady_clock::now() + kLongest;
   auto dir = sys::reopen(work, O_RDONLY | O_DIRECTORY);
   while (dir && std::chrono::steady_clock::now() < deadline) {

@@ -41,8 +41,9 @@ class MountTest : public ::testing::Test {
     return {.lowers = {dir_ / "lower"}, .upper = dir_ / "upper", .work = dir_ / "work", .target = dir_ / "mnt"};
   }
   std::optional<sys::MountInfo> mounted() const {
-    const auto table = *sys::mounts();
-    for (const auto& one : table)
+    const auto table = sys::mounts();
+    if (!table) return std::nullopt;
+    for (const auto& one : *table)
       if (one.mount_point == dir_ / "mnt") return one;
     return std::nullopt;
   }
