@@ -5,6 +5,7 @@
 
 #include "base/sys/file.h"
 #include "builder/clock.h"
+#include "builder/graph.h"
 #include "layers/image/media_type.h"
 #include "layers/stream/first_pass.h"
 
@@ -37,7 +38,22 @@ Result<FileIdentity> digest_file(const LayerSpec& spec) {
   return FileIdentity{.digest = result.blob, .diff_id = result.diff_id, .media_type = oci_media_type("", result.format)};
 }
 
+// docker's spelling of a reference as ours.
+std::string without_scheme(const std::string& reference) {
+  if (reference.starts_with("oci-layout://")) return "oci:" + reference.substr(13);
+  if (reference.starts_with("docker-image://")) return reference.substr(15);
+  return reference;
+}
+
 }  // namespace
+
+std::optional<std::string> BaseImages::directory(const std::string& name) const {
+  const std::string* named = find_context(options_.contexts, name);
+  if (named == nullptr || named->find("://") != std::string::npos) return std::nullopt;
+  const auto stat = sys::stat_following(*named);
+  if (!stat || !S_ISDIR(stat->st_mode) || sys::stat_following(*named + "/oci-layout")) return std::nullopt;
+  return *named;
+}
 
 std::vector<std::string> possible_tags(const std::string& name) {
   std::vector<std::string> names{name};
@@ -59,8 +75,8 @@ std::vector<std::string> possible_tags(const std::string& name) {
 }
 
 Result<image::Image> BaseImages::find(const std::string& name) const {
-  if (const auto named = options_.contexts.find(name); named != options_.contexts.end())
-    return TRY_WITHIN(image::open_image(named->second, options_.platform), "the build context \"{}\"", name);
+  if (const std::string* named = find_context(options_.contexts, name))
+    return TRY_WITHIN(image::open_image(without_scheme(*named), options_.platform), "the build context \"{}\"", name);
   for (const char* transport : {"oci:", "oci-archive:", "docker-archive:"})
     if (name.starts_with(transport)) return image::open_image(name, options_.platform);
   if (name.starts_with('/')) return image::open_image(name, options_.platform);
@@ -109,6 +125,7 @@ Result<StageState> BaseImages::read(const image::Image& image) const {
 }
 
 Result<const StageState*> BaseImages::open(const std::string& name) {
+  const Lock lock(mutex_);
   if (const auto known = open_.find(name); known != open_.end()) return &known->second;
   const image::Image image = TRY(find(name));
   return &open_.emplace(name, TRY(read(image))).first->second;

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/result.h"
 #include "builder/cache.h"
 #include "builder/stage_state.h"
@@ -11,6 +12,7 @@
 
 namespace acetate::build {
 
+// Thread-safe.
 class BaseImages {
  public:
   struct Options {
@@ -26,12 +28,16 @@ class BaseImages {
   // as docker.io would complete it. ENOENT with words that say how to get it here.
   Result<const StageState*> open(const std::string& name);
 
+  // The directory that a named context is, where it is one and no image.
+  std::optional<std::string> directory(const std::string& name) const;
+
  private:
   Result<image::Image> find(const std::string& name) const;
   Result<StageState> read(const image::Image& image) const;
   Options options_;
   Cache& cache_;
-  std::map<std::string, StageState> open_;
+  mutable Mutex mutex_;
+  std::map<std::string, StageState> open_ GUARDED_BY(mutex_);
 };
 
 // The tags under which an image called `name` may be known, the likeliest first.

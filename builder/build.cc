@@ -1,5 +1,7 @@
 #include "builder/build.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/sys/file.h"
 #include "builder/context_layer.h"
 #include "builder/dockerfile/parse.h"
@@ -51,9 +53,53 @@ Result<dockerfile::IgnoreRules> read_ignore(const BuildOptions& options, const T
   return dockerfile::IgnoreRules();
 }
 
+// What buildx writes into --metadata-file, by the same names.
+Result<void> write_metadata(const std::string& path, const ExportedImage& image, const std::vector<std::string>& tags) {
+  nlohmann::json metadata = {
+      {"containerimage.config.digest", image.config.str()},
+      {"containerimage.digest", image.manifest.digest.str()},
+      {"containerimage.descriptor",
+       {{"mediaType", image.manifest.media_type}, {"digest", image.manifest.digest.str()}, {"size", image.manifest.size}}}};
+  std::string names;
+  for (const std::string& tag : tags) names += (names.empty() ? "" : ",") + tag;
+  if (!names.empty()) metadata["image.name"] = names;
+  TRY_WITHIN(sys::write_file_atomically({kWorkingDir, path.c_str()}, metadata.dump(2) + "\n", 0644), "writing {}", path);
+  return {};
+}
+
+// Into our own store, uncompressed: a mount reads such layers straight from their files.
+Result<ExportedImage> put_in_store(const BuildOptions& options, const ExportRequest& request) {
+  const auto images = TRY(image::Layout::open(options.images_dir));
+  return export_image(request, *images, {.compression = Compression::none});
+}
+
+Result<std::optional<ExportedImage>> put_out(const BuildOptions& options, const StageState& built, Cache& cache,
+                                             LayerOpener& layers, Progress& progress) {
+  ExportRequest request{.state = built,
+                        .cache = cache,
+                        .layers = layers,
+                        .times = options.times,
+                        .annotations = options.annotations,
+                        .scratch_base = options.scratch_base,
+                        .owners = options.owners};
+  for (const std::string& tag : options.tags) request.tags.push_back(with_tag(tag));
+  const int shown = progress.begin("exporting");
+  std::optional<ExportedImage> exported;
+  if (options.outputs.empty()) exported = TRY(put_in_store(options, request));
+  for (const Output& output : options.outputs)
+    if (auto image = TRY(export_to(request, output))) exported = image;
+  if (exported) {
+    for (const std::string& tag : request.tags) progress.note(shown, "naming it " + tag);
+    progress.note(shown, "image " + exported->config.str());
+    if (!options.metadata_file.empty()) TRY(write_metadata(options.metadata_file, *exported, request.tags));
+  }
+  progress.done(shown);
+  return exported;
+}
+
 }  // namespace
 
-Result<ExportedImage> build(const BuildOptions& options, Runner& runner, Progress& progress) {
+Result<std::optional<ExportedImage>> build(const BuildOptions& options, Runner& runner, Progress& progress) {
   const Text text = TRY(read_dockerfile(options));
   const dockerfile::Dockerfile file = TRY(dockerfile::parse(text.text, text.name));
   for (const std::string& warning : file.warnings) progress.warn(warning);
@@ -61,7 +107,7 @@ Result<ExportedImage> build(const BuildOptions& options, Runner& runner, Progres
   const image::Platform platform = image::host_platform();
   const std::size_t target = TRY(find_target(file, options.target));
   const GlobalScope scope = TRY(GlobalScope::make(file, options.build_args, platform, file.stages[target].name));
-  const Graph graph = TRY(make_graph(file, options.target, scope));
+  const Graph graph = TRY(make_graph(file, options.target, scope, options.contexts));
   const LayerPtr context = TRY(open_context(options.context_dir, TRY(read_ignore(options, text))));
 
   Cache cache = TRY(Cache::open(options.build_dir));
@@ -71,33 +117,26 @@ Result<ExportedImage> build(const BuildOptions& options, Runner& runner, Progres
                     .contexts = options.contexts,
                     .platform = platform},
                    cache);
-  Workshop shop{.cache = cache, .layers = layers, .runner = runner, .times = options.times};
-  const ExecutorOptions how{.plan = {.network = options.network},
+  Workshop shop{.cache = cache,
+                .layers = layers,
+                .runner = runner,
+                .times = options.times,
+                .build_dir = options.build_dir,
+                .secrets = options.secrets,
+                .agents = options.agents};
+  const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts},
                             .build_args = options.build_args,
                             .context_dir = options.context_dir,
                             .place_prefix = options.context_dir + "\n" + text.name,
                             .no_cache = options.no_cache,
-                            .explain = options.explain};
+                            .explain = options.explain,
+                            .jobs = options.jobs};
   Executor executor(file, graph, scope, context, bases, shop, progress, how);
   StageState built = *TRY(executor.run());
   for (const auto& [name, value] : options.labels) built.config.labels[name] = value;
   if (built.config.created.empty()) built.config.created = format_time(built.clock);
 
-  const int shown = progress.begin("exporting the image");
-  ExportedImage exported;
-  if (options.dest) {
-    exported = TRY(export_to(*options.dest, built, options.compression, options.tags, cache, options.scratch_base));
-  } else {
-    // Uncompressed: a mount reads such layers straight from their files.
-    const auto images = TRY(image::Layout::open(options.images_dir));
-    std::vector<std::string> tags;
-    for (const std::string& tag : options.tags) tags.push_back(with_tag(tag));
-    exported = TRY(export_image(built, *images, Compression::none, tags, cache));
-  }
-  for (const std::string& tag : options.tags) progress.note(shown, "naming it " + with_tag(tag));
-  progress.note(shown, "image " + exported.config.str());
-  progress.done(shown);
-  return exported;
+  return put_out(options, built, cache, layers, progress);
 }
 
 }  // namespace acetate::build

@@ -23,14 +23,20 @@ struct BuildOptions {
   Strings build_args = {};
   Strings labels = {};
   Strings contexts = {};           // --build-context
+  Strings secrets = {};            // --secret: what each id holds
+  Strings agents = {};             // --ssh: the socket of each id
+  bool allow_insecure = false;     // --allow security.insecure
   bool network = true;
+  unsigned jobs = 1;               // stages at the same time
   bool no_cache = false;
   bool explain = false;
   TimeRule times = {};
 
   std::vector<std::string> tags = {};
-  std::optional<std::string> dest = {};  // an OCI layout or .tar; else images_dir
-  Compression compression = Compression::gzip;  // of layers written to `dest`
+  std::vector<Output> outputs = {};      // none: the image goes to images_dir
+  Annotations annotations = {};          // of the manifest
+  std::string metadata_file = {};        // what was built, as JSON
+  bool owners = false;                   // files put out may have owners other than us
 
   std::string build_dir;           // cache
   std::string images_dir;          // our own images
@@ -38,8 +44,8 @@ struct BuildOptions {
   std::string scratch_base;
 };
 
-// The image. EINVAL with line and caret for mistakes in the Dockerfile; a step that fails is ECANCELED or the
+// The image; nothing where only files were asked for. EINVAL with line and caret for mistakes in the Dockerfile; a step that fails is ECANCELED or the
 // error it met, in words that name step, line and cause.
-Result<ExportedImage> build(const BuildOptions& options, Runner& runner, Progress& progress);
+Result<std::optional<ExportedImage>> build(const BuildOptions& options, Runner& runner, Progress& progress);
 
 }  // namespace acetate::build

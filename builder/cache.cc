@@ -17,11 +17,14 @@ constexpr const char* kSchema = R"(
     key TEXT PRIMARY KEY, diff_id TEXT, size INTEGER, clock INTEGER NOT NULL, inputs TEXT NOT NULL,
     used INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS places(place TEXT PRIMARY KEY, inputs TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS packed(
-    diff_id TEXT PRIMARY KEY, digest TEXT NOT NULL, size INTEGER NOT NULL, media_type TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS packs(
+    diff_id TEXT NOT NULL, how TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, media_type TEXT NOT NULL,
+    PRIMARY KEY(diff_id, how)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS files(
     file TEXT PRIMARY KEY, digest TEXT NOT NULL, diff_id TEXT NOT NULL, media_type TEXT NOT NULL) WITHOUT ROWID;
 )";
+
+constexpr std::int64_t kUsedWithin = 3600;
 
 std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
@@ -38,7 +41,7 @@ Result<Cache> Cache::open(const std::string& dir) {
 std::string Cache::layer_path(const Digest& diff_id) const { return dir_ + "/layers/" + diff_id.hex(); }
 
 Result<std::optional<Record>> Cache::find(const Digest& key) {
-  Statement select = TRY(database_.prepare("SELECT diff_id, size, clock FROM records WHERE key = ?"));
+  Statement select = TRY(database_.prepare("SELECT diff_id, size, clock, used FROM records WHERE key = ?"));
   if (!TRY(select.bind(key.hex()).step())) return std::optional<Record>();
   Record record{.clock = select.number(2)};
   if (!select.is_null(0)) {
@@ -52,7 +55,9 @@ Result<std::optional<Record>> Cache::find(const Digest& key) {
       return std::optional<Record>();
     }
   }
-  TRY(TRY(database_.prepare("UPDATE records SET used = ? WHERE key = ?")).bind(now()).bind(key.hex()).done());
+  // To the hour is enough to tell what nobody uses any more, and a write costs more than all the rest of a cached step.
+  if (const std::int64_t used = select.number(3), today = now(); used < today - kUsedWithin || used > today)
+    TRY(TRY(database_.prepare("UPDATE records SET used = ? WHERE key = ?")).bind(today).bind(key.hex()).done());
   return std::optional<Record>(record);
 }
 
@@ -80,23 +85,24 @@ Result<std::optional<KeyInputs>> Cache::last_inputs(const std::string& place) {
 }
 
 Result<void> Cache::set_last_inputs(const std::string& place, const KeyInputs& inputs) {
-  return TRY(database_.prepare("INSERT OR REPLACE INTO places(place, inputs) VALUES(?, ?)"))
-      .bind(place)
-      .bind(inputs.to_json())
-      .done();
+  const std::string text = inputs.to_json();
+  Statement select = TRY(database_.prepare("SELECT 1 FROM places WHERE place = ? AND inputs = ?"));
+  if (TRY(select.bind(place).bind(text).step())) return {};
+  return TRY(database_.prepare("INSERT OR REPLACE INTO places(place, inputs) VALUES(?, ?)")).bind(place).bind(text).done();
 }
 
-Result<std::optional<image::Descriptor>> Cache::packed(const Digest& diff_id) {
-  Statement select = TRY(database_.prepare("SELECT digest, size, media_type FROM packed WHERE diff_id = ?"));
-  if (!TRY(select.bind(diff_id.str()).step())) return std::optional<image::Descriptor>();
+Result<std::optional<image::Descriptor>> Cache::packed(const Digest& diff_id, const std::string& how) {
+  Statement select = TRY(database_.prepare("SELECT digest, size, media_type FROM packs WHERE diff_id = ? AND how = ?"));
+  if (!TRY(select.bind(diff_id.str()).bind(how).step())) return std::optional<image::Descriptor>();
   return std::optional(image::Descriptor{.media_type = select.text(2),
                                          .digest = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache"),
                                          .size = static_cast<std::uint64_t>(select.number(1))});
 }
 
-Result<void> Cache::set_packed(const Digest& diff_id, const image::Descriptor& packed) {
-  return TRY(database_.prepare("INSERT OR REPLACE INTO packed(diff_id, digest, size, media_type) VALUES(?, ?, ?, ?)"))
+Result<void> Cache::set_packed(const Digest& diff_id, const std::string& how, const image::Descriptor& packed) {
+  return TRY(database_.prepare("INSERT OR REPLACE INTO packs(diff_id, how, digest, size, media_type) VALUES(?, ?, ?, ?, ?)"))
       .bind(diff_id.str())
+      .bind(how)
       .bind(packed.digest.str())
       .bind(static_cast<std::int64_t>(packed.size))
       .bind(packed.media_type)

@@ -4,7 +4,8 @@
 //   DIR/layers/<sha256>     that layer, an uncompressed tar, named by its digest (its diff id)
 //
 // Any number of builds use it at once. A layer is there whole before a record names it, so a build that is
-// killed at any moment leaves a cache in which every record is good.
+// killed at any moment leaves a cache in which every record is good. Threads of one build share one object: SQLite's own
+// mutex orders what they ask.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +58,9 @@ class Cache {
   Result<void> set_last_inputs(const std::string& place, const KeyInputs& inputs);
 
   // The compressed form of a layer, so that an image is not compressed again at each build.
-  Result<std::optional<image::Descriptor>> packed(const Digest& diff_id);
-  Result<void> set_packed(const Digest& diff_id, const image::Descriptor& packed);
+  // `how`: with what, and how hard.
+  Result<std::optional<image::Descriptor>> packed(const Digest& diff_id, const std::string& how);
+  Result<void> set_packed(const Digest& diff_id, const std::string& how, const image::Descriptor& packed);
 
   // The same for tarballs elsewhere, by a text that changes whenever the file does.
   Result<std::optional<FileIdentity>> file_identity(const std::string& file);

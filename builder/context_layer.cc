@@ -92,6 +92,7 @@ class ContextLayer : public Layer {
   Result<Attr> attr_at(const RelPath& path) const {
     const Fd fd = TRY(handle(path));
     const auto stat = TRY(sys::stat(fd.ref()));
+    const bool linked = !S_ISDIR(stat.st_mode) && stat.st_nlink > 1;
     return Attr{.mode = stat.st_mode,
                 .uid = 0,
                 .gid = 0,
@@ -99,10 +100,17 @@ class ContextLayer : public Layer {
                 .size = static_cast<std::uint64_t>(stat.st_size),
                 .blocks = static_cast<std::uint64_t>(stat.st_blocks),
                 .rdev = stat.st_rdev,
-                .ino = stat.st_ino,
+                .ino = linked ? number_of(stat.st_dev, stat.st_ino) : stat.st_ino,
                 .atime = stat.st_atim,
                 .mtime = stat.st_mtim,
                 .ctime = stat.st_ctim};
+  }
+
+  // Of a file with several names: one of our own, since a context may hold mount points, and numbers of two file systems
+  // say nothing of one another.
+  std::uint64_t number_of(dev_t device, ino_t inode) const {
+    const Lock lock(mutex_);
+    return links_.emplace(std::pair(device, inode), links_.size() + 1).first->second;
   }
 
   Result<std::vector<std::string>> names_in(const RelPath& path) const {
@@ -154,6 +162,7 @@ class ContextLayer : public Layer {
   mutable Mutex mutex_;
   mutable std::vector<RelPath> paths_ GUARDED_BY(mutex_);  // by node
   mutable std::map<std::string, Node> nodes_ GUARDED_BY(mutex_);
+  mutable std::map<std::pair<dev_t, ino_t>, std::uint64_t> links_ GUARDED_BY(mutex_);
   mutable std::map<std::string, bool> ignored_dirs_ GUARDED_BY(mutex_);  // whether something in it is seen
 };
 

@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <map>
+
 #include "builder/copy_tree.h"
 #include "builder/job.h"
 #include "builder/tarball.h"
@@ -44,6 +46,7 @@ class CopyJob : public Job {
     KeyInputs paths;
     for (std::size_t n = 0; n < sources_.size(); ++n) {
       const Source& source = sources_[n];
+      std::map<std::uint64_t, RelPath> links;
       // The name counts where it ends up in the image; which directory was copied does not.
       paths.add(fmt::format("source {}", n), step_.parents ? source.relative.str()
                                              : source.is_dir() ? "a directory"
@@ -52,7 +55,12 @@ class CopyJob : public Job {
       for (const SourceEntry& entry : source.entries) {
         if (entry.inside.is_root() && entry.attr.is_dir() && !step_.parents) continue;  // its own attributes are not copied
         const std::string path = entry.inside.is_root() ? source.written : source.written + "/" + entry.inside.str();
-        paths.add(fmt::format("{}: {}", n, path), describe(entry, rules_));
+        std::string text = describe(entry, rules_);
+        // Two names of one file are not two files with the same bytes.
+        if (entry.attr.is_regular() && entry.attr.nlink > 1)
+          if (const auto [first, is_new] = links.emplace(entry.attr.ino, entry.inside); !is_new)
+            text += " linked to " + first->second.str();
+        paths.add(fmt::format("{}: {}", n, path), std::move(text));
       }
     }
     if (paths.items().size() > kMostPathsInKey) {

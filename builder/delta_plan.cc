@@ -28,13 +28,18 @@ Result<std::optional<Seen>> DeltaPlan::at(const RelPath& path) const {
   return below_.at(path);
 }
 
+Result<std::vector<Xattr>> DeltaPlan::xattrs(const RelPath& path) const {
+  if (const auto planned = ops_.find(path); planned != ops_.end()) return planned->second.op.xattrs;
+  return below_.xattrs(path);
+}
+
 // Directories on the way are told too, as they are: every reader of layers then agrees on what they look like.
 Result<void> DeltaPlan::show_parents(const RelPath& path) {
   for (RelPath up = path.parent(); !up.is_root(); up = up.parent()) {
     if (ops_.contains(up)) continue;
     const auto seen = TRY(at(up));
     if (!seen || !seen->attr.is_dir()) return fail(ENOTDIR, "/{} is no directory", up.str());
-    ops_.emplace(up, PlannedOp{.op = {.kind = Kind::implicit_dir, .path = up, .attr = seen->attr}});
+    ops_.emplace(up, PlannedOp{.op = {.kind = Kind::implicit_dir, .path = up, .attr = seen->attr, .xattrs = TRY(xattrs(up))}});
   }
   return {};
 }

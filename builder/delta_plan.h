@@ -26,6 +26,7 @@ class DeltaPlan : public TreeView {
   explicit DeltaPlan(const TreeView& below) : below_(below) {}
 
   Result<std::optional<Seen>> at(const RelPath& path) const override;
+  Result<std::vector<Xattr>> xattrs(const RelPath& path) const override;
 
   // A directory and what is missing above it, with `made` as the attributes of what is made.
   Result<void> make_dirs(const RelPath& path, const Attr& made);

@@ -1,9 +1,11 @@
 #include "builder/executor.h"
 
+#include <algorithm>
 #include <ctime>
+#include <thread>
 
 #include "layers/image/config.h"
-#include "layers/stack.h"
+#include "layers/image/media_type.h"
 
 namespace acetate::build {
 
@@ -15,6 +17,17 @@ std::string one_line(std::string_view title) {
   std::string line(title.substr(0, title.find('\n')));
   if (line.size() > kMost) line = line.substr(0, kMost) + "…";
   return line;
+}
+
+std::vector<std::size_t> stages_of(const Step& step) {
+  std::vector<std::size_t> stages;
+  const auto take = [&](const std::optional<Origin>& from) {
+    if (from && from->kind == Origin::Kind::stage) stages.push_back(from->stage);
+  };
+  if (const auto* copy = std::get_if<CopyStep>(&step.what)) take(copy->from);
+  if (const auto* run = std::get_if<RunStep>(&step.what))
+    for (const RunStep::Mount& mount : run->mounts) take(mount.from);
+  return stages;
 }
 
 }  // namespace
@@ -31,14 +44,54 @@ Executor::Executor(const dockerfile::Dockerfile& file, const Graph& graph, const
       options_(options) {}
 
 Result<const StageState*> Executor::run() {
-  for (const std::size_t number : graph_.needed) TRY(stage(number));
+  // The first is this thread: with one job everything happens in order and in one place.
+  const std::size_t threads = std::min<std::size_t>(options_.jobs, graph_.needed.size());
+  std::vector<std::thread> others;
+  for (std::size_t n = 1; n < threads; ++n)
+    others.emplace_back([this] { static_cast<void>(build_needed().has_value()); });  // told by stage(target)
+  auto done = build_needed();
+  for (std::thread& other : others) other.join();
+  TRY(std::move(done));
   return &TRY(stage(graph_.target))->state;
 }
 
+Result<void> Executor::build_needed() {
+  for (;;) {
+    std::size_t number = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (next_ == graph_.needed.size()) return {};
+      number = graph_.needed[next_++];
+    }
+    TRY(stage(number));
+  }
+}
+
 Result<const Executor::Built*> Executor::stage(std::size_t number) {
-  if (const auto known = built_.find(number); known != built_.end()) return &known->second;
-  Built built = TRY(build_stage(number));
-  return &built_.emplace(number, std::move(built)).first->second;
+  std::unique_lock lock(mutex_);
+  const auto [at, is_new] = stages_.try_emplace(number);
+  Stage& stage = at->second;
+  if (!is_new) {
+    changed_.wait(lock, [&] { return stage.built || stage.failed; });
+    if (stage.failed) return first_failure_->clone();
+    return &*stage.built;
+  }
+  lock.unlock();
+  auto built = build_stage(number);
+  lock.lock();
+  if (built) {
+    stage.built = *std::move(built);
+  } else {
+    // What the others stop for is not what the person is told.
+    stop_ = true;
+    stage.failed = std::move(built).error();
+  }
+  changed_.notify_all();
+  if (stage.failed) {
+    if (!first_failure_) first_failure_ = stage.failed->clone();
+    return first_failure_->clone();
+  }
+  return &*stage.built;
 }
 
 Result<Executor::Built> Executor::base_of(std::size_t number) {
@@ -53,6 +106,7 @@ Result<Executor::Built> Executor::base_of(std::size_t number) {
       built = *TRY(stage(base.stage));
       break;
     case Origin::Kind::image: {
+      if (auto dir = bases_.directory(base.image)) return directory_base(*dir);
       const auto image = bases_.open(base.image);
       if (!image) {
         const dockerfile::Stage& from = file_.stages[number];
@@ -64,6 +118,17 @@ Result<Executor::Built> Executor::base_of(std::size_t number) {
   }
   if (shop_.times.kind == TimeRule::Kind::epoch) built.state.clock = shop_.times.epoch;
   return built;
+}
+
+void Executor::add_layer(StageState& state, const Record& record) const {
+  state.clock = record.clock;
+  if (!record.layer) return;
+  const CachedLayer& layer = *record.layer;
+  state.push({.spec = {.path = shop_.cache.layer_path(layer.diff_id), .digest = layer.diff_id},
+              .blob = layer.diff_id,
+              .diff_id = layer.diff_id,
+              .size = layer.size,
+              .media_type = std::string(image::kOciLayer)});
 }
 
 Result<Executor::Built> Executor::build_stage(std::size_t number) {
@@ -85,21 +150,9 @@ Result<Executor::Built> Executor::build_stage(std::size_t number) {
   return built;
 }
 
-Result<CopyOrigin> Executor::origin_of(const CopyStep& step) {
-  if (!step.from) return CopyOrigin{.tree = context_, .is_context = true, .context_dir = options_.context_dir};
-  switch (step.from->kind) {
-    case Origin::Kind::scratch:
-      return CopyOrigin{.tree = TRY(make_stack({}))};
-    case Origin::Kind::stage:
-      return CopyOrigin{.tree = TRY(shop_.layers.tree(TRY(stage(step.from->stage))->state))};
-    case Origin::Kind::image:
-      return CopyOrigin{.tree = TRY(shop_.layers.tree(*TRY(bases_.open(step.from->image))))};
-  }
-  return Error(EINVAL);
-}
-
 Result<std::unique_ptr<Job>> Executor::job_for(const Step& step, const StageState& before) {
-  if (const auto* run = std::get_if<RunStep>(&step.what)) return make_run_job(*run, before, shop_);
+  if (const auto* run = std::get_if<RunStep>(&step.what))
+    return make_run_job(*run, [this](const RunStep::Mount& mount) { return mount_source(mount); }, before, shop_);
   if (const auto* workdir = std::get_if<WorkdirStep>(&step.what)) return make_workdir_job(*workdir, before, shop_);
   const auto& copy = std::get<CopyStep>(step.what);
   return make_copy_job(copy, TRY(origin_of(copy)), before, shop_);
@@ -130,9 +183,9 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
 
 Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t stage, std::size_t index,
                                const std::string& label) {
-  // Stages that a step copies from are built before it is announced.
-  if (const auto* copy = std::get_if<CopyStep>(&step.what); copy != nullptr && copy->from && copy->from->kind == Origin::Kind::stage)
-    TRY(this->stage(copy->from->stage));
+  if (stop_) return fail(ECANCELED, "stopped, because another stage failed");
+  // Stages that a step takes from are built before it is announced.
+  for (const std::size_t used : stages_of(step)) TRY(this->stage(used));
   bool has_layer = false;
   if (!std::holds_alternative<ConfigStep>(step.what)) {
     const int shown = progress_.begin(label + one_line(step.title));
@@ -140,16 +193,8 @@ Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t 
     auto record = job ? result_of(**job, shown, fmt::format("{}\n{}\n{}", options_.place_prefix, stage, index))
                       : Result<Record>(std::move(job).error());
     if (!record) return explain_failure(step, std::move(record).error(), shown);
-    state.clock = record->clock;
     has_layer = record->layer.has_value();
-    if (has_layer) {
-      const CachedLayer& layer = *record->layer;
-      state.push({.spec = {.path = shop_.cache.layer_path(layer.diff_id), .digest = layer.diff_id},
-                  .blob = layer.diff_id,
-                  .diff_id = layer.diff_id,
-                  .size = layer.size,
-                  .media_type = "application/vnd.oci.image.layer.v1.tar"});
-    }
+    add_layer(state, *record);
   }
   add_history(state, step, has_layer);
   return {};

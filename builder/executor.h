@@ -1,7 +1,11 @@
 // Carries a graph out: stage by stage, step by step, each from the cache where its key is known.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -20,6 +24,7 @@ struct ExecutorOptions {
   std::string place_prefix;  // tells this Dockerfile's steps from others', for --explain
   bool no_cache = false;     // reads no records; writes them all the same
   bool explain = false;
+  unsigned jobs = 1;         // stages built at the same time, at most
 };
 
 class Executor {
@@ -35,13 +40,21 @@ class Executor {
     StageState state;
     StageArgs args;
   };
+  // A stage, built by whoever asks first; the others wait for it.
   Result<const Built*> stage(std::size_t number);
+  Result<void> build_needed();
   Result<Built> build_stage(std::size_t number);
   Result<Built> base_of(std::size_t number);
   Result<void> do_step(StageState& state, const Step& step, std::size_t stage, std::size_t index, const std::string& label);
   Result<Record> result_of(Job& job, int shown, const std::string& place);
   Result<std::unique_ptr<Job>> job_for(const Step& step, const StageState& before);
   Result<CopyOrigin> origin_of(const CopyStep& step);
+  Result<MountSource> mount_source(const RunStep::Mount& mount);
+  Result<CopyOrigin> directory_origin(const std::string& dir);
+  Result<Built> directory_base(const std::string& dir);
+  // A copy of the part of a context that a mount shows.
+  Result<MountSource> snapshot(CopyOrigin origin, const std::string& source);
+  void add_layer(StageState& state, const Record& record) const;
   void add_history(StageState& state, const Step& step, bool has_layer) const;
   Error explain_failure(const Step& step, Error error, int shown) const;
 
@@ -53,7 +66,18 @@ class Executor {
   Workshop& shop_;
   Progress& progress_;
   const ExecutorOptions& options_;
-  std::map<std::size_t, Built> built_;
+
+  // One stage: being built while it is neither.
+  struct Stage {
+    std::optional<Built> built;
+    std::optional<Error> failed;
+  };
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::size_t, Stage> stages_;  // under mutex_; an entry, once there, stays where it is
+  std::size_t next_ = 0;                 // of graph_.needed: the next that nobody took; under mutex_
+  std::optional<Error> first_failure_;   // under mutex_
+  std::atomic<bool> stop_ = false;       // a stage failed: no further step is begun
 };
 
 }  // namespace acetate::build

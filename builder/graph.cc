@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "builder/dockerfile/mount.h"
 #include "builder/dockerfile/suggest.h"
 
 namespace acetate::build {
@@ -15,6 +16,17 @@ std::string lower(std::string_view text) {
   std::transform(out.begin(), out.end(), out.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
+}
+
+// "docker.io/library/alpine:latest" as "alpine".
+std::string_view shorten(std::string_view name) {
+  for (const std::string_view prefix : {"docker.io/library/", "docker.io/"}) {
+    if (!name.starts_with(prefix)) continue;
+    name.remove_prefix(prefix.size());
+    break;
+  }
+  if (name.ends_with(":latest")) name.remove_suffix(7);
+  return name;
 }
 
 // The last stage of that name before stage number `before`: where a name is given twice, the later wins.
@@ -32,16 +44,27 @@ std::optional<std::size_t> stage_number(std::string_view text, std::size_t befor
   return number;
 }
 
-void need(const dockerfile::Dockerfile& file, const Graph& graph, std::size_t stage, std::vector<bool>& seen) {
+std::vector<std::size_t> stages_used(const dockerfile::Dockerfile& file, const dockerfile::Instruction& instruction,
+                                     std::size_t stage, const Strings& contexts) {
+  std::vector<std::string> names;
+  if (const auto* copy = std::get_if<dockerfile::Copy>(&instruction.what); copy != nullptr && copy->from)
+    names.push_back(*copy->from);
+  if (const auto* run = std::get_if<dockerfile::Run>(&instruction.what))
+    for (const std::string& mount : run->mounts) names.push_back(dockerfile::mount_from(mount));
+  std::vector<std::size_t> used;
+  for (const std::string& name : names)
+    if (const Origin from = resolve_from(file, name, stage, contexts); !name.empty() && from.kind == Origin::Kind::stage)
+      used.push_back(from.stage);
+  return used;
+}
+
+void need(const dockerfile::Dockerfile& file, const Graph& graph, const Strings& contexts, std::size_t stage,
+          std::vector<bool>& seen) {
   if (seen[stage]) return;
   seen[stage] = true;
-  if (graph.bases[stage].kind == Origin::Kind::stage) need(file, graph, graph.bases[stage].stage, seen);
-  for (const dockerfile::Instruction& instruction : file.stages[stage].body) {
-    const auto* copy = std::get_if<dockerfile::Copy>(&instruction.what);
-    if (copy == nullptr || !copy->from) continue;
-    const Origin from = resolve_from(file, *copy->from, stage);
-    if (from.kind == Origin::Kind::stage) need(file, graph, from.stage, seen);
-  }
+  if (graph.bases[stage].kind == Origin::Kind::stage) need(file, graph, contexts, graph.bases[stage].stage, seen);
+  for (const dockerfile::Instruction& instruction : file.stages[stage].body)
+    for (const std::size_t used : stages_used(file, instruction, stage, contexts)) need(file, graph, contexts, used, seen);
 }
 
 }  // namespace
@@ -51,9 +74,18 @@ std::string stage_name(const dockerfile::Dockerfile& file, std::size_t stage) {
   return name.empty() ? fmt::format("stage-{}", stage) : name;
 }
 
-Origin resolve_from(const dockerfile::Dockerfile& file, std::string_view name, std::size_t before) {
+const std::string* find_context(const Strings& contexts, std::string_view name) {
+  if (const auto exact = contexts.find(name); exact != contexts.end()) return &exact->second;
+  for (const auto& [known, what] : contexts)
+    if (shorten(known) == shorten(name)) return &what;
+  return nullptr;
+}
+
+Origin resolve_from(const dockerfile::Dockerfile& file, std::string_view name, std::size_t before, const Strings& contexts) {
+  if (find_context(contexts, name) != nullptr) return {Origin::Kind::image, 0, std::string(name)};
   if (const auto stage = find_stage(file, name, before)) return {Origin::Kind::stage, *stage};
   if (const auto stage = stage_number(name, before)) return {Origin::Kind::stage, *stage};
+  if (name == "scratch") return {Origin::Kind::scratch};
   return {Origin::Kind::image, 0, std::string(name)};
 }
 
@@ -68,13 +100,16 @@ Result<std::size_t> find_target(const dockerfile::Dockerfile& file, std::string_
               dockerfile::did_you_mean(target, names));
 }
 
-Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view target, const GlobalScope& scope) {
+Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view target, const GlobalScope& scope,
+                         const Strings& contexts) {
   Graph graph{.target = TRY(find_target(file, target))};
   for (std::size_t n = 0; n < file.stages.size(); ++n) {
     const dockerfile::Stage& stage = file.stages[n];
     auto base = dockerfile::expand(stage.base, scope.lookup(), {.escape = file.directives.escape});
     if (!base) return file.source.complain(stage.place, stage.base, base.error().message());
-    if (const auto earlier = find_stage(file, *base, n)) {
+    if (find_context(contexts, *base) != nullptr) {
+      graph.bases.push_back({Origin::Kind::image, 0, *std::move(base)});
+    } else if (const auto earlier = find_stage(file, *base, n)) {
       graph.bases.push_back({Origin::Kind::stage, *earlier});
     } else if (*base == "scratch") {
       graph.bases.push_back({Origin::Kind::scratch});
@@ -83,7 +118,7 @@ Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view ta
     }
   }
   std::vector<bool> seen(file.stages.size());
-  need(file, graph, graph.target, seen);
+  need(file, graph, contexts, graph.target, seen);
   for (std::size_t n = 0; n < seen.size(); ++n) {
     if (!seen[n]) continue;
     // Complain of an empty name only where it is used: a pruned stage may lean on an ARG nobody gave.

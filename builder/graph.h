@@ -30,14 +30,20 @@ struct Graph {
   std::vector<std::size_t> needed;    // in the order to build them; the target is the last
 };
 
-// EINVAL with line and caret: an unknown --target (with the nearest name), a FROM that expands to nothing.
-Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view target, const GlobalScope& scope);
+// EINVAL with line and caret: an unknown --target (with the nearest name), a FROM that expands to nothing. `contexts`:
+// --build-context, whose names go before stages and images.
+Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view target, const GlobalScope& scope,
+                         const Strings& contexts = {});
 
 // Which stage --target means: a name, a number, "" for the last.
 Result<std::size_t> find_target(const dockerfile::Dockerfile& file, std::string_view target);
 
-// What `--from=NAME` in stage number `before` means: an earlier stage by name or number, else an image.
-Origin resolve_from(const dockerfile::Dockerfile& file, std::string_view name, std::size_t before);
+// What `--from=NAME` in stage number `before` means: a named context, an earlier stage by name or number, else an image.
+Origin resolve_from(const dockerfile::Dockerfile& file, std::string_view name, std::size_t before, const Strings& contexts = {});
+
+// The named context that `name` means, spelt as docker shortens names: "alpine" is "docker.io/library/alpine:latest" too.
+// Null when there is none.
+const std::string* find_context(const Strings& contexts, std::string_view name);
 
 // "build", or "stage-2" for a stage without a name.
 std::string stage_name(const dockerfile::Dockerfile& file, std::size_t stage);

@@ -1,6 +1,7 @@
 // A step about to be done: what it depends on, and the doing. One kind for each step that can make a layer.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "base/result.h"
@@ -10,6 +11,7 @@
 #include "builder/runner.h"
 #include "builder/stage_state.h"
 #include "builder/step.h"
+#include "builder/variables.h"
 
 namespace acetate::build {
 
@@ -27,7 +29,18 @@ struct Workshop {
   LayerOpener& layers;
   Runner& runner;
   TimeRule times;
+  std::string build_dir = {};  // where cache mounts are
+  Strings secrets = {};        // --secret: what each id holds
+  Strings agents = {};         // --ssh: where the agent of each id listens
 };
+
+// What a mount of a RUN shows, when it is files: found by whoever knows stages, images and the context.
+struct MountSource {
+  std::vector<std::string> lowers;  // lowerdir elements, top first
+  std::string source;               // the path to show in them
+  std::string identity;             // the same for the same files, for cache keys
+};
+using FindMountSource = std::function<Result<MountSource>(const RunStep::Mount&)>;
 
 // Where a COPY copies from.
 struct CopyOrigin {
@@ -36,7 +49,7 @@ struct CopyOrigin {
   std::string context_dir = {};  // of the context, for tarballs to be unpacked
 };
 
-std::unique_ptr<Job> make_run_job(const RunStep& step, const StageState& before, Workshop& shop);
+std::unique_ptr<Job> make_run_job(const RunStep& step, FindMountSource find, const StageState& before, Workshop& shop);
 std::unique_ptr<Job> make_copy_job(const CopyStep& step, CopyOrigin origin, const StageState& before, Workshop& shop);
 std::unique_ptr<Job> make_workdir_job(const WorkdirStep& step, const StageState& before, Workshop& shop);
 

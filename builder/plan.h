@@ -19,7 +19,9 @@ struct PlannedStage {
 };
 
 struct PlanOptions {
-  bool network = true;  // what RUN gets that does not say
+  bool network = true;          // what RUN gets that does not say
+  bool allow_insecure = false;  // --allow security.insecure
+  Strings contexts = {};        // --build-context
 };
 
 // `base` is the configuration of what FROM names; its ONBUILD triggers are planned first and cleared. What the

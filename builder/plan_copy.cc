@@ -34,7 +34,7 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
     if (copy.from->find('$') != std::string::npos)
       return complain("--from", "variables are not expanded in --from; give the stage a name of its own by "
                                 "\"FROM $IMAGE AS name\" and copy from that");
-    step.from = resolve_from(file_, *copy.from, stage_);
+    step.from = origin(*copy.from);
     flag("from", *copy.from);
   }
   if (copy.chown) {

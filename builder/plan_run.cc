@@ -5,17 +5,21 @@
 namespace acetate::build {
 
 Result<void> StagePlanner::plan(const dockerfile::Run& run) {
-  if (!run.mounts.empty()) return not_yet("--mount", "RUN --mount");
   if (!run.devices.empty()) return not_yet("--device", "RUN --device");
   if (run.security && *run.security != "sandbox") {
-    if (*run.security == "insecure") return not_yet("--security", "RUN --security=insecure");
-    return complain("--security", fmt::format("--security wants sandbox or insecure, not \"{}\"", *run.security));
+    if (*run.security != "insecure")
+      return complain("--security", fmt::format("--security wants sandbox or insecure, not \"{}\"", *run.security));
+    if (!options_.allow_insecure)
+      return complain("--security", "--security=insecure is not allowed here; --allow security.insecure allows it");
   }
   RunStep step{.argv = argv_of(run.command),
                .env = args_.environment(config_.env),
                .cwd = cwd(),
                .user = config_.user,
-               .network = options_.network};
+               .network = options_.network,
+               .insecure = run.security == "insecure",
+               .mounts = TRY(plan_mounts(run.mounts))};
+  if (const auto hostname = args_.given("BUILDKIT_SANDBOX_HOSTNAME")) step.hostname = *hostname;
   if (run.network) {
     if (*run.network != "default" && *run.network != "host" && *run.network != "none")
       return complain("--network", fmt::format("--network wants default, host or none, not \"{}\"", *run.network));

@@ -19,6 +19,16 @@ namespace acetate::build {
 // Gets what the process writes, as it comes. Called from another thread than run()'s.
 using OutputSink = std::function<void(std::string_view bytes)>;
 
+// A mount of a step with everything it stands for at hand.
+struct ReadyMount {
+  dockerfile::Mount is;
+  std::vector<std::string> lowers = {};  // bind, or what a cache begins with: lowerdir elements, top first
+  std::string dir = {};                  // cache: where its files are
+  bool dir_is_new = false;               // and whether owner and mode are still to be set
+  std::string value = {};                // secret
+  std::string socket = {};               // ssh: where the agent listens
+};
+
 struct RunOutcome {
   sys::Exit exit;
   Fd upper;                        // what the process wrote, in any dialect; complete
@@ -28,8 +38,10 @@ struct RunOutcome {
 class Runner {
  public:
   virtual ~Runner() = default;
-  // `lowers` are lowerdir elements, top first. An exit code is a result; an error is ours or the system's.
-  virtual Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const OutputSink& output) = 0;
+  // `lowers` are lowerdir elements, top first. An exit code is a result; an error is ours or the system's. May be
+  // called from several threads at once.
+  virtual Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers,
+                                 const std::vector<ReadyMount>& mounts, const OutputSink& output) = 0;
   // What of the runner decides what a process sees, for cache keys.
   virtual std::string kind() const = 0;
 };

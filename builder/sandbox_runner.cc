@@ -7,6 +7,7 @@
 #include "builder/runner.h"
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
+#include "builder/sandbox_mounts.h"
 
 namespace acetate::build {
 
@@ -47,7 +48,8 @@ class SandboxRunner : public Runner {
 
   std::string kind() const override { return ids_ == sandbox::IdMode::single ? "sandbox, one id" : "sandbox"; }
 
-  Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const OutputSink& output) override {
+  Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const std::vector<ReadyMount>& mounts,
+                         const OutputSink& output) override {
     auto root = std::make_shared<sandbox::Rootfs>(
         TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_, .ids = ids_})));
     sandbox::Spec spec{.rootfs = root->path(), .argv = step.argv, .env = step.env, .cwd = step.cwd};
@@ -56,10 +58,12 @@ class SandboxRunner : public Runner {
     spec.gid = user.gid;
     spec.groups = user.groups;
     if (!has_home(spec.env)) spec.env.push_back("HOME=" + user.home);
-    spec.hostname = "buildkitsandbox";
+    spec.hostname = step.hostname;
     spec.network = step.network ? sandbox::Network::host : sandbox::Network::none;
-    spec.capabilities = sandbox::build_capabilities();
+    spec.capabilities = step.insecure ? sandbox::all_capabilities() : sandbox::build_capabilities();
     spec.ids = ids_;
+    SandboxMounts extra(root->scratch(), scratch_base_, ids_);
+    for (const ReadyMount& mount : mounts) TRY_WITHIN(extra.add(mount, spec), "--mount={}", describe(mount.is));
     if (step.script) spec.mounts.push_back(TRY(script_mount(*step.script, root->scratch())));
 
     sys::Exit exit = TRY(launch(spec, root->scratch(), output));
@@ -69,6 +73,11 @@ class SandboxRunner : public Runner {
   }
 
  private:
+  static std::string describe(const dockerfile::Mount& mount) {
+    static constexpr const char* kTypes[] = {"bind", "cache", "tmpfs", "secret", "ssh"};
+    return fmt::format("type={},target={}", kTypes[static_cast<std::size_t>(mount.type)], mount.target);
+  }
+
   static bool has_home(const std::vector<std::string>& env) {
     for (const std::string& entry : env)
       if (entry.starts_with("HOME=")) return true;

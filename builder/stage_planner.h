@@ -46,6 +46,9 @@ class StagePlanner {
   // EINVAL and ENOTSUP with line and caret.
   Error complain(std::string_view at, std::string_view words) const;
   Error not_yet(std::string_view at, std::string_view feature) const;
+  Result<std::vector<RunStep::Mount>> plan_mounts(const std::vector<std::string>& written);
+  // What --from=NAME and from=NAME mean here.
+  Origin origin(std::string_view name) const;
   std::vector<std::string> shell_argv(const std::string& text) const;
   std::vector<std::string> argv_of(const dockerfile::CommandLine& command) const;
   std::string cwd() const { return config_.working_dir.empty() ? "/" : config_.working_dir; }

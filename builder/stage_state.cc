@@ -24,6 +24,11 @@ void StageState::push(StageLayer layer) {
 }
 
 Result<LayerPtr> LayerOpener::open(const LayerSpec& spec, const std::optional<Digest>& diff_id) {
+  const Lock lock(mutex_);
+  return open_locked(spec, diff_id);
+}
+
+Result<LayerPtr> LayerOpener::open_locked(const LayerSpec& spec, const std::optional<Digest>& diff_id) {
   for (const auto& [known, layer] : open_)
     if (known == spec) return layer;
   OpenedLayer opened = TRY_WITHIN(open_layer(spec, index_dir_), "opening the layer {}", spec.path);
@@ -38,10 +43,11 @@ Result<LayerPtr> LayerOpener::open(const LayerSpec& spec, const std::optional<Di
 Result<LayerPtr> LayerOpener::tree(const StageState& state) {
   constexpr std::size_t kKept = 16;
   const Digest chain = state.chain();
+  const Lock lock(mutex_);
   for (const auto& [known, tree] : trees_)
     if (known == chain) return tree;
   std::vector<LayerPtr> layers;
-  for (auto layer = state.layers.rbegin(); layer != state.layers.rend(); ++layer) layers.push_back(TRY(open(layer->spec, layer->diff_id)));
+  for (auto layer = state.layers.rbegin(); layer != state.layers.rend(); ++layer) layers.push_back(TRY(open_locked(layer->spec, layer->diff_id)));
   LayerPtr tree = TRY(make_stack(std::move(layers)));
   if (trees_.size() == kKept) trees_.erase(trees_.begin());
   trees_.emplace_back(chain, tree);

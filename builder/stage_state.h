@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "layers/image/image.h"
 #include "layers/layer.h"
@@ -35,7 +36,7 @@ struct StageState {
   void push(StageLayer layer);
 };
 
-// Opens layers once each, and stacks them.
+// Opens layers once each, and stacks them. Thread-safe.
 class LayerOpener {
  public:
   explicit LayerOpener(std::string index_dir) : index_dir_(std::move(index_dir)) {}
@@ -45,9 +46,11 @@ class LayerOpener {
   Result<LayerPtr> tree(const StageState& state);
 
  private:
+  Result<LayerPtr> open_locked(const LayerSpec& spec, const std::optional<Digest>& diff_id) REQUIRES(mutex_);
   std::string index_dir_;
-  std::vector<std::pair<LayerSpec, LayerPtr>> open_;
-  std::vector<std::pair<Digest, LayerPtr>> trees_;  // by chain, the latest few
+  Mutex mutex_;
+  std::vector<std::pair<LayerSpec, LayerPtr>> open_ GUARDED_BY(mutex_);
+  std::vector<std::pair<Digest, LayerPtr>> trees_ GUARDED_BY(mutex_);  // by chain, the latest few
 };
 
 }  // namespace acetate::build

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "builder/dockerfile/mount.h"
 #include "builder/dockerfile/source_text.h"
 #include "builder/graph.h"
 #include "layers/image/image.h"
@@ -25,6 +26,13 @@ struct RunStep {
   std::string cwd;
   std::string user;              // as USER says it; "" is root
   bool network = true;
+  bool insecure = false;         // every capability of the namespace
+  std::string hostname = "buildkitsandbox";
+  struct Mount {
+    dockerfile::Mount is;            // target absolute, id filled in
+    std::optional<Origin> from = {};  // of bind and cache; absent: the context, and nothing
+  };
+  std::vector<Mount> mounts = {};
   // A here-document that begins with "#!": put at `path`, read-only, and run.
   struct Script {
     std::string path, text;

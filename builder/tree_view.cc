@@ -35,6 +35,12 @@ Result<std::optional<Seen>> LayerView::at(const RelPath& path) const {
   return std::optional<Seen>(std::move(seen));
 }
 
+Result<std::vector<Xattr>> LayerView::xattrs(const RelPath& path) const {
+  const Entry entry = TRY(walk(layer_, path));
+  const HeldNode held(layer_, entry.node);
+  return layer_.xattrs(entry.node);
+}
+
 Result<Resolved> resolve(const TreeView& view, std::string_view path, LastLink last) {
   constexpr int kMostLinks = 40;  // as the kernel's MAXSYMLINKS
   if (path.find('\0') != std::string_view::npos) return fail(EINVAL, "a path holds a NUL byte");

@@ -25,6 +25,8 @@ class TreeView {
   virtual ~TreeView() = default;
   // Nothing when there is nothing, also when something on the way is no directory. Does not follow symlinks.
   virtual Result<std::optional<Seen>> at(const RelPath& path) const = 0;
+  // Of what stands there.
+  virtual Result<std::vector<Xattr>> xattrs(const RelPath& path) const = 0;
 };
 
 // A layer as a view.
@@ -32,6 +34,7 @@ class LayerView : public TreeView {
  public:
   explicit LayerView(const Layer& layer) : layer_(layer) {}
   Result<std::optional<Seen>> at(const RelPath& path) const override;
+  Result<std::vector<Xattr>> xattrs(const RelPath& path) const override;
 
  private:
   const Layer& layer_;

@@ -71,6 +71,11 @@ dockerfile::Lookup GlobalScope::lookup() const {
   return [this](std::string_view name) { return find(name); };
 }
 
+std::optional<std::string> StageArgs::given(std::string_view name) const {
+  const auto found = build_args_->find(name);
+  return found == build_args_->end() ? std::nullopt : std::optional(found->second);
+}
+
 void StageArgs::declare(const std::string& name, std::optional<std::string> value) {
   if (const auto given = build_args_->find(name); given != build_args_->end()) value = given->second;
   if (!value) value = global_->find(name);

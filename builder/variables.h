@@ -44,6 +44,8 @@ class StageArgs {
 
   const GlobalScope& global() const { return *global_; }
 
+  // What --build-arg gives, declared or not.
+  std::optional<std::string> given(std::string_view name) const;
   // ARG NAME or ARG NAME=DEFAULT; the default already expanded.
   void declare(const std::string& name, std::optional<std::string> value);
 

@@ -4,15 +4,19 @@
 #include <CLI/Formatter.hpp>
 #include <fcntl.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <istream>
 #include <iterator>
 #include <memory>
 #include <ostream>
+#include <thread>
 
 #include "base/sys/file.h"
 #include "builder/build.h"
+#include "cli/build_flags.h"
 #include "cli/command.h"
 #include "cli/paths.h"
 
@@ -21,62 +25,14 @@ namespace acetate::cli {
 namespace {
 
 struct Options {
-  std::string context, file, target, output, iidfile, timestamps;
+  std::string context, file, target, iidfile, metadata_file, timestamps;
   std::string network = "host", progress = "plain";
   std::optional<std::string> source_date_epoch;
-  std::vector<std::string> tags, build_args, labels, contexts;
+  std::vector<std::string> tags, build_args, labels, contexts, outputs, secrets, agents, annotations, allowed;
+  std::string format = "oci";
+  unsigned jobs = 0;
   bool no_cache = false, explain = false, quiet = false;
 };
-
-// "K=V"; without "=", K has the value it has in our environment, and is not given when it has none.
-Result<build::Strings> parse_build_args(const std::vector<std::string>& texts) {
-  build::Strings values;
-  for (const std::string& text : texts) {
-    const std::size_t equals = text.find('=');
-    const std::string name = text.substr(0, equals);
-    if (name.empty()) return fail(EINVAL, "--build-arg wants NAME=VALUE, not \"{}\"", text);
-    if (equals != std::string::npos) {
-      values[name] = text.substr(equals + 1);
-    } else if (const char* value = std::getenv(name.c_str())) {
-      values[name] = value;
-    }
-  }
-  return values;
-}
-
-Result<build::Strings> parse_pairs(const std::vector<std::string>& texts, std::string_view option, bool value_needed) {
-  build::Strings values;
-  for (const std::string& text : texts) {
-    const std::size_t equals = text.find('=');
-    if (equals == 0 || (equals == std::string::npos && value_needed))
-      return fail(EINVAL, "{} wants NAME=VALUE, not \"{}\"", option, text);
-    values[text.substr(0, equals)] = equals == std::string::npos ? "" : text.substr(equals + 1);
-  }
-  return values;
-}
-
-// "type=oci,dest=PATH[,compression=none|gzip]".
-Result<void> parse_output(const std::string& text, build::BuildOptions& build) {
-  if (text.empty()) return {};
-  std::string type, dest;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    const std::string part = text.substr(at, comma - at);
-    at = comma + 1;
-    const std::size_t equals = part.find('=');
-    const std::string key = part.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : part.substr(equals + 1);
-    if (key == "type") type = value;
-    else if (key == "dest") dest = value;
-    else if (key == "compression" && value == "gzip") build.compression = build::Compression::gzip;
-    else if (key == "compression" && (value == "none" || value == "uncompressed")) build.compression = build::Compression::none;
-    else return fail(EINVAL, "--output knows type=oci, dest=PATH and compression=gzip or none; not \"{}\"", part);
-  }
-  if (type != "oci") return fail(ENOTSUP, "--output type={} is not supported yet; type=oci is (dest=DIRECTORY or dest=FILE.tar)", type);
-  if (dest.empty()) return fail(EINVAL, "--output type=oci wants dest=DIRECTORY or dest=FILE.tar");
-  build.dest = dest;
-  return {};
-}
 
 // SOURCE_DATE_EPOCH by option, by build argument, by environment; else logical times.
 Result<build::TimeRule> time_rule(const Options& options, const build::Strings& build_args) {
@@ -122,24 +78,37 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
   build.build_args = TRY(parse_build_args(options.build_args));
   build.labels = TRY(parse_pairs(options.labels, "--label", false));
   build.contexts = TRY(parse_pairs(options.contexts, "--build-context", true));
+  for (auto& [name, what] : build.contexts)
+    if (const auto found = std::filesystem::path(what); !found.is_absolute() && std::filesystem::exists(found))
+      what = std::filesystem::absolute(found).string();
   build.times = TRY(time_rule(options, build.build_args));
   if (options.network != "host" && options.network != "default" && options.network != "none")
     return fail(EINVAL, "--network wants host or none, not \"{}\"", options.network);
   build.network = options.network != "none";
-  TRY(parse_output(options.output, build));
+  for (const std::string& output : options.outputs) build.outputs.push_back(TRY(parse_output(output)));
+  build.annotations = TRY(parse_annotations(options.annotations));
+  build.metadata_file = options.metadata_file;
+  build.jobs = options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency());
+  build.secrets = TRY(parse_secrets(options.secrets));
+  build.agents = TRY(parse_agents(options.agents));
+  for (const std::string& allowed : options.allowed) {
+    if (allowed == "security.insecure") build.allow_insecure = true;
+    else if (allowed != "network.host") return fail(EINVAL, "--allow knows security.insecure and network.host, not \"{}\"", allowed);
+  }
   return build;
 }
 
-Result<void> build_in_holder(const Options& options, const build::BuildOptions& build, sandbox::IdMode ids,
-                             const Context& context) {
+Result<void> build_in_holder(const Options& options, build::BuildOptions build, sandbox::IdMode ids, const Context& context) {
+  build.owners = ids == sandbox::IdMode::none;
   const auto mode = options.quiet || options.progress == "quiet" ? build::Progress::Mode::quiet : build::Progress::Mode::plain;
   build::Progress progress(context.streams.err, mode);
   const auto runner = build::make_sandbox_runner(build.scratch_base, ids);
   const auto image = TRY(build::build(build, *runner, progress));
+  if (!image) return {};
   if (!options.iidfile.empty())
-    TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.iidfile.c_str()}, image.config.str(), 0644), "writing {}",
+    TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.iidfile.c_str()}, image->config.str(), 0644), "writing {}",
                options.iidfile);
-  if (mode == build::Progress::Mode::quiet) context.streams.out << image.config.str() << '\n';
+  if (mode == build::Progress::Mode::quiet) context.streams.out << image->config.str() << '\n';
   return {};
 }
 
@@ -172,8 +141,17 @@ Runner build_command(CLI::App& app) {
   app.add_option("--label", options->labels, "NAME=VALUE, added to the image's labels")->allow_extra_args(false);
   app.add_option("--build-context", options->contexts, "NAME=IMAGE: what FROM NAME and COPY --from=NAME mean")
       ->allow_extra_args(false);
-  app.add_option("-o,--output", options->output,
-                 "type=oci,dest=DIRECTORY or dest=FILE.tar; without it the image goes to our own store");
+  app.add_option("-o,--output", options->outputs,
+                 "DIRECTORY or -, or type=oci|docker|tar|local,dest=PATH[,compression=gzip|zstd|none]; without it the image goes to "
+                 "our own store")
+      ->allow_extra_args(false);
+  app.add_option("--secret", options->secrets, "id=NAME,src=FILE or id=NAME,env=VARIABLE, for RUN --mount=type=secret")
+      ->allow_extra_args(false);
+  app.add_option("--ssh", options->agents, "default or NAME=SOCKET, an agent for RUN --mount=type=ssh")->allow_extra_args(false);
+  app.add_option("--allow", options->allowed, "security.insecure: RUN --security=insecure may have every capability")
+      ->allow_extra_args(false);
+  app.add_option("--annotation", options->annotations, "NAME=VALUE, added to the manifest")->allow_extra_args(false);
+  app.add_option("--metadata-file", options->metadata_file, "write digests and names of the image into this file, as JSON");
   app.add_option("--iidfile", options->iidfile, "write the image's id into this file");
   app.add_option("--network", options->network, "what RUN reaches: host or none");
   app.add_option("--progress", options->progress, "plain or quiet")->check(CLI::IsMember({"plain", "quiet", "auto"}));
@@ -181,6 +159,9 @@ Runner build_command(CLI::App& app) {
                  "no file is newer than this many seconds since 1970; SOURCE_DATE_EPOCH by default");
   app.add_option("--timestamps", options->timestamps,
                  "logical (default): the same steps give the same digests; keep: real times");
+  app.add_option("--jobs", options->jobs, "stages built at the same time; as many as there are processors by default");
+  app.add_option("--format", options->format, "oci or docker: the same image, since ours keeps what only docker's has (HEALTHCHECK)")
+      ->check(CLI::IsMember({"oci", "docker"}));
   app.add_flag("--no-cache", options->no_cache, "do every step anew");
   app.add_flag("--explain", options->explain, "say why a step is not taken from the cache");
   app.add_flag("-q,--quiet", options->quiet, "print the image's id and nothing else");

@@ -45,6 +45,7 @@ Json wished_mount(const MountPoint& mount) {
   if (mount.kind == MountPoint::Kind::tmpfs) {
     for (const char* always : {"nosuid", "nodev", "mode=1777"}) options.emplace_back(always);
     options.emplace_back(mount.writable ? "rw" : "ro");
+    if (mount.size != 0) options.push_back(fmt::format("size={}", mount.size));
     return mount_entry(mount.target.c_str(), "tmpfs", "tmpfs", options);
   }
   options.insert(options.begin(), {"rbind", "rprivate"});

@@ -2,6 +2,7 @@
 // it, to_oci_config() turns it into a runtime-spec config.json and launch() is the only code that acts on it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct MountPoint {
   std::string source;  // bind: an absolute path on the host
   std::string target;  // absolute, in the container
   bool writable = true;
+  std::uint64_t size = 0;  // tmpfs: at most so many bytes; 0 is the kernel's default
   // Flags of the source's own mount, which a bind inside a user namespace must repeat: nosuid, nodev, noexec.
   // launch() finds them.
   std::vector<std::string> locked = {};

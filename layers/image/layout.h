@@ -41,7 +41,8 @@ class Layout {
   virtual Result<void> set_reference(const std::string& tag, const Descriptor& manifest) = 0;
 };
 
-// Packs a layout directory into an oci-archive tarball (uncompressed), deterministic.
+// Packs a layout directory into an oci-archive tarball (uncompressed), deterministic. A manifest.json beside index.json
+// goes along: with one, `docker load` reads the archive too.
 Result<void> write_oci_archive(const std::string& layout_dir, FdRef out);
 
 }  // namespace acetate::image

@@ -31,6 +31,8 @@ Result<void> TarTree::add(const TarEntry& entry) {
   if (!parsed) return fail(EINVAL, "its name leads out of the layer or is none");
   const RelPath& path = *parsed;
   if (path.is_root()) {
+    // Some archives begin with an empty file without a name, which every unpacker passes over.
+    if (S_ISREG(entry.mode) && !entry.hardlink) return {};
     if (!S_ISDIR(entry.mode) || entry.hardlink) return fail(EINVAL, "the root of a layer must be a directory");
     return fill(objects_[kRoot], entry);
   }

@@ -9,6 +9,7 @@
 
 #include "base/sys/call.h"
 #include "base/sys/file.h"
+#include "builder/cache_mount.h"
 #include "layers/image/image.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,7 +21,9 @@ class FakeRunner : public Runner {
   explicit FakeRunner(std::string dir) : dir_(std::move(dir)) {}
   std::string kind() const override { return "fake"; }
 
-  Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const OutputSink& output) override {
+  Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const std::vector<ReadyMount>& with,
+                         const OutputSink& output) override {
+    mounts = with;
     ran.push_back(step.argv.back());
     layers_below.push_back(lowers.size());
     const std::string upper = fmt::format("{}/upper-{}", dir_, ran.size());
@@ -43,6 +46,7 @@ class FakeRunner : public Runner {
 
   std::vector<std::string> ran;
   std::vector<std::size_t> layers_below;
+  std::vector<ReadyMount> mounts;  // of the latest run
 
  private:
   std::string dir_;
@@ -56,7 +60,7 @@ class BuildTest : public testing::Test {
 
   BuildOptions options() const {
     return {.context_dir = dir_ / "context",
-            .dest = dir_ / "out",
+            .outputs = {{.dest = dir_ / "out"}},
             .build_dir = dir_ / "build",
             .images_dir = dir_ / "images",
             .index_dir = dir_ / "index",
@@ -70,7 +74,8 @@ class BuildTest : public testing::Test {
     runner_.ran.clear();
     const auto image = acetate::build::build(options, runner_, progress);
     log_ = log.str();
-    return image ? image->config.str() : "error: " + image.error().message();
+    if (!image) return "error: " + image.error().message();
+    return *image ? (*image)->config.str() : "no image";
   }
   std::string build() { return build(options()); }
 
@@ -195,7 +200,7 @@ TEST_F(BuildTest, KeepsNoRecordOfAStepThatFailed) {
 TEST_F(BuildTest, BuildsOnAnImageOfItsOwnStore) {
   dockerfile("FROM scratch\nRUN touch base 1\nENV A=1\nONBUILD RUN touch trigger 1\n");
   BuildOptions how = options();
-  how.dest.reset();
+  how.outputs.clear();
   how.tags = {"my/base"};
   ASSERT_TRUE(build(how).starts_with("sha256:"));
   dockerfile("FROM my/base\nRUN touch own 1\n");
@@ -240,12 +245,94 @@ TEST_F(BuildTest, ClampsToSourceDateEpoch) {
 TEST_F(BuildTest, WritesAnArchive) {
   dockerfile("FROM scratch\nRUN touch x 1\n");
   BuildOptions how = options();
-  how.dest = dir_ / "image.tar";
+  how.outputs = {{.dest = dir_ / "image.tar", .archive = true}};
   how.tags = {"name:tag"};
   ASSERT_TRUE(build(how).starts_with("sha256:"));
   const auto image = image::open_image("oci-archive:" + (dir_ / "image.tar") + ":name:tag", image::host_platform());
   ASSERT_TRUE(image) << image.error().message();
   EXPECT_EQ(image->layers.size(), 1U);
+}
+
+TEST_F(BuildTest, WritesAnArchiveThatDockerLoads) {
+  dockerfile("FROM scratch\nRUN touch x 1\n");
+  BuildOptions how = options();
+  how.outputs = {{.type = Output::Type::docker, .dest = dir_ / "image.tar", .packing = {.compression = Compression::zstd}}};
+  how.tags = {"name:tag"};
+  ASSERT_TRUE(build(how).starts_with("sha256:"));
+  const auto image = image::open_image("docker-archive:" + (dir_ / "image.tar") + ":name:tag", image::host_platform());
+  ASSERT_TRUE(image) << image.error().message();
+  EXPECT_EQ(image->layers.size(), 1U);
+}
+
+TEST_F(BuildTest, PutsTheFilesOut) {
+  dockerfile("FROM scratch\nRUN touch x 1\nWORKDIR /a/b\n");
+  BuildOptions how = options();
+  how.outputs = {{.type = Output::Type::local, .dest = dir_ / "files"}, {.type = Output::Type::tar, .dest = dir_ / "files.tar"}};
+
+  EXPECT_EQ(build(how), "no image");
+
+  EXPECT_EQ(*sys::read_file(dir_ / "files/x", 100), "1");
+  EXPECT_TRUE(S_ISDIR(sys::stat_following(dir_ / "files/a/b")->st_mode));
+  EXPECT_TRUE(image::open_image(dir_ / "files.tar", image::host_platform()));
+}
+
+TEST_F(BuildTest, MountsStagesAndTheContextIntoARun) {
+  dir_.write("context/a.txt", "a");
+  dockerfile("FROM scratch AS one\nRUN touch made 1\nFROM scratch\n"
+             "RUN --mount=from=one,target=/one --mount=target=ctx,source=a.txt touch x 1\n");
+  ASSERT_TRUE(build().starts_with("sha256:"));
+
+  ASSERT_EQ(runner_.mounts.size(), 2U);
+  EXPECT_EQ(runner_.mounts[0].is.target, "/one");
+  EXPECT_EQ(runner_.mounts[0].lowers.size(), 1U);
+  EXPECT_EQ(runner_.mounts[1].is.target, "/ctx");
+  EXPECT_EQ(runner_.mounts[1].is.source, "/a.txt");
+
+  dir_.write("context/other.txt", "not asked for");
+  build();
+  EXPECT_EQ(runner_.ran, Words{});
+  dir_.write("context/a.txt", "changed");
+  build();
+  EXPECT_EQ(runner_.ran, Words{"touch x 1"});
+}
+
+TEST_F(BuildTest, KeepsCacheMountsOutOfKeysAndSecretsOutOfEverything) {
+  dockerfile("FROM scratch\nRUN --mount=type=cache,target=/c --mount=type=secret,id=s --mount=type=secret,id=none touch x 1\n");
+  BuildOptions how = options();
+  how.secrets = {{"s", "hunter2-first"}};
+  const std::string first = build(how);
+  ASSERT_TRUE(first.starts_with("sha256:")) << first;
+  ASSERT_EQ(runner_.mounts.size(), 2U) << "a secret nobody gave is left out";
+  EXPECT_EQ(runner_.mounts[1].value, "hunter2-first");
+  EXPECT_EQ(runner_.mounts[1].is.target, "/run/secrets/s");
+  dir_.write("build/" + runner_.mounts[0].dir.substr(runner_.mounts[0].dir.find("mounts/")) + "/kept", "");
+
+  how.secrets = {{"s", "hunter2-second"}};
+  EXPECT_EQ(build(how), first);
+
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_EQ(sys::read_file(dir_ / "build/records.db", 64 << 20)->find("hunter2"), std::string::npos);
+  EXPECT_EQ(log_.find("hunter2"), std::string::npos);
+  EXPECT_EQ(config().dump().find("hunter2"), std::string::npos);
+}
+
+TEST_F(BuildTest, AsksForASecretThatIsRequired) {
+  dockerfile("FROM scratch\nRUN --mount=type=secret,id=s,required touch x 1\n");
+  EXPECT_NE(build().find("the secret \"s\" is required and was not given: --secret id=s"), std::string::npos);
+  EXPECT_EQ(runner_.ran, Words{});
+}
+
+TEST_F(BuildTest, GivesEachPrivateCacheMountItsOwnDirectory) {
+  const auto first = CacheMount::open(dir_ / "build", "id", dockerfile::Mount::Sharing::private_);
+  const auto second = CacheMount::open(dir_ / "build", "id", dockerfile::Mount::Sharing::private_);
+  ASSERT_TRUE(first && second);
+  EXPECT_NE(first->dir(), second->dir());
+  const auto shared = CacheMount::open(dir_ / "build", "other", dockerfile::Mount::Sharing::shared);
+  const auto too = CacheMount::open(dir_ / "build", "other", dockerfile::Mount::Sharing::shared);
+  ASSERT_TRUE(shared && too);
+  EXPECT_EQ(shared->dir(), too->dir());
+  EXPECT_TRUE(shared->is_new());
+  EXPECT_FALSE(too->is_new());
 }
 
 }  // namespace

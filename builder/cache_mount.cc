@@ -1,0 +1,27 @@
+#include "builder/cache_mount.h"
+
+#include <sys/file.h>
+
+#include "base/digest.h"
+#include "base/sys/file.h"
+
+namespace acetate::build {
+
+Result<CacheMount> CacheMount::open(const std::string& build_dir, const std::string& id, dockerfile::Mount::Sharing sharing) {
+  using Sharing = dockerfile::Mount::Sharing;
+  const std::string base = fmt::format("{}/mounts/{}", build_dir, Digest::of(id).hex());
+  TRY_WITHIN(sys::make_dirs(base, 0700), "making the cache mount {}", id);
+  for (unsigned number = 0;; ++number) {
+    std::string dir = fmt::format("{}/{}", base, number);
+    Fd lock = TRY_WITHIN(sys::open(dir + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), "locking the cache mount {}", id);
+    const int how = sharing == Sharing::shared ? LOCK_SH : sharing == Sharing::locked ? LOCK_EX : LOCK_EX | LOCK_NB;
+    auto locked = sys::flock(lock.ref(), how);
+    if (!locked && locked.error().is(EWOULDBLOCK)) continue;
+    if (!locked) return std::move(locked).error().within("locking the cache mount " + id);
+    auto made = sys::mkdir({kWorkingDir, dir.c_str()}, 0755);
+    if (!made && !made.error().is(EEXIST)) return std::move(made).error().within("making the cache mount " + id);
+    return CacheMount(std::move(dir), std::move(lock), made.has_value());
+  }
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,88 @@
+// Where a step's files come from: stages, images, contexts, and copies of contexts.
+
+#include "base/sys/file.h"
+#include "builder/context_layer.h"
+#include "builder/executor.h"
+#include "builder/tree_view.h"
+#include "layers/image/config.h"
+#include "layers/stack.h"
+
+namespace acetate::build {
+
+Result<CopyOrigin> Executor::origin_of(const CopyStep& step) {
+  if (!step.from) return CopyOrigin{.tree = context_, .is_context = true, .context_dir = options_.context_dir};
+  switch (step.from->kind) {
+    case Origin::Kind::scratch:
+      return CopyOrigin{.tree = TRY(make_stack({}))};
+    case Origin::Kind::stage:
+      return CopyOrigin{.tree = TRY(shop_.layers.tree(TRY(stage(step.from->stage))->state))};
+    case Origin::Kind::image:
+      if (auto dir = bases_.directory(step.from->image)) return directory_origin(*dir);
+      return CopyOrigin{.tree = TRY(shop_.layers.tree(*TRY(bases_.open(step.from->image))))};
+  }
+  return Error(EINVAL);
+}
+
+// A directory that --build-context names, without what its own .dockerignore leaves out.
+Result<CopyOrigin> Executor::directory_origin(const std::string& dir) {
+  dockerfile::IgnoreRules ignore;
+  const std::string path = dir + "/.dockerignore";
+  if (const auto text = sys::read_file(path, 16 << 20)) {
+    ignore = TRY_WITHIN(dockerfile::IgnoreRules::parse(*text), "{}", path);
+  } else if (!text.error().is(ENOENT)) {
+    return text.error().clone().within("reading " + path);
+  }
+  return CopyOrigin{.tree = TRY(open_context(dir, std::move(ignore))), .is_context = true, .context_dir = dir};
+}
+
+Result<MountSource> Executor::mount_source(const RunStep::Mount& mount) {
+  const std::string source = "/" + mount.is.source;
+  if (!mount.from) return snapshot({.tree = context_, .is_context = true, .context_dir = options_.context_dir}, source);
+  if (mount.from->kind == Origin::Kind::image)
+    if (auto dir = bases_.directory(mount.from->image)) return snapshot(TRY(directory_origin(*dir)), source);
+  if (mount.from->kind == Origin::Kind::scratch) return MountSource{.lowers = {}, .source = source, .identity = "nothing"};
+  const StageState& state = mount.from->kind == Origin::Kind::stage ? TRY(stage(mount.from->stage))->state
+                                                                    : *TRY(bases_.open(mount.from->image));
+  // Opened once, so that the layers are known to be what their configuration says.
+  TRY(shop_.layers.tree(state));
+  return MountSource{.lowers = state.lowers(), .source = source, .identity = state.chain().str()};
+}
+
+// A step must not see the context change under it, nor what .dockerignore leaves out, nor, by a symlink, what lies
+// outside: it gets a copy of the part it asks for, which is made once for the same files. Their times are real, since
+// nothing of it gets into the image and make(1) compares them with what a cache mount holds.
+Result<MountSource> Executor::snapshot(CopyOrigin origin, const std::string& source) {
+  std::string pattern;
+  for (const char c : source) pattern += std::string_view("*?[\\").find(c) == std::string_view::npos ? std::string(1, c) : std::string{'\\', c};
+  const auto found = TRY(resolve(LayerView(*origin.tree), source, LastLink::follow));
+  if (!found.seen) return fail(ENOENT, "\"{}\" is not in the build context (does .dockerignore leave it out?)", source.substr(1));
+  const CopyStep copy{.sources = {pattern}, .dest = "/"};
+  StageState empty;
+  Workshop shop{.cache = shop_.cache, .layers = shop_.layers, .runner = shop_.runner, .times = {.kind = TimeRule::Kind::keep}};
+  const auto job = make_copy_job(copy, std::move(origin), empty, shop);
+  const KeyInputs inputs = TRY(job->inputs());
+  auto record = TRY(shop_.cache.find(inputs.digest()));
+  if (!record) record = TRY(shop_.cache.put(inputs, TRY(job->run([](std::string_view) {})), false));
+  MountSource snapshot{.identity = inputs.digest().str()};
+  if (record->layer)
+    snapshot.lowers.push_back(format_layer_spec({.path = shop_.cache.layer_path(record->layer->diff_id), .digest = record->layer->diff_id}));
+  if (!found.seen->attr.is_dir()) snapshot.source = source.substr(source.rfind('/'));
+  return snapshot;
+}
+
+// FROM a directory: its files, and no configuration.
+Result<Executor::Built> Executor::directory_base(const std::string& dir) {
+  Built built{.state = {}, .args = StageArgs(scope_, options_.build_args)};
+  built.state.config = image::empty_config(image::host_platform());
+  built.state.config.working_dir = "/";
+  if (shop_.times.kind == TimeRule::Kind::epoch) built.state.clock = shop_.times.epoch;
+  const CopyStep copy{.sources = {"/"}, .dest = "/"};
+  const auto job = make_copy_job(copy, TRY(directory_origin(dir)), built.state, shop_);
+  const KeyInputs inputs = TRY(job->inputs());
+  auto record = TRY(shop_.cache.find(inputs.digest()));
+  if (!record) record = TRY(shop_.cache.put(inputs, TRY(job->run([](std::string_view) {})), false));
+  add_layer(built.state, *record);
+  return built;
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,102 @@
+#include "builder/packed_layer.h"
+
+#include <fcntl.h>
+
+#include "base/sys/file.h"
+#include "layers/image/media_type.h"
+#include "layers/stream/first_pass.h"
+#include "layers/stream/gzip_writer.h"
+#include "layers/stream/zstd_writer.h"
+
+namespace acetate::build {
+
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+// Hands on the bytes of a layer as they lie.
+Result<void> read_layer(const StageLayer& layer, const std::function<Result<void>(Bytes)>& out) {
+  const Fd fd = TRY(sys::open(layer.spec.path, O_RDONLY));
+  std::vector<std::byte> buffer(1 << 20);
+  const std::uint64_t end = layer.spec.length ? layer.spec.offset + *layer.spec.length : UINT64_MAX;
+  for (std::uint64_t at = layer.spec.offset; at < end;) {
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - at));
+    const std::size_t got = TRY(sys::pread_full(fd.ref(), std::span(buffer).first(want), at));
+    if (got == 0) break;
+    TRY(out(std::span(buffer).first(got)));
+    at += got;
+  }
+  return {};
+}
+
+// Hands on the tar in a layer, whatever it is packed with.
+Result<void> read_plain(const StageLayer& layer, const std::function<Result<void>(Bytes)>& out) {
+  if (layer.media_type == image::kOciLayer) return read_layer(layer, out);
+  Fd fd = TRY(sys::open(layer.spec.path, O_RDONLY));
+  FirstPass pass = TRY(FirstPass::open(layer.spec.length ? TRY(file_source(std::move(fd), layer.spec.offset, *layer.spec.length))
+                                                         : TRY(file_source(std::move(fd)))));
+  std::vector<std::byte> buffer(1 << 20);
+  for (;;) {
+    const std::size_t got = TRY(pass.read(buffer));
+    if (got == 0) return {};
+    TRY(out(std::span(buffer).first(got)));
+  }
+}
+
+Result<image::Descriptor> copy_layer(const StageLayer& layer, image::Layout& layout) {
+  if (TRY(layout.has_blob(layer.blob)))
+    return image::Descriptor{.media_type = layer.media_type, .digest = layer.blob, .size = layer.size};
+  const auto blob = TRY(layout.new_blob());
+  TRY(read_layer(layer, [&](Bytes bytes) { return blob->write(bytes); }));
+  const auto written = TRY(blob->commit(layer.media_type));
+  if (written.digest != layer.blob)
+    return fail(EBADMSG, "the layer {} is damaged: its bytes are {}", layer.blob.str(), written.digest.str());
+  return written;
+}
+
+// Any of the writers: they have the same two methods.
+template <class Writer>
+Result<void> pack(const StageLayer& layer, Writer writer) {
+  Sha256 plain;
+  TRY(read_plain(layer, [&](Bytes bytes) -> Result<void> {
+    plain.update(bytes);
+    return writer.write(bytes);
+  }));
+  TRY(writer.finish());
+  if (plain.finish() != layer.diff_id) return fail(EBADMSG, "the layer {} is damaged", layer.diff_id.str());
+  return {};
+}
+
+// Passes bytes on as they are.
+struct PlainWriter {
+  std::function<Result<void>(Bytes)> out;
+  Result<void> write(Bytes bytes) { return out(bytes); }
+  Result<void> finish() { return {}; }
+};
+
+}  // namespace
+
+Result<image::Descriptor> put_layer(const StageLayer& layer, image::Layout& layout, const Packing& packing, Cache& cache) {
+  const bool ours = layer.blob == layer.diff_id && layer.spec.path == cache.layer_path(layer.diff_id);
+  if (!ours && !packing.force) return copy_layer(layer, layout);
+  if (layer.media_type == image::kOciLayer && packing.compression == Compression::none) return copy_layer(layer, layout);
+
+  const bool gzip = packing.compression == Compression::gzip, zstd = packing.compression == Compression::zstd;
+  const int level = packing.level.value_or(zstd ? 3 : 6);
+  const std::string how = fmt::format("{} {}", gzip ? "gzip" : zstd ? "zstd" : "none", level);
+  if (const auto known = TRY(cache.packed(layer.diff_id, how)); known && TRY(layout.has_blob(known->digest))) return *known;
+  const auto blob = TRY(layout.new_blob());
+  const auto out = [&](Bytes bytes) { return blob->write(bytes); };
+  if (gzip) {
+    TRY(pack(layer, GzipWriter(out, level)));
+  } else if (zstd) {
+    TRY(pack(layer, ZstdWriter(out, level)));
+  } else {
+    TRY(pack(layer, PlainWriter{out}));
+  }
+  const auto written = TRY(blob->commit(std::string(gzip ? image::kOciLayerGzip : zstd ? image::kOciLayerZstd : image::kOciLayer)));
+  TRY(cache.set_packed(layer.diff_id, how, written));
+  return written;
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,13 @@
+// One layer of a build as a blob of a layout, packed as asked.
+#pragma once
+
+#include "base/result.h"
+#include "builder/export.h"
+
+namespace acetate::build {
+
+// A layer of the base keeps its bytes unless `packing.force`; one of this build (it lies in the cache, and its digest is
+// its diff id) is packed. EBADMSG with words when its bytes are not what they are said to be.
+Result<image::Descriptor> put_layer(const StageLayer& layer, image::Layout& layout, const Packing& packing, Cache& cache);
+
+}  // namespace acetate::build

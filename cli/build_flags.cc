@@ -1,0 +1,191 @@
+#include "cli/build_flags.h"
+
+#include <sys/stat.h>
+
+#include <charconv>
+#include <cstdlib>
+
+#include "base/sys/file.h"
+#include "builder/dockerfile/csv.h"
+
+namespace acetate::cli {
+
+namespace {
+
+using build::Compression;
+using build::Output;
+using dockerfile::CsvOption;
+
+constexpr std::size_t kMostSecret = 500 << 10;  // as BuildKit has it
+
+std::optional<bool> parse_bool(std::string_view text) {
+  if (text == "true" || text == "1") return true;
+  if (text == "false" || text == "0") return false;
+  return std::nullopt;
+}
+
+Result<void> set_packing(build::Packing& packing, const CsvOption& option) {
+  if (option.key == "compression") {
+    if (option.value == "gzip") packing.compression = Compression::gzip;
+    else if (option.value == "zstd") packing.compression = Compression::zstd;
+    else if (option.value == "none" || option.value == "uncompressed") packing.compression = Compression::none;
+    else return fail(EINVAL, "--output compression={}: gzip, zstd and none are known", option.value);
+    return {};
+  }
+  if (option.key == "force-compression") {
+    const auto yes = parse_bool(option.value);
+    if (!yes) return fail(EINVAL, "--output force-compression wants true or false, not \"{}\"", option.value);
+    packing.force = *yes;
+    return {};
+  }
+  int level = 0;
+  const auto [end, error] = std::from_chars(option.value.data(), option.value.data() + option.value.size(), level);
+  if (error != std::errc() || end != option.value.data() + option.value.size() || level < 0 || level > 22)
+    return fail(EINVAL, "--output compression-level wants a number from 0 to 22, not \"{}\"", option.value);
+  packing.level = level;
+  return {};
+}
+
+Result<void> set_type(Output& output, const std::string& type) {
+  using Type = Output::Type;
+  if (type == "oci") output.type = Type::oci;
+  else if (type == "docker") output.type = Type::docker;
+  else if (type == "tar") output.type = Type::tar;
+  else if (type == "local") output.type = Type::local;
+  else if (type == "cacheonly") output.type = Type::none;
+  else return fail(EINVAL, "--output type={}: oci, docker, tar, local and cacheonly are known (an image of our own store is what comes "
+                           "without --output)", type);
+  return {};
+}
+
+Result<std::string> read_secret(const std::string& id, const std::string& file) {
+  auto value = sys::read_file(file, kMostSecret);
+  if (!value && value.error().is(EFBIG)) return fail(EFBIG, "--secret id={}: {} is larger than 500 KiB", id, file);
+  return TRY_WITHIN(std::move(value), "--secret id={}: reading {}", id, file);
+}
+
+}  // namespace
+
+Result<build::Strings> parse_build_args(const std::vector<std::string>& texts) {
+  build::Strings values;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    const std::string name = text.substr(0, equals);
+    if (name.empty()) return fail(EINVAL, "--build-arg wants NAME=VALUE, not \"{}\"", text);
+    if (equals != std::string::npos) {
+      values[name] = text.substr(equals + 1);
+    } else if (const char* value = std::getenv(name.c_str())) {
+      values[name] = value;
+    }
+  }
+  return values;
+}
+
+Result<build::Strings> parse_pairs(const std::vector<std::string>& texts, std::string_view option, bool value_needed) {
+  build::Strings values;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == 0 || (equals == std::string::npos && value_needed))
+      return fail(EINVAL, "{} wants NAME=VALUE, not \"{}\"", option, text);
+    values[text.substr(0, equals)] = equals == std::string::npos ? "" : text.substr(equals + 1);
+  }
+  return values;
+}
+
+Result<build::Output> parse_output(const std::string& text) {
+  if (text.find('=') == std::string::npos && text.find(',') == std::string::npos) {
+    if (text == "-") return Output{.type = Output::Type::tar, .dest = text};
+    return Output{.type = Output::Type::local, .dest = text};
+  }
+  Output output;
+  std::string type;
+  std::optional<bool> archive;
+  for (const std::string& field : TRY(dockerfile::split_csv(text))) {
+    const CsvOption option = dockerfile::split_option(field);
+    if (option.key == "type") TRY(set_type(output, type = option.value));
+    else if (option.key == "dest") output.dest = option.value;
+    else if (option.key == "name") output.names = TRY(dockerfile::split_csv(option.value));
+    else if (option.key.starts_with("compression") || option.key == "force-compression") TRY(set_packing(output.packing, option));
+    else if (option.key == "tar") archive = parse_bool(option.value);
+    else if (option.key == "oci-mediatypes" || option.key == "rewrite-timestamp") continue;  // what we do anyway
+    else return fail(EINVAL, "--output knows type, dest, name, compression, compression-level, force-compression and tar; not \"{}\"", field);
+  }
+  if (type.empty()) return fail(EINVAL, "--output wants a type: type=oci,dest=FILE.tar");
+  if (output.dest.empty() && (output.type == Output::Type::docker || output.type == Output::Type::tar || archive == true)) output.dest = "-";
+  if (output.dest.empty() && output.type != Output::Type::none)
+    return fail(EINVAL, "--output type={} wants dest=PATH", type);
+  output.archive = archive.value_or(output.dest.ends_with(".tar") || output.dest == "-");
+  return output;
+}
+
+Result<build::Strings> parse_secrets(const std::vector<std::string>& texts) {
+  build::Strings secrets;
+  for (const std::string& text : texts) {
+    std::string id, file, variable, type;
+    for (const std::string& field : TRY(dockerfile::split_csv(text))) {
+      const CsvOption option = dockerfile::split_option(field);
+      // The field is not shown: a value may have got into it by mistake.
+      if (!option.has_value) return fail(EINVAL, "--secret wants KEY=VALUE for each field: id=NAME,src=FILE or id=NAME,env=VARIABLE");
+      if (option.key == "id") id = option.value;
+      else if (option.key == "src" || option.key == "source") file = option.value;
+      else if (option.key == "env") variable = option.value;
+      else if (option.key == "type") type = option.value;
+      else return fail(EINVAL, "--secret knows id, src, env and type, not \"{}\"", option.key);
+    }
+    if (!type.empty() && type != "file" && type != "env") return fail(EINVAL, "--secret type={}: file and env are known", type);
+    if (id.empty()) id = !variable.empty() ? variable : file.substr(file.rfind('/') + 1);
+    if (id.empty()) return fail(EINVAL, "--secret wants an id: id=NAME,src=FILE");
+    if (type == "env" && variable.empty()) variable = file.empty() ? id : std::exchange(file, {});
+    if (file.empty() && variable.empty()) {
+      if (std::getenv(id.c_str()) != nullptr && type != "file") variable = id;
+      else file = id;
+    }
+    if (!variable.empty()) {
+      const char* value = std::getenv(variable.c_str());
+      if (value == nullptr) return fail(ENOENT, "--secret id={}: the variable {} is not set", id, variable);
+      secrets[id] = value;
+    } else {
+      secrets[id] = TRY(read_secret(id, file));
+    }
+  }
+  return secrets;
+}
+
+Result<build::Strings> parse_agents(const std::vector<std::string>& texts) {
+  build::Strings agents;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    const std::string id = text.substr(0, equals);
+    std::string socket = equals == std::string::npos ? "" : text.substr(equals + 1);
+    if (id.empty()) return fail(EINVAL, "--ssh wants default or NAME=SOCKET, not \"{}\"", text);
+    if (socket.empty()) {
+      const char* agent = std::getenv("SSH_AUTH_SOCK");
+      if (agent == nullptr || *agent == '\0') return fail(ENOENT, "--ssh {}: SSH_AUTH_SOCK is not set, so there is no agent", id);
+      socket = agent;
+    }
+    const auto stat = TRY_WITHIN(sys::stat_following(socket), "--ssh {}: {}", id, socket);
+    if (!S_ISSOCK(stat.st_mode))
+      return fail(ENOTSUP, "--ssh {}: {} is no socket; give a key to an agent (ssh-agent, ssh-add) and name the agent's", id, socket);
+    agents[id] = std::move(socket);
+  }
+  return agents;
+}
+
+Result<build::Annotations> parse_annotations(const std::vector<std::string>& texts) {
+  build::Annotations annotations;
+  for (const std::string& text : texts) {
+    std::string_view rest = text;
+    const std::size_t equals = rest.find('=');
+    if (const std::size_t colon = rest.substr(0, equals).find(':'); colon != std::string_view::npos) {
+      if (rest.substr(0, colon) != "manifest")
+        return fail(ENOTSUP, "--annotation {}: only the manifest is annotated", text);
+      rest.remove_prefix(colon + 1);
+    }
+    const std::size_t at = rest.find('=');
+    if (at == 0 || at == std::string_view::npos) return fail(EINVAL, "--annotation wants NAME=VALUE, not \"{}\"", text);
+    annotations[std::string(rest.substr(0, at))] = rest.substr(at + 1);
+  }
+  return annotations;
+}
+
+}  // namespace acetate::cli

@@ -1,0 +1,34 @@
+// The values of `acetate build`'s options understood: docker's and podman's spellings of them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/build.h"
+
+namespace acetate::cli {
+
+// "K=V"; without "=", K has the value it has in our environment, and is not given when it has none.
+Result<build::Strings> parse_build_args(const std::vector<std::string>& texts);
+
+// "K=V" of `option`; "K" alone is an empty value, or EINVAL where a value is needed.
+Result<build::Strings> parse_pairs(const std::vector<std::string>& texts, std::string_view option, bool value_needed);
+
+// "type=oci,dest=PATH,compression=zstd", "DIRECTORY" (its files), "-" (its files as a tarball on standard output).
+// Relative destinations are as the shell sees them. EINVAL with words.
+Result<build::Output> parse_output(const std::string& text);
+
+// "id=NAME,src=FILE" or "id=NAME,env=VARIABLE"; "id=NAME" alone is the variable of that name, else the file. What each
+// holds, by id. EINVAL, ENOENT with words that never show a value.
+Result<build::Strings> parse_secrets(const std::vector<std::string>& texts);
+
+// "default" ($SSH_AUTH_SOCK) or "NAME=SOCKET". The socket of each, by id.
+Result<build::Strings> parse_agents(const std::vector<std::string>& texts);
+
+// "[manifest:]NAME=VALUE".
+Result<build::Annotations> parse_annotations(const std::vector<std::string>& texts);
+
+}  // namespace acetate::cli
