@@ -104,7 +104,11 @@ class RunJob : public Job {
       if (mount.is.type != Type::cache) continue;
       // One that begins with files of another tree is an overlay on it, and only one at a time can be.
       const auto sharing = mount.lowers.empty() ? mount.is.sharing : dockerfile::Mount::Sharing::locked;
-      caches.push_back(TRY(CacheMount::open(shop_.build_dir, mount.is.id + identities_[n], sharing)));
+      // One that is to belong to somebody else is another one.
+      std::string id = mount.is.id + identities_[n];
+      if (mount.is.uid || mount.is.gid || mount.is.mode)
+        id += fmt::format(" of {}:{} {:o}", mount.is.uid.value_or(0), mount.is.gid.value_or(0), mount.is.mode.value_or(0755));
+      caches.push_back(TRY(CacheMount::open(shop_.build_dir, id, sharing)));
       mount.dir = caches.back().dir();
       mount.dir_is_new = caches.back().is_new();
     }

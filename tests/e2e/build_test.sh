@@ -102,8 +102,6 @@ printf 'FROM ./base.tar\nRUN true\n\nRUN echo about to fail; \\\n  exit 7\n' >co
 expect_failure "a failing RUN" 1 'context/Failing:4: RUN echo about to fail; .*the command exited with 7' acetate build -f context/Failing context
 expect_match "with the lines and what it wrote" '5 \|   exit 7' "$(cat "$scratch/failure.out")"
 expect_match "and its last words" '^about to fail$' "$(cat "$scratch/failure.out")"
-printf 'FROM ./base.tar\nRUN --mount=type=cache,target=/c true\n' >context/Mount
-expect_failure "what is not there yet is named" 1 'context/Mount:2: RUN --mount is not supported yet' acetate build -f context/Mount context
 printf 'FROM ./base.tar\nCPOY a b\n' >context/Typo
 expect_failure "a typo" 1 'context/Typo:2: unknown instruction CPOY \(did you mean COPY\?\)' acetate build -f context/Typo context
 printf 'FROM ./base.tar\nCOPY none /\n' >context/Missing

@@ -1,0 +1,314 @@
+#!/bin/sh
+# Dockerfiles in small, one rule of the language each, and what must come of them, judged by a reader of OCI layouts that
+# knows nothing of ours (oci_tree.py). Needs no network; RUN steps need busybox.
+#
+# usage: build_cases_test.sh BIN-DIRECTORIES(colon-separated)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need_fuse
+need_tools busybox python3
+command -v runc >/dev/null || command -v crun >/dev/null || skip "neither runc nor crun is installed"
+if [ "$(id -u)" != 0 ]; then unshare -Ur true 2>/dev/null || skip "user namespaces are not to be had here"; fi
+busybox_program=$(command -v busybox)
+if ldd "$busybox_program" >/dev/null 2>&1; then skip "busybox is not statically linked (busybox-static is)"; fi
+
+export ACETATE_ROOT="$scratch/data" ACETATE_CACHE="$scratch/cache"
+mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/base/run" "$scratch/ctx/dir/sub" "$scratch/ctx/skip"
+cp "$busybox_program" "$scratch/base/bin/busybox"
+for applet in sh cat echo ls rm mkdir ln chmod chown id test tr stat wc sed touch df; do ln -s busybox "$scratch/base/bin/$applet"; done
+printf 'root:x:0:0:root:/root:/bin/sh\nme:x:1000:1000::/:/bin/sh\n' >"$scratch/base/etc/passwd"
+printf 'root:x:0:\nstaff:x:50:\nmine:x:1000:\n' >"$scratch/base/etc/group"
+tar -C "$scratch/base" --owner=0 --group=0 -cf "$scratch/base.tar" .
+cd "$scratch"
+umask 022
+echo one >ctx/one.txt
+echo two >ctx/two.txt
+echo deep >ctx/dir/sub/deep.txt
+echo top >ctx/dir/top.txt
+echo no >ctx/skip/no.txt
+ln ctx/one.txt ctx/dir/hard
+ln -s ../one.txt ctx/dir/link
+chmod 640 ctx/two.txt
+mkdir packed && echo inside >packed/inside.txt && chmod 600 packed/inside.txt
+tar -C packed --owner=7 --group=8 -cf ctx/plain.tar inside.txt
+gzip -k ctx/plain.tar
+printf 'secret-of-four-words' >secret
+
+options=
+# check WHAT "PATH PATH…" <<DOCKERFILE = EXPECTED
+check() {
+  what=$1 paths=$2
+  cat >"$scratch/case"
+  sed '/^=$/,$d' "$scratch/case" >"$scratch/Dockerfile"
+  sed '1,/^=$/d' "$scratch/case" >"$scratch/wanted"
+  rm -rf "$scratch/out"
+  if ! acetate build --build-context base="$scratch/base.tar" $options -f "$scratch/Dockerfile" -o "type=oci,dest=$scratch/out" ctx >"$scratch/log" 2>&1; then
+    fail "$what: $(tail -n 5 "$scratch/log")"
+    return
+  fi
+  python3 "$here/oci_tree.py" "$scratch/out" $paths >"$scratch/got"
+  if cmp -s "$scratch/wanted" "$scratch/got"; then pass "$what"; else fail "$what: $(diff "$scratch/wanted" "$scratch/got")"; fi
+}
+# refuse WHAT REGEX <<DOCKERFILE
+refuse() {
+  cat >"$scratch/Dockerfile"
+  expect_failure "$1" 1 "$2" acetate build --build-context base="$scratch/base.tar" $options -f "$scratch/Dockerfile" ctx
+}
+
+say "COPY and ADD"
+check "a file keeps its mode and belongs to root" "two.txt x/y z" <<'D'
+FROM scratch
+COPY two.txt /
+COPY one.txt x/y
+COPY one.txt /z
+=
+f 640 0:0 4 two.txt two
+f 644 0:0 4 x/y one
+f 644 0:0 4 z one
+D
+check "a directory's contents are copied, symlinks and hard links as they are" "d/top.txt d/sub/deep.txt d/link d/hard" <<'D'
+FROM scratch
+COPY dir /d
+=
+f 644 0:0 4 d/top.txt top
+f 644 0:0 5 d/sub/deep.txt deep
+l 777 0:0 d/link -> ../one.txt
+f 644 0:0 4 d/hard one
+D
+check "wildcards that match nothing are nothing" "d one.txt" <<'D'
+FROM scratch
+COPY *.none /d/
+COPY o?e.txt /
+=
+- d
+f 644 0:0 4 one.txt one
+D
+check "owners by name and by number, modes by number and by letters" "a b c d/top.txt d/sub" <<'D'
+FROM base
+COPY --chown=me one.txt /a
+COPY --chown=me:staff --chmod=u=rw,go= one.txt /b
+COPY --chown=5:6 --chmod=4755 one.txt /c
+COPY --chmod=a+rX,go-w dir /d
+=
+f 644 1000:1000 4 a one
+f 600 1000:50 4 b one
+f 4755 5:6 4 c one
+f 644 0:0 4 d/top.txt top
+d 755 0:0 d/sub
+D
+check "--parents keeps the path, from its pivot on" "p/dir/sub/deep.txt q/sub/deep.txt q/dir" <<'D'
+FROM scratch
+COPY --parents dir/sub/deep.txt /p/
+COPY --parents dir/./sub/deep.txt /q/
+=
+f 644 0:0 5 p/dir/sub/deep.txt deep
+f 644 0:0 5 q/sub/deep.txt deep
+- q/dir
+D
+check "--exclude leaves out" "d/top.txt d/sub/deep.txt d/link" <<'D'
+FROM scratch
+COPY --exclude=**/*.txt --exclude=hard dir /d
+=
+- d/top.txt
+- d/sub/deep.txt
+l 777 0:0 d/link -> ../one.txt
+D
+check "--link lands where plain COPY does" "a/one.txt" <<'D'
+FROM scratch
+COPY --link one.txt /a/
+=
+f 644 0:0 4 a/one.txt one
+D
+check "ADD unpacks tarballs of the context, packed or not, and COPY does not" "inside.txt g/inside.txt plain.tar n" <<'D'
+FROM scratch
+ADD plain.tar /
+ADD plain.tar.gz /g
+ADD --unpack=false plain.tar /n/
+=
+f 600 7:8 7 inside.txt inside
+f 600 7:8 7 g/inside.txt inside
+- plain.tar
+d 755 0:0 n
+D
+check "here-documents are files, expanded unless their delimiter is quoted" "a b/x b/y" <<'D'
+FROM scratch
+ARG V=value
+COPY <<EOF /a
+got $V
+EOF
+COPY <<x <<"y" /b/
+1$V
+x
+2$V
+y
+=
+f 644 0:0 10 a got value
+f 644 0:0 7 b/x 1value
+f 644 0:0 4 b/y 2$V
+D
+refuse "a source that is not there" 'Dockerfile:2: COPY none /: "none" is not in the build context' <<'D'
+FROM scratch
+COPY none /
+D
+refuse "a mode that is none" '--chmod|mode' <<'D'
+FROM scratch
+COPY --chmod=99 one.txt /
+D
+
+say "stages and contexts"
+mkdir -p other && echo other >other/o.txt && echo hidden >other/h.txt && echo h.txt >other/.dockerignore
+options="--build-context more=$scratch/other"
+check "a directory as a named context, without what its .dockerignore leaves out" "o.txt h.txt f/o.txt" <<'D'
+FROM more AS files
+FROM scratch
+COPY --from=more / /
+COPY --from=files /o.txt /f/
+=
+f 644 0:0 6 o.txt other
+- h.txt
+f 644 0:0 6 f/o.txt other
+D
+options=
+check "stages by name and number, and an unused one that would fail is not built" "a b" <<'D'
+FROM base AS First
+COPY one.txt /x
+FROM base AS broken
+RUN exit 1
+FROM scratch
+COPY --from=FIRST /x /a
+COPY --from=0 /x /b
+=
+f 644 0:0 4 a one
+f 644 0:0 4 b one
+D
+printf '*\n!two.txt\n!dir/sub\n' >Dockerfile.dockerignore
+check "NAME.dockerignore beside the Dockerfile goes before the context's" "one.txt two.txt dir/top.txt dir/sub/deep.txt" <<'D'
+FROM scratch
+COPY . /
+=
+- one.txt
+f 640 0:0 4 two.txt two
+- dir/top.txt
+f 644 0:0 5 dir/sub/deep.txt deep
+D
+rm Dockerfile.dockerignore
+
+say "configuration"
+check "ENV of one line sees what was before it; ARG yields to ENV" ".Env" <<'D'
+FROM scratch
+ENV a=1 PATH=/bin
+ENV a=2 b=$a c=${a:+set} d=${none:-none}
+ARG b=arg
+ENV e=$b
+=
+["PATH=/bin","a=2","b=1","c=set","d=none","e=1"]
+D
+check "ENTRYPOINT takes away the base's CMD but not its own" ".Entrypoint .Cmd .Shell" <<'D'
+FROM scratch AS one
+CMD ["base"]
+FROM one
+SHELL ["/bin/ash", "-c"]
+ENTRYPOINT echo $HOME
+=
+["/bin/ash","-c","echo $HOME"]
+null
+["/bin/ash","-c"]
+D
+check "ports, volumes, health, signal, labels" ".ExposedPorts .Volumes .Healthcheck .StopSignal .Labels .User .WorkingDir" <<'D'
+FROM scratch
+EXPOSE 80 53/udp 8000-8001
+VOLUME /a /b
+VOLUME ["/d e"]
+HEALTHCHECK --interval=1m30s --retries=3 CMD ["true"]
+STOPSIGNAL SIGUSR1
+LABEL a="b c" d=e
+USER 5:6
+WORKDIR rel
+WORKDIR ../x
+=
+{"53/udp":{},"80/tcp":{},"8000/tcp":{},"8001/tcp":{}}
+{"/a":{},"/b":{},"/d e":{}}
+{"Interval":90000000000,"Retries":3,"Test":["CMD","true"]}
+"SIGUSR1"
+{"a":"b c","d":"e"}
+"5:6"
+"/x"
+D
+
+say "RUN"
+options="--secret id=s,src=$scratch/secret"
+check "every kind of mount, and nothing of them stays" "out made m x ctx run/secrets" <<'D'
+FROM base AS one
+RUN echo one >/made
+FROM base
+RUN --mount=type=cache,target=/cache,id=c1 --mount=from=one,source=/made,target=/m/made --mount=target=/ctx --mount=type=tmpfs,target=/t,size=1m \
+    --mount=type=secret,id=s --mount=type=secret,id=s,env=SECRET --mount=type=secret,id=s,target=/x/y,mode=0444 --mount=type=secret,id=unknown \
+    cat /m/made /ctx/one.txt >/out && test "$(cat /x/y)" = "$SECRET" && test "$(cat /run/secrets/s)" = "$SECRET" && \
+    test "$(stat -c %a /x/y)" = 444 && test ! -e /run/secrets/unknown && ! touch /ctx/new && ! touch /m/made/new && echo x >>/cache/log
+RUN --mount=type=cache,target=/other,id=c1 test "$(wc -l </other/log)" = 1
+RUN --mount=target=/ctx,rw echo thrown-away >/ctx/one.txt && cat /ctx/one.txt
+RUN --mount=target=/ctx test "$(cat /ctx/one.txt)" = one
+=
+f 644 0:0 8 out one
+one
+- made
+- m
+- x
+- ctx
+- run/secrets
+D
+if grep -rqF secret-of-four-words "$scratch/data" "$scratch/cache" "$scratch/out" "$scratch/log"; then fail "the secret is nowhere afterwards"; else pass "the secret is nowhere afterwards"; fi
+options=
+refuse "a secret that is required" 'the secret "s" is required and was not given' <<'D'
+FROM base
+RUN --mount=type=secret,id=s,required true
+D
+refuse "two mounts in one place" 'cannot have the same target /a' <<'D'
+FROM base
+RUN --mount=type=tmpfs,target=/a --mount=type=cache,target=/a true
+D
+refuse "a mount type that is none" 'no mount type "cahce" \(did you mean cache\?\)' <<'D'
+FROM base
+RUN --mount=type=cahce,target=/a true
+D
+ln -s /etc ctx/out-of-it
+refuse "a bind of the context does not lead out of it" '"out-of-it/passwd" is not in the build context' <<'D'
+FROM base
+RUN --mount=source=out-of-it/passwd,target=/p cat /p
+D
+check "here-documents are scripts of the shell, or of what #! says" "a b" <<'D'
+FROM base
+RUN <<EOF
+echo from the shell >/a
+EOF
+RUN <<EOF
+#!/bin/cat
+EOF
+RUN cat <<ONE >/b
+$0 is not expanded by us
+ONE
+=
+f 644 0:0 15 a from the shell
+f 644 0:0 30 b /bin/sh is not expanded by us
+D
+check "a user by name, and WORKDIR made for them" "w w/f" <<'D'
+FROM base
+USER me
+WORKDIR /w
+RUN id -un >f
+=
+d 755 1000:1000 w
+f 644 1000:1000 3 w/f me
+D
+check "--network=none has no interface but lo" "n" <<'D'
+FROM base
+RUN --network=none ls /sys/class/net >/n
+=
+f 644 0:0 3 n lo
+D
+refuse "insecure is not for the asking" 'security=insecure is not allowed here; --allow security.insecure' <<'D'
+FROM base
+RUN --security=insecure true
+D
+finish
