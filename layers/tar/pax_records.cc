@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/base64.h"
 #include "base/bytes.h"
 
 namespace acetate {
@@ -83,25 +84,6 @@ std::string url_decoded(std::string_view text) {
   return plain;
 }
 
-// … and the value in base64, without padding.
-std::optional<std::string> base64_decoded(std::string_view text) {
-  static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  while (text.ends_with('=')) text.remove_suffix(1);
-  std::string plain;
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text) {
-    const std::size_t digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    bits = (bits << 6 | static_cast<std::uint32_t>(digit)) & 0xffffU;
-    held += 6;
-    if (held < 8) continue;
-    held -= 8;
-    plain += static_cast<char>(bits >> held & 0xffU);
-  }
-  return plain;
-}
-
 // GNU tar escapes what would end a key ('=') and its escape sign, and nothing else; so do we read it.
 std::string gnu_unescaped(std::string_view key) {
   std::string plain;
@@ -143,7 +125,7 @@ bool apply(std::string_view key, std::string_view value, PaxRecords& into, bool&
   } else if (key.starts_with(kSchily)) {
     set_xattr(into, gnu_unescaped(key.substr(kSchily.size())), std::string(value));
   } else if (key.starts_with(kLibarchive)) {
-    auto plain = base64_decoded(value);
+    auto plain = base64_decode(value);  // libarchive leaves the padding away
     if (!plain) return false;
     set_xattr(into, url_decoded(key.substr(kLibarchive.size())), *std::move(plain));
   } else if (key == "RHT.security.selinux") {  // as star and GNU tar write it
