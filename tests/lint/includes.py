@@ -14,13 +14,14 @@ ARROWS = {
     "layers/stream": {"base", "layers/stream"},
     "layers/tar": {"base", "layers", "layers/stream", "layers/tar"},
     "layers/image": {"base", "layers", "layers/stream", "layers/tar", "layers/image"},
+    "layers/registry": {"base", "layers", "layers/stream", "layers/tar", "layers/image", "layers/registry"},
     "fs": {"base", "layers", "layers/stream", "layers/tar", "fs"},
     "fs/fuse": {"base", "layers", "layers/stream", "layers/tar", "fs", "fs/fuse"},
     "builder": {"base", "layers", "layers/stream", "layers/tar", "layers/image", "builder",
                 "builder/dockerfile", "builder/sandbox"},
     "builder/dockerfile": {"base", "builder/dockerfile"},
     "builder/sandbox": {"base", "builder/sandbox"},
-    "cli": {"base", "layers", "layers/stream", "layers/tar", "layers/image", "builder",
+    "cli": {"base", "layers", "layers/stream", "layers/tar", "layers/image", "layers/registry", "builder",
             "builder/dockerfile", "builder/sandbox", "cli"},
 }
 # Single headers that may be included from elsewhere.
@@ -31,7 +32,7 @@ FOREIGN = {
     r"zlib\.h|zstd\.h|isa-l.*|igzip_lib\.h|lzma\.h|bzlib\.h": {"layers/stream"},
     r"openssl/.*": {"base"},
     r"xxhash\.h": {"base"},
-    r"curl/.*": {"layers/registry"},
+    r"curl/.*|httplib\.h|toml\+\+/.*": {"layers/registry"},
     r"sqlite3\.h": {"builder"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.M)

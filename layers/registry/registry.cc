@@ -1,0 +1,162 @@
+#include "layers/registry/registry.h"
+
+#include <ctime>
+
+#include "base/log.h"
+#include "layers/registry/answer_error.h"
+#include "layers/registry/url.h"
+
+namespace acetate::registry {
+
+namespace {
+
+constexpr int kMaxRedirects = 10;
+
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// Only 307 and 308 mean that a body is to be sent again (RFC 9110 §15.4).
+bool may_follow(const Ask& ask, int status) {
+  return ask.method == "GET" || ask.method == "HEAD" || status == 307 || status == 308;
+}
+
+// What an address signed for a while answers when the while is over.
+bool is_expired_address(int status) { return status == 400 || status == 401 || status == 403; }
+
+AuthorizerOptions authorizer_options(const RegistryOptions& options, const Tls& tls, const std::string& base) {
+  // A token server on the way in plain http is no news where everything goes in plain http.
+  return {.host = options.host,
+          .login = options.login,
+          .insecure = options.insecure || base.starts_with("http:"),
+          .tls = tls};
+}
+
+Result<Tls> certificates_for(const RegistryOptions& options, const std::string& host) {
+  Tls tls;
+  if (options.certificates) tls = TRY(options.certificates(host));
+  if (options.insecure) tls.verify = false;
+  return tls;
+}
+
+// What /v2/ wants to see, if it wants something.
+Result<std::vector<Challenge>> ping(Http& http, const std::string& base, const Tls& tls) {
+  const auto answer = TRY(http.start({.url = base + "/v2/", .tls = tls}));
+  // Some let only those in who are logged in, and say so by 403; who is overloaded now is asked again later.
+  const bool speaks = answer.ok() || answer.status() == 401 || answer.status() == 403;
+  if (!speaks && !is_transient_status(answer.status()))
+    return fail(EPROTO, "{} is no registry: {}/v2/ answers {}", TRY(parse_url(base)).authority(), base, answer.status());
+  return parse_challenges(answer.headers().all("WWW-Authenticate"));
+}
+
+}  // namespace
+
+std::string address_of(const std::string& host) { return host == "docker.io" ? "registry-1.docker.io" : host; }
+
+bool is_loopback(const std::string& host) {
+  if (host.starts_with("[::1]")) return true;
+  const auto name = host.substr(0, host.find(':'));
+  return name == "localhost" || (name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos);
+}
+
+Registry::Registry(Http& http, RegistryOptions options, std::string base, const Tls& tls)
+    : http_(http),
+      options_(std::move(options)),
+      base_(std::move(base)),
+      tls_(tls),
+      authorizer_(http, authorizer_options(options_, tls, base_)) {}
+
+Result<std::unique_ptr<Registry>> Registry::connect(Http& http, RegistryOptions options) {
+  const auto address = address_of(options.host);
+  auto tls = TRY(certificates_for(options, options.host));
+  const bool lenient = options.insecure || is_loopback(options.host);
+  // On this machine itself nobody else can answer, certificate or not.
+  if (lenient && tls.authorities.empty()) tls.verify = false;
+  std::string base = "https://" + address;
+  auto reached = ping(http, base, tls);
+  if (!reached && lenient && !reached.error().is(EHOSTUNREACH) && !reached.error().is(EKEYREJECTED)) {
+    // Whoever speaks no TLS is asked without; when that fails too, its words are the ones that matter.
+    base = "http://" + address;
+    reached = ping(http, base, tls);
+  }
+  if (!reached) return std::move(reached).error();
+  auto registry = std::unique_ptr<Registry>(new Registry(http, std::move(options), std::move(base), tls));
+  registry->authorizer_.note(*reached);
+  registry->origin_ = TRY(parse_url(registry->base_)).origin();
+  return registry;
+}
+
+Result<Request> Registry::request_of(const Ask& ask, const std::string& url, bool at_home) {
+  Request request{.method = ask.method, .url = url, .headers = ask.headers, .body = ask.body, .tls = tls_};
+  if (!at_home) request.tls = TRY(certificates_for(options_, TRY(parse_url(url)).authority()));
+  return request;
+}
+
+Result<Registry::Outcome> Registry::send_once(const Ask& ask) {
+  std::string url = ask.url.find("://") == std::string::npos ? base_ + "/v2/" + ask.url : ask.url;
+  std::string shown;
+  for (int redirects = 0;; ++redirects) {
+    const auto parsed = TRY(parse_url(url));
+    const bool at_home = parsed.origin() == origin_;
+    auto request = TRY(request_of(ask, url, at_home));
+    if (at_home) shown = TRY(authorizer_.authorization(ask.scope));
+    if (at_home && !shown.empty()) request.headers.add("Authorization", shown);
+    auto answer = TRY(http_.start(std::move(request)));
+    const std::string* location = answer.headers().find("Location");
+    if (!is_redirect(answer.status()) || location == nullptr || !may_follow(ask, answer.status()))
+      return Outcome{.answer = std::move(answer), .at_home = at_home, .authorization = shown};
+    if (redirects == kMaxRedirects)
+      return fail(ELOOP, "{} leads from one address to the next without end", options_.host);
+    const auto next = TRY_WITHIN(resolve_url(url, *location), "where {} sends us", options_.host);
+    if (parsed.is_secure() && !TRY(parse_url(next)).is_secure() && !options_.insecure)
+      return fail(EPROTO, "{} sends us from https to {}, where anybody could answer", options_.host, next);
+    url = next;
+  }
+}
+
+Result<Exchange> Registry::send(const Ask& ask) {
+  Retries retries(options_.retry);
+  int challenges = 0;
+  for (;;) {
+    auto outcome = send_once(ask);
+    if (!outcome) {
+      if (is_transient(outcome.error()) && ask.repeatable && retries.again()) continue;
+      return std::move(outcome).error();
+    }
+    Exchange& answer = outcome->answer;
+    if (outcome->at_home && answer.status() == 401) {
+      const auto wanted = parse_challenges(answer.headers().all("WWW-Authenticate"));
+      // More than once: a token may have ended, and the next one may be wanted with a wider scope.
+      if (++challenges > 3)
+        return fail(EACCES, "{} does not accept the token it was given for {}", options_.host, ask.url);
+      if (TRY(authorizer_.learn(wanted, ask.scope, outcome->authorization))) continue;
+    } else if (!outcome->at_home && is_expired_address(answer.status()) && ask.repeatable) {
+      if (retries.again(std::chrono::milliseconds(0))) continue;
+    } else if (is_transient_status(answer.status()) && ask.repeatable) {
+      if (retries.again(retry_after(answer.headers(), std::time(nullptr)))) continue;
+    }
+    show_warnings(answer);
+    return std::move(answer);
+  }
+}
+
+Result<void> Registry::check_login() {
+  auto answer = TRY(send({.url = ""}));
+  if (answer.ok()) return {};
+  return answer_error(answer, "logging in");
+}
+
+// distribution-spec, "Warnings": 299 - "text", shown to the person once.
+void Registry::show_warnings(const Exchange& answer) {
+  for (const auto& header : answer.headers().all("Warning")) {
+    if (!header.starts_with("299 - \"") || !header.ends_with('"')) continue;
+    const Lock lock(mutex_);
+    if (!warnings_.insert(header).second) continue;
+    std::string words = header.substr(7, header.size() - 8);
+    for (char& c : words)
+      if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
+    log::warn("{} says: {}", options_.host, words);
+  }
+}
+
+}  // namespace acetate::registry

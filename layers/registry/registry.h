@@ -1,0 +1,79 @@
+// One registry host: found, asked for permission, and asked again when the network or the host had a bad moment.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/mutex.h"
+#include "layers/registry/authorizer.h"
+#include "layers/registry/http.h"
+#include "layers/registry/retry.h"
+
+namespace acetate::registry {
+
+struct RegistryOptions {
+  std::string host;            // as names have it: "docker.io", "localhost:5000"
+  bool insecure = false;       // certificates are not looked at, and plain http will do
+  std::optional<Login> login = {};
+  // What is trusted of, and shown to, a host ("cdn.example:8443"); redirects ask for hosts of their own.
+  std::function<Result<Tls>(const std::string& authority)> certificates = {};
+  RetryPolicy retry = {};
+};
+
+// What is asked of a registry: a Request whose URL may be a path below /v2/.
+struct Ask {
+  std::string method = "GET";
+  std::string url;
+  Headers headers = {};
+  Body body = {};
+  Scope scope = {};
+  bool repeatable = true;  // false: a second try might do it twice, so the caller decides
+};
+
+// Thread-safe. Uses `http`, which must outlive it.
+class Registry {
+ public:
+  // Asks for /v2/: over https, or, where that fails and the host is insecure or this machine itself, over http.
+  // Errors with words as Http::start(); EPROTO when who answers there is no registry.
+  static Result<std::unique_ptr<Registry>> connect(Http& http, RegistryOptions options);
+
+  // The answer, whatever it says, after logging in, following redirects (10 at most; neither our password nor our
+  // certificate leaves the registry's own origin), and trying again what is_transient() or is_transient_status().
+  Result<Exchange> send(const Ask& ask);
+
+  // Whether our login is good: what `login` asks. EACCES with words.
+  Result<void> check_login();
+
+  const std::string& host() const { return options_.host; }
+  const RetryPolicy& retry_policy() const { return options_.retry; }
+
+ private:
+  Registry(Http& http, RegistryOptions options, std::string base, const Tls& tls);
+  Result<Request> request_of(const Ask& ask, const std::string& url, bool at_home);
+  struct Outcome {
+    Exchange answer;
+    bool at_home;         // no redirect led elsewhere
+    std::string authorization;  // what we showed
+  };
+  Result<Outcome> send_once(const Ask& ask);
+  void show_warnings(const Exchange& answer);
+
+  Http& http_;
+  const RegistryOptions options_;
+  const std::string base_;  // "https://host"
+  std::string origin_;
+  const Tls tls_;
+  Authorizer authorizer_;
+  Mutex mutex_;
+  std::set<std::string> warnings_ GUARDED_BY(mutex_);
+};
+
+// Where the registry of a name is reached: docker.io has another address than name.
+std::string address_of(const std::string& host);
+// localhost, 127.0.0.0/8 and [::1], with or without a port.
+bool is_loopback(const std::string& host);
+
+}  // namespace acetate::registry

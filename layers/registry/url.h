@@ -1,0 +1,32 @@
+// URLs taken apart and put together, by libcurl's own rules, so that what we decide about one is what is fetched.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace acetate::registry {
+
+struct Url {
+  std::string scheme, host, port;  // "port" is never empty: 80 or 443 where the text has none
+  std::string path, query;
+
+  // "host" or "host:port", as people write it: without the port that goes without saying.
+  std::string authority() const;
+  // Who is talked to. Nothing secret goes from one origin to another.
+  std::string origin() const { return scheme + "://" + host + ":" + port; }
+  bool is_secure() const { return scheme == "https"; }
+};
+
+// EINVAL with words for what is no http or https URL, or has a name and password in it.
+Result<Url> parse_url(const std::string& text);
+
+// What a Location or Link header means, found in an answer to `base`.
+Result<std::string> resolve_url(const std::string& base, const std::string& location);
+
+// The URL with one more query parameter, which is escaped.
+std::string with_query(std::string url, std::string_view name, std::string_view value);
+std::string escaped(std::string_view text);
+
+}  // namespace acetate::registry
