@@ -64,17 +64,20 @@ Result<void> Overlay::Impl::copy_up_one(Inode& inode, std::optional<std::uint64_
 }
 
 Result<void> Overlay::Impl::copy_metadata(const Inode& inode, const Attr& from, FdRef to, const struct statx& st) {
-  if (!options.squash && (st.stx_uid != from.uid || st.stx_gid != from.gid)) TRY(sys::chown(to, from.uid, from.gid));
+  const bool aside = permissions().in_xattr();
+  if (!aside && (st.stx_uid != from.uid || st.stx_gid != from.gid))
+    TRY(options.owners.forgive(sys::chown(to, from.uid, from.gid)));
   if (options.xattrs) {
     for (const Xattr& xattr : TRY(lower->xattrs(inode.lower))) {
-      const auto stored = stored_xattr(xattr.name);
+      const auto stored = stored_name(xattr.name);
       if (!stored) continue;
       auto set = sys::set_xattr(to, stored->c_str(), xattr.value);
       if (!set && !may_be_lost(xattr.name, set.error())) return set;
     }
   }
   if (keeps_ino(inode, from)) TRY(keep_ino(to, st.stx_ino, inode.st_ino.load(std::memory_order_relaxed)));
-  if (!S_ISLNK(inode.type)) TRY(sys::chmod(to, from.mode & 07777));
+  if (!S_ISLNK(inode.type)) TRY(sys::chmod(to, permissions().made_as(from.mode) & 07777));
+  if (aside) TRY(permissions().describe(FileAt{to, ""}, from.uid, from.gid, from.mode, from.rdev));
   const struct timespec times[2] = {from.atime, from.mtime};
   return sys::set_times(to, times);
 }
@@ -116,7 +119,7 @@ Result<void> Overlay::Impl::copy_special(Inode& inode) {
   else if (S_ISLNK(inode.type))
     TRY(sys::symlink(TRY(lower->readlink(inode.lower)).c_str(), temp.at()));
   else
-    TRY(sys::mknod(temp.at(), (attr.mode & S_IFMT) | 0600, attr.rdev));
+    TRY(sys::mknod(temp.at(), permissions().made_as((attr.mode & S_IFMT) | 0600), attr.rdev));
   const FdPtr copy = std::make_shared<const Fd>(
       TRY(with_descriptors([&] { return sys::open(temp.at(), O_PATH | O_NOFOLLOW); })));
   const struct statx st = TRY(stat_of(FileAt{copy->ref(), ""}));

@@ -51,6 +51,10 @@ Result<void> Overlay::Impl::make_root() {
       Lock lock(made->mutex);
       made->fd = std::make_shared<const Fd>(TRY(sys::open(FileAt{upper->root(), "."}, O_PATH | O_DIRECTORY)));
     }
+    // A tree whose root says nothing would not be read so at the next mount.
+    if (permissions().in_xattr() && !upper->root_is_described())
+      TRY_WITHIN(permissions().describe(FileAt{upper->root(), ""}, attr.uid, attr.gid, attr.mode, 0),
+                 "xattr_permissions: the upper directory takes no such attribute");
     root = inodes.add_root(std::move(made), st.stx_ino);
   }
   give(root, attr);
@@ -58,6 +62,8 @@ Result<void> Overlay::Impl::make_root() {
 }
 
 bool Overlay::read_only() const noexcept { return impl_->upper == nullptr; }
+
+bool Overlay::permissions_in_xattr() const noexcept { return impl_->upper && impl_->permissions().in_xattr(); }
 
 OverlayStats Overlay::stats() const {
   return {.inodes = impl_->inodes.size(),
@@ -90,13 +96,20 @@ Found Overlay::Impl::give(const InodeRef& inode, Attr attr) {
   inode->lookups.store(before + 1, std::memory_order_relaxed);
   // All of the kernel's references together are one of ours.
   if (before == 0) inode->refs.fetch_add(1, std::memory_order_relaxed);
-  return {.ino = inode->ino, .attr = squashed(attr)};
+  return {.ino = inode->ino, .attr = for_users(attr)};
 }
 
-Attr Overlay::Impl::squashed(Attr attr) const noexcept {
-  if (options.squash.uid) attr.uid = *options.squash.uid;
-  if (options.squash.gid) attr.gid = *options.squash.gid;
+Attr Overlay::Impl::for_users(Attr attr) const noexcept {
+  options.owners.show(attr);
+  attr.ino = ino_for_users(attr.ino);
   return attr;
+}
+
+// Both halves take part, so that numbers which differ in the upper half only still differ.
+std::uint64_t Overlay::Impl::ino_for_users(std::uint64_t ino) const noexcept {
+  if (!options.narrow_inos) return ino;
+  const auto narrow = static_cast<std::uint32_t>(ino ^ (ino >> 32));
+  return narrow != 0 ? narrow : 1;
 }
 
 void Overlay::forget(Ino ino, std::uint64_t count) noexcept {
@@ -120,7 +133,7 @@ Result<Attr> Overlay::Impl::attr(Inode& inode) {
 
 Result<Attr> Overlay::getattr(Ino ino) {
   const InodeRef inode = TRY(impl_->inode(ino));
-  return impl_->squashed(TRY(impl_->attr(*inode)));
+  return impl_->for_users(TRY(impl_->attr(*inode)));
 }
 
 Result<std::string> Overlay::readlink(Ino ino) {
@@ -128,7 +141,11 @@ Result<std::string> Overlay::readlink(Ino ino) {
   if (!S_ISLNK(inode->type)) return Error(EINVAL);
   if (!inode->is_upper()) return impl_->lower->readlink(inode->lower);
   const FdPtr link = TRY(impl_->upper_fd(*inode));
-  return sys::readlink(link->ref());
+  auto target = sys::readlink(link->ref());
+  if (target || !impl_->permissions().in_xattr()) return target;
+  // A file that only says it is a symlink: its target is its content.
+  const Fd file = TRY(impl_->open_upper(*inode, O_RDONLY));
+  return sys::read_all(file.ref(), 1U << 16);
 }
 
 Result<SpaceInfo> Overlay::statfs() {
@@ -145,6 +162,10 @@ Result<SpaceInfo> Overlay::statfs() {
                    .files = fs.f_files,
                    .files_free = fs.f_ffree,
                    .name_max = static_cast<std::uint64_t>(fs.f_namelen) - prefix};
+}
+
+void Overlay::leave_work_dir() noexcept {
+  if (impl_->upper) impl_->upper->work().unlock();
 }
 
 Result<void> Overlay::sync() {

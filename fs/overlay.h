@@ -35,24 +35,23 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "fs/owners.h"
 #include "fs/types.h"
 #include "layers/layer.h"
+#include "layers/override_stat.h"
 
 namespace acetate::fs {
-
-// Whom everything seems to belong to; what is absent is shown as it is.
-struct Squash {
-  std::optional<uid_t> uid = {};
-  std::optional<gid_t> gid = {};
-  explicit operator bool() const noexcept { return uid || gid; }
-};
 
 struct OverlayOptions {
   bool durable = true;    // copy-up syncs before it publishes; fsync reaches the disk. `volatile`/fsync=0 unset it
   bool xattrs = true;     // false: `noxattrs`, every xattr call is ENOTSUP
-  // squash_to_root, squash_to_uid, squash_to_gid. Owners are then not for changing: a chown succeeds without effect, and
-  // what is copied up or made belongs to the daemon. For a daemon that may not chown.
-  Squash squash = {};
+  // Callers' ids (struct Caller, AttrChange) are those that users see. Where owners are squashed a chown that the disk
+  // refuses succeeds all the same: for a daemon that may not chown.
+  Owners owners = {};
+  // Where owner, mode and type of upper objects are kept. `none` unless the upper's root has the attribute already.
+  OverrideMode permissions = OverrideMode::none;
+  bool redirect_dir = false;          // redirect_dir=on: directories of the lower may be renamed
+  bool narrow_inos = false;           // ino32_t: st_ino fits in 32 bits
   bool force_file_whiteouts = false;  // FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT
 };
 
@@ -82,6 +81,9 @@ class Overlay {
   Overlay& operator=(const Overlay&) = delete;
 
   bool read_only() const noexcept;
+  // Owner, mode and type of upper objects are in an attribute: no file system applies ACLs, drops suid or hands down a
+  // group to them by itself.
+  bool permissions_in_xattr() const noexcept;
   OverlayStats stats() const;
 
   // --- names to inodes
@@ -135,7 +137,10 @@ class Overlay {
   Result<void> fsyncdir(Handle dir);
   void releasedir(Handle dir) noexcept;
 
-  // Everything acknowledged reaches the disk (unless not durable). Called at unmount.
+  // Nothing will be asked any more: the work directory is free for another overlay, which need not wait until all is on
+  // the disk. Called at unmount, before sync().
+  void leave_work_dir() noexcept;
+  // Everything acknowledged reaches the disk (unless not durable).
   Result<void> sync();
 
  private:

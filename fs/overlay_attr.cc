@@ -5,6 +5,7 @@
 #include "base/sys/file.h"
 #include "fs/overlay_file.h"
 #include "fs/overlay_impl.h"
+#include "fs/permissions.h"
 
 namespace acetate::fs {
 
@@ -24,11 +25,11 @@ mode_t without_suidgid(mode_t mode) noexcept {
   return mode;
 }
 
-Result<void> drop_suidgid(FdRef file) {
-  const struct statx st = TRY(stat_of(FileAt{file, ""}));
+Result<void> drop_suidgid(FdRef file, const Permissions& permissions) {
+  const struct statx st = TRY(permissions.stat(FileAt{file, ""}));
   const mode_t mode = st.stx_mode & 07777;
   if (!S_ISREG(st.stx_mode) || without_suidgid(mode) == mode) return {};
-  return sys::chmod(file, without_suidgid(mode));
+  return permissions.chmod(file, without_suidgid(mode));
 }
 
 Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<Handle> handle) {
@@ -50,24 +51,27 @@ Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<H
       TRY(sys::truncate(written.ref(), *change.size));
     }
   }
-  if ((change.uid || change.gid) && !impl_->options.squash)
-    // -1 leaves one as it is.
-    TRY(sys::chown(object->ref(), change.uid.value_or(static_cast<uid_t>(-1)),
-                   change.gid.value_or(static_cast<gid_t>(-1))));
+  const Permissions& permissions = impl_->permissions();
+  if (change.uid || change.gid) {
+    constexpr auto kAsItIs = static_cast<uid_t>(-1);
+    const Owners& owners = impl_->options.owners;
+    TRY(owners.forgive(permissions.chown(object->ref(), change.uid ? owners.uid_on_disk(*change.uid) : kAsItIs,
+                                         change.gid ? owners.gid_on_disk(*change.gid) : kAsItIs)));
+  }
   if (change.mode && !S_ISLNK(inode->type)) {
     mode_t mode = *change.mode & 07777;
     if (change.kill_suidgid && S_ISREG(inode->type)) mode = without_suidgid(mode);
-    TRY(sys::chmod(object->ref(), mode));
+    TRY(permissions.chmod(object->ref(), mode));
   } else if (change.mode) {
     return Error(EOPNOTSUPP);
   } else if (change.kill_suidgid) {
-    TRY(drop_suidgid(object->ref()));
+    TRY(drop_suidgid(object->ref(), permissions));
   }
   if (change.atime || change.mtime) {
     const struct timespec times[2] = {time_of(change.atime), time_of(change.mtime)};
     TRY(sys::set_times(object->ref(), times));
   }
-  return impl_->squashed(impl_->shown(*inode, TRY(stat_of(FileAt{object->ref(), ""}))));
+  return impl_->for_users(impl_->shown(*inode, TRY(permissions.stat(FileAt{object->ref(), ""}))));
 }
 
 }  // namespace acetate::fs

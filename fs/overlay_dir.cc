@@ -47,8 +47,8 @@ Result<void> Overlay::Impl::merged_list_locked(
       const FileAt at{listing.ref(), entry.name.data()};
       unsigned char type = entry.type;
       const bool may_be_whiteout = type == DT_CHR || (type == DT_REG && dir.dir->xattr_whiteouts);
-      if (type == DT_UNKNOWN || may_be_whiteout) {
-        auto st = stat_of(at);
+      if (type == DT_UNKNOWN || may_be_whiteout || (type == DT_REG && permissions().in_xattr())) {
+        auto st = permissions().stat(at);
         if (!st) return st.error().is(ENOENT) ? Result<void>() : Result<void>(std::move(st).error());
         type = dirent_type(st->stx_mode);
         bool whiteout = is_device_whiteout(*st);
@@ -130,7 +130,14 @@ Result<void> Overlay::readdir(Handle handle, std::uint64_t cookie,
       open->listing = std::move(fresh);
     open->listed = true;
   }
-  open->listing.each(cookie, each);
+  if (!impl_->options.narrow_inos) {
+    open->listing.each(cookie, each);
+    return {};
+  }
+  open->listing.each(cookie, [&](ListedEntry entry) {
+    entry.ino = impl_->ino_for_users(entry.ino);
+    return each(entry);
+  });
   return {};
 }
 

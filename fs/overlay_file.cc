@@ -73,7 +73,7 @@ Result<std::size_t> Overlay::write(Handle handle, std::span<const std::byte> fro
                                    bool kill_suidgid) {
   const auto file = TRY(impl_->handles.file(handle));
   const FdRef fd = TRY(impl_->file_for_writing(*file));
-  if (kill_suidgid) TRY(drop_suidgid(fd));
+  if (kill_suidgid) TRY(drop_suidgid(fd, impl_->permissions()));
   return sys::pwrite(fd, from, offset);
 }
 

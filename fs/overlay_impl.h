@@ -65,10 +65,10 @@ class Overlay::Impl {
   // Counts one more reference of the kernel's.
   Found give(const InodeRef& inode, Attr attr);
   // As users see it; everything inside speaks of the owners on disk.
-  Attr squashed(Attr attr) const noexcept;
-  // Whom a new object is to belong to: who asked, or whoever it belongs to already where owners are squashed.
-  uid_t owner_of(const struct statx& st, uid_t asked) const noexcept { return options.squash ? st.stx_uid : asked; }
-  gid_t group_of(const struct statx& st, gid_t asked) const noexcept { return options.squash ? st.stx_gid : asked; }
+  Attr for_users(Attr attr) const noexcept;
+  std::uint64_t ino_for_users(std::uint64_t ino) const noexcept;
+  // Of the upper's objects, which know it.
+  const Permissions& permissions() const noexcept { return upper->permissions(); }
 
   // --- overlay_backing.cc: from an inode to the upper's object. ESTALE where there is none any more.
   Result<FdPtr> upper_fd(Inode& inode);  // O_PATH
@@ -119,6 +119,11 @@ class Overlay::Impl {
   Result<void> keep_ino(FdRef object, std::uint64_t upper_ino, std::uint64_t shown_ino);
   void forget_kept_ino(std::uint64_t upper_ino);
 
+  // --- overlay_xattr.cc: the name on disk of an attribute that users call `name`, and the other way round; nothing for
+  // those that are not theirs.
+  std::optional<std::string> stored_name(std::string_view name) const;
+  std::optional<std::string> visible_name(std::string_view stored) const;
+
   // --- overlay_dir.cc
   // Every visible name, "." and ".." not, until `each` returns false.
   Result<void> merged_list_locked(Inode& dir, const std::function<bool(std::string_view, unsigned char, std::uint64_t)>& each);
@@ -132,6 +137,8 @@ class Overlay::Impl {
   struct NewObject {
     mode_t mode;  // with the type; umask not applied
     const Caller& caller;
+    dev_t rdev = 0;
+    // `mode` is what the object on disk is made with, which need not be of the type that is shown.
     std::function<Result<void>(FileAt at, mode_t mode)> put;
   };
   Result<Child> make(Inode& dir, const Name& name, const NewObject& object);
@@ -139,6 +146,8 @@ class Overlay::Impl {
   Result<Child> make_in_place_locked(Inode& dir, const Name& name, const NewObject& object, mode_t mode);
   Result<Child> make_over_whiteout_locked(Inode& dir, const Name& name, const NewObject& object, mode_t mode,
                                           const NameState& state);
+  // What a fresh object is to be: its owner, and the mode that chown(2) or the disk took away. `st` is brought up to date.
+  Result<void> give_to(FileAt at, struct statx& st, uid_t uid, gid_t gid, const NewObject& object, mode_t mode);
   Child register_new(Inode& dir, const Name* name, const struct statx& st);
   Result<bool> has_default_acl(Inode& dir);
   Result<mode_t> masked_mode(Inode& dir, mode_t mode, const Caller& caller);

@@ -49,7 +49,7 @@ Result<NameState> Overlay::Impl::look_in_upper(Inode& dir, const Name& name) {
     }
   }
   const FdPtr fd = TRY(upper_fd(dir));
-  auto st = stat_of(FileAt{fd->ref(), name.c_str()});
+  auto st = permissions().stat(FileAt{fd->ref(), name.c_str()});
   if (st) {
     state.upper = NameState::In::object;
     state.st = *st;

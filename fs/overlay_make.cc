@@ -20,18 +20,12 @@ namespace {
 
 constexpr const char* kDefaultAcl = "system.posix_acl_default";
 
-// Makes it belong to whom it should, and puts back the mode bits that chown(2) takes away. `st` is brought up to
-// date. `at` may be an open descriptor with the name "".
-Result<void> give_to(FileAt at, struct statx& st, uid_t uid, gid_t gid, mode_t mode) {
-  const bool owner = st.stx_uid != uid || st.stx_gid != gid;
-  if (owner) {
-    if (*at.name == '\0')
-      TRY(sys::chown(at.dir, uid, gid));
-    else
-      TRY(sys::chown(at, uid, gid));
-    st.stx_uid = uid;
-    st.stx_gid = gid;
-  }
+Result<void> chown(FileAt at, uid_t uid, gid_t gid) {
+  return *at.name == '\0' ? sys::chown(at.dir, uid, gid) : sys::chown(at, uid, gid);
+}
+
+// Puts back the mode bits that chown(2) takes away.
+Result<void> restore_special_bits(FileAt at, struct statx& st, bool owner, mode_t mode) {
   const mode_t special = mode & (S_ISUID | S_ISGID | S_ISVTX);
   if (S_ISLNK(st.stx_mode) || special == 0) return {};
   if ((st.stx_mode & special) == special && (!owner || S_ISDIR(st.stx_mode))) return {};
@@ -46,13 +40,43 @@ Result<void> give_to(FileAt at, struct statx& st, uid_t uid, gid_t gid, mode_t m
   return {};
 }
 
+// Whom a new object is to belong to, on disk.
+struct NewOwner {
+  uid_t uid;
+  gid_t gid;
+};
+NewOwner owner_of(const Caller& caller, const Owners& owners) {
+  return {owners.uid_on_disk(caller.uid), owners.gid_on_disk(caller.gid)};
+}
+
 Result<void> remove_again(FileAt at, bool is_dir) { return is_dir ? sys::rmdir(at) : sys::unlink(at); }
 
 }  // namespace
 
+// `at` may be an open descriptor with the name "".
+Result<void> Overlay::Impl::give_to(FileAt at, struct statx& st, uid_t uid, gid_t gid, const NewObject& object,
+                                    mode_t mode) {
+  if (permissions().in_xattr()) {
+    TRY(permissions().describe(at, uid, gid, mode, object.rdev));
+    st = TRY(permissions().stat(at));
+    return {};
+  }
+  const bool owner = st.stx_uid != uid || st.stx_gid != gid;
+  if (owner) {
+    auto given = chown(at, uid, gid);
+    if (given) {
+      st.stx_uid = uid;
+      st.stx_gid = gid;
+    }
+    TRY(options.owners.forgive(std::move(given)));
+  }
+  return restore_special_bits(at, st, owner, mode);
+}
+
 Result<bool> Overlay::Impl::has_default_acl(Inode& dir) {
   const Known known = dir.dir->default_acl.load(std::memory_order_relaxed);
   if (known != Known::not_yet) return known == Known::yes;
+  if (permissions().in_xattr()) return false;
   auto acl = sys::get_xattr(TRY(upper_fd(dir))->ref(), kDefaultAcl);
   if (!acl && !acl.error().is(ENODATA) && !acl.error().is(ENOTSUP)) return std::move(acl).error();
   dir.dir->default_acl.store(acl ? Known::yes : Known::no, std::memory_order_relaxed);
@@ -78,13 +102,19 @@ Child Overlay::Impl::register_new(Inode& dir, const Name* name, const struct sta
 Result<Child> Overlay::Impl::make_in_place_locked(Inode& dir, const Name& name, const NewObject& object, mode_t mode) {
   const FdPtr parent = TRY(upper_fd(dir));
   const FileAt at{parent->ref(), name.c_str()};
-  TRY(with_descriptors([&] { return object.put(at, mode); }));
+  TRY(with_descriptors([&] { return object.put(at, permissions().made_as(mode)); }));
   Undo undo([&] { (void)remove_again(at, S_ISDIR(mode)); });
   struct statx st = TRY(stat_of(at));
-  gid_t gid = object.caller.gid;
+  auto [uid, gid] = owner_of(object.caller, options.owners);
   // Another group than the caller's: either the parent hands down its own, or it is ours.
-  if (st.stx_gid != gid && (TRY(stat_of(FileAt{parent->ref(), ""})).stx_mode & S_ISGID) != 0) gid = st.stx_gid;
-  TRY(give_to(at, st, owner_of(st, object.caller.uid), group_of(st, gid), mode));
+  if (permissions().in_xattr() || st.stx_gid != gid) {
+    const struct statx above = TRY(permissions().stat(FileAt{parent->ref(), ""}));
+    if ((above.stx_mode & S_ISGID) != 0) {
+      gid = above.stx_gid;
+      if (S_ISDIR(mode)) mode |= S_ISGID;
+    }
+  }
+  TRY(give_to(at, st, uid, gid, object, mode));
   undo.release();
   return register_new(dir, &name, st);
 }
@@ -92,9 +122,10 @@ Result<Child> Overlay::Impl::make_in_place_locked(Inode& dir, const Name& name, 
 Result<Child> Overlay::Impl::make_over_whiteout_locked(Inode& dir, const Name& name, const NewObject& object,
                                                        mode_t mode, const NameState& state) {
   const FdPtr parent = TRY(upper_fd(dir));
-  const struct statx above = TRY(stat_of(FileAt{parent->ref(), ""}));
+  const struct statx above = TRY(permissions().stat(FileAt{parent->ref(), ""}));
   const bool hands_down_group = (above.stx_mode & S_ISGID) != 0;
-  const gid_t gid = hands_down_group ? above.stx_gid : object.caller.gid;
+  const NewOwner owner = owner_of(object.caller, options.owners);
+  const gid_t gid = hands_down_group ? above.stx_gid : owner.gid;
   if (hands_down_group && S_ISDIR(mode)) mode |= S_ISGID;
 
   Temp temp = upper->work().temp();
@@ -105,13 +136,13 @@ Result<Child> Overlay::Impl::make_over_whiteout_locked(Inode& dir, const Name& n
     TRY(sys::mkdir(nursery.at(), 0700));
     const Fd fd = TRY(with_descriptors([&] { return sys::open(nursery.at(), O_PATH | O_DIRECTORY | O_NOFOLLOW); }));
     TRY(sys::set_xattr(fd.ref(), kDefaultAcl, acl));
-    TRY(with_descriptors([&] { return object.put(FileAt{fd.ref(), "new"}, mode); }));
+    TRY(with_descriptors([&] { return object.put(FileAt{fd.ref(), "new"}, permissions().made_as(mode)); }));
     TRY(sys::rename(FileAt{fd.ref(), "new"}, temp.at()));
   } else {
-    TRY(with_descriptors([&] { return object.put(temp.at(), mode); }));
+    TRY(with_descriptors([&] { return object.put(temp.at(), permissions().made_as(mode)); }));
   }
   struct statx st = TRY(stat_of(temp.at()));
-  TRY(give_to(temp.at(), st, owner_of(st, object.caller.uid), group_of(st, gid), mode));
+  TRY(give_to(temp.at(), st, owner.uid, gid, object, mode));
   if (S_ISDIR(mode) && state.lower_dir()) {
     const Fd fd = TRY(with_descriptors([&] { return sys::open(temp.at(), O_PATH | O_DIRECTORY | O_NOFOLLOW); }));
     TRY(upper->put_opaque(fd.ref()));
@@ -152,7 +183,7 @@ Result<Found> Overlay::mknod(Ino parent, std::string_view text, mode_t mode, dev
   // To everybody else that is a whiteout (as ovl_mknod()).
   if (acetate::is_device_whiteout(mode, rdev)) return Error(EPERM);
   const Child made = TRY(impl_->make(*dir, name,
-                                     {.mode = mode, .caller = caller, .put = [&](FileAt at, mode_t masked) {
+                                     {.mode = mode, .caller = caller, .rdev = rdev, .put = [&](FileAt at, mode_t masked) {
                                         return sys::mknod(at, masked, rdev);
                                       }}));
   return impl_->give(made.inode, made.attr);
@@ -207,13 +238,17 @@ Result<Created> Overlay::tmpfile(Ino parent, mode_t mode, int flags, const Calle
   const mode_t masked = TRY(impl_->masked_mode(*dir, (mode & 07777) | S_IFREG, caller));
   const FdPtr above = TRY(impl_->upper_fd(*dir));
   const int wanted = (upper_flags(flags, impl_->options.durable) & ~O_TRUNC) | O_TMPFILE;
-  auto made = impl_->with_descriptors([&] { return sys::open(FileAt{above->ref(), "."}, wanted, masked & 07777); });
+  const mode_t on_disk = impl_->permissions().made_as(masked) & 07777;
+  auto made = impl_->with_descriptors([&] { return sys::open(FileAt{above->ref(), "."}, wanted, on_disk); });
   if (!made && made.error().is(EISDIR)) return Error(EOPNOTSUPP);
   Fd opened = TRY(std::move(made));
   struct statx st = TRY(stat_of(FileAt{opened.ref(), ""}));
-  gid_t gid = caller.gid;
-  if (st.stx_gid != gid && (TRY(stat_of(FileAt{above->ref(), ""})).stx_mode & S_ISGID) != 0) gid = st.stx_gid;
-  TRY(give_to(FileAt{opened.ref(), ""}, st, impl_->owner_of(st, caller.uid), impl_->group_of(st, gid), masked));
+  auto [uid, gid] = owner_of(caller, impl_->options.owners);
+  if (impl_->permissions().in_xattr() || st.stx_gid != gid) {
+    const struct statx parent_st = TRY(impl_->permissions().stat(FileAt{above->ref(), ""}));
+    if ((parent_st.stx_mode & S_ISGID) != 0) gid = parent_st.stx_gid;
+  }
+  TRY(impl_->give_to(FileAt{opened.ref(), ""}, st, uid, gid, {.mode = masked, .caller = caller, .put = {}}, masked));
   Fd stays = TRY(impl_->with_descriptors([&] { return sys::dup(opened.ref()); }));
   const Child child = impl_->register_new(*dir, nullptr, st);
   {

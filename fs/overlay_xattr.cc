@@ -14,13 +14,26 @@ constexpr std::string_view kDefaultAcl = "system.posix_acl_default";
 
 }  // namespace
 
+std::optional<std::string> Overlay::Impl::stored_name(std::string_view name) const {
+  if (!upper || !permissions().in_xattr()) return stored_xattr(name);
+  if (is_acl_xattr(name)) return std::nullopt;  // the disk would apply it to the wrong owner
+  auto aside = is_private_xattr(name) ? std::nullopt : permissions().stored_xattr(name);
+  return aside ? aside : stored_xattr(name);
+}
+
+std::optional<std::string> Overlay::Impl::visible_name(std::string_view stored) const {
+  auto aside = permissions().visible_xattr(stored);
+  return aside ? aside : visible_xattr(stored);
+}
+
 Result<std::string> Overlay::getxattr(Ino ino, std::string_view name) {
   const InodeRef inode = TRY(impl_->inode(ino));
   if (!impl_->options.xattrs) return Error(ENOTSUP);
-  const auto stored = stored_xattr(name);
+  const auto stored = impl_->stored_name(name);
   if (!stored) return Error(ENODATA);
-  if (!inode->is_upper()) return impl_->lower->xattr(inode->lower, name);
-  return sys::get_xattr(TRY(impl_->upper_fd(*inode))->ref(), stored->c_str());
+  std::string value = TRY(inode->is_upper() ? sys::get_xattr(TRY(impl_->upper_fd(*inode))->ref(), stored->c_str())
+                                            : impl_->lower->xattr(inode->lower, name));
+  return is_acl_xattr(name) ? impl_->options.owners.acl_shown(std::move(value)) : std::move(value);
 }
 
 Result<std::vector<std::string>> Overlay::listxattr(Ino ino) {
@@ -32,7 +45,7 @@ Result<std::vector<std::string>> Overlay::listxattr(Ino ino) {
     return names;
   }
   for (const std::string& stored : TRY(sys::list_xattrs(TRY(impl_->upper_fd(*inode))->ref())))
-    if (auto name = visible_xattr(stored)) names.push_back(*std::move(name));
+    if (auto name = impl_->visible_name(stored)) names.push_back(*std::move(name));
   return names;
 }
 
@@ -40,24 +53,26 @@ Result<void> Overlay::setxattr(Ino ino, std::string_view name, std::string_view 
   const InodeRef inode = TRY(impl_->inode(ino));
   if (!impl_->upper) return Error(EROFS);
   if (!impl_->options.xattrs) return Error(ENOTSUP);
-  const auto stored = stored_xattr(name);
-  if (!stored) return Error(EPERM);
+  const auto stored = impl_->stored_name(name);
+  if (!stored) return Error(is_acl_xattr(name) ? ENOTSUP : EPERM);
   TRY(impl_->copy_up(*inode));
   const FdPtr object = TRY(impl_->upper_fd(*inode));
+  const std::string on_disk =
+      is_acl_xattr(name) ? impl_->options.owners.acl_on_disk(std::string(value)) : std::string(value);
   TRY(impl_->with_owner_access(object->ref(), 0200,
-                               [&] { return sys::set_xattr(object->ref(), stored->c_str(), value, flags); }));
+                               [&] { return sys::set_xattr(object->ref(), stored->c_str(), on_disk, flags); }));
   if (inode->dir && name == kDefaultAcl) inode->dir->default_acl.store(Known::not_yet, std::memory_order_relaxed);
   if (!kill_sgid) return {};
-  const struct statx st = TRY(stat_of(FileAt{object->ref(), ""}));
+  const struct statx st = TRY(impl_->permissions().stat(FileAt{object->ref(), ""}));
   if ((st.stx_mode & S_ISGID) == 0) return {};
-  return sys::chmod(object->ref(), st.stx_mode & 07777 & ~static_cast<mode_t>(S_ISGID));
+  return impl_->permissions().chmod(object->ref(), st.stx_mode & 07777 & ~static_cast<mode_t>(S_ISGID));
 }
 
 Result<void> Overlay::removexattr(Ino ino, std::string_view name) {
   const InodeRef inode = TRY(impl_->inode(ino));
   if (!impl_->upper) return Error(EROFS);
   if (!impl_->options.xattrs) return Error(ENOTSUP);
-  const auto stored = stored_xattr(name);
+  const auto stored = impl_->stored_name(name);
   if (!stored) return Error(EPERM);
   // Nothing is copied up to take away what is not there.
   if (!inode->is_upper()) TRY(impl_->lower->xattr(inode->lower, name));

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "base/sys/xattr.h"
 
 namespace acetate::fs {
 
@@ -73,8 +74,12 @@ Result<std::unique_ptr<Upper>> Upper::open(Fd upper, Fd work, const OverlayOptio
       TRY_WITHIN(probe_write_dialect(work_dir.dir()), "finding out how the upper directory can be written");
   if (options.force_file_whiteouts) dialect.device_whiteout = false;
   if (!options.xattrs) dialect.xattr_prefix.clear();
-  return std::unique_ptr<Upper>(
+  const OverrideMode kept = override_mode_of(TRY_WITHIN(sys::list_xattrs(root.ref()), "upper directory"));
+  std::unique_ptr<Upper> opened(
       new Upper(std::move(root), root_stat.st_dev, std::move(work_dir), std::move(dialect), options.durable));
+  opened->root_is_described_ = kept != OverrideMode::none;
+  opened->permissions_ = Permissions(opened->root_is_described_ ? kept : options.permissions);
+  return opened;
 }
 
 Result<void> Upper::put_whiteout(FileAt at) {

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/sys/file.h"
 #include "fs/overlay.h"
+#include "fs/permissions.h"
 #include "fs/work_dir.h"
 #include "layers/whiteout.h"
 
@@ -27,6 +28,8 @@ class Upper {
 
   FdRef root() const noexcept { return root_.ref(); }  // O_RDONLY
   dev_t device() const noexcept { return device_; }
+  const Permissions& permissions() const noexcept { return permissions_; }
+  bool root_is_described() const noexcept { return root_is_described_; }
   WorkDir& work() noexcept { return work_; }
   bool durable() const noexcept { return durable_; }
   bool file_dialect() const noexcept { return !dialect_.device_whiteout; }
@@ -65,6 +68,8 @@ class Upper {
   WorkDir work_;
   WriteDialect dialect_;
   bool durable_;
+  Permissions permissions_;
+  bool root_is_described_ = false;
   std::atomic<bool> no_rename_whiteout_{false};
 };
 

@@ -40,6 +40,8 @@ class WorkDir {
       : lock_(std::move(other.lock_)), dir_(std::move(other.dir_)), next_(other.next_.load()) {}
 
   FdRef dir() const noexcept { return dir_.ref(); }
+  // Lets another overlay in; nothing may be made in it afterwards.
+  void unlock() noexcept { lock_.reset(); }
   // A name nothing stands at.
   Temp temp();
   // A file without a name, open for reading and writing, mode 0600. EOPNOTSUPP where there is no O_TMPFILE.

@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 2> kOverlayPrefixes = {"trusted.overlay."
 constexpr std::string_view kEscape = "overlay.";
 constexpr std::string_view kFuseOverlayfsPrefix = "user.fuseoverlayfs.";
 constexpr std::string_view kOverrideSuffix = ".override_stat";
+constexpr std::string_view kContainersPrefix = "user.containers.override_";
 
 // A call that this file system, kernel or user is not allowed or able to make; anything else is a failure.
 bool is_refusal(const Error& error) {
@@ -82,7 +83,8 @@ DecodedName decode_name(std::string_view name) noexcept {
 }
 
 bool is_private_xattr(std::string_view name) noexcept {
-  if (name.starts_with(kFuseOverlayfsPrefix) || name.ends_with(kOverrideSuffix)) return true;
+  if (name.starts_with(kFuseOverlayfsPrefix) || name.starts_with(kContainersPrefix) || name.ends_with(kOverrideSuffix))
+    return true;
   for (const std::string_view prefix : kOverlayPrefixes)
     if (name.starts_with(prefix)) return !name.substr(prefix.size()).starts_with(kEscape);
   return false;

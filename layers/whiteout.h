@@ -34,7 +34,7 @@ struct DecodedName {
 DecodedName decode_name(std::string_view on_disk_name) noexcept;
 
 // Names of extended attributes that belong to overlays and never reach a user: "trusted.overlay.*",
-// "user.overlay.*", "user.fuseoverlayfs.*", "*.override_stat". Nested ones ("*.overlay.overlay.*") do, with
+// "user.overlay.*", "user.fuseoverlayfs.*", "user.containers.override_*", "*.override_stat". Nested ones ("*.overlay.overlay.*") do, with
 // one level of escape taken off, as ovl_is_escaped_xattr() has it.
 bool is_private_xattr(std::string_view name) noexcept;
 // What a user sees an attribute on disk as: itself, one escape less, or nothing for a private one.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <initializer_list>
 #include <string_view>
 
 #include "fs/lowerdir.h"
@@ -40,20 +41,6 @@ constexpr std::array<std::string_view, 11> kMountOptions = {
 constexpr std::array<std::string_view, 9> kSilent = {"atime",       "diratime",    "nodiratime",   "splice_read", "splice_write",
                                                      "splice_move", "kernel_cache", "static_nlink", "max_write"};
 
-// "host:to:len[:host:to:len…]"; containers/storage really begins one with a colon.
-bool is_mapping(std::string_view text) {
-  if (text.starts_with(':')) text.remove_prefix(1);
-  std::size_t numbers = 0;
-  for (;; ++numbers) {
-    const std::size_t end = std::min(text.find(':'), text.size());
-    unsigned value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + end, value);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + end) return false;
-    if (end == text.size()) return (numbers + 1) % 3 == 0;
-    text.remove_prefix(end + 1);
-  }
-}
-
 class Parser {
  public:
   Parser(std::string name, bool privileged) : privileged_(privileged) { out_.name = std::move(name); }
@@ -84,11 +71,22 @@ class Parser {
       return value ? flag(key, *value, ignored) : Result<void>();
     }
     if (key == "squash_to_root") return void(squash_to_root_ = value.value_or("1") != "0"), Result<void>();
-    if (key == "squash_to_uid" && value) return id(key, *value, out_.squash_uid);
-    if (key == "squash_to_gid" && value) return id(key, *value, out_.squash_gid);
-    if (auto refused = refuse(key, value); !refused) return refused;
-    if ((key == "context" && value) || (key == "fast_ino" && value) || (!value && contains(kSilent, key))) return {};
-    if (contains(kRefusedUnlessDefault, key)) return {};
+    if (key == "squash_to_uid" && value) return id(key, *value, out_.owners.squash_uid);
+    if (key == "squash_to_gid" && value) return id(key, *value, out_.owners.squash_gid);
+    if (key == "uidmapping" && value) return void(out_.owners.uids = TRY(IdMap::parse(*value))), Result<void>();
+    if (key == "gidmapping" && value) return void(out_.owners.gids = TRY(IdMap::parse(*value))), Result<void>();
+    if (key == "xattr_permissions" && value) return xattr_permissions(*value);
+    if (key == "redirect_dir" && value) return redirect_dir(*value);
+    if (key == "ino32_t") return value ? flag(key, *value, out_.narrow_inos) : (out_.narrow_inos = true, Result<void>());
+    if (key == "xino" && value) return one_of(key, *value, {"off", "auto", "on"});
+    if (key == "fast_ino" && value) {
+      bool ignored = true;
+      return flag(key, *value, ignored);
+    }
+    if (key == "plugins" && value && !value->empty())
+      return fail(ENOTSUP, "plugins={}: there are no plugins here; a tarball is a lower layer by itself, and //tar/… names "
+                           "one inside another file", *value);
+    if ((key == "context" && value) || key == "plugins" || (!value && contains(kSilent, key))) return {};
     if (!value && contains(kMountOptions, key)) {
       if (key == "ro") out_.read_only = true;
       out_.mount_options.emplace_back(key);
@@ -107,8 +105,8 @@ class Parser {
     if (out_.mountpoint.empty()) return fail(EINVAL, "no mountpoint given");
     if (out_.fsname.empty()) out_.fsname = out_.name;
     if (squash_to_root_) {  // the particular ones go before
-      if (!out_.squash_uid) out_.squash_uid = 0;
-      if (!out_.squash_gid) out_.squash_gid = 0;
+      if (!out_.owners.squash_uid) out_.owners.squash_uid = 0;
+      if (!out_.owners.squash_gid) out_.owners.squash_gid = 0;
     }
     // What fuse-overlayfs puts in front of everything the caller says.
     std::vector<std::string> defaults = {"default_permissions", "noatime"};
@@ -125,21 +123,26 @@ class Parser {
   Options& out() { return out_; }
 
  private:
-  static constexpr std::array<std::string_view, 7> kRefusedUnlessDefault = {
-      "uidmapping", "gidmapping", "xattr_permissions", "redirect_dir", "plugins", "xino", "ino32_t"};
+  // Where owner, mode and type are kept; which of the two "user." names is used, the upper's root decides.
+  Result<void> xattr_permissions(std::string_view value) {
+    TRY(one_of("xattr_permissions", value, {"0", "1", "2"}));
+    out_.permissions = value == "1"   ? OverrideMode::privileged
+                       : value == "2" ? OverrideMode::containers
+                                      : OverrideMode::none;
+    return {};
+  }
 
-  // Options that change what the mount shows: not having them must not pass for having them.
-  Result<void> refuse(std::string_view key, std::optional<std::string_view> value) const {
-    if (!contains(kRefusedUnlessDefault, key)) return {};
-    const std::string_view given = value.value_or("1");
-    if ((key == "uidmapping" || key == "gidmapping") && !is_mapping(given))
-      return fail(EINVAL, "invalid mapping specified: {}", given);
-    const bool harmless = (key == "redirect_dir" && given == "off") ||
-                          (key == "xino" && (given == "off" || given == "auto")) ||
-                          (key == "xattr_permissions" && given == "0") ||
-                          (key == "plugins" && given.empty());
-    if (harmless) return {};
-    return fail(ENOTSUP, "{}{}{}: not supported by this version", key, value ? "=" : "", value.value_or(""));
+  // The kernel's words for it. Redirects that a layer has are followed in any case.
+  Result<void> redirect_dir(std::string_view value) {
+    TRY(one_of("redirect_dir", value, {"off", "nofollow", "follow", "on"}));
+    out_.redirect_dir = value == "on";
+    return {};
+  }
+
+  static Result<void> one_of(std::string_view key, std::string_view value,
+                             std::initializer_list<std::string_view> words) {
+    if (std::find(words.begin(), words.end(), value) != words.end()) return {};
+    return fail(EINVAL, "{}={}: {} was expected", key, value, fmt::join(words, " or "));
   }
 
   static Result<void> flag(std::string_view key, std::string_view value, bool& into) {
@@ -227,6 +230,14 @@ std::string usage(const std::string& name) {
       "    -o volatile            sync nothing (also fsync=0)\n"
       "    -o timeout=SECONDS     how long the kernel may keep names and attributes (1e9)\n"
       "    -o writeback=0|1       let the kernel gather small writes (0)\n"
+      "    -o uidmapping=DISK:SHOWN:COUNT[:…], gidmapping=…\n"
+      "                           whom users see for owners on disk, and the other way round\n"
+      "    -o squash_to_root, squash_to_uid=UID, squash_to_gid=GID\n"
+      "                           everything seems to belong to them\n"
+      "    -o xattr_permissions=1|2\n"
+      "                           keep owner, mode and type in an attribute\n"
+      "    -o redirect_dir=on     let directories of lower layers be renamed\n"
+      "    -o ino32_t             inode numbers of 32 bits\n"
       "    -o noxattrs            no extended attributes\n"
       "    -o noacl               no POSIX ACLs\n"
       "    -o ro, allow_other, allow_root, default_permissions, suid, dev, exec, fsname=NAME\n"

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "fs/owners.h"
+#include "layers/override_stat.h"
 
 namespace acetate::fs {
 
@@ -34,8 +36,10 @@ struct Options {
   bool xattrs = true;
   bool acl = true;
   bool read_only = false;
-  std::optional<uid_t> squash_uid;  // whom everything seems to belong to
-  std::optional<gid_t> squash_gid;
+  Owners owners;  // squash_to_*, uidmapping, gidmapping
+  OverrideMode permissions = OverrideMode::none;  // xattr_permissions
+  bool redirect_dir = false;
+  bool narrow_inos = false;  // ino32_t
   std::string fsname;
   std::vector<std::string> mount_options;  // for mount(2) or fusermount3, as libfuse takes them
   std::vector<std::string> ignored;        // options nobody knows: reported, otherwise harmless

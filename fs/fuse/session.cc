@@ -75,7 +75,7 @@ struct Session::Impl {
                 .xattrs = how.xattrs,
                 .acl = how.acl,
                 .writeback = how.writeback,
-                .killpriv = how.unprivileged,
+                .killpriv = how.upper_drops_suid,
                 .stateless = how.stateless ? &files : nullptr},
         table(operations(context)),
         threads(thread_count(how.threads)),
@@ -165,6 +165,8 @@ Result<int> Session::serve() {
   fuse_loop_cfg_set_idle_threads(config.get(), impl_->threads);
   const int ended = fuse_session_loop_mt(impl_->session, config.get());
   watch.reset();
+  // No request will come any more. The next mount must not wait while a busy disk is synced.
+  impl_->context.overlay.leave_work_dir();
   TRY_WITHIN(impl_->context.overlay.sync(), "what was written may not be on the disk");
   if (ended < 0 && ended != -ENODEV) return Error(-ended).within("serving the mount");
   return stopped_by.load();

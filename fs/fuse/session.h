@@ -20,8 +20,8 @@ struct SessionOptions {
   bool acl = true;
   bool writeback = false;
   bool debug = false;
-  // The daemon has no CAP_FSETID in the first user namespace, so what it writes drops suid by itself.
-  bool unprivileged = false;
+  // What the daemon writes drops suid by itself: it has no CAP_FSETID in the first user namespace.
+  bool upper_drops_suid = false;
   // The kernel knows the mount as read-only ("ro" is among mount_options): OPEN and OPENDIR can be left out.
   bool stateless = false;
   bool signals = false;  // SIGTERM, SIGINT, SIGHUP end serve(), SIGUSR1 prints counters; see block_signals()

@@ -109,5 +109,21 @@ TEST(Overlay, RefusesWhatIsNoName) {
   EXPECT_EQ(code(m.overlay().mkdir(Ino::root, std::string(255, 'x'), 0755, {})), 0);
 }
 
+TEST(Overlay, TheNextOneNeedNotWaitUntilTheLastHasSynced) {
+  Mounted m({memory_file("f", "x")});
+  ASSERT_TRUE(m.write("g", "y"));
+  const auto open_again = [&] {
+    return Overlay::open(*make_memory_layer({}), *sys::open(m.dir() / "upper", O_PATH | O_DIRECTORY),
+                         *sys::open(m.dir() / "work", O_PATH | O_DIRECTORY), {.durable = false});
+  };
+  EXPECT_EQ(code(open_again()), EBUSY);
+
+  m.overlay().leave_work_dir();
+
+  const auto next = open_again();
+  ASSERT_TRUE(next) << next.error().message();
+  EXPECT_TRUE(m.overlay().sync());
+}
+
 }  // namespace
 }  // namespace acetate::fs

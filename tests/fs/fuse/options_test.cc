@@ -132,25 +132,55 @@ TEST(Options, TheCallersWordStandsAgainstTheDefaults) {
   EXPECT_THAT(good({"-o", "lowerdir=/a,allow_root", "/m"}).mount_options, Not(Contains("allow_other")));
 }
 
-TEST(Options, WhatWouldChangeTheResultIsRefusedAndNotIgnored) {
-  for (const char* option :
-       {"uidmapping=0:100000:65536", "uidmapping=:0:100000:65536:65536:5:1", "gidmapping=0:1:1",
-        "xattr_permissions=2", "redirect_dir=on", "plugins=/p.so", "xino=on", "ino32_t"})
-    EXPECT_EQ(words_of({"-o", fmt::format("lowerdir=/a,{}", option), "/m"}),
-              fmt::format("{}: not supported by this version", option));
-  (void)good({"-o", "lowerdir=/a,xattr_permissions=0,redirect_dir=off,xino=auto,squash_to_uid=-1,plugins=", "/m"});
+TEST(Options, MapIdsAsContainersStorageWritesThem) {
+  // The leading colon is really there.
+  const Options options =
+      good({"-o", "lowerdir=/a,uidmapping=:0:100000:1000:1000:5:1,gidmapping=0:7:1", "/m"});
+
+  EXPECT_EQ(options.owners.uids.shown(0), 100000U);
+  EXPECT_EQ(options.owners.uids.shown(1000), 5U);
+  EXPECT_EQ(options.owners.uids.on_disk(100999), 999U);
+  EXPECT_EQ(options.owners.gids.shown(0), 7U);
+  EXPECT_EQ(options.owners.gids.shown(1), kOverflowId);
+  EXPECT_THAT(options.ignored, IsEmpty());
+}
+
+TEST(Options, KeepPermissionsAside) {
+  EXPECT_EQ(good({"-o", "lowerdir=/a,xattr_permissions=0", "/m"}).permissions, OverrideMode::none);
+  EXPECT_EQ(good({"-o", "lowerdir=/a,xattr_permissions=1", "/m"}).permissions, OverrideMode::privileged);
+  EXPECT_EQ(good({"-o", "lowerdir=/a,xattr_permissions=2", "/m"}).permissions, OverrideMode::containers);
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,xattr_permissions=3", "/m"}), HasSubstr("xattr_permissions=3"));
+}
+
+TEST(Options, OfInodeNumbersAndRedirects) {
+  EXPECT_TRUE(good({"-o", "lowerdir=/a,ino32_t", "/m"}).narrow_inos);
+  EXPECT_FALSE(good({"-o", "lowerdir=/a", "/m"}).narrow_inos);
+  EXPECT_TRUE(good({"-o", "lowerdir=/a,redirect_dir=on", "/m"}).redirect_dir);
+  for (const char* option : {"redirect_dir=off", "redirect_dir=nofollow", "redirect_dir=follow", "xino=off", "xino=auto", "xino=on"}) {
+    const Options options = good({"-o", fmt::format("lowerdir=/a,{}", option), "/m"});
+    EXPECT_FALSE(options.redirect_dir) << option;
+    EXPECT_THAT(options.ignored, IsEmpty()) << option;
+  }
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,redirect_dir=maybe", "/m"}), HasSubstr("redirect_dir=maybe"));
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,xino=maybe", "/m"}), HasSubstr("xino=maybe"));
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,fast_ino=maybe", "/m"}), HasSubstr("fast_ino=maybe"));
+}
+
+TEST(Options, PluginsAreRefusedAndNotSkipped) {
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,plugins=/p.so", "/m"}), HasSubstr("there are no plugins"));
+  EXPECT_THAT(good({"-o", "lowerdir=//tar/offset=512/a.tar,plugins=", "/m"}).lowers, ElementsAre("//tar/offset=512/a.tar"));
 }
 
 TEST(Options, ParticularIdsGoBeforeSquashingToRoot) {
-  EXPECT_FALSE(good({"-o", "lowerdir=/a,squash_to_uid=-1", "/m"}).squash_uid);
-  EXPECT_EQ(good({"-o", "lowerdir=/a,squash_to_root", "/m"}).squash_gid, 0U);
+  EXPECT_FALSE(good({"-o", "lowerdir=/a,squash_to_uid=-1", "/m"}).owners.squash_uid);
+  EXPECT_EQ(good({"-o", "lowerdir=/a,squash_to_root", "/m"}).owners.squash_gid, 0U);
   const Options options = good({"-o", "lowerdir=/a,squash_to_uid=1000,squash_to_root", "/m"});
-  EXPECT_EQ(options.squash_uid, 1000U);
-  EXPECT_EQ(options.squash_gid, 0U);
+  EXPECT_EQ(options.owners.squash_uid, 1000U);
+  EXPECT_EQ(options.owners.squash_gid, 0U);
 }
 
 TEST(Options, AMappingThatIsNoneIsCalledSo) {
-  for (const char* mapping : {"1:2", "a:b:c", "0:1:2:3", "", "0::1", "0:1:-5"})
+  for (const char* mapping : {"1:2", "a:b:c", "0:1:2:3", "", "0::1", "0:1:-5", "0:1:99999999999"})
     EXPECT_EQ(words_of({"-o", fmt::format("lowerdir=/a,uidmapping={}", mapping), "/m"}),
               fmt::format("invalid mapping specified: {}", mapping));
 }
