@@ -8,6 +8,8 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table{
       {"mount", "show an image or tarballs as a directory, without unpacking", mount_command},
       {"unmount", "take such a directory away again", unmount_command, {"umount"}},
+      {"stat", "print what the daemon behind a mount has counted", stat_command},
+      {"refresh", "tell a mount that its layers were changed, or add one", refresh_command},
       {"build", "make an image from a Dockerfile", build_command},
       {"inspect", "print an image's configuration and layers as JSON", inspect_command},
       {"run", "run a command in an image", run_command, {}, 125, 125},

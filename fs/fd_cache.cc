@@ -28,6 +28,11 @@ void FdCache::add(Inode& inode) {
   inode.fd_slot = static_cast<std::uint32_t>(held_.size());
 }
 
+std::size_t FdCache::size() {
+  Lock lock(mutex_);
+  return held_.size();
+}
+
 void FdCache::remove(Inode& inode) noexcept {
   Lock lock(mutex_);
   if (inode.fd_slot != 0) take_out_locked(inode);

@@ -21,6 +21,7 @@ class FdCache {
   // It has just been given a descriptor; another may lose its own.
   void add(Inode& inode);
   void remove(Inode& inode) noexcept;
+  std::size_t size();
   // Closes half of what is held: for whoever met EMFILE.
   void shed();
 

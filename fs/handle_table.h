@@ -3,9 +3,11 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <variant>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/mutex.h"
@@ -22,6 +24,7 @@ struct OpenFile {
 
   const InodeRef inode;
   const int flags;
+  LayerPtr layer;  // that `lower` is a view of
   std::unique_ptr<FileView> lower;
   std::atomic<bool> upper_ready{false};  // `upper` is set and stays
   Mutex mutex;                           // held to set it
@@ -44,6 +47,9 @@ class HandleTable {
   Handle add(std::shared_ptr<OpenDir> dir) { return put(std::move(dir)); }
   Result<std::shared_ptr<OpenFile>> file(Handle handle) { return get<OpenFile>(handle); }
   Result<std::shared_ptr<OpenDir>> dir(Handle handle) { return get<OpenDir>(handle); }
+  // Every open file, and every open directory.
+  void each_file(const std::function<void(OpenFile&)>& each) { each_open<OpenFile>(each); }
+  void each_dir(const std::function<void(OpenDir&)>& each) { each_open<OpenDir>(each); }
   // What was open lives on until the last call that uses it returns.
   void remove(Handle handle) noexcept;
   void clear() noexcept;
@@ -68,6 +74,19 @@ class HandleTable {
     const auto* open = std::get_if<std::shared_ptr<T>>(&found->second);
     if (open == nullptr) return Error(EBADF);
     return *open;
+  }
+
+  template <class T>
+  void each_open(const std::function<void(T&)>& each) {
+    for (Shard& shard : shards_) {
+      std::vector<std::shared_ptr<T>> open;
+      {
+        Lock lock(shard.mutex);
+        for (const auto& [number, one] : shard.open)
+          if (const auto* of_kind = std::get_if<std::shared_ptr<T>>(&one)) open.push_back(*of_kind);
+      }
+      for (const auto& one : open) each(*one);
+    }
   }
 
   std::array<Shard, 16> shards_;

@@ -101,12 +101,12 @@ struct Inode {
   // From now on reached by `stays` only, which is kept.
   void leave_place(FdPtr stays);
 
-  // --- fixed
+  // --- fixed, but for a refresh
   InodeTable& table;
   const Ino ino;
-  const Node lower;  // meaningful when has_lower
+  Node lower;  // meaningful when has_lower; both change in a refresh only, when nothing else runs
   const mode_t type;  // S_IFMT bits
-  const bool has_lower;  // a directory: merged with, or only in, the lower; another: it came from there
+  bool has_lower;  // a directory: merged with, or only in, the lower; another: it came from there
 
   // --- InodeTable's; `key` changes only while the parent's names are locked
   Key key = Key::none;

@@ -33,7 +33,7 @@ std::unique_ptr<Inode> InodeTable::make(mode_t type, HeldNode below, std::uint64
   std::optional<Node> node;
   if (below) node = below.get();
   auto inode = std::make_unique<Inode>(*this, ino, type, node, st_ino);
-  if (below) lower_.hold(below.get());  // the inode's own, given back by destroy(); `below` gives back its
+  if (below) lower_->hold(below.get());  // the inode's own, given back by destroy(); `below` gives back its
   count_.fetch_add(1, std::memory_order_relaxed);
   return inode;
 }
@@ -106,7 +106,7 @@ void InodeTable::destroy(Inode* inode) noexcept {
     by_ino_.remove(hash_of_ino(*inode), *inode);
     drop_key(*inode);
     fds_.remove(*inode);
-    if (inode->has_lower) lower_.release(inode->lower);
+    if (inode->has_lower) lower_->release(inode->lower);
     Inode* above = nullptr;
     {
       Lock lock(inode->mutex);

@@ -108,7 +108,7 @@ std::uint64_t hash_of_key(const Inode& inode);
 // Thread-safe. Its mutexes are leaves: held for a map operation, never across a system call.
 class InodeTable {
  public:
-  InodeTable(const Layer& lower, FdCache& fds) : lower_(lower), fds_(fds) {}
+  InodeTable(const Layer& lower, FdCache& fds) : lower_(&lower), fds_(fds) {}
 
   // The first one made is the root's and has Ino::root.
   std::unique_ptr<Inode> make(mode_t type, HeldNode below, std::uint64_t st_ino);
@@ -130,6 +130,10 @@ class InodeTable {
 
   std::uint64_t size() const noexcept { return count_.load(std::memory_order_relaxed); }
 
+  std::vector<InodeRef> all() { return by_ino_.all(); }
+  // Another lower tree, whose nodes all inodes have from now on. Precondition: nothing else runs.
+  void use(const Layer& lower) { lower_ = &lower; }
+
   // The kernel's references end with the mount.
   void forget_all();
 
@@ -137,7 +141,7 @@ class InodeTable {
   void destroy(Inode* inode) noexcept;
 
  private:
-  const Layer& lower_;
+  const Layer* lower_;
   FdCache& fds_;
   std::atomic<std::uint64_t> next_{static_cast<std::uint64_t>(Ino::root)};
   std::atomic<std::uint64_t> count_{0};

@@ -69,12 +69,16 @@ OverlayStats Overlay::stats() const {
   return {.inodes = impl_->inodes.size(),
           .handles = impl_->handles.size(),
           .copy_ups = impl_->copy_ups.load(std::memory_order_relaxed),
-          .copied_bytes = impl_->copied_bytes.load(std::memory_order_relaxed)};
+          .copied_bytes = impl_->copied_bytes.load(std::memory_order_relaxed),
+          .cached_descriptors = impl_->fds.size(),
+          .known_lookups = impl_->known_lookups.load(std::memory_order_relaxed),
+          .asked_lookups = impl_->asked_lookups.load(std::memory_order_relaxed)};
 }
 
 Result<InodeRef> Overlay::Impl::inode(Ino ino) {
   InodeRef found = inodes.find(ino);
   if (!found || found->lookups.load(std::memory_order_relaxed) == 0) return Error(ESTALE);
+  if (!found->has_lower && !found->is_upper()) return Error(ESTALE);  // a refresh did not find it again
   return found;
 }
 

@@ -55,12 +55,25 @@ struct OverlayOptions {
   bool force_file_whiteouts = false;  // FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT
 };
 
-// Told of what happens, for tests, tracing and counters; may be called from any thread.
+// What is counted as it runs.
 struct OverlayStats {
   std::uint64_t inodes = 0;
   std::uint64_t handles = 0;
   std::uint64_t copy_ups = 0;
   std::uint64_t copied_bytes = 0;
+  std::uint64_t cached_descriptors = 0;  // kept open between two uses
+  std::uint64_t known_lookups = 0;       // answered with an inode that was known
+  std::uint64_t asked_lookups = 0;       // had to ask the layers
+};
+
+// What the kernel must be told after a refresh. An inode that is gone by then may be told of all the same.
+struct StaleEntry {
+  Ino parent;
+  std::string name;
+};
+struct Stale {
+  std::vector<StaleEntry> entries;  // names to be looked up again: replaced, gone, or no longer absent
+  std::vector<Ino> inodes;          // attributes, pages and listings that may have changed
 };
 
 // Thread-safe throughout. Every call returns an errno for what the world does wrong; an Ino that was never
@@ -136,6 +149,13 @@ class Overlay {
   Result<void> readdir(Handle dir, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each);
   Result<void> fsyncdir(Handle dir);
   void releasedir(Handle dir) noexcept;
+
+  // From now on `fresh` is the lower tree: what was changed behind our back shows, and so does a layer that came in between.
+  // Directories stay the inodes they were, and so do files with the same number; a file that is another one now is ESTALE
+  // to whoever only knows its number, while open handles keep what they had. What was written stays on top. Only what lies
+  // at or below `within` (a path in the mount; "" is everything), or on the way to it, is told back.
+  // Precondition: no other call runs.
+  Stale refresh(LayerPtr fresh, std::string_view within);
 
   // Nothing will be asked any more: the work directory is free for another overlay, which need not wait until all is on
   // the disk. Called at unmount, before sync().

@@ -56,6 +56,7 @@ Result<Opened> Overlay::open(Ino ino, int flags) {
     file->upper = std::move(copied);
     file->upper_ready.store(true, std::memory_order_release);
   } else if (!inode->is_upper()) {
+    file->layer = impl_->lower;
     file->lower = TRY(impl_->lower->open(inode->lower));
   } else {
     TRY(impl_->file_in_upper(*file));

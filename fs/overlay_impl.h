@@ -109,6 +109,7 @@ class Overlay::Impl {
   Result<InodeRef> adopt_upper_locked(Inode& dir, const Name& name, const struct statx& st, NameState& state);
   Attr shown(const Inode& inode, const struct statx& st) const;
   Result<bool> has_file_whiteouts(Inode& dir);
+  Result<Opacity> read_upper_opacity(FdRef dir);  // by attribute or by file
 
   // --- overlay_ino.cc: st_ino
   std::uint64_t own_ino(std::uint64_t upper_ino) const noexcept;
@@ -191,7 +192,10 @@ class Overlay::Impl {
   Result<void> publish_copy(Inode& inode, const Attr& from, const FdPtr& copy, std::uint64_t upper_ino,
                             const std::function<Result<void>(FileAt)>& link);
 
-  const LayerPtr lower;
+  // --- overlay_refresh.cc
+  class Refresh;
+
+  LayerPtr lower;  // changes in a refresh, when nothing else runs
   const std::unique_ptr<Upper> upper;  // null: read-only
   const OverlayOptions options;
   FdCache fds{FdCache::fair_capacity()};
@@ -216,6 +220,8 @@ class Overlay::Impl {
 
   std::atomic<std::uint64_t> copy_ups{0};
   std::atomic<std::uint64_t> copied_bytes{0};
+  std::atomic<std::uint64_t> known_lookups{0};
+  std::atomic<std::uint64_t> asked_lookups{0};
 };
 
 }  // namespace acetate::fs

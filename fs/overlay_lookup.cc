@@ -122,6 +122,14 @@ Result<std::optional<Child>> Overlay::Impl::known_child(Inode& dir, const Name& 
   return std::optional<Child>(Child{std::move(known), std::move(of)});
 }
 
+Result<Opacity> Overlay::Impl::read_upper_opacity(FdRef dir) {
+  const Opacity opacity = TRY(read_opacity(dir));
+  if (opacity == Opacity::opaque) return opacity;
+  auto mark = stat_of(FileAt{dir, std::string(kOpaqueFile).c_str()});
+  if (mark) return Opacity::opaque;
+  return mark.error().is(ENOENT) ? Result<Opacity>(opacity) : Result<Opacity>(std::move(mark).error());
+}
+
 Result<InodeRef> Overlay::Impl::adopt_upper_locked(Inode& dir, const Name& name, const struct statx& st,
                                                    NameState& state) {
   if (InodeRef known = inodes.find_upper(st.stx_ino)) {
@@ -140,15 +148,9 @@ Result<InodeRef> Overlay::Impl::adopt_upper_locked(Inode& dir, const Name& name,
   if (S_ISDIR(st.stx_mode) && state.lower_dir()) {
     fd = std::make_shared<const Fd>(
         TRY(with_descriptors([&] { return sys::open(at, O_PATH | O_NOFOLLOW | O_DIRECTORY); })));
-    const Opacity opacity = TRY(read_opacity(fd->ref()));
+    const Opacity opacity = TRY(read_upper_opacity(fd->ref()));
     xattr_whiteouts = opacity == Opacity::has_xattr_whiteouts;
-    bool opaque = opacity == Opacity::opaque;
-    if (!opaque) {
-      auto mark = stat_of(FileAt{fd->ref(), std::string(kOpaqueFile).c_str()});
-      if (!mark && !mark.error().is(ENOENT)) return std::move(mark).error();
-      opaque = mark.has_value();
-    }
-    if (!opaque) below = std::move(state.below->node);
+    if (opacity != Opacity::opaque) below = std::move(state.below->node);
   }
   auto fresh = inodes.make(st.stx_mode, std::move(below), TRY(ino_in(dir, at, st.stx_ino)));
   if (fresh->dir) fresh->dir->xattr_whiteouts = xattr_whiteouts;
@@ -183,7 +185,11 @@ Result<Found> Overlay::lookup(Ino parent, std::string_view text) {
   const InodeRef dir = TRY(impl_->directory(parent));
   const std::uint64_t changes = dir->dir->changes.load(std::memory_order_acquire);
   NameState state = TRY(impl_->look_in_upper(*dir, name));
-  if (auto known = TRY(impl_->known_child(*dir, name, state))) return impl_->give(known->inode, known->attr);
+  if (auto known = TRY(impl_->known_child(*dir, name, state))) {
+    impl_->known_lookups.fetch_add(1, std::memory_order_relaxed);
+    return impl_->give(known->inode, known->attr);
+  }
+  impl_->asked_lookups.fetch_add(1, std::memory_order_relaxed);
 
   SharedLock lock(dir->dir->mutex);
   if (dir->dir->dead) return Error(ENOENT);

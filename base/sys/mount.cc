@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,6 +66,20 @@ std::vector<std::string_view> words(std::string_view line) {
 
 }  // namespace
 
+namespace {
+
+// "98:0"
+dev_t device_number(std::string_view text) {
+  unsigned high = 0;
+  unsigned low = 0;
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  std::from_chars(text.data(), text.data() + colon, high);
+  if (colon < text.size()) std::from_chars(text.data() + colon + 1, text.data() + text.size(), low);
+  return makedev(high, low);
+}
+
+}  // namespace
+
 std::vector<MountInfo> parse_mountinfo(std::string_view text) {
   std::vector<MountInfo> all;
   while (!text.empty()) {
@@ -77,6 +92,7 @@ std::vector<MountInfo> parse_mountinfo(std::string_view text) {
     if (dash + 2 >= fields.size()) continue;
     MountInfo info;
     std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), info.id);
+    info.device = device_number(fields[2]);
     info.root = unescape(fields[3]);
     info.mount_point = unescape(fields[4]);
     info.options = fields[5];

@@ -1,6 +1,8 @@
 // Mounting, and asking what is mounted where.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -18,6 +20,7 @@ Result<void> setns(FdRef ns, int type);
 // One line of /proc/self/mountinfo (proc(5)), with its octal escapes decoded.
 struct MountInfo {
   int id = 0;
+  dev_t device = 0;
   std::string root;
   std::string mount_point;
   std::string options;

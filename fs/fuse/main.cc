@@ -19,6 +19,7 @@
 #include "base/sys/userns.h"
 #include "fs/fuse/background.h"
 #include "fs/fuse/fuse.h"
+#include "fs/fuse/live_mount.h"
 #include "fs/fuse/lowers.h"
 #include "fs/fuse/notify.h"
 #include "fs/fuse/options.h"
@@ -100,10 +101,9 @@ Result<int> serve(const Options& options) {
   Lowers lowers = TRY(open_lowers(options.lowers));
   std::optional<Fd> upper = TRY(open_directory("upper dir", options.upper));
   std::optional<Fd> work = TRY(open_directory("workdir", options.work));
-  TRY(check_places({.lowers = std::move(lowers.directories),
-                    .upper = options.upper,
-                    .work = options.work,
-                    .mountpoint = options.mountpoint}));
+  Places places{.upper = options.upper, .work = options.work, .mountpoint = options.mountpoint};
+  places.lowers = lowers.directories;
+  TRY(check_places(places));
   if (work) wait_for_last_owner(work->ref());
   auto overlay = TRY(Overlay::open(
       lowers.tree, std::move(upper), std::move(work),
@@ -131,10 +131,13 @@ Result<int> serve(const Options& options) {
   if (overlay->read_only() && !options.read_only) how.mount_options.emplace_back("ro");
   how.stateless = ours && (overlay->read_only() || options.read_only);
   Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
+  const auto live = TRY(LiveMount::make(*overlay, session, options.lowers, std::move(lowers), std::move(places)));
+  live->listen();
   if (background) TRY(background->ready());
   TRY(notify_ready());
-  Result<int> ended = session.serve();
-  lowers.log_reads();
+  Result<int> ended = session.serve([&] { live->print_summary(); });
+  live->stop();
+  live->log_reads();
   return ended;
 }
 

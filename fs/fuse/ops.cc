@@ -78,7 +78,7 @@ void negotiate(Served& context, fuse_conn_info* connection) {
 fuse_lowlevel_ops operations(const Served& context) {
   fuse_lowlevel_ops table{};
   table.init = init;
-  table.statfs = statfs;
+  table.statfs = counted<Operation::statfs, statfs>;
   add_name_operations(table);
   add_attr_operations(table, context);
   add_file_operations(table, context);

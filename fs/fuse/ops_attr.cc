@@ -111,13 +111,13 @@ void removexattr(fuse_req_t req, fuse_ino_t ino, const char* name) {
 }  // namespace
 
 void add_attr_operations(fuse_lowlevel_ops& table, const Served& context) {
-  table.getattr = getattr;
-  table.setattr = setattr;
+  table.getattr = counted<Operation::getattr, getattr>;
+  table.setattr = counted<Operation::setattr, setattr>;
   if (!context.xattrs) return;
-  table.getxattr = getxattr;
-  table.listxattr = listxattr;
-  table.setxattr = setxattr;
-  table.removexattr = removexattr;
+  table.getxattr = counted<Operation::getxattr, getxattr>;
+  table.listxattr = counted<Operation::listxattr, listxattr>;
+  table.setxattr = counted<Operation::setxattr, setxattr>;
+  table.removexattr = counted<Operation::removexattr, removexattr>;
 }
 
 }  // namespace acetate::fs

@@ -131,11 +131,11 @@ void fsyncdir(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info* info) {
 }  // namespace
 
 void add_directory_operations(fuse_lowlevel_ops& table, const Served& context) {
-  table.opendir = opendir;
-  table.readdir = readdir;
-  table.readdirplus = readdirplus;
-  table.releasedir = releasedir;
-  if (context.durable) table.fsyncdir = fsyncdir;
+  table.opendir = counted<Operation::opendir, opendir>;
+  table.readdir = counted<Operation::readdir, readdir>;
+  table.readdirplus = counted<Operation::readdirplus, readdirplus>;
+  table.releasedir = counted<Operation::releasedir, releasedir>;
+  if (context.durable) table.fsyncdir = counted<Operation::fsyncdir, fsyncdir>;
 }
 
 }  // namespace acetate::fs

@@ -172,18 +172,18 @@ void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_in
 }  // namespace
 
 void add_file_operations(fuse_lowlevel_ops& table, const Served& context) {
-  table.open = open;
-  table.create = create;
-  table.read = read;
-  table.write = write;
-  table.release = release;
-  table.fallocate = fallocate;
-  table.lseek = lseek;
-  table.copy_file_range = copy_file_range;
+  table.open = counted<Operation::open, open>;
+  table.create = counted<Operation::create, create>;
+  table.read = counted<Operation::read, read>;
+  table.write = counted<Operation::write, write>;
+  table.release = counted<Operation::release, release>;
+  table.fallocate = counted<Operation::fallocate, fallocate>;
+  table.lseek = counted<Operation::lseek, lseek>;
+  table.copy_file_range = counted<Operation::copy_file_range, copy_file_range>;
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-  table.tmpfile = tmpfile;
+  table.tmpfile = counted<Operation::tmpfile, tmpfile>;
 #endif
-  if (context.durable) table.fsync = fsync;
+  if (context.durable) table.fsync = counted<Operation::fsync, fsync>;
   // No flush: kernels that do not know `noflush` are told once that there is none.
 }
 

@@ -77,17 +77,17 @@ void readlink(fuse_req_t req, fuse_ino_t ino) {
 }  // namespace
 
 void add_name_operations(fuse_lowlevel_ops& table) {
-  table.lookup = lookup;
-  table.forget = forget;
-  table.forget_multi = forget_multi;
-  table.mknod = mknod;
-  table.mkdir = mkdir;
-  table.symlink = symlink;
-  table.link = link;
-  table.unlink = unlink;
-  table.rmdir = rmdir;
-  table.rename = rename;
-  table.readlink = readlink;
+  table.lookup = counted<Operation::lookup, lookup>;
+  table.forget = counted<Operation::forget, forget>;
+  table.forget_multi = counted<Operation::forget, forget_multi>;
+  table.mknod = counted<Operation::mknod, mknod>;
+  table.mkdir = counted<Operation::mkdir, mkdir>;
+  table.symlink = counted<Operation::symlink, symlink>;
+  table.link = counted<Operation::link, link>;
+  table.unlink = counted<Operation::unlink, unlink>;
+  table.rmdir = counted<Operation::rmdir, rmdir>;
+  table.rename = counted<Operation::rename, rename>;
+  table.readlink = counted<Operation::readlink, readlink>;
 }
 
 }  // namespace acetate::fs

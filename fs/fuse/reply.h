@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "fs/fuse/fuse.h"
+#include "fs/fuse/gate.h"
+#include "fs/fuse/metrics.h"
 #include "fs/overlay.h"
 
 namespace acetate::fs {
@@ -14,6 +16,8 @@ namespace acetate::fs {
 // What every operation needs to know: the session's user data.
 struct Served {
   Overlay& overlay;
+  Metrics& metrics;
+  Gate& gate;
   double timeout;    // of entries, absences and attributes
   bool keep_cache;   // timeout is not 0
   bool durable;      // else fsync is answered with ENOSYS, and the kernel stops asking

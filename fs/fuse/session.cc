@@ -7,7 +7,7 @@
 #include <atomic>
 #include <thread>
 
-#include "base/sys/file.h"
+#include "base/sys/mount.h"
 #include "fs/fuse/mounting.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/signals.h"
@@ -51,12 +51,14 @@ ssize_t socket_read(int fd, void* buffer, std::size_t size, void*) {
 }
 ssize_t socket_writev(int fd, iovec* parts, int count, void*) { return ::writev(fd, parts, count); }
 
-// As fuse-overlayfs's SIGUSR1 has it, and what else we count.
-void print_counters(const Overlay& overlay) {
-  const OverlayStats stats = overlay.stats();
-  const std::string text = fmt::format("# INODES: {}\n# HANDLES: {}\n# COPY-UPS: {} ({} bytes)\n", stats.inodes,
-                                       stats.handles, stats.copy_ups, stats.copied_bytes);
-  (void)sys::write_full(FdRef{STDERR_FILENO}, text);  // a closed stderr leaves nobody to tell
+// The device number of what is mounted at `target` now: the last line of the table that names it.
+std::optional<dev_t> device_at(const std::string& target) {
+  std::optional<dev_t> device;
+  const auto table = sys::mounts();
+  if (!table) return device;
+  for (const sys::MountInfo& mount : *table)
+    if (mount.mount_point == target) device = mount.device;
+  return device;
 }
 
 unsigned thread_count(unsigned asked) {
@@ -69,6 +71,8 @@ struct Session::Impl {
   Impl(Overlay& overlay, const SessionOptions& how)
       : files(overlay),
         context{.overlay = overlay,
+                .metrics = metrics,
+                .gate = gate,
                 .timeout = how.timeout,
                 .keep_cache = how.timeout > 0,
                 .durable = how.durable,
@@ -104,6 +108,8 @@ struct Session::Impl {
   }
 
   StatelessFiles files;
+  Metrics metrics;
+  Gate gate;
   Served context;
   fuse_lowlevel_ops table;
   unsigned threads;
@@ -111,6 +117,7 @@ struct Session::Impl {
   FdRef lifeline;
   fuse_session* session = nullptr;
   bool mounted = false;
+  std::optional<dev_t> device = {};
 };
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -130,6 +137,7 @@ Result<Session> Session::mount(Overlay& overlay, const std::string& mountpoint, 
                 mount_advice(options.mount_options));
   }
   impl->mounted = true;
+  if (!target.starts_with("/dev/fd/")) impl->device = device_at(target);
   return Session(std::move(impl));
 }
 
@@ -144,7 +152,25 @@ Result<Session> Session::on(Overlay& overlay, Fd connection, const SessionOption
   return Session(std::move(impl));
 }
 
-Result<int> Session::serve() {
+const Metrics& Session::metrics() const noexcept { return impl_->metrics; }
+std::optional<dev_t> Session::device() const noexcept { return impl_->device; }
+
+void Session::refresh(LayerPtr fresh, std::string_view within) {
+  Stale stale;
+  {
+    const Gate::Alone alone(impl_->gate);
+    stale = impl_->context.overlay.refresh(std::move(fresh), within);
+  }
+  // With the gate open again: the kernel may have to wait for operations of ours before it can take these. What it does
+  // not know is ENOENT, and that is as it should be.
+  for (const StaleEntry& entry : stale.entries)
+    (void)fuse_lowlevel_notify_inval_entry(impl_->session, static_cast<fuse_ino_t>(entry.parent), entry.name.c_str(),
+                                           entry.name.size());
+  for (const Ino ino : stale.inodes)
+    (void)fuse_lowlevel_notify_inval_inode(impl_->session, static_cast<fuse_ino_t>(ino), 0, 0);
+}
+
+Result<int> Session::serve(const std::function<void()>& report) {
   std::atomic<int> stopped_by{0};
   std::unique_ptr<SignalWatch> watch;
   if (impl_->signals)
@@ -153,7 +179,7 @@ Result<int> Session::serve() {
                                           stopped_by = signal;
                                           fuse_session_exit(impl_->session);
                                         },
-                                    .report = [&] { print_counters(impl_->context.overlay); }},
+                                    .report = report},
                                    impl_->lifeline));
   std::unique_ptr<fuse_loop_config, decltype(&fuse_loop_cfg_destroy)> config(fuse_loop_cfg_create(),
                                                                             fuse_loop_cfg_destroy);

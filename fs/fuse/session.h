@@ -1,12 +1,16 @@
 // Session: one FUSE connection that serves one Overlay. The only class that knows libfuse's session functions.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "fs/fuse/metrics.h"
 #include "fs/overlay.h"
 
 namespace acetate::fs {
@@ -24,7 +28,7 @@ struct SessionOptions {
   bool upper_drops_suid = false;
   // The kernel knows the mount as read-only ("ro" is among mount_options): OPEN and OPENDIR can be left out.
   bool stateless = false;
-  bool signals = false;  // SIGTERM, SIGINT, SIGHUP end serve(), SIGUSR1 prints counters; see block_signals()
+  bool signals = false;  // SIGTERM, SIGINT, SIGHUP end serve(), SIGUSR1 calls `report`; see block_signals()
   FdRef lifeline = {};   // serve() ends too when the other end of this closes
   unsigned threads = 0;  // 0: as many as pays on this machine
   std::vector<std::string> mount_options;
@@ -43,7 +47,14 @@ class Session {
   // Until unmounted, until the connection is aborted or closed, or until a signal says so (the mount is then taken away
   // by the destructor). The number of that signal, else 0. Everything written is synced before it returns, and what
   // could not be is an error with words.
-  Result<int> serve();
+  Result<int> serve(const std::function<void()>& report = [] {});
+
+  // While serve() runs, from another thread: another lower tree (Overlay::refresh), and the kernel is told of it.
+  void refresh(LayerPtr fresh, std::string_view within);
+
+  const Metrics& metrics() const noexcept;
+  // Of the mount; nothing where somebody else made it, and on a socket.
+  std::optional<dev_t> device() const noexcept;
 
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;

@@ -1,0 +1,106 @@
+#include "fs/control.h"
+
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+#include "base/sys/userns.h"
+
+namespace acetate::fs {
+
+namespace {
+
+constexpr std::size_t kMostAnswer = 4U << 20;
+
+// Ours as those outside of our user namespace see it: a namespace's root must not take root's directory.
+uid_t outer_uid() {
+  const uid_t own = ::geteuid();
+  const auto map = sys::current_uid_map();
+  if (!map) return own;
+  for (const auto& range : *map)
+    if (own >= range.inside && own - range.inside < range.count) return range.outside + (own - range.inside);
+  return own;
+}
+
+std::string control_dir() {
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime != nullptr && *runtime == '/') return std::string(runtime) + "/acetate";
+  return fmt::format("/tmp/acetate-{}", outer_uid());
+}
+
+Result<sockaddr_un> address_of(FdRef dir, const std::string& name) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = std::string(sys::ProcFdPath(dir).c_str()) + "/" + name;
+  if (path.size() >= sizeof address.sun_path) return Error(ENAMETOOLONG);
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+Result<Fd> make_socket() {
+  return Fd(Adopt{}, TRY(sys::checked(sys::Call::socket, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); })));
+}
+
+const sockaddr* any(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
+
+}  // namespace
+
+Result<Fd> open_control_dir() {
+  const std::string path = control_dir();
+  const FileAt at{kWorkingDir, path.c_str()};
+  if (auto made = sys::mkdir(at, 0700); !made && !made.error().is(EEXIST))
+    return std::move(made).error().within("making the directory " + path);
+  Fd dir = TRY_WITHIN(sys::open(at, O_PATH | O_DIRECTORY | O_NOFOLLOW), "opening {}", path);
+  const struct stat st = TRY(sys::stat(dir.ref()));
+  if (st.st_uid != ::geteuid() || (st.st_mode & 0077) != 0)
+    return fail(EPERM, "{} must be yours and have the mode 0700", path);
+  return dir;
+}
+
+std::string control_socket_name(dev_t device) { return fmt::format("overlay-{}-{}.sock", major(device), minor(device)); }
+
+Result<Fd> listen_at(FdRef dir, const std::string& name) {
+  const sockaddr_un address = TRY(address_of(dir, name));
+  Fd socket = TRY(make_socket());
+  // A device number is given out again; whoever had it before is gone.
+  if (auto gone = sys::unlink(FileAt{dir, name.c_str()}); !gone && !gone.error().is(ENOENT)) return std::move(gone).error();
+  TRY(sys::done(sys::Call::socket, [&] { return ::bind(socket.ref().fd, any(address), sizeof address); }));
+  TRY(sys::done(sys::Call::socket, [&] { return ::listen(socket.ref().fd, 8); }));
+  return socket;
+}
+
+Result<Fd> connect_to(FdRef dir, const std::string& name) {
+  const sockaddr_un address = TRY(address_of(dir, name));
+  Fd socket = TRY(make_socket());
+  TRY(sys::done(sys::Call::socket, [&] { return ::connect(socket.ref().fd, any(address), sizeof address); }));
+  return socket;
+}
+
+Result<std::string> ask_daemon(const std::string& directory, std::string_view request) {
+  const struct stat st = TRY_WITHIN(sys::stat_following(directory), "{}", directory);
+  const Fd dir = TRY(open_control_dir());
+  auto connected = connect_to(dir.ref(), control_socket_name(st.st_dev));
+  if (!connected && (connected.error().is(ENOENT) || connected.error().is(ECONNREFUSED)))
+    return fail(ENOENT, "{}: no fuse-overlay of yours serves it (XDG_RUNTIME_DIR must be what it was when it was mounted)",
+                directory);
+  const Fd socket = TRY_WITHIN(std::move(connected), "asking the daemon of {}", directory);
+  TRY(sys::write_full(socket.ref(), std::string(request) + "\n"));
+  ::shutdown(socket.ref().fd, SHUT_WR);
+  std::string answer = TRY_WITHIN(sys::read_all(socket.ref(), kMostAnswer), "waiting for the daemon of {}", directory);
+  constexpr std::string_view kOk = "ok\n";
+  constexpr std::string_view kError = "error ";
+  if (answer.starts_with(kOk)) return answer.substr(kOk.size());
+  if (answer.starts_with(kError)) {
+    while (answer.ends_with('\n')) answer.pop_back();
+    return fail(EIO, "{}", answer.substr(kError.size()));
+  }
+  return fail(EIO, "the daemon of {} ended before it answered", directory);
+}
+
+}  // namespace acetate::fs

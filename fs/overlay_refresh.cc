@@ -1,0 +1,174 @@
+// Refresh: another tree takes the lower's place, and what is known is found again in it by name.
+//
+// Nothing else runs meanwhile (the caller sees to that), so no lock is taken for long. A directory stays the inode it was,
+// wherever its entries come from now; a file that is another one now (another number) leaves its place, as if it had been
+// renamed over: whoever has it open keeps what he had. No failure stops a refresh half-way: what cannot be looked at is
+// let go, and whoever asks for it is told then.
+#include <deque>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/log.h"
+#include "fs/overlay_impl.h"
+
+namespace acetate::fs {
+
+namespace {
+
+// Directories yet to be gone through, with their paths.
+struct Visit {
+  InodeRef dir;
+  std::string path;
+};
+
+std::string below(const std::string& path, std::string_view name) {
+  return path.empty() ? std::string(name) : path + "/" + std::string(name);
+}
+
+// One of them is the other or lies below it.
+bool related(std::string_view path, std::string_view within) {
+  if (path.size() > within.size()) std::swap(path, within);
+  return path.empty() || (within.starts_with(path) && (within.size() == path.size() || within[path.size()] == '/'));
+}
+
+}  // namespace
+
+class Overlay::Impl::Refresh {
+ public:
+  Refresh(Impl& overlay, LayerPtr fresh, std::string_view within)
+      : overlay_(overlay), old_(std::exchange(overlay.lower, std::move(fresh))), within_(within) {
+    overlay_.inodes.use(*overlay_.lower);
+    all_ = overlay_.inodes.all();
+    for (const InodeRef& inode : all_)
+      if (auto place = inode->place()) children_[place->parent.get()].push_back({inode, std::string(place->name.view())});
+  }
+
+  Stale run() {
+    const Node root = overlay_.lower->root();
+    overlay_.lower->hold(root);
+    rebase(*overlay_.root, HeldNode(*overlay_.lower, root));
+    visits_.push_back({overlay_.root, ""});
+    for (; !visits_.empty(); visits_.pop_front()) visit(visits_.front());
+    // What has no name any more has no place in the new tree either.
+    for (const InodeRef& inode : all_)
+      if (inode->has_lower && !found_again_.contains(inode.get())) rebase(*inode, HeldNode());
+    overlay_.handles.each_file([&](OpenFile& file) { reopen(file); });
+    overlay_.handles.each_dir([](OpenDir& dir) {
+      Lock lock(dir.mutex);
+      dir.listed = false;
+    });
+    return std::move(stale_);
+  }
+
+ private:
+  struct NamedChild {
+    InodeRef inode;
+    std::string name;
+  };
+
+  void visit(const Visit& at) {
+    Inode& dir = *at.dir;
+    const bool told = related(at.path, within_);
+    if (told) stale_.inodes.push_back(dir.ino);
+    std::unordered_set<std::string_view> known;
+    for (const NamedChild& child : children_[&dir]) {
+      known.insert(child.name);
+      look_again(at, child, told);
+    }
+    if (!told || !dir.has_lower) return;
+    // A name that is new may be known to the kernel as absent.
+    auto listed = overlay_.lower->list(dir.lower, [&](const DirEntry& entry) {
+      if (!known.contains(entry.name)) stale_.entries.push_back({dir.ino, std::string(entry.name)});
+      return true;
+    });
+    if (!listed) log::info("refreshing /{}: {}", at.path, listed.error().message());
+  }
+
+  void look_again(const Visit& at, const NamedChild& child, bool told) {
+    Inode& inode = *child.inode;
+    std::optional<Below> below_it = find(*at.dir, child.name);
+    if (inode.is_upper() && !inode.is_dir()) {
+      rebase(inode, HeldNode());
+      return;
+    }
+    const bool was_there = inode.is_upper() ||
+                           (below_it && (below_it->attr.mode & S_IFMT) == inode.type &&
+                            (inode.is_dir() || below_it->attr.ino == inode.st_ino.load(std::memory_order_relaxed)));
+    if (!was_there) {
+      lose(inode);
+      if (told) stale_.entries.push_back({at.dir->ino, child.name});
+      return;
+    }
+    if (inode.is_upper()) {
+      rebase(inode, merges(inode, below_it) ? std::move(below_it->node) : HeldNode());
+    } else {
+      if (inode.is_dir()) inode.st_ino.store(below_it->attr.ino, std::memory_order_relaxed);
+      rebase(inode, std::move(below_it->node));
+      if (!inode.is_dir() && related(below(at.path, child.name), within_)) stale_.inodes.push_back(inode.ino);
+    }
+    if (inode.is_dir()) visits_.push_back({child.inode, below(at.path, child.name)});
+  }
+
+  std::optional<Below> find(Inode& dir, std::string_view name) const {
+    if (!dir.has_lower) return std::nullopt;
+    auto entry = overlay_.lower->lookup(dir.lower, name);
+    if (!entry) return std::nullopt;
+    return Below{.node = HeldNode(*overlay_.lower, entry->node), .attr = entry->attr};
+  }
+
+  // As at a mount: a directory of the upper shows the lower's entries unless it says that it starts afresh.
+  bool merges(Inode& dir, const std::optional<Below>& below_it) {
+    if (!below_it || !below_it->attr.is_dir()) return false;
+    auto fd = overlay_.upper_fd(dir);
+    auto says = fd ? overlay_.read_upper_opacity((*fd)->ref()) : Result<Opacity>(std::move(fd).error());
+    return says && *says != Opacity::opaque;
+  }
+
+  // From now on it has that node of the new tree, or none.
+  void rebase(Inode& inode, HeldNode node) {
+    if (inode.has_lower) old_->release(inode.lower);
+    inode.has_lower = static_cast<bool>(node);
+    if (!node) return;
+    inode.lower = node.get();
+    found_again_.insert(&inode);
+    overlay_.lower->hold(node.get());
+    if (inode.dir) inode.dir->file_whiteouts.store(Known::not_yet, std::memory_order_relaxed);
+  }
+
+  // It is no longer there, and neither is what was below it. Walked, not recursed into.
+  void lose(Inode& lost) {
+    std::deque<InodeRef> all{InodeRef(lost)};
+    for (; !all.empty(); all.pop_front()) {
+      Inode& inode = *all.front();
+      for (const NamedChild& child : children_[&inode]) all.push_back(child.inode);
+      if (!inode.is_upper()) overlay_.inodes.drop_key(inode);
+      rebase(inode, HeldNode());
+      if (inode.dir) inode.dir->dead = true;
+      if (!inode.is_upper()) inode.leave_place(nullptr);
+    }
+  }
+
+  void reopen(OpenFile& file) {
+    const Inode& inode = *file.inode;
+    if (inode.is_upper() || !inode.has_lower) return;
+    auto view = overlay_.lower->open(inode.lower);
+    if (!view) return;
+    file.lower = *std::move(view);
+    file.layer = overlay_.lower;
+  }
+
+  Impl& overlay_;
+  const LayerPtr old_;
+  const std::string within_;
+  std::vector<InodeRef> all_;
+  std::unordered_map<const Inode*, std::vector<NamedChild>> children_;
+  std::unordered_set<const Inode*> found_again_;
+  std::deque<Visit> visits_;
+  Stale stale_;
+};
+
+Stale Overlay::refresh(LayerPtr fresh, std::string_view within) {
+  return Impl::Refresh(*impl_, std::move(fresh), within).run();
+}
+
+}  // namespace acetate::fs

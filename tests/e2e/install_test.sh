@@ -1,0 +1,25 @@
+#!/bin/sh
+# meson install puts everything where people and other programs look for it: programs, the other name, man pages, snippets.
+#
+# usage: install_test.sh BIN-DIRECTORIES(colon-separated) BUILD-DIRECTORY MESON
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+build=$2 meson=$3
+
+DESTDIR=$scratch/root "$meson" install -C "$build" --no-rebuild --quiet >"$scratch/install.log" 2>&1 || fail "meson install: $(tail -n 3 "$scratch/install.log")"
+prefix=$(find "$scratch/root" -type d -name bin -prune | head -n 1)
+expect "programs" "acetate fuse-overlay fuse-overlayfs" "$(ls "$prefix" | tr '\n' ' ' | sed 's/ $//')"
+expect "the other name is a link to it" "fuse-overlay" "$(readlink "$prefix/fuse-overlayfs")"
+expect_match "and says its name" "^fuse-overlayfs: version [0-9]" "$("$prefix/fuse-overlayfs" --version | head -n 1)"
+expect_match "acetate" "^acetate .*[0-9]" "$("$prefix/acetate" --version)"
+for page in acetate fuse-overlay; do
+  found=$(find "$scratch/root" -path "*/man1/$page.1*")
+  [ -n "$found" ] && pass "$page(1)" || fail "$page(1) is not installed"
+done
+for snippet in storage.conf storage-rootless.conf; do
+  found=$(find "$scratch/root" -path "*/acetate/$snippet")
+  expect "$snippet names the installed program" "${prefix#"$scratch/root"}/fuse-overlay" "$(sed -n 's/^mount_program = "\(.*\)"/\1/p' "$found")"
+done
+expect "nothing else is installed" "" "$(find "$scratch/root" -type f ! -path '*/bin/*' ! -path '*/man1/*' ! -path '*/share/acetate/*')"
+finish

@@ -1,0 +1,182 @@
+// Asking and telling a running mount: counters, changed layers, added layers.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "fs/control.h"
+#include "tests/fs/fuse/mount_fixture.h"
+
+namespace acetate::fs {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class LiveMountTest : public MountTest {
+ protected:
+  void SetUp() override {
+    MountTest::SetUp();
+    dir_.mkdir("run");
+    ::setenv("XDG_RUNTIME_DIR", (dir_ / "run").c_str(), 1);
+  }
+  std::string asked(std::string_view request) const {
+    auto said = ask_daemon(dir_ / "mnt", request);
+    return said ? *said : "error: " + said.error().message();
+  }
+  std::vector<std::string> sockets() const {
+    std::vector<std::string> names;
+    const auto dir = sys::open(dir_ / "run/acetate", O_RDONLY | O_DIRECTORY);
+    if (!dir) return names;
+    EXPECT_TRUE(sys::read_dir(dir->ref(), [&](const sys::DirEntry& entry) {
+      if (entry.name != "." && entry.name != "..") names.emplace_back(entry.name);
+      return true;
+    }));
+    return names;
+  }
+};
+
+TEST_F(LiveMountTest, CountsWhatItDoesInEveryFormat) {
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  dir_.write("mnt/f", "changed");  // copied up
+
+  const std::string json = asked("stat json");
+  EXPECT_THAT(json, HasSubstr("\"copy_ups\": 1"));
+  EXPECT_THAT(json, HasSubstr("\"layers\": 1"));
+  EXPECT_THAT(json, HasSubstr("\"lookup\": {\"count\": "));
+  EXPECT_THAT(asked("stat prometheus"), HasSubstr("\nfuse_overlay_copy_ups_total 1\n"));
+  EXPECT_THAT(asked("stat text"), StartsWith("# INODES: "));
+  EXPECT_THAT(asked("stat xml"), HasSubstr("'xml' is none of json, prometheus and text"));
+  EXPECT_THAT(asked("dance"), HasSubstr("'dance' is none of"));
+}
+
+TEST_F(LiveMountTest, LeavesNoSocketAndAnswersNobodyWhenItIsGone) {
+  {
+    auto mount = Mount::start(request());
+    ASSERT_TRUE(mount) << mount.error().message();
+    EXPECT_EQ(sockets().size(), 1U);
+  }
+  EXPECT_EQ(sockets().size(), 0U);
+  EXPECT_THAT(asked("stat json"), HasSubstr("no fuse-overlay of yours serves it"));
+}
+
+TEST_F(LiveMountTest, ALowerChangedBehindItsBackShowsAfterARefresh) {
+  dir_.write("lower/sub/kept", "before");
+  dir_.write("lower/sub/gone", "x");
+  ASSERT_EQ(::symlink("old", (dir_ / "lower/link").c_str()), 0);
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  // Everything is in the kernel's caches: entries, an absence, attributes, pages, a symlink, a listing.
+  ASSERT_EQ(dir_.read("mnt/sub/kept"), "before");
+  ASSERT_TRUE(dir_.exists("mnt/sub/gone"));
+  ASSERT_FALSE(dir_.exists("mnt/sub/new"));
+  ASSERT_EQ(*sys::readlink(FileAt{kWorkingDir, (dir_ / "mnt/link").c_str()}), "old");
+  ASSERT_EQ(run({"ls", dir_ / "mnt/sub"}).out, "gone\nkept\n");
+  const auto open = sys::open(dir_ / "mnt/sub/kept", O_RDONLY);
+
+  dir_.write("lower/sub/kept", "after, and longer than it was");
+  ASSERT_EQ(::unlink((dir_ / "lower/sub/gone").c_str()), 0);
+  dir_.write("lower/sub/new", "y");
+  ASSERT_EQ(::unlink((dir_ / "lower/link").c_str()), 0);
+  ASSERT_EQ(::symlink("changed", (dir_ / "lower/link").c_str()), 0);
+  ASSERT_EQ(asked("refresh"), "");
+
+  EXPECT_EQ(dir_.read("mnt/sub/kept"), "after, and longer than it was");
+  EXPECT_FALSE(dir_.exists("mnt/sub/gone"));
+  EXPECT_EQ(dir_.read("mnt/sub/new"), "y");
+  EXPECT_EQ(*sys::readlink(FileAt{kWorkingDir, (dir_ / "mnt/link").c_str()}), "changed");
+  EXPECT_EQ(run({"ls", dir_ / "mnt/sub"}).out, "kept\nnew\n");
+  EXPECT_EQ(*sys::read_all(open->ref(), 1 << 20), "after, and longer than it was");
+}
+
+TEST_F(LiveMountTest, OnePathCanBeRefreshedAlone) {
+  dir_.write("lower/sub/f", "before");
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  ASSERT_EQ(dir_.read("mnt/sub/f"), "before");
+
+  dir_.write("lower/sub/f", "after it was changed");
+  ASSERT_EQ(asked("refresh /sub//f"), "");
+
+  EXPECT_EQ(dir_.read("mnt/sub/f"), "after it was changed");
+}
+
+TEST_F(LiveMountTest, ALayerIsAddedUnderWhatRuns) {
+  dir_.write("more/f", "from the added one");
+  dir_.write("more/only", "there");
+  dir_.write("least/f", "hidden");
+  dir_.write("least/last", "bottom");
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  ASSERT_EQ(dir_.read("mnt/f"), "from below");
+  dir_.write("mnt/mine", "written");
+
+  ASSERT_EQ(asked("add-top " + (dir_ / "more")), "");
+  ASSERT_EQ(asked("add-bottom " + (dir_ / "least")), "");
+
+  EXPECT_EQ(dir_.read("mnt/f"), "from the added one");
+  EXPECT_EQ(dir_.read("mnt/only"), "there");
+  EXPECT_EQ(dir_.read("mnt/last"), "bottom");
+  EXPECT_EQ(dir_.read("mnt/mine"), "written");
+  EXPECT_THAT(asked("stat json"), HasSubstr("\"layers\": 3"));
+}
+
+TEST_F(LiveMountTest, ALayerThatCannotBeAddedChangesNothing) {
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+
+  EXPECT_THAT(asked("add-top " + (dir_ / "nowhere")), HasSubstr("nowhere"));
+  EXPECT_THAT(asked("add-top " + (dir_ / "upper")), HasSubstr("the same directory"));
+  EXPECT_THAT(asked("add-top " + (dir_ / "mnt")), HasSubstr("is the mount itself"));
+  EXPECT_THAT(asked("add-top"), HasSubstr("needs a layer"));
+
+  EXPECT_EQ(dir_.read("mnt/f"), "from below");
+  EXPECT_THAT(asked("stat json"), HasSubstr("\"layers\": 1"));
+}
+
+TEST_F(LiveMountTest, AReadOnlyMountIsRefreshedToo) {
+  MountRequest asked_for = request();
+  asked_for.upper.reset();
+  asked_for.work.reset();
+  auto mount = Mount::start(asked_for);
+  ASSERT_TRUE(mount) << mount.error().message();
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(dir_.read("mnt/f"), "from below");  // without OPEN by now
+
+  dir_.write("lower/f", "changed behind its back");
+  ASSERT_EQ(asked("refresh"), "");
+
+  EXPECT_EQ(dir_.read("mnt/f"), "changed behind its back");
+}
+
+TEST_F(LiveMountTest, NobodyElseMayAsk) {
+  NEED_ROOT();
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  // Even where he can reach it.
+  const std::string path = dir_ / ("run/acetate/" + sockets().at(0));
+  ::chmod((dir_ / "run/acetate").c_str(), 0755);
+  ::chmod(path.c_str(), 0777);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  const Fd socket(Adopt{}, ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+  ASSERT_EQ(::seteuid(kSomebody), 0);
+  const int connected = ::connect(socket.ref().fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  ASSERT_EQ(::seteuid(0), 0);
+
+  ASSERT_EQ(connected, 0);
+  (void)sys::write_full(socket.ref(), "stat json\n");
+  const auto said = sys::read_all(socket.ref(), 1 << 20);
+  EXPECT_TRUE(!said || said->empty()) << *said;
+}
+
+}  // namespace
+}  // namespace acetate::fs
