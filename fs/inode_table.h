@@ -20,7 +20,7 @@ namespace acetate::fs {
 
 class FdCache;
 
-// A sharded hash table chained through the inodes themselves: eight bytes an inode and eight a bucket.
+// A sharded hash table chained through the inodes themselves.
 template <Inode* Inode::*Next, std::uint64_t (*HashOf)(const Inode&)>
 class InodeIndex {
  public:
@@ -36,7 +36,8 @@ class InodeIndex {
     Shard& shard = shard_of(hash);
     Lock lock(shard.mutex);
     if (InodeRef there = find_locked(shard, hash, match)) return there;
-    if (shard.count >= shard.buckets.size()) grow_locked(shard);
+    // Two in a bucket: a table costs an inode four to eight bytes.
+    if (shard.count >= 2 * shard.buckets.size()) grow_locked(shard);
     Inode*& head = shard.buckets[bucket(shard, hash)];
     (*fresh).*Next = head;
     head = fresh.get();

@@ -7,11 +7,14 @@
 #include <atomic>
 #include <thread>
 
+#include "base/log.h"
+#include "base/sys/file.h"
 #include "base/sys/mount.h"
 #include "fs/fuse/mounting.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/signals.h"
 #include "fs/fuse/stateless_files.h"
+#include "fs/mount.h"
 
 namespace acetate::fs {
 
@@ -50,6 +53,15 @@ ssize_t socket_read(int fd, void* buffer, std::size_t size, void*) {
   return -1;
 }
 ssize_t socket_writev(int fd, iovec* parts, int count, void*) { return ::writev(fd, parts, count); }
+
+// Of what is mounted at `target`: never given to another mount, unlike its device number. Asked of the kernel's memory alone,
+// so that a dead mount and our own can be asked about. Nothing before Linux 6.8.
+std::optional<std::uint64_t> unique_mount_id(const std::string& target) {
+  constexpr unsigned kMountIdUnique = 0x4000;  // STATX_MNT_ID_UNIQUE
+  const auto st = sys::statx(FileAt{kWorkingDir, target.c_str()}, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, kMountIdUnique);
+  if (!st || (st->stx_mask & kMountIdUnique) == 0) return std::nullopt;
+  return st->stx_mnt_id;
+}
 
 // The device number of what is mounted at `target` now: the last line of the table that names it.
 std::optional<dev_t> device_at(const std::string& target) {
@@ -90,6 +102,10 @@ struct Session::Impl {
   ~Impl() {
     if (session == nullptr) return;
     if (mounted) fuse_session_unmount(session);
+    // libfuse leaves a mount whose connection was aborted as it is: everybody would get ENOTCONN from it until somebody
+    // takes it away. What stands there by now may be the next mount, which is not ours to take.
+    if (mount_id && unique_mount_id(target) == mount_id)
+      if (auto gone = unmount(target, true); !gone) log::warn("{}", gone.error().message());
     fuse_session_destroy(session);
   }
 
@@ -117,7 +133,9 @@ struct Session::Impl {
   FdRef lifeline;
   fuse_session* session = nullptr;
   bool mounted = false;
+  std::string target = {};
   std::optional<dev_t> device = {};
+  std::optional<std::uint64_t> mount_id = {};
 };
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -137,7 +155,11 @@ Result<Session> Session::mount(Overlay& overlay, const std::string& mountpoint, 
                 mount_advice(options.mount_options));
   }
   impl->mounted = true;
-  if (!target.starts_with("/dev/fd/")) impl->device = device_at(target);
+  if (!target.starts_with("/dev/fd/")) {
+    impl->target = target;
+    impl->device = device_at(target);
+    impl->mount_id = unique_mount_id(target);
+  }
   return Session(std::move(impl));
 }
 
