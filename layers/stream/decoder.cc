@@ -45,4 +45,17 @@ std::unique_ptr<Decoder> plain_decoder(PackedReader packed) {
   return std::make_unique<PlainDecoder>(std::move(packed));
 }
 
+Result<std::unique_ptr<Decoder>> decoder_at_start(Format format, PackedReader packed, std::uint64_t plain_offset,
+                                                  Check check, InflateEngine engine) {
+  switch (format) {
+    case Format::gzip: return gzip_decoder(std::move(packed), plain_offset, check, engine);
+    case Format::zstd: return zstd_decoder(std::move(packed), plain_offset);
+    case Format::xz: return xz_decoder(std::move(packed), plain_offset);
+    case Format::bzip2: return bzip2_decoder(std::move(packed), plain_offset);
+    case Format::plain:
+    case Format::unknown: break;
+  }
+  return fail(EBADMSG, "this is no layer: neither a tar, nor one packed with gzip, zstd, xz or bzip2");
+}
+
 }  // namespace acetate

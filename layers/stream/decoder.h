@@ -72,5 +72,13 @@ Result<std::unique_ptr<Decoder>> gzip_decoder_inside(PackedReader packed, std::u
                                                      InflateEngine engine);
 // At a frame.
 Result<std::unique_ptr<Decoder>> zstd_decoder(PackedReader packed, std::uint64_t plain_offset);
+// At the beginning of a stream.
+Result<std::unique_ptr<Decoder>> xz_decoder(PackedReader packed, std::uint64_t plain_offset);
+Result<std::unique_ptr<Decoder>> bzip2_decoder(PackedReader packed, std::uint64_t plain_offset);
+
+// The one for a packed format, where a member, frame or stream begins. EBADMSG with words for a format that is
+// none.
+Result<std::unique_ptr<Decoder>> decoder_at_start(Format format, PackedReader packed, std::uint64_t plain_offset,
+                                                  Check check, InflateEngine engine);
 
 }  // namespace acetate

@@ -17,22 +17,6 @@ namespace {
 constexpr std::size_t kPackedBuffer = std::size_t{256} << 10;
 constexpr std::size_t kDrainBuffer = std::size_t{256} << 10;
 
-Result<std::unique_ptr<Decoder>> open_decoder(Format format, PackedReader packed, InflateEngine engine) {
-  switch (format) {
-    case Format::plain: return plain_decoder(std::move(packed));
-    case Format::gzip: return gzip_decoder(std::move(packed), 0, Check::everything, engine);
-    case Format::zstd: return zstd_decoder(std::move(packed), 0);
-    case Format::xz:
-    case Format::bzip2:
-      return fail(ENOTSUP,
-                  "layers packed with {} cannot be read at any offset yet; repack the image with gzip or zstd "
-                  "(skopeo copy --dest-compress-format zstd)",
-                  describe(format));
-    case Format::unknown: break;
-  }
-  return fail(EBADMSG, "this is no layer: neither a tar, nor one packed with gzip or zstd");
-}
-
 }  // namespace
 
 struct FirstPass::State {
@@ -51,6 +35,7 @@ struct FirstPass::State {
 
   Result<std::size_t> read(std::span<std::byte> into);
   Result<std::size_t> read_in_span(std::span<std::byte> into);
+  Result<void> refuse_bombs() const;
   void begin_span(const std::optional<StartPoint>& start);
 };
 
@@ -64,7 +49,11 @@ Result<FirstPass> FirstPass::open(SourcePtr packed, FirstPassOptions options) {
   Digester& digester = state->digester;
   PackedReader reader(std::move(packed), 0, kPackedBuffer,
                       [&digester](std::span<const std::byte> bytes) { digester.packed(bytes); });
-  state->decoder = TRY(open_decoder(state->format, std::move(reader), options.engine));
+  if (state->format == Format::plain) {
+    state->decoder = plain_decoder(std::move(reader));
+  } else {
+    state->decoder = TRY(decoder_at_start(state->format, std::move(reader), 0, Check::everything, options.engine));
+  }
   if (state->has_spans()) {
     state->checkpoints.push_back({.plain_offset = 0, .packed_bit = 0, .window = {}, .digest = {}});
   }
@@ -92,6 +81,7 @@ Result<std::size_t> FirstPass::State::read(std::span<std::byte> into) {
   for (;;) {
     const std::size_t got =
         has_spans() ? TRY(read_in_span(into)) : TRY(decoder->read(into, Decoder::Stop::anywhere));
+    TRY(refuse_bombs());
     if (got > 0 || decoder->at_end()) return got;
   }
 }
@@ -115,6 +105,17 @@ Result<std::size_t> FirstPass::State::read_in_span(std::span<std::byte> into) {
     begin_span(std::nullopt);
   }
   return got;
+}
+
+Result<void> FirstPass::State::refuse_bombs() const {
+  const std::uint64_t plain = decoder->plain_offset();
+  if (plain > options.most_plain_bytes)
+    return fail(EFBIG, "it holds more than {} bytes, which no layer does", options.most_plain_bytes);
+  const std::uint64_t packed = std::max<std::uint64_t>(decoder->packed().position(), 1);
+  if (plain > options.ratio_free_bytes && plain / packed > options.most_ratio)
+    return fail(EFBIG, "{} packed bytes hold more than {}: a layer that grows more than {}-fold is refused as a bomb",
+                packed, plain, options.most_ratio);
+  return {};
 }
 
 // Right after a split that found no start, a start makes the new span one that has it.

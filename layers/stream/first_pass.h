@@ -26,6 +26,11 @@ struct FirstPassOptions {
   // span is split at twice that many. From 1 to kMaxSpanBytes / 2.
   std::uint64_t span_bytes = std::uint64_t{2} << 20;
   InflateEngine engine = InflateEngine::fastest;
+  // Bombs. A stream that grows past either is EFBIG in words. Deflate cannot grow more than 1032-fold; zstd, xz
+  // and bzip2 can, and a layer of a few kilobytes could keep a machine busy for days.
+  std::uint64_t most_plain_bytes = std::uint64_t{1} << 40;
+  std::uint64_t most_ratio = 2000;                               // plain to packed bytes …
+  std::uint64_t ratio_free_bytes = std::uint64_t{8} << 30;       // … of streams that are longer than this
 };
 
 // What a finished pass knows.
@@ -48,7 +53,7 @@ struct FirstPassResult {
 // the source keep their code.
 class FirstPass {
  public:
-  // ENOTSUP with words for xz and bzip2, EBADMSG with words for what is no tar at all, EINVAL for options.
+  // EBADMSG with words for what is no tar at all, EINVAL for options.
   static Result<FirstPass> open(SourcePtr packed, FirstPassOptions options = {});
   FirstPass(FirstPass&&) noexcept;
   FirstPass& operator=(FirstPass&&) noexcept;

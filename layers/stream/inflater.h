@@ -39,6 +39,11 @@ class Inflater {
 };
 
 Result<std::unique_ptr<Inflater>> make_inflater(InflateEngine engine);
+// Whether `fastest` is another library than zlib.
+bool has_fast_inflater() noexcept;
+// For tests of what happens when the fast one is wrong: what `fastest` makes from now on; null: the real one.
+using MakeInflater = Result<std::unique_ptr<Inflater>> (*)();
+void set_fast_inflater(MakeInflater make) noexcept;
 
 // The two there are. isal_inflater() only where it was built in.
 Result<std::unique_ptr<Inflater>> zlib_inflater();

@@ -1,6 +1,7 @@
 #include "layers/stream/seekable.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -9,8 +10,11 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "layers/stream/decoder.h"
 #include "layers/stream/decoder_pool.h"
+#include "layers/stream/inflater.h"
+#include "layers/stream/read_ahead.h"
 #include "layers/stream/window.h"
 
 namespace acetate {
@@ -19,6 +23,7 @@ namespace {
 
 // Small beside a span, so that a random read does not fetch much it does not need.
 constexpr std::size_t kPackedBuffer = std::size_t{64} << 10;
+constexpr std::size_t kNoSpan = ~std::size_t{0} - 1;
 constexpr std::size_t kSkipBuffer = std::size_t{64} << 10;
 
 void add(std::atomic<std::uint64_t>& counter, std::uint64_t count) noexcept {
@@ -55,10 +60,14 @@ class SpanSource final : public DecodedSource {
   explicit SpanSource(Seekable what) : what_(std::move(what)) {}
   SpanSource(const SpanSource&) = delete;
   SpanSource& operator=(const SpanSource&) = delete;
-  ~SpanSource() override { what_.cache->forget(id_); }
+  ~SpanSource() override {
+    ReadAhead::process().forget(this);
+    what_.cache->forget(id_);
+  }
 
   std::uint64_t size() const override { return what_.plain_size; }
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override;
+  std::optional<Stretch> stretch(std::uint64_t offset) const override;
   DecodeCount counted() const noexcept override {
     return {read(spans_), read(plain_bytes_), read(packed_bytes_), read(starts_)};
   }
@@ -68,20 +77,33 @@ class SpanSource final : public DecodedSource {
     std::size_t index = 0;
     std::uint64_t begin = 0, end = 0;
     std::optional<Digest> digest;
+    SpanPlace place() const noexcept { return {index, begin, end}; }
   };
 
   Result<Span> span(std::size_t index) const;
+  Result<SpanBytes> get(const Span& span) const;
   Result<SpanBytes> decode(const Span& span) const;
+  Result<SpanBytes> decode_by_zlib(const Span& span, Error failed) const;
   Result<SpanBytes> decode_with(Decoder& decoder, const Span& span) const;
+  Result<SpanBytes> next_span(Decoder& decoder, const Span& span) const;
   Result<std::size_t> start_before(std::size_t index) const;
-  Result<std::unique_ptr<Decoder>> begin_at(std::size_t start) const;
-  Result<void> skip_to(Decoder& decoder, std::uint64_t plain_offset) const;
+  Result<std::unique_ptr<Decoder>> begin_at(std::size_t start, InflateEngine engine) const;
+  Result<void> go_to(Decoder& decoder, const Span& span, std::size_t start) const;
+  void see(std::size_t index) const;
+  std::shared_ptr<Mirror> mirror(bool needed) const;
   Error answer(Error error) const;
 
   const Seekable what_;
   const std::uint64_t id_ = SpanCache::new_source();
   mutable DecoderPool decoders_{kLiveDecoders};
   mutable std::atomic<bool> told_ = false;
+  mutable std::atomic<bool> fast_is_wrong_ = false;
+  mutable std::atomic<bool> mirror_known_ = false;
+  mutable Mutex mirror_mutex_;
+  mutable std::shared_ptr<Mirror> mirror_ GUARDED_BY(mirror_mutex_);
+  // The spans that readers were in last, and which of these to forget next.
+  mutable std::array<std::atomic<std::size_t>, kLiveDecoders> recent_ = {kNoSpan, kNoSpan, kNoSpan, kNoSpan};
+  mutable std::atomic<std::size_t> oldest_recent_ = 0;
   mutable std::atomic<std::uint64_t> spans_ = 0, plain_bytes_ = 0, packed_bytes_ = 0, starts_ = 0;
 };
 
@@ -96,7 +118,8 @@ Result<std::size_t> SpanSource::pread(std::span<std::byte> into, std::uint64_t o
     if (!span) return answer(std::move(span).error());
     const std::uint64_t at = offset + done;
     if (at < span->begin || at >= span->end) return answer(fail(EBADMSG, "its table of checkpoints is damaged"));
-    auto bytes = what_.cache->get({id_, index}, [&] { return decode(*span); });
+    auto bytes = get(*span);
+    see(index);
     if (!bytes) return answer(std::move(bytes).error());
     const auto from = (*bytes)->bytes().subspan(static_cast<std::size_t>(at - span->begin));
     const std::size_t count = std::min(from.size(), into.size() - done);
@@ -119,10 +142,27 @@ Result<SpanSource::Span> SpanSource::span(std::size_t index) const {
   return span;
 }
 
+Result<SpanBytes> SpanSource::get(const Span& span) const {
+  return what_.cache->get({id_, span.index}, [&]() -> Result<SpanBytes> {
+    if (const auto mirror = this->mirror(false)) {
+      if (auto bytes = mirror->load(span.place())) return bytes;
+    }
+    auto bytes = decode(span);
+    if (!bytes && bytes.error().is(EBADMSG)) bytes = decode_by_zlib(span, std::move(bytes).error());
+    if (bytes) {
+      add(spans_, 1);
+      if (const auto mirror = this->mirror(false)) mirror->store(span.place(), (*bytes)->bytes());
+    }
+    return bytes;
+  });
+}
+
 Result<SpanBytes> SpanSource::decode(const Span& span) const {
   const std::size_t start = TRY(start_before(span.index));
   auto lease = decoders_.take(start, span.index);
-  if (lease.decoder == nullptr) lease.decoder = TRY(begin_at(start));
+  if (lease.decoder == nullptr) {
+    lease.decoder = TRY(begin_at(start, fast_is_wrong_ ? InflateEngine::zlib : what_.engine));
+  }
   const std::uint64_t fetched_before = lease.decoder->packed().fetched();
   const std::uint64_t plain_before = lease.decoder->plain_offset();
 
@@ -131,13 +171,48 @@ Result<SpanBytes> SpanSource::decode(const Span& span) const {
   add(packed_bytes_, lease.decoder->packed().fetched() - fetched_before);
   add(plain_bytes_, lease.decoder->plain_offset() - plain_before);
   if (!bytes) return bytes;
-  add(spans_, 1);
   std::move(lease).put_back();
   return bytes;
 }
 
+// What the fast decoder made did not verify: perhaps the blob is damaged, perhaps the decoder is.
+Result<SpanBytes> SpanSource::decode_by_zlib(const Span& span, Error failed) const {
+  if (what_.format != Format::gzip || what_.engine == InflateEngine::zlib || fast_is_wrong_ || !has_fast_inflater())
+    return failed;
+  const auto decoder = TRY(begin_at(TRY(start_before(span.index)), InflateEngine::zlib));
+  auto bytes = decode_with(*decoder, span);
+  if (bytes && !fast_is_wrong_.exchange(true))
+    log::warn("the fast gzip decoder failed on a layer and zlib reads it from now on: {}", failed.message());
+  return bytes;
+}
+
+// What lies between is not wanted now, but where a mirror keeps it the way need not be gone twice.
+Result<void> SpanSource::go_to(Decoder& decoder, const Span& span, std::size_t start) const {
+  const auto mirror = this->mirror(start != span.index);
+  if (mirror == nullptr) return {};
+  for (std::size_t i = start; i < span.index; ++i) {
+    const Span passed = TRY(this->span(i));
+    if (passed.begin < decoder.plain_offset()) continue;
+    mirror->store(passed.place(), TRY(next_span(decoder, passed))->bytes());
+  }
+  return {};
+}
+
 Result<SpanBytes> SpanSource::decode_with(Decoder& decoder, const Span& span) const {
-  TRY(skip_to(decoder, span.begin));
+  if (decoder.plain_offset() < span.begin) TRY(go_to(decoder, span, TRY(start_before(span.index))));
+  return next_span(decoder, span);
+}
+
+Result<SpanBytes> SpanSource::next_span(Decoder& decoder, const Span& span) const {
+  const auto ends = [&] {
+    return fail(EBADMSG, "it ends at byte {}, before the end its index tells", decoder.plain_offset());
+  };
+  std::vector<std::byte> scratch(decoder.plain_offset() < span.begin ? kSkipBuffer : 0);
+  while (decoder.plain_offset() < span.begin) {
+    const auto room = static_cast<std::size_t>(
+        std::min<std::uint64_t>(scratch.size(), span.begin - decoder.plain_offset()));
+    if (TRY(decoder.read(std::span(scratch).first(room), Decoder::Stop::anywhere)) == 0) return ends();
+  }
   auto decoded = std::make_shared<DecodedSpan>();
   decoded->size = static_cast<std::size_t>(span.end - span.begin);
   decoded->data.reset(new (std::nothrow) std::byte[decoded->size]);
@@ -145,25 +220,13 @@ Result<SpanBytes> SpanSource::decode_with(Decoder& decoder, const Span& span) co
   for (std::size_t done = 0; done < decoded->size;) {
     const std::span<std::byte> room(decoded->data.get() + done, decoded->size - done);
     const std::size_t got = TRY(decoder.read(room, Decoder::Stop::anywhere));
-    if (got == 0) return fail(EBADMSG, "it ends at byte {}, before the end its index tells", decoder.plain_offset());
+    if (got == 0) return ends();
     done += got;
   }
   if (span.digest && Digest::of(decoded->bytes()) != *span.digest) {
     return fail(EBADMSG, "its bytes {} to {} are not those that were indexed", span.begin, span.end);
   }
   return SpanBytes(std::move(decoded));
-}
-
-Result<void> SpanSource::skip_to(Decoder& decoder, std::uint64_t plain_offset) const {
-  if (decoder.plain_offset() == plain_offset) return {};
-  std::vector<std::byte> scratch(kSkipBuffer);
-  while (decoder.plain_offset() < plain_offset) {
-    const auto room = static_cast<std::size_t>(
-        std::min<std::uint64_t>(scratch.size(), plain_offset - decoder.plain_offset()));
-    const std::size_t got = TRY(decoder.read(std::span(scratch).first(room), Decoder::Stop::anywhere));
-    if (got == 0) return fail(EBADMSG, "it ends at byte {}, before the end its index tells", decoder.plain_offset());
-  }
-  return {};
 }
 
 Result<std::size_t> SpanSource::start_before(std::size_t index) const {
@@ -173,20 +236,63 @@ Result<std::size_t> SpanSource::start_before(std::size_t index) const {
   }
 }
 
-Result<std::unique_ptr<Decoder>> SpanSource::begin_at(std::size_t start) const {
+Result<std::unique_ptr<Decoder>> SpanSource::begin_at(std::size_t start, InflateEngine engine) const {
   const CheckpointView at = TRY(what_.checkpoints->at(start));
   add(starts_, 1);
   PackedReader packed(what_.packed, at.packed_bit / 8, kPackedBuffer);
   if (at.window.empty()) {
     if (at.packed_bit % 8 != 0) return fail(EBADMSG, "its table of checkpoints is damaged");
-    if (what_.format == Format::zstd) return zstd_decoder(std::move(packed), at.plain_offset);
     const Check check = at.digest ? Check::structure : Check::everything;
-    return gzip_decoder(std::move(packed), at.plain_offset, check, what_.engine);
+    return decoder_at_start(what_.format, std::move(packed), at.plain_offset, check, engine);
   }
   if (what_.format != Format::gzip) return fail(EBADMSG, "its table of checkpoints is damaged");
   const auto window = TRY(unpack_window(at.window));
   return gzip_decoder_inside(std::move(packed), at.plain_offset, static_cast<unsigned>(at.packed_bit % 8), window,
-                             what_.engine);
+                             engine);
+}
+
+// A reader that comes to a span from the one before will come to the next one.
+void SpanSource::see(std::size_t index) const {
+  if (!what_.read_ahead) return;
+  for (auto& seen : recent_)
+    if (seen.load(std::memory_order_relaxed) == index) return;
+  const auto before = std::ranges::find_if(
+      recent_, [&](const auto& seen) { return index > 0 && seen.load(std::memory_order_relaxed) + 1 == index; });
+  if (before == recent_.end()) {
+    recent_[oldest_recent_.fetch_add(1, std::memory_order_relaxed) % recent_.size()] = index;
+    return;
+  }
+  before->store(index, std::memory_order_relaxed);
+  if (index + 1 >= what_.checkpoints->count()) return;
+  ReadAhead::process().ask(this, [this, next = index + 1] {
+    // Whoever reads it hears of what is wrong with it.
+    if (const auto span = this->span(next)) (void)get(*span);
+  });
+}
+
+// Opened when it is first asked for, so that a mount costs nothing. `needed`: one without a name will do.
+std::shared_ptr<Mirror> SpanSource::mirror(bool needed) const {
+  if (!what_.mirrors && !needed && !mirror_known_) return nullptr;
+  Lock lock(mirror_mutex_);
+  const Mirror::Of of{what_.blob, what_.plain_size, what_.checkpoints->count()};
+  if (what_.mirrors && !mirror_known_.exchange(true)) mirror_ = what_.mirrors->open(of);
+  if (mirror_ == nullptr && needed) {
+    auto unnamed = Mirror::unnamed(of);
+    if (!unnamed) return nullptr;
+    mirror_ = *std::move(unnamed);
+    mirror_known_ = true;
+  }
+  return mirror_;
+}
+
+std::optional<ByteSource::Stretch> SpanSource::stretch(std::uint64_t offset) const {
+  const auto mirror = this->mirror(false);
+  if (mirror == nullptr || offset >= what_.plain_size) return std::nullopt;
+  const auto index = find_span(*what_.checkpoints, offset);
+  if (!index) return std::nullopt;
+  const auto span = this->span(*index);
+  if (!span || offset < span->begin || offset >= span->end) return std::nullopt;
+  return mirror->stretch(span->place(), offset);
 }
 
 // Damage becomes EIO and is told once: a file on the mount may be read again and again.
@@ -207,11 +313,10 @@ Result<DecodedSourcePtr> seekable_source(Seekable what) {
       }
       return DecodedSourcePtr(std::make_shared<PlainSource>(std::move(what.packed)));
     case Format::gzip:
-    case Format::zstd: break;
-    case Format::unknown:
+    case Format::zstd:
     case Format::xz:
-    case Format::bzip2:
-      return fail(ENOTSUP, "what is {} cannot be read at any offset", describe(what.format));
+    case Format::bzip2: break;
+    case Format::unknown: return fail(ENOTSUP, "what is {} cannot be read at any offset", describe(what.format));
   }
   if (what.checkpoints == nullptr || what.checkpoints->count() == 0) {
     return fail(EINVAL, "a packed stream can only be read by its checkpoints, and there are none");

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/result.h"
 #include "layers/stream/checkpoint.h"
 #include "layers/stream/engine.h"
 #include "layers/stream/format.h"
+#include "layers/stream/mirror_store.h"
 #include "layers/stream/source.h"
 #include "layers/stream/span_cache.h"
 
@@ -36,6 +38,9 @@ struct Seekable {
   CheckpointTablePtr checkpoints;            // not looked at for Format::plain
   SpanCache* cache = &SpanCache::process();  // outlives the source
   InflateEngine engine = InflateEngine::fastest;
+  bool read_ahead = false;                         // decode beside a sequential reader what it will want next
+  std::optional<MirrorStore> mirrors = {};         // where decoded spans are kept, by `blob`
+  Digest blob = {};
 };
 
 // The source of plain bytes. Thread-safe.
@@ -43,7 +48,12 @@ struct Seekable {
 // Uncompressed tars are passed straight through, plain() included. Otherwise reads are answered from decoded
 // spans: a reader that goes on where it was continues its decoder, any other begins at the checkpoint before.
 // Up to kLiveDecoders decoders are kept for readers to come. Each span is verified against its digest, where
-// there is one, before any byte of it is handed out.
+// there is one, before any byte of it is handed out. A gzip span that the fast decoder gets wrong is decoded by
+// zlib.
+//
+// Decoded spans are kept in the blob's mirror, where there is one; stretch() leads into it. A stream that can only
+// be decoded from its beginning is given an unnamed mirror where it has no other, and on the way to a span all
+// before it are kept.
 //
 // pread: what is damaged, does not verify or does not fit the table is EIO with words, logged once a source;
 // errors of the packed source keep their code. Never wrong bytes.

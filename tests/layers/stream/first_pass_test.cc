@@ -25,7 +25,8 @@ test::Passed must_pass(const Bytes& packed, FirstPassOptions options = kSmallSpa
 
 TEST(FirstPass, TellsDigestsAndSizes) {
   const Bytes plain = test::sample_bytes(1'000'000, 1);
-  for (const Bytes& packed : {test::gzip_of(plain), test::zstd_of(plain, 90'000)}) {
+  for (const Bytes& packed :
+       {test::gzip_of(plain), test::zstd_of(plain, 90'000), test::xz_of(plain), test::bzip2_of(plain)}) {
     for (const std::size_t piece : {1000u, 65536u, 3'000'000u}) {
       const auto [bytes, result] = must_pass(packed, kSmallSpans, piece);
 
@@ -216,11 +217,43 @@ TEST(FirstPass, PassesErrorsOfTheSourceOn) {
 }
 
 TEST(FirstPass, RefusesWhatItCannotRead) {
-  EXPECT_TRUE(pass(test::bytes_of({"\xfd" "7zXZ\0rest", 10})).error().is(ENOTSUP));
-  EXPECT_TRUE(pass(test::bytes_of("BZh91AY")).error().is(ENOTSUP));
+  EXPECT_TRUE(pass(test::bytes_of({"\xfd" "7zXZ\0rest", 10})).error().is(EBADMSG));
+  EXPECT_TRUE(pass(test::bytes_of("BZh91AY")).error().is(EBADMSG));
   EXPECT_TRUE(pass(test::bytes_of("<html>not found</html>")).error().is(EBADMSG));
   EXPECT_TRUE(pass({}, {.span_bytes = 0}).error().is(EINVAL));
   EXPECT_TRUE(pass({}, {.span_bytes = kMaxSpanBytes}).error().is(EINVAL));
+}
+
+TEST(FirstPass, RefusesBombs) {
+  const Bytes zeroes(10'000'000);
+  const Bytes packed = test::zstd_of(zeroes);
+  ASSERT_LT(packed.size(), 2000u);
+
+  EXPECT_TRUE(pass(packed));
+  const auto ratio = pass(packed, {.ratio_free_bytes = 1'000'000});
+  EXPECT_TRUE(ratio.error().is(EFBIG));
+  EXPECT_NE(ratio.error().message().find("refused as a bomb"), std::string::npos) << ratio.error().message();
+  EXPECT_TRUE(pass(packed, {.most_plain_bytes = 9'999'999}).error().is(EFBIG));
+  // What does not grow much may be long.
+  EXPECT_TRUE(pass(test::gzip_of(test::noise_bytes(2'000'000, 1)), {.ratio_free_bytes = 1'000'000}));
+}
+
+TEST(FirstPass, DetectsDamageInEveryFormat) {
+  const Bytes plain = test::sample_bytes(100'000, 9);
+  for (const Bytes& good : {test::xz_of(plain), test::bzip2_of(plain), test::zstd_of(plain)}) {
+    for (std::size_t at = 0; at < good.size(); at += 97) {
+      Bytes bad = good;
+      bad[at] ^= std::byte{4};
+      const auto passed = pass(bad);
+      // Some bits of a header have no meaning (a reserved size); then the bytes are those that were packed.
+      if (passed) {
+        EXPECT_TRUE(passed->plain == plain) << at;
+      } else {
+        EXPECT_TRUE(passed.error().is(EBADMSG) || passed.error().is(EFBIG)) << passed.error().message();
+      }
+    }
+    EXPECT_TRUE(pass(Bytes(good.begin(), good.end() - 20)).error().is(EBADMSG));
+  }
 }
 
 }  // namespace

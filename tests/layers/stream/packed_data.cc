@@ -1,5 +1,7 @@
 #include "tests/layers/stream/packed_data.h"
 
+#include <bzlib.h>
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -154,6 +156,26 @@ Bytes zstd_skippable(std::size_t size) {
   for (int i = 0; i < 4; ++i) frame.push_back(static_cast<std::byte>(size >> (8 * i)));
   append(frame, noise_bytes(size, 3));
   return frame;
+}
+
+Bytes xz_of(std::span<const std::byte> plain) {
+  Bytes packed(::lzma_stream_buffer_bound(plain.size()));
+  std::size_t size = 0;
+  demand(::lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const std::uint8_t*>(plain.data()),
+                                   plain.size(), reinterpret_cast<std::uint8_t*>(packed.data()), &size,
+                                   packed.size()) == LZMA_OK);
+  packed.resize(size);
+  return packed;
+}
+
+Bytes bzip2_of(std::span<const std::byte> plain) {
+  Bytes packed(plain.size() + plain.size() / 100 + 600);
+  auto size = static_cast<unsigned>(packed.size());
+  demand(::BZ2_bzBuffToBuffCompress(reinterpret_cast<char*>(packed.data()), &size,
+                                    const_cast<char*>(reinterpret_cast<const char*>(plain.data())),
+                                    static_cast<unsigned>(plain.size()), 1, 0, 0) == BZ_OK);
+  packed.resize(size);
+  return packed;
 }
 
 Result<Passed> pass(const Bytes& packed, FirstPassOptions options, std::size_t piece) {

@@ -44,6 +44,10 @@ Bytes members_of(std::span<const std::byte> plain, std::span<const std::size_t> 
 Bytes zstd_of(std::span<const std::byte> plain, std::size_t frame_bytes = 0);
 Bytes zstd_skippable(std::size_t size);
 
+// One stream, with a CRC-64.
+Bytes xz_of(std::span<const std::byte> plain);
+Bytes bzip2_of(std::span<const std::byte> plain);
+
 void append(Bytes& to, std::span<const std::byte> bytes);
 Bytes bytes_of(std::string_view text);
 

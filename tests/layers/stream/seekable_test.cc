@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "layers/stream/inflater.h"
 #include "tests/layers/stream/packed_data.h"
 #include "tests/support/temp_dir.h"
 
@@ -130,6 +131,23 @@ INSTANTIATE_TEST_SUITE_P(
                test::append(packed, test::gzip_of({}));
                test::append(packed, test::gzip_with_fields(std::span(plain).subspan(250'000)));
                test::append(packed, Bytes(1000));
+               return packed;
+             }},
+        Case{"XzOneStream", [](const Bytes& plain) { return test::xz_of(plain); }},
+        Case{"Bzip2OneStream", [](const Bytes& plain) { return test::bzip2_of(plain); }},
+        Case{"XzStreamsWithPadding",
+             [](const Bytes& plain) {
+               Bytes packed = test::xz_of(std::span(plain).first(150'000));
+               test::append(packed, Bytes(8));
+               test::append(packed, test::xz_of({}));
+               test::append(packed, test::xz_of(std::span(plain).subspan(150'000)));
+               return packed;
+             }},
+        Case{"Bzip2StreamsAndGarbage",
+             [](const Bytes& plain) {
+               Bytes packed = test::bzip2_of(std::span(plain).first(150'000));
+               test::append(packed, test::bzip2_of(std::span(plain).subspan(150'000)));
+               test::append(packed, test::bytes_of("garbage"));
                return packed;
              }},
         Case{"ZstdOneFrame", [](const Bytes& plain) { return test::zstd_of(plain); }},
@@ -316,7 +334,7 @@ TEST(Seekable, SurvivesTablesThatLie) {
 
 TEST(Seekable, RefusesWhatItCannotRead) {
   const auto bytes = memory_source(test::gzip_of({}));
-  EXPECT_TRUE(seekable_source({.packed = bytes, .format = Format::xz, .checkpoints = {}}).error().is(ENOTSUP));
+  EXPECT_TRUE(seekable_source({.packed = bytes, .format = Format::unknown, .checkpoints = {}}).error().is(ENOTSUP));
   EXPECT_TRUE(seekable_source({.packed = bytes, .format = Format::gzip, .checkpoints = {}}).error().is(EINVAL));
   EXPECT_TRUE(seekable_source({.packed = bytes, .format = Format::gzip, .checkpoints = checkpoint_table({})})
                   .error()
@@ -355,6 +373,71 @@ TEST(Seekable, DecodesOneFrameOnceForReadersThatShareTheWay) {
   EXPECT_EQ(opened.source->counted().spans, opened.checkpoints.size());
   EXPECT_EQ(opened.source->counted().plain_bytes, plain.size());
   EXPECT_EQ(opened.source->counted().starts, 1u);
+}
+
+// An ISA-L that gets one byte wrong and does not notice.
+class WrongInflater final : public Inflater {
+ public:
+  explicit WrongInflater(std::unique_ptr<Inflater> right) : right_(std::move(right)) {}
+  Result<void> begin() override { return right_->begin(); }
+  Result<void> resume(unsigned bits, std::byte byte, std::span<const std::byte> window) override {
+    return right_->resume(bits, byte, window);
+  }
+  Result<Step> step(std::span<const std::byte> in, std::span<std::byte> out, bool stop_at_blocks) override {
+    const Step step = TRY(right_->step(in, out, stop_at_blocks));
+    if (step.produced > 0) out[0] ^= std::byte{1};
+    return step;
+  }
+
+ private:
+  std::unique_ptr<Inflater> right_;
+};
+
+TEST(Seekable, AsksZlibWhereTheFastDecoderIsWrong) {
+  const Bytes plain = test::sample_bytes(1'000'000, 30);
+  const Bytes packed = test::gzip_of(plain);
+  const auto result = test::pass(packed, {.span_bytes = kSpan})->result;
+  std::string said;
+  log::set_sink([&](log::Level, std::string_view line) { said += line; });
+  set_fast_inflater([]() -> Result<std::unique_ptr<Inflater>> {
+    return std::unique_ptr<Inflater>(std::make_unique<WrongInflater>(TRY(zlib_inflater())));
+  });
+
+  Opened opened(memory_source(packed), result, 64 * kSpan);
+  expect_random_reads(*opened.source, plain, 200, 31);
+  // The first pass sees it by the member's checksum.
+  EXPECT_TRUE(test::pass(packed).error().is(EBADMSG));
+
+  set_fast_inflater(nullptr);
+  log::set_sink({});
+  EXPECT_NE(said.find("zlib reads it from now on"), std::string::npos) << said;
+  EXPECT_EQ(said.find("zlib reads it"), said.rfind("zlib reads it")) << "said once";
+}
+
+TEST(Seekable, DecodesAheadOfASequentialReader) {
+  const Bytes plain = test::sample_bytes(40 * kSpan, 32);
+  const Bytes packed = test::gzip_of(plain);
+  const auto result = test::pass(packed, {.span_bytes = kSpan})->result;
+  SpanCache cache(100 * kSpan);
+  const auto source = *seekable_source({.packed = memory_source(packed), .format = Format::gzip,
+                                        .plain_size = plain.size(), .checkpoints = checkpoint_table(result.checkpoints),
+                                        .cache = &cache, .read_ahead = true});
+  // Two spans read one after the other: the third comes by itself.
+  const std::uint64_t second = result.checkpoints[1].plain_offset;
+  Bytes into(1);
+  ASSERT_TRUE(source->pread(into, 0));
+  ASSERT_TRUE(source->pread(into, second));
+  while (source->counted().spans < 3) std::this_thread::yield();
+  EXPECT_EQ(source->counted().starts, 1u);
+
+  // And the bytes are right whoever decoded them; random readers wait for nobody.
+  for (std::uint64_t at = 0; at < plain.size(); at += 10'000) {
+    Bytes part(10'000);
+    const auto got = source->pread(part, at);
+    ASSERT_TRUE(got);
+    ASSERT_TRUE(std::memcmp(part.data(), plain.data() + at, *got) == 0) << at;
+  }
+  expect_random_reads(*source, plain, 500, 33);
 }
 
 }  // namespace

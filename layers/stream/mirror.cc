@@ -1,0 +1,178 @@
+#include "layers/stream/mirror.h"
+
+#include <fcntl.h>
+#include <time.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/sys/file.h"
+#include "base/sys/range_lock.h"
+
+namespace acetate {
+
+namespace {
+
+using mirror_format::Header;
+using mirror_format::Record;
+
+// How exact "last used" is: a write for each use would cost more than the order is worth.
+constexpr std::uint32_t kUseGrain = 60;
+
+std::uint64_t sum_of(std::span<const std::byte> bytes) noexcept {
+  const std::uint64_t sum = xxh3(bytes);
+  return sum != 0 ? sum : 1;
+}
+
+std::uint32_t now() noexcept { return static_cast<std::uint32_t>(::time(nullptr)); }
+
+template <class T>
+std::span<const std::byte> raw(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+Header header_for(const Mirror::Of& of) {
+  Header header{};
+  std::memcpy(header.magic, mirror_format::kMagic, sizeof header.magic);
+  header.plain_bytes = of.plain_size;
+  header.spans = of.spans;
+  std::memcpy(header.blob, of.blob.sha256.data(), sizeof header.blob);
+  header.sum = xxh3(raw(header).first(offsetof(Header, sum)));
+  return header;
+}
+
+Result<Fd> unnamed_file() {
+  const char* own = std::getenv("TMPDIR");
+  for (const char* dir : {own != nullptr && *own != '\0' ? own : "/var/tmp", "/var/tmp", "/tmp"}) {
+    if (auto file = sys::open(dir, O_RDWR | O_TMPFILE | O_EXCL, 0600)) return file;
+  }
+  return fail(EROFS, "no place for decoded bytes: none of $TMPDIR, /var/tmp and /tmp takes unnamed files");
+}
+
+}  // namespace
+
+Mirror::Mirror(Fd file, const Of& of, std::function<void(std::uint64_t)> stored)
+    : file_(std::move(file)), of_(of), stored_(std::move(stored)), pins_(of.spans), known_(of.spans) {}
+
+Result<std::shared_ptr<Mirror>> Mirror::open(Fd file, const Of& of, std::function<void(std::uint64_t)> stored) {
+  const std::uint64_t size = mirror_format::record_at(of.plain_size, of.spans);
+  const auto st = TRY(sys::stat(file.ref()));
+  const Header expected = header_for(of);
+  if (st.st_size == 0) {
+    TRY(sys::truncate(file.ref(), size));
+    TRY(sys::pwrite_full(file.ref(), raw(expected), mirror_format::header_at(of.plain_size)));
+  } else {
+    if (static_cast<std::uint64_t>(st.st_size) != size) return Error(EBADMSG);
+    Header found{};
+    const auto into = std::as_writable_bytes(std::span(&found, 1));
+    const std::size_t got = TRY(sys::pread_full(file.ref(), into, mirror_format::header_at(of.plain_size)));
+    if (got != into.size() || std::memcmp(&found, &expected, sizeof found) != 0) return Error(EBADMSG);
+  }
+  return std::shared_ptr<Mirror>(new Mirror(std::move(file), of, std::move(stored)));
+}
+
+Result<std::shared_ptr<Mirror>> Mirror::unnamed(const Of& of) { return open(TRY(unnamed_file()), of); }
+
+// Nothing: no whole span of that place was stored.
+std::optional<Record> Mirror::record_of(const SpanPlace& place) const {
+  Record record{};
+  const auto into = std::as_writable_bytes(std::span(&record, 1));
+  const auto got = sys::pread_full(file_.ref(), into, mirror_format::record_at(of_.plain_size, place.number));
+  if (!got || *got != into.size() || record.sum == 0) return std::nullopt;
+  // Another index of the same blob may have cut it differently.
+  if (record.begin != place.begin || record.length != place.end - place.begin) return std::nullopt;
+  return record;
+}
+
+SpanBytes Mirror::load(const SpanPlace& place) const {
+  const auto record = record_of(place);
+  if (!record) return nullptr;
+  auto bytes = std::make_shared<DecodedSpan>();
+  bytes->size = static_cast<std::size_t>(record->length);
+  bytes->data.reset(new (std::nothrow) std::byte[bytes->size]);
+  if (bytes->data == nullptr) return nullptr;
+  const auto got = sys::pread_full(file_.ref(), {bytes->data.get(), bytes->size}, place.begin);
+  // Somebody may take it away while we read: the checksum tells.
+  if (!got || *got != bytes->size || sum_of(bytes->bytes()) != record->sum) return nullptr;
+  {
+    Lock lock(mutex_);
+    known_[place.number] = record->sum;
+  }
+  touch(place, *record);
+  return bytes;
+}
+
+void Mirror::touch(const SpanPlace& place, Record record) const {
+  const std::uint32_t time = now();
+  if (time - record.used < kUseGrain) return;
+  // Only the time: the rest may have changed since.
+  (void)sys::pwrite_full(file_.ref(), raw(time),
+                         mirror_format::record_at(of_.plain_size, place.number) + offsetof(Record, used));
+}
+
+void Mirror::store(const SpanPlace& place, std::span<const std::byte> bytes) const {
+  if (full_.load(std::memory_order_relaxed) || bytes.empty() || !pin(place.number)) return;
+  const std::uint64_t at = mirror_format::record_at(of_.plain_size, place.number);
+  // Told first, so that whatever a kill leaves of the bytes can be found and freed.
+  Record record{.sum = 0, .begin = place.begin, .length = bytes.size(), .used = now(), .reserved = 0};
+  const auto write = [&]() -> Result<void> {
+    TRY(sys::pwrite_full(file_.ref(), raw(record), at));
+    TRY(sys::pwrite_full(file_.ref(), bytes, place.begin));
+    record.sum = sum_of(bytes);
+    return sys::pwrite_full(file_.ref(), raw(record), at);
+  };
+  const auto written = write();
+  if (written) {
+    Lock lock(mutex_);
+    known_[place.number] = record.sum;
+  } else {
+    // No sum, no span; the blocks are given back where that is possible.
+    (void)sys::fallocate(file_.ref(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, place.begin, bytes.size());
+    if (!full_.exchange(true))
+      log::info("decoded bytes are not kept any more, reading goes on without: {}", written.error().message());
+  }
+  unpin(place.number);
+  if (written && stored_) stored_(bytes.size());
+}
+
+std::optional<ByteSource::Stretch> Mirror::stretch(const SpanPlace& place, std::uint64_t offset) const {
+  if (!pin(place.number)) return std::nullopt;
+  auto held = std::shared_ptr<const Mirror>(shared_from_this().get(),
+                                            [self = shared_from_this(), number = place.number](const Mirror*) {
+                                              self->unpin(number);
+                                            });
+  const auto record = record_of(place);
+  if (!record) return std::nullopt;
+  bool seen = false;
+  {
+    Lock lock(mutex_);
+    seen = known_[place.number] == record->sum;
+  }
+  if (!seen && load(place) == nullptr) return std::nullopt;
+  return ByteSource::Stretch{file_.ref(), offset, place.end - offset, std::move(held)};
+}
+
+// The lock is the open file's, so it is taken for the first of us and given up for the last.
+bool Mirror::pin(std::size_t number) const {
+  Lock lock(mutex_);
+  if (number >= pins_.size()) return false;
+  if (pins_[number] == 0 && !sys::lock_range(file_.ref(), F_RDLCK, mirror_format::record_at(of_.plain_size, number),
+                                             sizeof(Record)))
+    return false;
+  ++pins_[number];
+  return true;
+}
+
+void Mirror::unpin(std::size_t number) const noexcept {
+  Lock lock(mutex_);
+  if (--pins_[number] == 0)
+    (void)sys::lock_range(file_.ref(), F_UNLCK, mirror_format::record_at(of_.plain_size, number), sizeof(Record));
+}
+
+}  // namespace acetate

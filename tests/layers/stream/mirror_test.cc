@@ -1,0 +1,253 @@
+// Decoded spans on disk: found again, never wrong, taken away under a cap, pinned against it.
+#include "layers/stream/mirror_store.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "base/bytes.h"
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+#include "layers/stream/seekable.h"
+#include "tests/layers/stream/packed_data.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate {
+namespace {
+
+using test::Bytes;
+using test::TempDir;
+
+constexpr std::uint64_t kSpan = 65536;
+constexpr std::uint64_t kSpans = 20;
+
+// A blob of spans of equal size, and what each holds.
+class MirrorTest : public ::testing::Test {
+ protected:
+  MirrorStore store(std::uint64_t capacity = std::uint64_t{1} << 30) { return {dir_ / "m", capacity}; }
+  Mirror::Of of(char name = 'a') const {
+    return {.blob = Digest::of(std::string(1, name)), .plain_size = plain_.size(), .spans = kSpans};
+  }
+  static SpanPlace place(std::size_t i) { return {i, i * kSpan, (i + 1) * kSpan}; }
+  std::span<const std::byte> bytes(std::size_t i) const { return std::span(plain_).subspan(i * kSpan, kSpan); }
+  bool holds(const Mirror& mirror, std::size_t i) const {
+    const auto found = mirror.load(place(i));
+    if (found == nullptr) return false;
+    EXPECT_TRUE(std::ranges::equal(found->bytes(), bytes(i))) << i;
+    return true;
+  }
+  std::uint64_t on_disk() const {
+    std::uint64_t total = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_ / "m"))
+      total += static_cast<std::uint64_t>(sys::stat(FileAt{kWorkingDir, entry.path().c_str()})->st_blocks) * 512;
+    return total;
+  }
+  std::string file() const { return dir_ / "m/" + of().blob.hex() + ".mirror"; }
+
+  TempDir dir_;
+  Bytes plain_ = test::noise_bytes(kSpans * kSpan, 5);
+};
+
+TEST_F(MirrorTest, FindsAgainWhatWasStored) {
+  const auto mirror = store().open(of());
+  ASSERT_NE(mirror, nullptr);
+  EXPECT_FALSE(holds(*mirror, 3));
+  mirror->store(place(3), bytes(3));
+  EXPECT_TRUE(holds(*mirror, 3));
+  EXPECT_FALSE(holds(*mirror, 4));
+
+  const auto again = store().open(of());
+  EXPECT_TRUE(holds(*again, 3));
+  EXPECT_EQ(again->load({3, 3 * kSpan, 3 * kSpan + 100}), nullptr) << "cut differently by another index";
+  EXPECT_FALSE(holds(*store().open(of('b')), 3)) << "another blob";
+}
+
+TEST_F(MirrorTest, HoldsNothingThatIsNotAsItWasStored) {
+  store().open(of())->store(place(0), bytes(0));
+  const Fd raw = *sys::open(file(), O_RDWR);
+  std::mt19937_64 random(6);
+  for (int round = 0; round < 200; ++round) {
+    const std::uint64_t at = round % 2 == 0 ? random() % kSpan
+                                            : mirror_format::record_at(plain_.size(), 0) + random() % 24;
+    std::byte byte{};
+    ASSERT_TRUE(sys::pread_full(raw.ref(), {&byte, 1}, at));
+    const std::byte wrong = byte ^ std::byte{0x10};
+    ASSERT_TRUE(sys::pwrite_full(raw.ref(), {&wrong, 1}, at));
+    EXPECT_FALSE(holds(*store().open(of()), 0)) << at;
+    EXPECT_FALSE(store().open(of())->stretch(place(0), 5).has_value()) << at;
+    ASSERT_TRUE(sys::pwrite_full(raw.ref(), {&byte, 1}, at));
+  }
+  EXPECT_TRUE(holds(*store().open(of()), 0));
+}
+
+TEST_F(MirrorTest, ReplacesAFileThatIsNoneOfIts) {
+  for (const std::string& content : {std::string("short"), std::string(plain_.size() + 4096, 'x')}) {
+    store().open(of())->store(place(0), bytes(0));
+    dir_.write("m/" + of().blob.hex() + ".mirror", content);
+    const auto mirror = store().open(of());
+    ASSERT_NE(mirror, nullptr);
+    EXPECT_FALSE(holds(*mirror, 0));
+    mirror->store(place(1), bytes(1));
+    EXPECT_TRUE(holds(*mirror, 1));
+  }
+  // Nor one that others may write.
+  std::filesystem::permissions(file(), std::filesystem::perms::all);
+  EXPECT_FALSE(holds(*store().open(of()), 1));
+}
+
+TEST_F(MirrorTest, TakesAwayWhatWasNotUsedForLongest) {
+  const auto mirror = store().open(of());
+  for (std::size_t i = 0; i < kSpans; ++i) mirror->store(place(i), bytes(i));
+  // As if the even ones had been used an hour ago.
+  const Fd raw = *sys::open(file(), O_RDWR);
+  for (std::size_t i = 0; i < kSpans; i += 2) {
+    const std::uint32_t long_ago = 1;
+    ASSERT_TRUE(sys::pwrite_full(raw.ref(), std::as_bytes(std::span(&long_ago, 1)),
+                                 mirror_format::record_at(plain_.size(), i) + 24));
+  }
+  ASSERT_GE(on_disk(), kSpans * kSpan);
+
+  store(15 * kSpan).trim();
+
+  EXPECT_LE(on_disk(), 15 * kSpan);
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < kSpans; ++i) {
+    const bool here = holds(*mirror, i);
+    left += here ? 1 : 0;
+    EXPECT_TRUE(here || i % 2 == 0) << i;
+  }
+  EXPECT_GE(left, 12u);
+  EXPECT_LT(left, 15u);
+}
+
+TEST_F(MirrorTest, StaysUnderItsCapByItself) {
+  const auto mirror = store(8 * kSpan).open(of());
+  for (std::size_t i = 0; i < kSpans; ++i) mirror->store(place(i), bytes(i));
+  EXPECT_LE(on_disk(), 9 * kSpan);
+  EXPECT_EQ(store(0).open(of()), nullptr) << "no cap, no mirror";
+}
+
+TEST_F(MirrorTest, NeverTakesAwayWhatIsPinned) {
+  const auto mirror = store().open(of());
+  for (std::size_t i = 0; i < kSpans; ++i) mirror->store(place(i), bytes(i));
+  auto pinned = mirror->stretch(place(2), 2 * kSpan + 10);
+  ASSERT_TRUE(pinned);
+  EXPECT_EQ(pinned->length, kSpan - 10);
+  auto twice = mirror->stretch(place(2), 2 * kSpan);
+  twice.reset();
+
+  store(1).trim();
+
+  Bytes read(pinned->length);
+  ASSERT_EQ(*sys::pread_full(pinned->fd, read, pinned->fd_offset), read.size());
+  EXPECT_TRUE(std::ranges::equal(read, bytes(2).subspan(10)));
+  EXPECT_TRUE(holds(*mirror, 2));
+  EXPECT_FALSE(holds(*mirror, 3));
+
+  pinned.reset();
+  store(1).trim();
+  EXPECT_FALSE(holds(*mirror, 2));
+}
+
+TEST_F(MirrorTest, FreesWhatAKilledWriterLeft) {
+  const auto mirror = store().open(of());
+  mirror->store(place(0), bytes(0));
+  const Fd raw = *sys::open(file(), O_RDWR);
+  const std::uint64_t not_whole = 0;  // as before the last write of store()
+  ASSERT_TRUE(sys::pwrite_full(raw.ref(), std::as_bytes(std::span(&not_whole, 1)),
+                               mirror_format::record_at(plain_.size(), 0)));
+  EXPECT_FALSE(holds(*mirror, 0));
+  const std::uint64_t before = on_disk();
+  store(1).trim();
+  EXPECT_LE(on_disk() + kSpan, before);
+}
+
+class Fail final : public sys::Hook {
+ public:
+  Fail(sys::Call call, int code) : call_(call), code_(code), before_(sys::install(this)) {}
+  ~Fail() override { sys::install(before_); }
+  int before(sys::Call call) noexcept override { return call == call_ ? code_ : 0; }
+
+ private:
+  sys::Call call_;
+  int code_;
+  sys::Hook* before_;
+};
+
+TEST_F(MirrorTest, AFullDiskOnlyMeansThatNothingIsKept) {
+  const auto mirror = store().open(of());
+  {
+    Fail full(sys::Call::pwrite, ENOSPC);
+    mirror->store(place(0), bytes(0));
+  }
+  mirror->store(place(1), bytes(1));
+  EXPECT_FALSE(holds(*mirror, 0));
+  EXPECT_FALSE(holds(*mirror, 1)) << "it was told once that the disk is full";
+}
+
+TEST_F(MirrorTest, WithoutRangeLocksNothingIsKeptAndNothingPinned) {
+  Fail none(sys::Call::fcntl, ENOLCK);
+  const auto mirror = store().open(of());
+  ASSERT_NE(mirror, nullptr);
+  mirror->store(place(0), bytes(0));
+  EXPECT_FALSE(holds(*mirror, 0));
+  EXPECT_FALSE(mirror->stretch(place(0), 0).has_value());
+}
+
+TEST_F(MirrorTest, ASourceDecodesEachSpanOnceForAllProcesses) {
+  const Bytes plain = test::sample_bytes(1'000'000, 7);
+  for (const Bytes& packed : {test::gzip_of(plain), test::zstd_of(plain), test::xz_of(plain)}) {
+    const auto result = test::pass(packed, {.span_bytes = kSpan})->result;
+    SpanCache none(0);
+    const auto open = [&] {
+      return *seekable_source({.packed = memory_source(packed), .format = result.format, .plain_size = plain.size(),
+                               .checkpoints = checkpoint_table(result.checkpoints), .cache = &none,
+                               .mirrors = store(), .blob = result.blob});
+    };
+    const auto first = open(), second = open();
+    Bytes into(plain.size());
+    EXPECT_FALSE(first->stretch(100).has_value()) << "not decoded yet";
+    ASSERT_EQ(*first->pread(into, 0), plain.size());
+    EXPECT_TRUE(into == plain);
+    EXPECT_EQ(first->counted().spans, result.checkpoints.size());
+
+    std::ranges::fill(into, std::byte{});
+    ASSERT_EQ(*second->pread(into, 0), plain.size());
+    EXPECT_TRUE(into == plain);
+    EXPECT_EQ(second->counted().spans, 0u);
+    EXPECT_EQ(second->counted().starts, 0u);
+
+    // Every byte of it lies plain in a file now.
+    for (std::uint64_t at = 0; at < plain.size();) {
+      const auto stretch = second->stretch(at);
+      ASSERT_TRUE(stretch) << at;
+      Bytes part(stretch->length);
+      ASSERT_EQ(*sys::pread_full(stretch->fd, part, stretch->fd_offset), part.size());
+      ASSERT_TRUE(std::equal(part.begin(), part.end(), plain.begin() + static_cast<std::ptrdiff_t>(at)));
+      at += stretch->length;
+    }
+    EXPECT_FALSE(second->stretch(plain.size()).has_value());
+  }
+}
+
+TEST_F(MirrorTest, AStreamWithOneStartIsDecodedOnceWhateverIsReadFirst) {
+  const Bytes plain = test::sample_bytes(1'000'000, 8);
+  const Bytes packed = test::zstd_of(plain);
+  const auto result = test::pass(packed, {.span_bytes = kSpan})->result;
+  SpanCache none(0);
+  const auto source = *seekable_source({.packed = memory_source(packed), .format = result.format,
+                                        .plain_size = plain.size(),
+                                        .checkpoints = checkpoint_table(result.checkpoints), .cache = &none});
+  Bytes into(10);
+  for (std::uint64_t at = plain.size() - 10; at > 70'000; at -= 70'000) {
+    ASSERT_EQ(*source->pread(into, at), 10u);
+    EXPECT_TRUE(std::equal(into.begin(), into.end(), plain.begin() + static_cast<std::ptrdiff_t>(at)));
+  }
+  EXPECT_EQ(source->counted().starts, 1u);
+  EXPECT_EQ(source->counted().plain_bytes, plain.size());
+}
+
+}  // namespace
+}  // namespace acetate
