@@ -55,12 +55,21 @@ const char* set_variable(const char* name) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
+// Where decoded bytes are kept, and how many of them.
+Result<MirrorStore> mirrors_beside(const std::string& index_dir) {
+  std::uint64_t capacity = MirrorStore::kDefaultCapacity;
+  if (const char* set = set_variable("ACETATE_MIRROR_BYTES")) capacity = TRY(parse_number("ACETATE_MIRROR_BYTES", set));
+  return MirrorStore(index_dir + "/mirror", capacity);
+}
+
 Result<OpenedLayer> open_tar_file(Fd file, const LayerSpec& spec, const std::string& index_dir) {
+  const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
   OpenedTar tar = TRY(open_tar({.file = std::move(file), .offset = spec.offset, .length = spec.length,
                                 .digest = spec.digest},
-                               IndexStore(index_dir), IdentityCache(index_dir)));
+                               IndexStore(index_dir), IdentityCache(index_dir), {}, &mirrors));
   return OpenedLayer{.layer = std::move(tar.layer), .bytes = std::move(tar.bytes), .is_tar = true,
-                     .diff_id = tar.facts.diff_id, .index_was_cached = tar.index_was_cached,
+                     .diff_id = tar.facts.diff_id, .facts = tar.facts,
+                     .index_was_cached = tar.index_was_cached,
                      .entries = tar.facts.entries, .compressed_size = tar.facts.packed_bytes,
                      .uncompressed_size = tar.facts.plain_bytes};
 }

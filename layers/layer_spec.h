@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "layers/layer.h"
 #include "layers/stream/seekable.h"
+#include "layers/tar/index_facts.h"
 
 namespace acetate {
 
@@ -25,7 +26,7 @@ struct LayerSpec {
   std::string path;
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> length = {};  // to the end when absent
-  std::optional<Digest> digest = {};         // of the bytes named; trusted when given, computed otherwise
+  std::optional<Digest> digest = {};         // what the bytes named must be; computed when absent
   auto operator<=>(const LayerSpec&) const = default;
 };
 
@@ -41,6 +42,7 @@ struct OpenedLayer {
   DecodedSourcePtr bytes = nullptr;  // of a tarball: says how much of it has been read and decoded
   bool is_tar = false;
   std::optional<Digest> diff_id = {};    // of a tarball: the digest of its uncompressed bytes, as we read them
+  std::optional<IndexFacts> facts = {};  // of a tarball: what its index says
   bool index_was_cached = false;
   std::uint64_t entries = 0;             // of a tarball
   std::uint64_t compressed_size = 0;     // of a tarball
@@ -48,7 +50,8 @@ struct OpenedLayer {
 };
 
 // Opens a directory or tarball. `index_dir` is where layer indexes are kept
-// ($XDG_CACHE_HOME/acetate/index/v1 by default_index_dir()). ENOENT, "not a directory and not a tarball",
+// ($XDG_CACHE_HOME/acetate/index/v1 by default_index_dir()), and below it, in "mirror", decoded bytes: at most
+// $ACETATE_MIRROR_BYTES of them (2 GiB; 0: none). ENOENT, "not a directory and not a tarball",
 // truncated or corrupt archives say which and where in words.
 Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir);
 

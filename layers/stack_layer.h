@@ -122,12 +122,13 @@ class StackLayer final : public Layer {
 
   const std::vector<LayerPtr>& layers() const noexcept { return layers_; }
   const Layer& layer(Part part) const noexcept { return *layers_[part.layer]; }
+  // Whose attributes and xattrs a held node has.
+  Part top_of(Node node) const;
 
  private:
   // --- nodes (stack_nodes.cc)
   // A node's parts; `single` is where the one part of an unmerged node is put.
   std::span<const Part> parts_of(Node node, Part& single) const;
-  Part top_of(Node node) const;
   Node node_of(Merged& merged) const;
   Attr unique(std::uint32_t layer, Attr attr) const noexcept;
   std::uint64_t unique_ino(std::uint32_t layer, std::uint64_t ino) const noexcept;

@@ -11,26 +11,38 @@
 
 namespace acetate::sys {
 
-// Owns a read-only, shared mapping of a file. The file must not be made shorter while it is mapped: reading
-// past its end then is SIGBUS.
+namespace detail {
+struct GuardedRange;
+}
+
+// Owns a read-only, shared mapping of a file. Where its bytes cannot be had any more (the disk fails, somebody
+// made the file shorter) the kernel says SIGBUS; a handler of ours then shows zeroes there, and failed() says so
+// from then on. Whoever reads bytes looks at failed() before believing them.
 class Mapping {
  public:
   Mapping() = default;
-  Mapping(Adopt, void* at, std::size_t size) noexcept : at_(at), size_(size) {}
-  Mapping(Mapping&& other) noexcept : at_(std::exchange(other.at_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Mapping(Adopt, void* at, std::size_t size, detail::GuardedRange* guard) noexcept
+      : at_(at), size_(size), guard_(guard) {}
+  Mapping(Mapping&& other) noexcept
+      : at_(std::exchange(other.at_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        guard_(std::exchange(other.guard_, nullptr)) {}
   Mapping& operator=(Mapping&& other) noexcept {
     Mapping moved(std::move(other));
     std::swap(at_, moved.at_);
     std::swap(size_, moved.size_);
+    std::swap(guard_, moved.guard_);
     return *this;
   }
   ~Mapping();
 
   std::span<const std::byte> bytes() const noexcept { return {static_cast<const std::byte*>(at_), size_}; }
+  bool failed() const noexcept;
 
  private:
   void* at_ = nullptr;
   std::size_t size_ = 0;
+  detail::GuardedRange* guard_ = nullptr;
 };
 
 // The first `size` bytes (at least one) of a file.

@@ -3,14 +3,13 @@
 #include <chrono>
 
 #include "base/log.h"
-#include "layers/stack.h"
 
 namespace acetate::fs {
 
 Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
   using Clock = std::chrono::steady_clock;
   Lowers lowers;
-  std::vector<LayerPtr> layers;
+  std::vector<OpenedLayer> layers;
   for (const std::string& element : elements) {
     const auto begin = Clock::now();
     const LayerSpec spec = TRY(parse_layer_spec(element));
@@ -20,13 +19,14 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
       log::info("layer {}: {} entries, {} bytes ({} uncompressed), index {} in {:.1f} ms", spec.path, opened.entries,
                 opened.compressed_size, opened.uncompressed_size, opened.index_was_cached ? "cached, opened" : "made",
                 spent.count());
-      lowers.tarballs.push_back({spec.path, std::move(opened.bytes), opened.uncompressed_size});
+      lowers.tarballs.push_back({spec.path, opened.bytes, opened.uncompressed_size});
     } else {
       lowers.directories.push_back(spec.path);
     }
-    layers.push_back(std::move(opened.layer));
+    layers.push_back(std::move(opened));
   }
-  lowers.tree = TRY(make_stack(std::move(layers)));
+  lowers.stack = TRY(open_stack(layers, default_index_dir()));
+  lowers.tree = lowers.stack.tree;
   return lowers;
 }
 

@@ -7,11 +7,13 @@
 #include "base/result.h"
 #include "layers/layer.h"
 #include "layers/layer_spec.h"
+#include "layers/open_stack.h"
 
 namespace acetate::fs {
 
 struct Lowers {
   LayerPtr tree;                         // all of them as one
+  OpenedStack stack;                     // keeps its tree, and what is made beside it
   std::vector<std::string> directories;  // those that are directories: they must not overlap with the rest of the mount
 
   // A line for each tarball in the log (info): how much of it was decoded, of how much.

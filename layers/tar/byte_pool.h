@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/seed.h"
 #include "layers/tar/probe_table.h"
 
 namespace acetate {
@@ -25,7 +26,7 @@ class BytePool {
   explicit BytePool(std::size_t alignment = 1) : alignment_(alignment) {}
 
   PoolText intern(std::string_view text) {
-    const auto hash = static_cast<std::uint32_t>(xxh3(text));
+    const auto hash = static_cast<std::uint32_t>(xxh3(text, process_seed()));
     if (const auto known = table_.find(hash, [&](std::uint32_t i) { return view(texts_[i]) == text; }))
       return texts_[*known];
     bytes_.resize((bytes_.size() + alignment_ - 1) & ~(alignment_ - 1));

@@ -3,12 +3,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/sys/dir.h"
 #include "base/sys/file.h"
 
 namespace acetate {
@@ -44,10 +48,27 @@ timespec real_time() {
   return now;
 }
 
+// A tarball rewritten in place leaves a record behind each time, and one that is gone does so for ever.
+void prune(const std::string& path, FdRef dir, std::size_t most_records) {
+  std::vector<std::pair<std::int64_t, std::string>> records;
+  const auto listed = sys::open(path, O_RDONLY | O_DIRECTORY);
+  if (!listed) return;
+  (void)sys::read_dir(listed->ref(), [&](const sys::DirEntry& entry) {
+    if (!entry.name.ends_with(".lock")) records.emplace_back(0, entry.name);
+    return true;
+  });
+  if (records.size() <= most_records) return;
+  for (auto& [written, name] : records)
+    if (const auto st = sys::stat(FileAt{dir, name.c_str()})) written = st->st_mtim.tv_sec;
+  const auto middle = records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2);
+  std::ranges::nth_element(records, middle);
+  for (auto it = records.begin(); it != middle; ++it) (void)sys::unlink({dir, it->second.c_str()});
+}
+
 }  // namespace
 
-IdentityCache::IdentityCache(const std::string& dir, Clock now)
-    : dir_(dir + "/identity"), now_(now ? std::move(now) : real_time) {}
+IdentityCache::IdentityCache(const std::string& dir, Clock now, std::size_t most_records)
+    : dir_(dir + "/identity"), now_(now ? std::move(now) : real_time), most_records_(most_records) {}
 
 std::optional<IdentityCache::Known> IdentityCache::find(const FilePart& part) const {
   const std::string path = dir_ + "/" + name_of(part);
@@ -88,7 +109,9 @@ void IdentityCache::remember(const FilePart& part, const Digest& digest) const {
   const auto write = [&]() -> Result<void> {
     TRY(sys::make_dirs(dir_, 0700));
     const Fd dir = TRY(sys::open(dir_, O_RDONLY | O_DIRECTORY));
-    return sys::write_file_atomically({dir.ref(), name_of(part).c_str()}, as_text(record.bytes()), 0600);
+    TRY(sys::write_file_atomically({dir.ref(), name_of(part).c_str()}, as_text(record.bytes()), 0600));
+    prune(dir_, dir.ref(), most_records_);
+    return {};
   };
   if (const auto written = write(); !written)
     log::debug("the digest of a layer is not remembered in {}: {}", dir_, written.error().message());

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -29,8 +30,9 @@ struct FilePart {
 class IdentityCache {
  public:
   using Clock = std::function<timespec()>;
-  // Keeps small files in `dir`/identity. `now` is for tests.
-  explicit IdentityCache(const std::string& dir, Clock now = {});
+  // Keeps small files in `dir`/identity; past `most_records` the half that was written longest ago goes. `now` is
+  // for tests.
+  explicit IdentityCache(const std::string& dir, Clock now = {}, std::size_t most_records = 4096);
 
   struct Known {
     Digest digest;
@@ -45,6 +47,7 @@ class IdentityCache {
  private:
   std::string dir_;
   Clock now_;
+  std::size_t most_records_;
 };
 
 }  // namespace acetate

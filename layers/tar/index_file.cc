@@ -25,6 +25,7 @@ using lix::SectionId;
 struct Known {
   SectionId id;
   std::uint32_t item_bytes;
+  bool is_needed = true;
 };
 constexpr std::array kSections = {
     Known{SectionId::inodes, sizeof(lix::Inode)},
@@ -37,6 +38,7 @@ constexpr std::array kSections = {
     Known{SectionId::windows, 1},
     Known{SectionId::group_sums, sizeof(std::uint64_t)},
     Known{SectionId::content_ids, 32},
+    Known{SectionId::sources, sizeof(lix::Source), false},
 };
 
 // Nobody but us and root can change it: what is mapped then stays what it is.
@@ -55,7 +57,7 @@ Result<sys::Mapping> map_copy(FdRef fd, std::uint64_t size) {
 
 }  // namespace
 
-Result<std::unique_ptr<const IndexFile>> IndexFile::open(FdRef fd, std::string path) {
+Result<std::unique_ptr<const IndexFile>> IndexFile::open(FdRef fd, std::string path, lix::IndexKind kind) {
   const struct stat st = TRY(sys::stat(fd));
   const auto size = static_cast<std::uint64_t>(st.st_size);
   if (!S_ISREG(st.st_mode) || size < lix::kHeaderBytes) return Error(EBADMSG);
@@ -67,18 +69,16 @@ Result<std::unique_ptr<const IndexFile>> IndexFile::open(FdRef fd, std::string p
   if (!mapping && mapping.error().is(ENODEV)) mapping = map_copy(fd, size);
   if (!mapping) return std::move(mapping).error();
   file->mapping_ = *std::move(mapping);
-  if (!file->read_header() || !file->read_sections()) return Error(EBADMSG);
-  if (size <= kVerifyWholeBytes)
-    for (std::uint64_t group = 0; group < file->groups_; ++group)
-      if (!file->sum_matches(group)) return Error(EBADMSG);
+  if (!file->read_header(kind) || !file->read_sections()) return Error(EBADMSG);
+  if (size <= kVerifyWholeBytes && !file->verify_all()) return Error(EBADMSG);
   return std::unique_ptr<const IndexFile>(std::move(file));
 }
 
-bool IndexFile::read_header() {
+bool IndexFile::read_header(lix::IndexKind kind) {
   std::memcpy(&header_, all().data(), sizeof header_);
   const auto raw = std::as_bytes(std::span(&header_, 1));
   return std::memcmp(header_.magic, lix::kMagic, sizeof header_.magic) == 0 && header_.major == lix::kMajor &&
-         header_.incompatible == 0 && header_.file_bytes == all().size() &&
+         header_.incompatible == static_cast<std::uint32_t>(kind) && header_.file_bytes == all().size() &&
          header_.section_count <= lix::kMaxSections &&
          header_.sum == xxh3(raw.first(offsetof(lix::Header, sum)));
 }
@@ -99,7 +99,7 @@ bool IndexFile::read_sections() {
     }
   }
   for (const Known& known : kSections)
-    if (!seen[static_cast<std::size_t>(known.id)]) return false;
+    if (known.is_needed && !seen[static_cast<std::size_t>(known.id)]) return false;
 
   // The checksums stand last, and every byte between the header and them belongs to a group.
   const Span& sums = sections_[static_cast<std::size_t>(SectionId::group_sums)];
@@ -113,6 +113,12 @@ bool IndexFile::read_sections() {
   if (!std::has_single_bit(count(SectionId::slots)) || count(SectionId::inodes) == 0) return false;
   verified_ = std::make_unique<std::atomic<std::uint64_t>[]>(groups_ / 64 + 1);
   return true;
+}
+
+bool IndexFile::verify_all() const {
+  for (std::uint64_t group = 0; group < groups_; ++group)
+    if (!sum_matches(group)) return false;
+  return !mapping_.failed();
 }
 
 bool IndexFile::sum_matches(std::uint64_t group) const {

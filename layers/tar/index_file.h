@@ -1,6 +1,7 @@
 // IndexFile: the bytes of a layer index, mapped, of which nothing is handed out before its checksum was seen.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -25,9 +26,10 @@ class IndexFile {
   // for messages, and is removed if damage is found later, so that the next open makes a new index; empty when
   // there is none.
   //
-  // EBADMSG, bare: no index, of another version, or damaged as far as is checked here: the header, the
+  // EBADMSG, bare: no index, of another version or kind, or damaged as far as is checked here: the header, the
   // checksums' own checksum, the section table; small indexes whole.
-  static Result<std::unique_ptr<const IndexFile>> open(FdRef fd, std::string path);
+  static Result<std::unique_ptr<const IndexFile>> open(FdRef fd, std::string path,
+                                                      lix::IndexKind kind = lix::IndexKind::layer);
 
   const lix::Header& header() const noexcept { return header_; }
 
@@ -41,6 +43,10 @@ class IndexFile {
       const std::uint64_t last = group_of(at + length - 1);
       for (std::uint64_t group = group_of(at); group <= last; ++group)
         if (!is_verified(group)) [[unlikely]] TRY(verify(group));
+      // Pages may have left memory since, and may not be had again: touched here, they are there for the caller.
+      for (std::uint64_t page = at / kPage * kPage; page < at + length; page += kPage)
+        (void)*static_cast<const volatile std::byte*>(&all()[std::max(page, at)]);
+      if (mapping_.failed()) [[unlikely]] return damaged();
     }
     return all().subspan(at, length);
   }
@@ -58,6 +64,9 @@ class IndexFile {
     return value;
   }
 
+  // Every group against its checksum.
+  bool verify_all() const;
+
   // Whoever finds that the records contradict each other says so here: logged once, and the file is removed.
   Error damaged() const;
 
@@ -65,10 +74,11 @@ class IndexFile {
   struct Span {
     std::uint64_t offset = 0, length = 0, count = 0;
   };
-  static constexpr std::size_t kSectionIds = 11;
+  static constexpr std::size_t kSectionIds = 12;
+  static constexpr std::uint64_t kPage = 4096;
 
   IndexFile() = default;
-  bool read_header();
+  bool read_header(lix::IndexKind kind);
   bool read_sections();
 
   std::span<const std::byte> all() const noexcept { return mapping_.bytes(); }

@@ -34,6 +34,12 @@ enum class SectionId : std::uint32_t {
   windows = 8,
   group_sums = 9,
   content_ids = 10,
+  sources = 11,  // of compiled stacks only
+};
+
+enum class IndexKind : std::uint32_t {
+  layer = 0,
+  stack = 1,  // the merged tree of several layers; data, targets and xattrs are read from them
 };
 
 struct SectionRecord {
@@ -49,7 +55,7 @@ struct Header {
   char magic[8];
   std::uint16_t major;
   std::uint16_t minor;
-  std::uint32_t incompatible;  // feature bits; an unknown one makes the index unreadable
+  std::uint32_t incompatible;  // IndexKind: whoever looks for one kind cannot take another for it
   std::uint64_t file_bytes;
   std::byte blob[32];
   std::byte diff_id[32];
@@ -132,6 +138,14 @@ struct CheckpointRecord {
 };
 static_assert(sizeof(CheckpointRecord) == 64);
 inline constexpr std::uint32_t kDigestKnown = 1U << 0;
+
+// Whose object an inode of a compiled stack is.
+struct Source {
+  std::uint64_t ino;     // Attr::ino of the stack
+  std::uint32_t layer;   // from the top
+  std::uint32_t inode;   // in that layer's index
+};
+static_assert(sizeof(Source) == 16);
 
 static_assert(std::is_trivially_copyable_v<Header> && std::is_trivially_copyable_v<Inode>);
 

@@ -21,8 +21,8 @@ std::string temporary_name() {
   return fmt::format(".{}.{}.tmp", ::getpid(), number++);
 }
 
-Result<void> write_and_sync(FdRef file, const IndexImage& image) {
-  TRY(image.write(file));
+Result<void> write_and_sync(FdRef file, const IndexStore::Write& write) {
+  TRY(write(file));
   return sys::fdatasync(file);
 }
 
@@ -39,11 +39,11 @@ Result<void> name_file(FdRef file, FdRef folder, const std::string& name) {
 }
 
 // For file systems without O_TMPFILE.
-Result<void> publish_by_rename(FdRef folder, const std::string& name, const IndexImage& image) {
+Result<void> publish_by_rename(FdRef folder, const std::string& name, const IndexStore::Write& write) {
   const std::string temporary = temporary_name();
   const Fd file = TRY(sys::open({folder, temporary.c_str()}, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, kIndexMode));
   Undo remove{[&] { (void)sys::unlink({folder, temporary.c_str()}); }};
-  TRY(write_and_sync(file.ref(), image));
+  TRY(write_and_sync(file.ref(), write));
   TRY(sys::rename({folder, temporary.c_str()}, {folder, name.c_str()}));
   remove.release();
   return {};
@@ -57,7 +57,7 @@ std::string IndexStore::folder_of(const Digest& blob) const {
 
 std::string IndexStore::path_of(const Digest& blob) const { return folder_of(blob) + "/" + blob.hex() + ".lix"; }
 
-LayerIndexPtr IndexStore::find(const Digest& blob) const {
+LayerIndexPtr IndexStore::find(const Digest& blob, lix::IndexKind kind) const {
   const std::string path = path_of(blob);
   const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!file) {
@@ -65,7 +65,7 @@ LayerIndexPtr IndexStore::find(const Digest& blob) const {
       log::info("layer index {} cannot be opened: {}", path, file.error().message());
     return nullptr;
   }
-  auto index = LayerIndex::open(file->ref(), path, blob);
+  auto index = LayerIndex::open(file->ref(), path, blob, kind);
   if (index) return *std::move(index);
   if (index.error().is(EBADMSG)) {
     log::info("layer index {} is damaged or of another version, making it again", path);
@@ -81,24 +81,24 @@ FileLock IndexStore::lock(const Digest& blob) const {
   return lock ? *std::move(lock) : FileLock();
 }
 
-Result<void> IndexStore::publish(const IndexImage& image) const {
-  TRY(sys::make_dirs(folder_of(image.blob()), 0700));
-  const Fd folder = TRY(sys::open(folder_of(image.blob()), O_RDONLY | O_DIRECTORY));
-  const std::string name = image.blob().hex() + ".lix";
+Result<void> IndexStore::publish(const Digest& of, const Write& write) const {
+  TRY(sys::make_dirs(folder_of(of), 0700));
+  const Fd folder = TRY(sys::open(folder_of(of), O_RDONLY | O_DIRECTORY));
+  const std::string name = of.hex() + ".lix";
   auto unnamed = sys::open({folder.ref(), "."}, O_RDWR | O_TMPFILE, kIndexMode);
   if (unnamed) {
-    TRY(write_and_sync(unnamed->ref(), image));
+    TRY(write_and_sync(unnamed->ref(), write));
     TRY(name_file(unnamed->ref(), folder.ref(), name));
   } else {
     if (!unnamed.error().is(EOPNOTSUPP) && !unnamed.error().is(EISDIR) && !unnamed.error().is(EINVAL))
       return std::move(unnamed).error();
-    TRY(publish_by_rename(folder.ref(), name, image));
+    TRY(publish_by_rename(folder.ref(), name, write));
   }
   return sys::fsync(folder.ref());
 }
 
 Result<LayerIndexPtr> IndexStore::keep(const IndexImage& image) const {
-  const auto published = publish(image);
+  const auto published = publish(image.blob(), [&](FdRef file) { return image.write(file); });
   if (!published) {
     log::info("cannot keep a layer index in {}, it stays in memory: {}", dir_, published.error().message());
   } else if (auto index = find(image.blob())) {

@@ -3,6 +3,7 @@
 // Each appears whole, by one link or rename; readers never lock. Any of them may be removed at any time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,7 +23,7 @@ class IndexStore {
   explicit IndexStore(std::string dir) : dir_(std::move(dir)) {}
 
   // Null: there is none, or none that can be used (a log line then says so).
-  LayerIndexPtr find(const Digest& blob) const;
+  LayerIndexPtr find(const Digest& blob, lix::IndexKind kind = lix::IndexKind::layer) const;
 
   // Held by whoever makes the index of a blob, so that two processes make one. Where locks or the directory
   // cannot be had it holds nothing, and both make it.
@@ -32,12 +33,15 @@ class IndexStore {
   // and the index lives in memory for as long as it is open.
   Result<LayerIndexPtr> keep(const IndexImage& image) const;
 
+  // Publishes what `write` puts into an empty file, or leaves nothing behind.
+  using Write = std::function<Result<void>(FdRef)>;
+  Result<void> publish(const Digest& name, const Write& write) const;
+
   const std::string& dir() const noexcept { return dir_; }
   std::string path_of(const Digest& blob) const;
 
  private:
   std::string folder_of(const Digest& blob) const;
-  Result<void> publish(const IndexImage& image) const;
 
   std::string dir_;
 };

@@ -20,10 +20,17 @@ LayerIndex::LayerIndex(std::unique_ptr<const IndexFile> file) : file_(std::move(
   facts_.plain_bytes = header.plain_bytes;
   facts_.entries = header.entries;
   facts_.format = static_cast<Format>(header.format);
+  facts_.inodes = file_->count(SectionId::inodes);
+  facts_.spans = file_->count(SectionId::checkpoints);
+  facts_.index_bytes = header.file_bytes;
+  facts_.window_bytes = file_->count(SectionId::windows);
+  facts_.string_bytes = file_->count(SectionId::strings);
+  facts_.fingerprint = header.group_sums_sum;
 }
 
-Result<std::shared_ptr<const LayerIndex>> LayerIndex::open(FdRef fd, std::string path, const Digest& blob) {
-  std::shared_ptr<const LayerIndex> index(new LayerIndex(TRY(IndexFile::open(fd, std::move(path)))));
+Result<std::shared_ptr<const LayerIndex>> LayerIndex::open(FdRef fd, std::string path, const Digest& blob,
+                                                           lix::IndexKind kind) {
+  std::shared_ptr<const LayerIndex> index(new LayerIndex(TRY(IndexFile::open(fd, std::move(path), kind))));
   if (index->facts_.blob != blob || index->file_->header().format > 0xff) return Error(EBADMSG);
   const auto root = index->inode(kRoot);
   if (!root) return Error(EBADMSG);
@@ -130,6 +137,10 @@ Result<void> LayerIndex::xattrs(
 Result<std::optional<Digest>> LayerIndex::content_id(const lix::Inode& inode) const {
   if (inode.content_id == 0) return std::optional<Digest>();
   return std::optional(TRY(file_->record<Digest>(SectionId::content_ids, inode.content_id - 1)));
+}
+
+Result<lix::Source> LayerIndex::source(std::uint32_t number) const {
+  return file_->record<lix::Source>(SectionId::sources, number);
 }
 
 Result<lix::Extent> LayerIndex::extent(const lix::Inode& inode, std::uint32_t i) const {

@@ -16,27 +16,20 @@
 #include "base/result.h"
 #include "layers/layer.h"
 #include "layers/stream/checkpoint.h"
-#include "layers/stream/format.h"
+#include "layers/tar/index_facts.h"
 #include "layers/tar/index_file.h"
 
 namespace acetate {
 
-// What the index says of the whole layer.
-struct IndexFacts {
-  Digest blob;
-  Digest diff_id;
-  std::uint64_t packed_bytes = 0;
-  std::uint64_t plain_bytes = 0;
-  std::uint64_t entries = 0;
-  Format format = Format::unknown;
-};
-
 class LayerIndex {
  public:
   // As IndexFile::open(); EBADMSG also when it is of another blob.
-  static Result<std::shared_ptr<const LayerIndex>> open(FdRef fd, std::string path, const Digest& blob);
+  static Result<std::shared_ptr<const LayerIndex>> open(FdRef fd, std::string path, const Digest& blob,
+                                                        lix::IndexKind kind = lix::IndexKind::layer);
 
   const IndexFacts& facts() const noexcept { return facts_; }
+  // Whether every checksum in it is right: reads all of it.
+  bool is_whole() const { return file_->verify_all(); }
 
   static constexpr std::uint32_t kRoot = 0;
   Result<lix::Inode> inode(std::uint32_t number) const;
@@ -64,6 +57,8 @@ class LayerIndex {
   Result<void> xattrs(const lix::Inode& inode,
                       const std::function<bool(std::string_view name, std::string_view value)>& each) const;
   Result<std::optional<Digest>> content_id(const lix::Inode& inode) const;
+  // Of compiled stacks: whose object this is.
+  Result<lix::Source> source(std::uint32_t number) const;
   Result<lix::Extent> extent(const lix::Inode& inode, std::uint32_t i) const;  // i < inode.extent_count
 
   // The table reads this index in place and keeps it alive.

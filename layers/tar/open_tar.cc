@@ -16,20 +16,23 @@ namespace {
 
 class Opening {
  public:
-  Opening(const IndexStore& indexes, const IdentityCache& identities, const TarScanOptions& options)
-      : indexes_(indexes), identities_(identities), options_(options) {}
+  Opening(const IndexStore& indexes, const IdentityCache& identities, const TarScanOptions& options,
+          const MirrorStore* mirrors)
+      : indexes_(indexes), identities_(identities), options_(options), mirrors_(mirrors) {}
 
   Result<OpenedTar> open(TarFile tar);
 
  private:
   Result<void> identify();
   Result<LayerIndexPtr> find_index() const;
+  Result<void> prove_given() const;
   Result<LayerIndexPtr> make_index();
   Result<OpenedTar> layer_of(LayerIndexPtr index, bool was_cached) const;
 
   const IndexStore& indexes_;
   const IdentityCache& identities_;
   const TarScanOptions& options_;
+  const MirrorStore* mirrors_;
   SourcePtr packed_;
   Fd file_;
   FilePart part_{};
@@ -92,7 +95,18 @@ Result<LayerIndexPtr> Opening::find_index() const {
   if (index && index->facts().packed_bytes != packed_->size())
     return fail(EBADMSG, "it has {} bytes, but {} has {}", packed_->size(), digest_->str(),
                 index->facts().packed_bytes);
+  if (index && given_ && index->facts().format == Format::plain) TRY(prove_given());
   return index;
+}
+
+// Nothing verifies the bytes of a plain tar later.
+Result<void> Opening::prove_given() const {
+  const auto known = identities_.find(part_);
+  if (known && known->certain && known->digest == *given_) return {};
+  const Digest found = TRY(hash_of(*packed_));
+  if (found != *given_) return fail(EBADMSG, "it is {} and not {}", found.str(), given_->str());
+  identities_.remember(part_, found);
+  return {};
 }
 
 Result<LayerIndexPtr> Opening::make_index() {
@@ -102,14 +116,16 @@ Result<LayerIndexPtr> Opening::make_index() {
   if (!same_file_state(part_.st, TRY(sys::stat(file_.ref()))))
     return fail(ESTALE, "it changed while it was read; try again when nobody writes to it");
   LayerIndexPtr index = TRY(indexes_.keep(IndexImage::build(std::move(scan))));
-  if (!given_) identities_.remember(part_, found);
+  if (!given_ || index->facts().format == Format::plain) identities_.remember(part_, found);
   return index;
 }
 
 Result<OpenedTar> Opening::layer_of(LayerIndexPtr index, bool was_cached) const {
   const IndexFacts& facts = index->facts();
   DecodedSourcePtr plain = TRY(seekable_source({.packed = packed_, .format = facts.format, .plain_size = facts.plain_bytes,
-                                         .checkpoints = LayerIndex::checkpoints(index)}));
+                                                .checkpoints = LayerIndex::checkpoints(index), .read_ahead = true,
+                                                .mirrors = mirrors_ != nullptr ? std::optional(*mirrors_) : std::nullopt,
+                                                .blob = facts.blob}));
   OpenedTar opened{.layer = nullptr, .bytes = nullptr, .facts = facts, .index_was_cached = was_cached};
   opened.bytes = plain;
   opened.layer = make_tar_layer(std::move(index), std::move(plain));
@@ -119,8 +135,8 @@ Result<OpenedTar> Opening::layer_of(LayerIndexPtr index, bool was_cached) const 
 }  // namespace
 
 Result<OpenedTar> open_tar(TarFile tar, const IndexStore& indexes, const IdentityCache& identities,
-                           const TarScanOptions& options) {
-  return Opening(indexes, identities, options).open(std::move(tar));
+                           const TarScanOptions& options, const MirrorStore* mirrors) {
+  return Opening(indexes, identities, options, mirrors).open(std::move(tar));
 }
 
 }  // namespace acetate

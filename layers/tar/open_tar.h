@@ -20,7 +20,9 @@ struct TarFile {
   Fd file;  // open for reading
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> length = {};
-  std::optional<Digest> digest = {};  // trusted: whoever names it has verified the bytes
+  // What it must be. Of a packed tarball whose index is known nothing is read to prove it, because each span of it
+  // is verified when it is decoded; one that is not packed is hashed, once for as long as it does not change.
+  std::optional<Digest> digest = {};
 };
 
 struct OpenedTar {
@@ -36,7 +38,9 @@ struct OpenedTar {
 //
 // EBADMSG when the bytes are not those of `digest`, are damaged, or are no tar; EINVAL when the file is
 // shorter than offset and length say; ESTALE when it changed while it was read. All with words.
+//
+// `mirrors`: where decoded bytes are kept; nowhere when null.
 Result<OpenedTar> open_tar(TarFile tar, const IndexStore& indexes, const IdentityCache& identities,
-                           const TarScanOptions& options = {});
+                           const TarScanOptions& options = {}, const MirrorStore* mirrors = nullptr);
 
 }  // namespace acetate

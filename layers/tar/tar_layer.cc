@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "layers/tar/tar_attr.h"
 #include "layers/tar/tar_file.h"
 
 namespace acetate {
@@ -13,20 +14,7 @@ namespace {
 constexpr Node node_of(std::uint32_t number) noexcept { return Node{number}; }
 
 Attr attr_of(std::uint32_t number, const lix::Inode& inode) noexcept {
-  Attr attr;
-  attr.mode = inode.mode;
-  attr.uid = inode.uid;
-  attr.gid = inode.gid;
-  attr.nlink = inode.nlink;
-  attr.size = inode.size;
-  if (S_ISREG(inode.mode))
-    attr.blocks = (inode.flags & lix::kSparse) != 0 ? inode.blocks : inode.size / 512 + (inode.size % 512 != 0 ? 1 : 0);
-  if (S_ISCHR(inode.mode) || S_ISBLK(inode.mode)) attr.rdev = inode.data;
-  attr.ino = std::uint64_t{number} + 1;
-  attr.mtime = {inode.mtime, static_cast<long>(inode.mtime_ns)};
-  // A tarball knows one time of a file.
-  attr.atime = attr.ctime = attr.mtime;
-  return attr;
+  return tar_attr(inode, std::uint64_t{number} + 1);
 }
 
 class TarLayer final : public Layer {
@@ -36,18 +24,18 @@ class TarLayer final : public Layer {
   Node root() const override { return node_of(LayerIndex::kRoot); }
 
   Result<Entry> lookup(Node dir, std::string_view name) const override {
-    const auto found = TRY(index_->lookup(TRY(number_of(dir)), name));
+    const auto found = TRY(index_->lookup(TRY(inode_number(dir)), name));
     if (found.marker == Marker::whiteout) return Entry{.node = {}, .attr = {}, .marker = Marker::whiteout};
     return Entry{.node = node_of(found.number), .attr = attr_of(found.number, found.inode), .marker = found.marker};
   }
 
   Result<Attr> attr(Node node) const override {
-    const std::uint32_t number = TRY(number_of(node));
+    const std::uint32_t number = TRY(inode_number(node));
     return attr_of(number, TRY(index_->inode(number)));
   }
 
   Result<void> list(Node dir, const std::function<bool(const DirEntry&)>& each) const override {
-    return index_->list(TRY(number_of(dir)), [&](const LayerIndex::Listed& entry) {
+    return index_->list(TRY(inode_number(dir)), [&](const LayerIndex::Listed& entry) {
       const bool gone = entry.marker == Marker::whiteout;
       return each({.name = entry.name, .type = entry.type, .marker = entry.marker,
                    .ino = gone ? 0 : std::uint64_t{entry.number} + 1});
@@ -55,27 +43,27 @@ class TarLayer final : public Layer {
   }
 
   Result<std::unique_ptr<FileView>> open(Node node) const override {
-    const lix::Inode inode = TRY(index_->inode(TRY(number_of(node))));
+    const lix::Inode inode = TRY(index_->inode(TRY(inode_number(node))));
     if (S_ISDIR(inode.mode)) return Error(EISDIR);
     if (!S_ISREG(inode.mode) || (inode.flags & lix::kLinkTo) != 0) return Error(EINVAL);
     return open_tar_file(*index_, plain_, inode);
   }
 
   Result<std::string> readlink(Node node) const override {
-    const lix::Inode inode = TRY(index_->inode(TRY(number_of(node))));
+    const lix::Inode inode = TRY(index_->inode(TRY(inode_number(node))));
     if (!S_ISLNK(inode.mode)) return Error(EINVAL);
     return std::string(TRY(index_->text(inode)));
   }
 
   Result<std::string> link_target(Node node) const override {
-    const lix::Inode inode = TRY(index_->inode(TRY(number_of(node))));
+    const lix::Inode inode = TRY(index_->inode(TRY(inode_number(node))));
     if ((inode.flags & lix::kLinkTo) == 0) return Error(EINVAL);
     return std::string(TRY(index_->text(inode)));
   }
 
   Result<std::vector<Xattr>> xattrs(Node node) const override {
     std::vector<Xattr> all;
-    TRY(index_->xattrs(TRY(index_->inode(TRY(number_of(node)))), [&](std::string_view name, std::string_view value) {
+    TRY(index_->xattrs(TRY(index_->inode(TRY(inode_number(node)))), [&](std::string_view name, std::string_view value) {
       all.push_back({std::string(name), std::string(value)});
       return true;
     }));
@@ -84,7 +72,7 @@ class TarLayer final : public Layer {
 
   Result<std::string> xattr(Node node, std::string_view wanted) const override {
     std::optional<std::string> found;
-    TRY(index_->xattrs(TRY(index_->inode(TRY(number_of(node)))), [&](std::string_view name, std::string_view value) {
+    TRY(index_->xattrs(TRY(index_->inode(TRY(inode_number(node)))), [&](std::string_view name, std::string_view value) {
       if (name == wanted) found = std::string(value);
       return !found;
     }));
@@ -93,16 +81,10 @@ class TarLayer final : public Layer {
   }
 
   Result<std::optional<Digest>> content_id(Node node) const override {
-    return index_->content_id(TRY(index_->inode(TRY(number_of(node)))));
+    return index_->content_id(TRY(index_->inode(TRY(inode_number(node)))));
   }
 
  private:
-  static Result<std::uint32_t> number_of(Node node) {
-    const auto number = static_cast<std::uint64_t>(node);
-    if (number > 0xffffffffU) return Error(ESTALE);  // never one of ours
-    return static_cast<std::uint32_t>(number);
-  }
-
   LayerIndexPtr index_;
   SourcePtr plain_;
 };

@@ -17,6 +17,8 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/log.h"
+#include "layers/stream/inflater.h"
 #include "layers/tar/header_tap.h"
 #include "layers/tar/pax_records.h"
 
@@ -208,12 +210,30 @@ Result<void> Scanner::settle(std::uint64_t next_header) {
 
 }  // namespace
 
-Result<TarScan> scan_tar(SourcePtr packed, const TarScanOptions& options) {
+namespace {
+
+Result<TarScan> scan_with(SourcePtr packed, const TarScanOptions& options) {
   FirstPass pass = TRY(FirstPass::open(std::move(packed), options.pass));
   TarTree tree = TRY(Scanner(pass, options).run());
   // The digests cover what stands after the end mark too.
   FirstPassResult result = TRY(pass.finish());
   return TarScan{std::move(tree), std::move(result)};
+}
+
+}  // namespace
+
+Result<TarScan> scan_tar(SourcePtr packed, const TarScanOptions& options) {
+  auto scan = scan_with(packed, options);
+  if (scan || !scan.error().is(EBADMSG) || options.pass.engine == InflateEngine::zlib || !has_fast_inflater() ||
+      TRY(detect_format(*packed)) != Format::gzip)
+    return scan;
+  // Fast decoders have been wrong before, on rare streams; what they make then looks like damage. zlib decides.
+  TarScanOptions careful = options;
+  careful.pass.engine = InflateEngine::zlib;
+  auto again = scan_with(std::move(packed), careful);
+  if (again) log::warn("the fast gzip decoder failed on layer {}, and zlib did not: {}", again->pass.blob.str(),
+                       scan.error().message());
+  return again;
 }
 
 std::string printable(std::string_view raw) {

@@ -23,6 +23,8 @@ struct TarScanOptions {
   FirstPassOptions pass = {};
 };
 
+// A gzip stream that the fast decoder finds damaged is read again with zlib before it is called so.
+//
 // EBADMSG: damaged, cut off or no tar at all; EFBIG: past a limit; EINVAL: an entry that no layer may have. All
 // in words that say which entry and where. Errors of the source keep their code.
 Result<TarScan> scan_tar(SourcePtr packed, const TarScanOptions& options = {});

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/seed.h"
 #include "layers/tar/visible_xattrs.h"
 #include "layers/whiteout.h"
 
@@ -14,7 +15,7 @@ namespace acetate {
 namespace {
 
 std::uint32_t name_hash(std::uint32_t parent, std::string_view text) noexcept {
-  return lix::name_hash(0, parent, text);
+  return lix::name_hash(process_seed(), parent, text);
 }
 
 bool is_ordinary(std::string_view component) noexcept {

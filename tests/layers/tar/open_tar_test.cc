@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/sys/call.h"
 #include "base/sys/file.h"
+#include "layers/stream/inflater.h"
 #include "tests/layers/stream/packed_data.h"
 #include "tests/layers/tar/scanned.h"
 #include "tests/layers/tar/tar_maker.h"
@@ -44,6 +45,14 @@ class Watch final : public sys::Hook {
   std::atomic<int> total_ = 0;
   std::array<std::atomic<int>, static_cast<std::size_t>(sys::Call::count_)> seen_{};
   sys::Hook* before_;
+};
+
+// A decoder that finds every stream damaged.
+class RefusingInflater final : public Inflater {
+ public:
+  Result<void> begin() override { return {}; }
+  Result<void> resume(unsigned, std::byte, std::span<const std::byte>) override { return {}; }
+  Result<Step> step(std::span<const std::byte>, std::span<std::byte>, bool) override { return Error(EBADMSG); }
 };
 
 class OpenTar : public ::testing::Test {
@@ -177,6 +186,85 @@ TEST_F(OpenTar, FindsAnIndexByTheDigestAlone) {
   const auto opened = open("copy.gz", {.file = {}, .digest = digest_of("a.tar.gz")});
 
   EXPECT_TRUE(opened && opened->index_was_cached);
+}
+
+TEST_F(OpenTar, AKnownIndexDoesNotMakeOtherBytesTheLayer) {
+  const Digest digest = digest_of("a.tar");
+  ASSERT_TRUE(open("a.tar", {.file = {}, .digest = digest}));
+  std::string other = plain_;
+  other[600] ^= 1;
+  dir_.write("other.tar", other);
+
+  EXPECT_TRUE(open("other.tar", {.file = {}, .digest = digest}).error().is(EBADMSG));
+  // The right bytes are hashed once, and then known.
+  dir_.write("copy.tar", plain_);
+  ASSERT_TRUE(open("copy.tar", {.file = {}, .digest = digest}));
+  Watch watch;
+  ASSERT_TRUE(open("copy.tar", {.file = {}, .digest = digest}));
+  EXPECT_EQ(watch.count(sys::Call::pread), 0);
+}
+
+TEST_F(OpenTar, ALostIndexIsAnErrorAndNotADeath) {
+  ASSERT_TRUE(open("a.tar.gz"));
+  const std::string path = IndexStore(dir_ / "index").path_of(digest_of("a.tar.gz"));
+  const auto opened = open("a.tar.gz");
+  ASSERT_TRUE(opened && opened->index_was_cached);
+  std::string said;
+  log::set_sink([&](log::Level, std::string_view line) { said += line; });
+  // What a failing disk does to a mapped file, a shorter file does too: SIGBUS at the next touch.
+  std::filesystem::resize_file(path, 4096);
+
+  const Layer& layer = *opened->layer;
+  EXPECT_TRUE(layer.lookup(layer.root(), "dir3").error().is(EIO));
+  EXPECT_TRUE(layer.list(layer.root(), [](const DirEntry&) { return true; }).error().is(EIO));
+  EXPECT_TRUE(layer.attr(layer.root()).error().is(EIO));
+  log::set_sink({});
+  EXPECT_NE(said.find("is damaged"), std::string::npos) << said;
+
+  const auto again = open("a.tar.gz");
+  ASSERT_TRUE(again);
+  EXPECT_FALSE(again->index_was_cached);
+  EXPECT_EQ(tree_of(*again->layer), expected_);
+}
+
+TEST_F(OpenTar, IdentitiesOfTarballsThatChangedAreForgottenInTheEnd) {
+  const IdentityCache identities(dir_ / "index", {}, 40);
+  FilePart part{.st = *sys::stat(FileAt{kWorkingDir, (dir_ / "a.tar").c_str()}), .offset = 0, .length = 1};
+  for (int i = 0; i < 60; ++i) {
+    part.st.st_ino = static_cast<ino_t>(i);
+    identities.remember(part, Digest::of("x"));
+  }
+  EXPECT_TRUE(identities.find(part)) << "the newest is there";
+  EXPECT_LE(kept().size(), 40u);
+  EXPECT_GT(kept().size(), 15u);
+}
+
+TEST_F(OpenTar, ZlibDecidesWhereTheFastDecoderFindsDamage) {
+  std::string said;
+  log::set_sink([&](log::Level, std::string_view line) { said += line; });
+  set_fast_inflater([]() -> Result<std::unique_ptr<Inflater>> { return std::unique_ptr<Inflater>(new RefusingInflater); });
+
+  const auto opened = open("a.tar.gz");
+  set_fast_inflater(nullptr);
+  log::set_sink({});
+
+  ASSERT_TRUE(opened) << words(opened);
+  EXPECT_EQ(tree_of(*opened->layer), expected_);
+  EXPECT_NE(said.find("zlib did not"), std::string::npos) << said;
+}
+
+TEST_F(OpenTar, LayersPackedWithXzAndBzip2AreLayersToo) {
+  const std::string expected = listing_of(*made(plain_));
+  dir_.write("a.tar.xz", as_text(xz_of(as_bytes(plain_))));
+  dir_.write("a.tar.bz2", as_text(bzip2_of(as_bytes(plain_))));
+  for (const char* name : {"a.tar.xz", "a.tar.bz2"})
+    for (int round = 0; round < 2; ++round) {
+      const auto opened = open(name);
+      ASSERT_TRUE(opened) << words(opened);
+      EXPECT_EQ(opened->index_was_cached, round == 1);
+      EXPECT_EQ(opened->facts.diff_id, Digest::of(plain_));
+      EXPECT_EQ(listing_of(*opened->layer), expected);
+    }
 }
 
 TEST_F(OpenTar, ReadsAPartOfAFile) {

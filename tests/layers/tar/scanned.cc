@@ -22,7 +22,7 @@ Result<LayerIndexPtr> index_of(FdRef file, const Digest& blob) { return LayerInd
 
 std::string or_words(const Result<std::string>& text) { return text ? *text : "!" + words(text); }
 
-void add(const Layer& layer, Node dir, const std::string& prefix, bool with_nlink, std::string& out) {
+void add(const Layer& layer, Node dir, const std::string& prefix, bool with_nlink, std::uint64_t most_bytes, std::string& out) {
   std::vector<std::string> names;
   if (!layer.list(dir, [&](const DirEntry& entry) {
         names.emplace_back(entry.name);
@@ -50,12 +50,12 @@ void add(const Layer& layer, Node dir, const std::string& prefix, bool with_nlin
     if (attr.is_regular() && entry->marker == Marker::none) {
       auto view = layer.open(entry->node);
       // A damaged index may claim any size.
-      std::vector<std::byte> bytes(std::min<std::uint64_t>(attr.size, 8 << 20));
+      std::vector<std::byte> bytes(std::min<std::uint64_t>(attr.size, most_bytes));
       const auto count = view ? (*view)->pread(bytes, 0) : Result<std::size_t>(std::move(view).error());
       out += count && *count == bytes.size() ? " " + Digest::of(bytes).hex().substr(0, 16) : " !" + words(count);
     }
     out += "\n";
-    if (attr.is_dir()) add(layer, entry->node, prefix + name + "/", with_nlink, out);
+    if (attr.is_dir()) add(layer, entry->node, prefix + name + "/", with_nlink, most_bytes, out);
   }
 }
 
@@ -97,9 +97,9 @@ std::string index_bytes(std::string_view packed, Digest* blob) {
   return bytes;
 }
 
-std::string listing_of(const Layer& layer, bool with_nlink) {
+std::string listing_of(const Layer& layer, bool with_nlink, std::uint64_t most_bytes) {
   std::string out;
-  add(layer, layer.root(), "", with_nlink, out);
+  add(layer, layer.root(), "", with_nlink, most_bytes, out);
   return out;
 }
 

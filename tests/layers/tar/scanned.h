@@ -19,8 +19,9 @@ Result<LayerIndexPtr> index_from(std::string_view bytes, const Digest& blob);
 // The index of a tarball, as bytes.
 std::string index_bytes(std::string_view packed, Digest* blob);
 
-// "PATH TYPE MODE UID:GID SIZE MTIME NLINK RDEV [TARGET] [XATTRS] [SHA256]" of everything, by path.
-std::string listing_of(const Layer& layer, bool with_nlink = true);
+// "PATH TYPE MODE UID:GID SIZE MTIME NLINK RDEV [TARGET] [XATTRS] [SHA256]" of everything, by path; of long files only
+// the first bytes are looked at.
+std::string listing_of(const Layer& layer, bool with_nlink = true, std::uint64_t most_bytes = 8 << 20);
 
 // What went wrong, or "nothing".
 template <class T>

@@ -1,0 +1,68 @@
+#include "layers/open_stack.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "layers/stack.h"
+#include "layers/tar/compiled_stack.h"
+
+namespace acetate {
+
+// A thread that compiles, and is told to stop when nobody wants the tree any more.
+class OpenedStack::Compiling {
+ public:
+  Compiling(IndexStore stacks, const Digest& id, LayerPtr tree) {
+    thread_ = std::thread([this, stacks = std::move(stacks), id, tree = std::move(tree)] {
+      // Only what nobody else needs of the processor: the mount is in use meanwhile.
+      const sched_param lowest{};
+      (void)::pthread_setschedparam(::pthread_self(), SCHED_IDLE, &lowest);
+      const auto compiled = compile_stack(stacks, id, *tree, [this] { return !stop_.load(); });
+      if (!compiled && !compiled.error().is(ECANCELED))
+        log::info("the layers are not compiled into one index: {}", compiled.error().message());
+    });
+  }
+  Compiling(const Compiling&) = delete;
+  Compiling& operator=(const Compiling&) = delete;
+  ~Compiling() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+Result<OpenedStack> open_stack(const std::vector<OpenedLayer>& top_to_bottom, const std::string& index_dir) {
+  std::vector<LayerPtr> layers;
+  std::vector<Digest> indexes;
+  for (const OpenedLayer& opened : top_to_bottom) {
+    layers.push_back(opened.layer);
+    if (opened.facts) indexes.push_back(id_of_index(*opened.facts));
+  }
+  OpenedStack stack;
+  // One layer is as fast as it can be; and a directory may change under its index.
+  const bool can_be_compiled = indexes.size() == layers.size() && layers.size() > 1;
+  const IndexStore stacks(index_dir + "/stack");
+  const Digest id = id_of_stack(indexes);
+  if (can_be_compiled) stack.tree = find_compiled_stack(stacks, id, layers);
+  stack.is_compiled = stack.tree != nullptr;
+  if (stack.is_compiled) return stack;
+  stack.tree = TRY(make_stack(std::move(layers)));
+  if (!can_be_compiled) return stack;
+  try {
+    stack.compiling_ = std::make_shared<OpenedStack::Compiling>(stacks, id, stack.tree);
+  } catch (const std::system_error&) {
+    // No thread to be had: the tree is slower, and that is all.
+  }
+  return stack;
+}
+
+}  // namespace acetate
