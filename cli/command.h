@@ -51,11 +51,16 @@ const std::vector<Command>& commands();
 const Command* find_command(std::string_view name);
 
 Runner build_command(CLI::App& app);
+Runner cat_command(CLI::App& app);
+Runner index_command(CLI::App& app);
 Runner inspect_command(CLI::App& app);
+Runner ls_command(CLI::App& app);
 Runner mount_command(CLI::App& app);
 Runner refresh_command(CLI::App& app);
 Runner run_command(CLI::App& app);
 Runner stat_command(CLI::App& app);
+Runner tar_command(CLI::App& app);
 Runner unmount_command(CLI::App& app);
+Runner verify_command(CLI::App& app);
 
 }  // namespace acetate::cli

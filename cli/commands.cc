@@ -12,6 +12,11 @@ const std::vector<Command>& commands() {
       {"refresh", "tell a mount that its layers were changed, or add one", refresh_command},
       {"build", "make an image from a Dockerfile", build_command},
       {"inspect", "print an image's configuration and layers as JSON", inspect_command},
+      {"ls", "list a directory of an image, without mounting it", ls_command},
+      {"cat", "write files of an image to standard output", cat_command},
+      {"tar", "write an image's files as one tar to standard output", tar_command},
+      {"index", "make the index of layers, and show what is in it", index_command},
+      {"verify", "read all of an image and say whether it is what it says it is", verify_command},
       {"run", "run a command in an image", run_command, {}, 125, 125},
   };
   return table;
