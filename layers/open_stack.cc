@@ -1,8 +1,5 @@
 #include "layers/open_stack.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <atomic>
 #include <cerrno>
 #include <system_error>
@@ -20,9 +17,7 @@ class OpenedStack::Compiling {
  public:
   Compiling(IndexStore stacks, const Digest& id, LayerPtr tree) {
     thread_ = std::thread([this, stacks = std::move(stacks), id, tree = std::move(tree)] {
-      // Only what nobody else needs of the processor: the mount is in use meanwhile.
-      const sched_param lowest{};
-      (void)::pthread_setschedparam(::pthread_self(), SCHED_IDLE, &lowest);
+      // At no lower priority: it takes locks of the tree that the mount's readers need.
       const auto compiled = compile_stack(stacks, id, *tree, [this] { return !stop_.load(); });
       if (!compiled && !compiled.error().is(ECANCELED))
         log::info("the layers are not compiled into one index: {}", compiled.error().message());

@@ -84,6 +84,14 @@ Result<bool> take_away(FdRef file, const Candidate& span) {
   return true;
 }
 
+// A cache must not be what fills a disk: below this much room nothing is kept.
+constexpr std::uint64_t kLeastRoom = std::uint64_t{256} << 20;
+
+std::uint64_t room_at(FdRef dir) {
+  const auto st = sys::statfs(dir);
+  return st ? static_cast<std::uint64_t>(st->f_bavail) * static_cast<std::uint64_t>(st->f_bsize) : 0;
+}
+
 std::vector<std::string> names_in(const std::string& dir) {
   std::vector<std::string> names;
   const auto fd = sys::open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -104,6 +112,8 @@ std::shared_ptr<Mirror> MirrorStore::open(const Mirror::Of& of) const {
   if (capacity_ == 0) return nullptr;
   const auto try_open = [&]() -> Result<std::shared_ptr<Mirror>> {
     TRY(sys::make_dirs(dir_, 0700));
+    const Fd dir = TRY(sys::open(dir_, O_RDONLY | O_DIRECTORY));
+    if (room_at(dir.ref()) < kLeastRoom) return fail(ENOSPC, "less than {} MiB are free there", kLeastRoom >> 20);
     const std::string path = dir_ + "/" + name_of(of.blob);
     for (int attempt = 0;; ++attempt) {
       Fd file = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
@@ -145,9 +155,10 @@ void MirrorStore::trim() const {
     files.push_back(*std::move(file));
     paths.push_back(std::move(path));
   }
-  if (total <= capacity_) return;
+  const std::uint64_t limit = std::min(capacity_, (total + room_at(dir->ref())) / 4);
+  if (total <= limit) return;
   std::ranges::sort(spans, {}, &Candidate::used);
-  const std::uint64_t goal = capacity_ / 10 * 9;
+  const std::uint64_t goal = limit / 10 * 9;
   std::vector<bool> removed(files.size());
   for (const Candidate& span : spans) {
     if (total <= goal) return;

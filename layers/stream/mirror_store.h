@@ -18,11 +18,12 @@ class MirrorStore {
   // Nothing is made on disk until there is something to keep.
   MirrorStore(std::string dir, std::uint64_t capacity);
 
-  // Null where none can be had; a line in the log says why. A file that is none of ours to trust (of another
+  // Null where none can be had, also because the disk is nearly full; a line in the log says why. A file that is none of ours to trust (of another
   // owner, or others may write it) or of other content is replaced.
   std::shared_ptr<Mirror> open(const Mirror::Of& of) const;
 
-  // Takes away what was not used for longest, of all blobs, until nine tenths of the capacity are left. What
+  // Takes away what was not used for longest, of all blobs, until nine tenths of the capacity are left, or of a
+  // quarter of the room there is where that is less. What
   // somebody has pinned stays. One process does it at a time; the others go on.
   void trim() const;
 

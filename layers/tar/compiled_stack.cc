@@ -237,8 +237,8 @@ Result<void> compile_stack(const IndexStore& stacks, const Digest& id, const Lay
                            const std::function<bool()>& keep_going) {
   const auto* layers = dynamic_cast<const stack::StackLayer*>(&stack);
   if (layers == nullptr) return fail(EINVAL, "only a stack of layers can be compiled");
-  const FileLock lock = stacks.lock(id);
-  if (stacks.find(id, lix::IndexKind::stack) != nullptr) return {};  // another process was faster
+  // Two processes may do it at once: whoever waited for the other could not stop when told to.
+  if (stacks.find(id, lix::IndexKind::stack) != nullptr) return {};
   Compiler compiler(*layers, id);
   TRY(compiler.walk(keep_going));
   return stacks.publish(id, [&](FdRef file) { return compiler.write(file); });
