@@ -1,0 +1,35 @@
+// An index whose checksums are all right and whose content is anybody's: asked for everything.
+#include "tests/fuzz/targets.h"
+
+#include <cstring>
+
+#include "layers/stream/seekable.h"
+#include "layers/tar/index_format.h"
+#include "layers/tar/tar_layer.h"
+#include "tests/layers/tar/resigned.h"
+#include "tests/layers/tar/scanned.h"
+
+namespace acetate::fuzz {
+
+int layer_index(std::span<const std::byte> bytes) {
+  if (bytes.size() < lix::kHeaderBytes) return 0;
+  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  // The size is right too, so that growing and shrinking inputs are looked into.
+  const std::uint64_t size = text.size();
+  std::memcpy(text.data() + offsetof(lix::Header, file_bytes), &size, sizeof size);
+  Digest blob;
+  std::memcpy(blob.sha256.data(), text.data() + offsetof(lix::Header, blob), sizeof blob.sha256);
+  const auto index = test::index_from(test::signed_again(std::move(text)), blob);
+  if (!index) return 0;
+  auto plain = seekable_source({.packed = memory_source(std::vector<std::byte>(4096)),
+                                .format = (*index)->facts().format,
+                                .plain_size = std::min<std::uint64_t>((*index)->facts().plain_bytes, 1 << 20),
+                                .checkpoints = LayerIndex::checkpoints(*index)});
+  if (!plain) return 0;
+  const LayerPtr layer = make_tar_layer(*index, *std::move(plain));
+  (void)layer->lookup(layer->root(), "no such name");
+  (void)test::listing_of(*layer, true, 1 << 20);
+  return 0;
+}
+
+}  // namespace acetate::fuzz

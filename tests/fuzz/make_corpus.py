@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Makes the first files of the corpora: small, and with a bit of everything in them.
+
+usage: make_corpus.py ACETATE      (the program, for the indexes)
+"""
+import bz2
+import gzip
+import io
+import lzma
+import os
+import pathlib
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+
+HERE = pathlib.Path(__file__).parent / "corpus"
+
+
+def tar(format_: int) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=format_) as archive:
+        def add(name: str, type_: bytes = tarfile.REGTYPE, body: bytes = b"", **fields: object) -> None:
+            info = tarfile.TarInfo(name)
+            info.type, info.size = type_, len(body)
+            for key, value in fields.items():
+                setattr(info, key, value)
+            archive.addfile(info, io.BytesIO(body))
+        add("d", tarfile.DIRTYPE, mode=0o755)
+        add("d/file", body=b"content " * 40, mtime=1_600_000_000, uid=1000)
+        add("d/hard", tarfile.LNKTYPE, linkname="d/file")
+        add("link", tarfile.SYMTYPE, linkname="d/file")
+        add("n" * 120, body=b"long name")
+        add("null", tarfile.CHRTYPE, devmajor=1, devminor=3)
+        add("fifo", tarfile.FIFOTYPE)
+        add("d/.wh.gone")
+        add("d/.wh..wh..opq")
+        if format_ == tarfile.PAX_FORMAT:
+            add("x", body=b"x", pax_headers={"SCHILY.xattr.user.a": "v", "mtime": "-1.5", "path": "x"})
+    return out.getvalue()
+
+
+def sparse() -> Iterator[tuple[str, bytes]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "s"
+        with open(path, "wb") as file:
+            file.truncate(100_000)
+            file.seek(50_000)
+            file.write(b"data")
+        for how in (["--format=gnu"], ["--format=pax", "--sparse-version=1.0"], ["--format=pax", "--sparse-version=0.1"]):
+            result = subprocess.run(["tar", "-S", *how, "-cf", "-", "-C", folder, "s"], capture_output=True, check=True).stdout
+            yield how[-1].replace("--", "").replace("=", "-"), result
+
+
+def put(target: str, name: str, content: bytes) -> None:
+    path = HERE / target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def zstd(plain: bytes, *options: str) -> bytes:
+    return subprocess.run(["zstd", "-q", "-c", *options], input=plain, capture_output=True, check=True).stdout
+
+
+def main() -> None:
+    pax, gnu = tar(tarfile.PAX_FORMAT), tar(tarfile.GNU_FORMAT)
+    put("tar_scan", "pax.tar", pax)
+    put("tar_scan", "gnu.tar", gnu)
+    put("tar_scan", "pax.tar.gz", gzip.compress(pax, mtime=0))
+    for name, content in sparse():
+        put("tar_scan", f"sparse-{name}.tar", content)
+    text = bytes(range(256)) * 30 + b"abcdefgh" * 1500
+    put("gzip", "levels", b"".join(gzip.compress(text[i::3], level, mtime=0) for i, level in enumerate((0, 1, 9))))
+    put("gzip", "empty", gzip.compress(b"", mtime=0))
+    put("gzip", "tar", gzip.compress(gnu, mtime=0))
+    put("zstd", "one-frame", zstd(text))
+    put("zstd", "frames", zstd(text[:3000]) + b"\x5e\x2a\x4d\x18\x03\0\0\0abc" + zstd(text[3000:], "-19"))
+    put("xz_and_bzip2", "xz", lzma.compress(text))
+    put("xz_and_bzip2", "xz-streams", lzma.compress(text[:500]) + bytes(8) + lzma.compress(text[500:]))
+    put("xz_and_bzip2", "bzip2", bz2.compress(text) + bz2.compress(b"more"))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in (("pax.tar", pax), ("gnu.tar.gz", gzip.compress(gnu, mtime=0))):
+            path = pathlib.Path(folder) / name
+            path.write_bytes(content)
+            subprocess.run([sys.argv[1], "index", str(path)], check=True, stdout=subprocess.DEVNULL,
+                           env={**os.environ, "ACETATE_CACHE": folder})
+            (index,) = pathlib.Path(folder).rglob("*.lix")
+            put("layer_index", name, index.read_bytes())
+            index.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+// One parser of foreign bytes each, in the shape that libFuzzer calls: it must not crash, hang or read outside, and
+// returns 0. What else must hold (two readings agree) is asserted inside.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace acetate::fuzz {
+
+int tar_scan(std::span<const std::byte> bytes);
+int layer_index(std::span<const std::byte> bytes);
+int gzip(std::span<const std::byte> bytes);
+int zstd(std::span<const std::byte> bytes);
+int xz_and_bzip2(std::span<const std::byte> bytes);
+
+struct Target {
+  const char* name;  // also of its corpus
+  int (*run)(std::span<const std::byte> bytes);
+};
+inline constexpr Target kTargets[] = {
+    {"tar_scan", tar_scan}, {"layer_index", layer_index}, {"gzip", gzip}, {"zstd", zstd}, {"xz_and_bzip2", xz_and_bzip2},
+};
+
+}  // namespace acetate::fuzz
