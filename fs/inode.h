@@ -126,6 +126,7 @@ struct Inode {
 
   std::uint32_t fd_slot = 0;          // FdCache's
   std::atomic<bool> fd_used{false};   // FdCache's second chance
+  std::atomic<bool> bare{false};      // its node of the lower has no attributes: nothing need be asked
   bool copying = false;               // guarded by the overlay's copy gate
   const std::unique_ptr<Directory> dir;
 };

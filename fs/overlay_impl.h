@@ -124,6 +124,9 @@ class Overlay::Impl {
   // those that are not theirs.
   std::optional<std::string> stored_name(std::string_view name) const;
   std::optional<std::string> visible_name(std::string_view stored) const;
+  // Of the inode's node of the lower. Tools that walk a tree ask every file for two or three attributes that hardly any has.
+  Result<std::vector<Xattr>> lower_xattrs(Inode& inode);
+  Result<std::string> lower_xattr(Inode& inode, std::string_view name);
 
   // --- overlay_dir.cc
   // Every visible name, "." and ".." not, until `each` returns false.

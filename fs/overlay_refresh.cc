@@ -131,6 +131,7 @@ class Overlay::Impl::Refresh {
     if (!node) return;
     inode.lower = node.get();
     found_again_.insert(&inode);
+    inode.bare.store(false, std::memory_order_relaxed);
     overlay_.lower->hold(node.get());
     if (inode.dir) inode.dir->file_whiteouts.store(Known::not_yet, std::memory_order_relaxed);
   }

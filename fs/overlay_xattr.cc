@@ -26,13 +26,26 @@ std::optional<std::string> Overlay::Impl::visible_name(std::string_view stored) 
   return aside ? aside : visible_xattr(stored);
 }
 
+Result<std::vector<Xattr>> Overlay::Impl::lower_xattrs(Inode& inode) {
+  if (inode.bare.load(std::memory_order_relaxed)) return std::vector<Xattr>();
+  auto all = TRY(lower->xattrs(inode.lower));
+  if (all.empty()) inode.bare.store(true, std::memory_order_relaxed);
+  return all;
+}
+
+Result<std::string> Overlay::Impl::lower_xattr(Inode& inode, std::string_view name) {
+  for (Xattr& xattr : TRY(lower_xattrs(inode)))
+    if (xattr.name == name) return std::move(xattr.value);
+  return Error(ENODATA);
+}
+
 Result<std::string> Overlay::getxattr(Ino ino, std::string_view name) {
   const InodeRef inode = TRY(impl_->inode(ino));
   if (!impl_->options.xattrs) return Error(ENOTSUP);
   const auto stored = impl_->stored_name(name);
   if (!stored) return Error(ENODATA);
   std::string value = TRY(inode->is_upper() ? sys::get_xattr(TRY(impl_->upper_fd(*inode))->ref(), stored->c_str())
-                                            : impl_->lower->xattr(inode->lower, name));
+                                            : impl_->lower_xattr(*inode, name));
   return is_acl_xattr(name) ? impl_->options.owners.acl_shown(std::move(value)) : std::move(value);
 }
 
@@ -41,7 +54,7 @@ Result<std::vector<std::string>> Overlay::listxattr(Ino ino) {
   if (!impl_->options.xattrs) return Error(ENOTSUP);
   std::vector<std::string> names;
   if (!inode->is_upper()) {
-    for (Xattr& xattr : TRY(impl_->lower->xattrs(inode->lower))) names.push_back(std::move(xattr.name));
+    for (Xattr& xattr : TRY(impl_->lower_xattrs(*inode))) names.push_back(std::move(xattr.name));
     return names;
   }
   for (const std::string& stored : TRY(sys::list_xattrs(TRY(impl_->upper_fd(*inode))->ref())))

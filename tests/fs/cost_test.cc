@@ -6,6 +6,8 @@
 #include <atomic>
 
 #include "base/sys/call.h"
+#include "layers/dir_layer.h"
+#include "layers/stack.h"
 #include "tests/fs/overlay_fixture.h"
 
 namespace acetate::fs {
@@ -38,6 +40,20 @@ TEST(Cost, OfALookupAndAStatInTheLowerAloneIsNoSystemCall) {
   EXPECT_EQ(code(m.overlay().lookup(d, "none")), ENOENT);
 
   EXPECT_EQ(counting.count(), 0);
+}
+
+TEST(Cost, OfAskingForAttributesThatAFileHasNotIsOneCallHoweverOften) {
+  test::TempDir dir;
+  dir.write("f", "x");
+  Mounted m(*make_stack({*open_dir_layer(dir.open())}), OverlayOptions{.durable = false});
+  const Ino f = m.ino("f");
+
+  const Counting counting;
+  EXPECT_EQ(code(m.overlay().getxattr(f, "security.capability")), ENODATA);
+  EXPECT_TRUE(m.overlay().listxattr(f)->empty());
+  EXPECT_EQ(code(m.overlay().getxattr(f, "user.overlay.opaque")), ENODATA);
+
+  EXPECT_EQ(counting.count(), 1);
 }
 
 TEST(Cost, OfALookupInTheUpperIsOneStat) {
