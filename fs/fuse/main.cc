@@ -68,10 +68,10 @@ Result<std::optional<Fd>> open_directory(const char* role, const std::optional<s
   return std::optional<Fd>(TRY_WITHIN(sys::open(*path, O_PATH | O_DIRECTORY), "cannot read {} {}", role, *path));
 }
 
-// umount(2) returns before the daemon behind the mount has written everything and ended: whoever mounts again at once
-// with the same work directory waits for that one, and only then finds it taken. A minute, since it may have to sync a busy disk.
+// umount(2) returns before the daemon behind the mount knows of it: whoever mounts again at once with the same work
+// directory waits until that one has let it go, which it does before it syncs, and only then finds it taken.
 void wait_for_last_owner(FdRef work) {
-  constexpr auto kLongest = std::chrono::seconds(60);
+  constexpr auto kLongest = std::chrono::seconds(10);
   const auto deadline = std::chrono::steady_clock::now() + kLongest;
   auto dir = sys::reopen(work, O_RDONLY | O_DIRECTORY);
   while (dir && std::chrono::steady_clock::now() < deadline) {
