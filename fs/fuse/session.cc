@@ -133,6 +133,7 @@ struct Session::Impl {
   FdRef lifeline;
   fuse_session* session = nullptr;
   bool mounted = false;
+  Mutex refreshing;  // held until the kernel has been told
   std::string target = {};
   std::optional<dev_t> device = {};
   std::optional<std::uint64_t> mount_id = {};
@@ -178,6 +179,8 @@ const Metrics& Session::metrics() const noexcept { return impl_->metrics; }
 std::optional<dev_t> Session::device() const noexcept { return impl_->device; }
 
 void Session::refresh(LayerPtr fresh, std::string_view within) {
+  Lock until_told(impl_->refreshing);
+  if (fuse_session_exited(impl_->session) != 0) return;
   Stale stale;
   {
     const Gate::Alone alone(impl_->gate);
@@ -199,6 +202,9 @@ Result<int> Session::serve(const std::function<void()>& report) {
     watch = TRY(SignalWatch::start({.stop =
                                         [&](int signal) {
                                           stopped_by = signal;
+                                          // The kernel may let a notification wait for an operation that we still have
+                                          // to answer: nobody would.
+                                          Lock none_under_way(impl_->refreshing);
                                           fuse_session_exit(impl_->session);
                                         },
                                     .report = report},
