@@ -19,8 +19,9 @@ struct Options {
 };
 
 std::string said_of_index(const VerifiedLayer& layer) {
-  if (!layer.index_was_there) return "index made";
-  return layer.index_was_right ? "index right" : "its index was WRONG and is made again";
+  const std::string toc = layer.has_toc ? "table of contents right, " : "";
+  if (!layer.index_was_there) return toc + "index made";
+  return toc + (layer.index_was_right ? "index right" : "its index was WRONG and is made again");
 }
 
 // Every layer is looked at, whatever is wrong with the ones before.

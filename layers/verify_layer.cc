@@ -5,9 +5,12 @@
 
 #include "base/sys/file.h"
 #include "base/sys/memory.h"
+#include "layers/stream/seekable.h"
 #include "layers/tar/index_store.h"
 #include "layers/tar/index_writer.h"
+#include "layers/tar/tar_layer.h"
 #include "layers/tar/tar_scan.h"
+#include "layers/tar/toc_layer.h"
 
 namespace acetate {
 
@@ -22,6 +25,24 @@ Result<SourcePtr> bytes_of(const LayerSpec& spec) {
   return file_source(std::move(file), spec.offset, spec.length.value_or(size - spec.offset));
 }
 
+// Whoever looks at the table and whoever unpacks the tar must see one tree. False: there is no table.
+Result<bool> hold_toc_against(const LayerIndexPtr& index, const SourcePtr& packed) {
+  const auto place = find_toc(*packed);
+  // One that lies elsewhere is nobody's to find.
+  if (!place && place.error().is(ENOTSUP)) return false;
+  if (!place) return place.error().clone();
+  if (!*place) return false;
+  const IndexFacts& facts = index->facts();
+  const LayerPtr tar = make_tar_layer(index, TRY(seekable_source({.packed = packed, .format = facts.format,
+                                                                  .plain_size = facts.plain_bytes,
+                                                                  .checkpoints = LayerIndex::checkpoints(index)})));
+  auto toc = toc_layer(packed, **place);
+  // What is not understood cannot be held against anything.
+  if (!toc && toc.error().is(ENOTSUP)) return false;
+  TRY(same_tree(*TRY(std::move(toc)), *tar));
+  return true;
+}
+
 // As it is on disk, without being there.
 Result<LayerIndexPtr> index_in_memory(const IndexImage& image) {
   const Fd memory = TRY(sys::memory_file("acetate-layer-index"));
@@ -31,13 +52,16 @@ Result<LayerIndexPtr> index_in_memory(const IndexImage& image) {
 
 Result<VerifiedLayer> verify(const LayerSpec& spec, const std::optional<Digest>& diff_id,
                              const std::string& index_dir) {
-  const IndexImage image = IndexImage::build(TRY(scan_tar(TRY(bytes_of(spec)))));
-  VerifiedLayer verified{.facts = TRY(index_in_memory(image))->facts()};
+  const SourcePtr packed = TRY(bytes_of(spec));
+  const IndexImage image = IndexImage::build(TRY(scan_tar(packed)));
+  const LayerIndexPtr index = TRY(index_in_memory(image));
+  VerifiedLayer verified{.facts = index->facts()};
   const IndexFacts& facts = verified.facts;
   if (spec.digest && facts.blob != *spec.digest)
     return fail(EBADMSG, "it is {} and not {}", facts.blob.str(), spec.digest->str());
   if (diff_id && facts.diff_id != *diff_id)
     return fail(EBADMSG, "its uncompressed bytes are {} and not {}", facts.diff_id.str(), diff_id->str());
+  verified.has_toc = TRY(hold_toc_against(index, packed));
 
   const IndexStore indexes(index_dir);
   const LayerIndexPtr cached = indexes.find(facts.blob);

@@ -1,0 +1,91 @@
+#include "layers/stream/chunk_source.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "layers/stream/checkpoint.h"
+#include "layers/stream/decoder.h"
+
+namespace acetate {
+
+namespace {
+
+constexpr std::size_t kPackedBuffer = std::size_t{64} << 10;
+
+class ChunkSource final : public ByteSource {
+ public:
+  ChunkSource(SourcePtr packed, Format format, std::vector<Chunk> chunks, SpanCache& cache)
+      : packed_(std::move(packed)), format_(format), chunks_(std::move(chunks)), cache_(cache) {}
+  ChunkSource(const ChunkSource&) = delete;
+  ChunkSource& operator=(const ChunkSource&) = delete;
+  ~ChunkSource() override { cache_.forget(id_); }
+
+  std::uint64_t size() const override {
+    return chunks_.empty() ? 0 : chunks_.back().plain_offset + chunks_.back().length;
+  }
+
+  Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override {
+    if (offset >= size()) return std::size_t{0};
+    into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size() - offset)));
+    auto chunk = std::ranges::upper_bound(chunks_, offset, {}, &Chunk::plain_offset) - 1;
+    for (std::size_t done = 0; done < into.size(); ++chunk) {
+      const auto number = static_cast<std::uint64_t>(chunk - chunks_.begin());
+      auto bytes = cache_.get({id_, number}, [&] { return decode(*chunk); });
+      if (!bytes) return answer(std::move(bytes).error());
+      const auto from = (*bytes)->bytes().subspan(static_cast<std::size_t>(offset + done - chunk->plain_offset));
+      const std::size_t count = std::min(from.size(), into.size() - done);
+      std::memcpy(into.data() + done, from.data(), count);
+      done += count;
+    }
+    return into.size();
+  }
+
+ private:
+  Result<SpanBytes> decode(const Chunk& chunk) const {
+    PackedReader reader(packed_, chunk.packed_offset, kPackedBuffer);
+    const auto decoder =
+        TRY(decoder_at_start(format_, std::move(reader), 0, Check::structure, InflateEngine::fastest));
+    auto decoded = std::make_shared<DecodedSpan>();
+    decoded->size = static_cast<std::size_t>(chunk.length);
+    decoded->data.reset(new (std::nothrow) std::byte[decoded->size]);
+    if (decoded->data == nullptr) return Error(ENOMEM);
+    for (std::size_t done = 0; done < decoded->size;) {
+      const std::span<std::byte> room(decoded->data.get() + done, decoded->size - done);
+      const std::size_t got = TRY(decoder->read(room, Decoder::Stop::anywhere));
+      if (got == 0) return fail(EBADMSG, "a chunk ends after {} of {} bytes", done, decoded->size);
+      done += got;
+    }
+    if (chunk.digest && Digest::of(decoded->bytes()) != *chunk.digest)
+      return fail(EBADMSG, "the chunk at packed byte {} is not what the table of contents says", chunk.packed_offset);
+    return SpanBytes(std::move(decoded));
+  }
+
+  static Error answer(Error error) {
+    if (!error.is(EBADMSG)) return error;
+    return {EIO, fmt::format("a packed layer cannot be read: {}", error.message())};
+  }
+
+  const SourcePtr packed_;
+  const Format format_;
+  const std::vector<Chunk> chunks_;
+  SpanCache& cache_;
+  const std::uint64_t id_ = SpanCache::new_source();
+};
+
+}  // namespace
+
+Result<SourcePtr> chunk_source(SourcePtr packed, Format format, std::vector<Chunk> chunks, SpanCache& cache) {
+  std::uint64_t at = 0;
+  for (const Chunk& chunk : chunks) {
+    if (chunk.plain_offset != at || chunk.length == 0 || chunk.length > kMaxSpanBytes)
+      return fail(EINVAL, "a chunk of {} bytes at {}: chunks have 1 to {} bytes and leave no gaps", chunk.length,
+                  chunk.plain_offset, kMaxSpanBytes);
+    at += chunk.length;
+  }
+  return SourcePtr(std::make_shared<ChunkSource>(std::move(packed), format, std::move(chunks), cache));
+}
+
+}  // namespace acetate

@@ -1,0 +1,31 @@
+// A layer by its table of contents (eStargz, zstd:chunked): nothing but the table is decoded to see the tree, and
+// each chunk of a file only when it is read.
+//
+// What the table says need not be what the tar says; somebody who looks at the one and runs the other can be deceived.
+// So a table is believed only when its own digest comes from where the blob's comes from, and same_tree() holds the two
+// against each other when all bytes are there.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "layers/layer.h"
+#include "layers/stream/source.h"
+#include "layers/tar/tar_limits.h"
+#include "layers/tar/toc_place.h"
+
+namespace acetate {
+
+// The tree that the table at `place` tells. EBADMSG: it is damaged, contradicts itself, or its chunks do not make up
+// its files; EFBIG: past a limit; ENOTSUP: several files in one packed piece, which not yet anybody but the tar can
+// be read for. All in words.
+Result<LayerPtr> toc_layer(const SourcePtr& packed, const TocPlace& place, const TarLimits& limits = {});
+
+// Whether two trees, one of them from a table of contents, show the same: names, types, modes, owners, sizes, times to
+// the second (tables have no more), targets, xattrs and every byte. EBADMSG in words that name the first difference.
+// What only a table's maker put into the tar (the table itself, landmarks) does not count.
+Result<void> same_tree(const Layer& toc, const Layer& tar);
+
+}  // namespace acetate
