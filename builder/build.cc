@@ -1,9 +1,13 @@
 #include "builder/build.h"
 
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/sys/file.h"
+#include "builder/build_files.h"
 #include "builder/context_layer.h"
+#include "builder/context_source.h"
 #include "builder/dockerfile/parse.h"
 #include "builder/executor.h"
 #include "layers/image/config.h"
@@ -11,47 +15,6 @@
 namespace acetate::build {
 
 namespace {
-
-constexpr std::size_t kMostDockerfile = 16 << 20;
-
-struct Text {
-  std::string name;  // as messages say it
-  std::string path;  // "" when it was not a file
-  std::string text;
-};
-
-// A file's text; nothing when it is not there.
-Result<std::optional<std::string>> read_if_there(const std::string& path) {
-  auto text = sys::read_file(path, kMostDockerfile);
-  if (text) return std::optional<std::string>(*std::move(text));
-  if (text.error().is(ENOENT) || text.error().is(ENOTDIR)) return std::optional<std::string>();
-  return std::move(text).error().within("reading " + path);
-}
-
-Result<Text> read_dockerfile(const BuildOptions& options) {
-  if (options.dockerfile_text) return Text{"Dockerfile", "", *options.dockerfile_text};
-  if (!options.dockerfile.empty()) {
-    for (const std::string& path : {options.dockerfile, options.context_dir + "/" + options.dockerfile})
-      if (auto text = TRY(read_if_there(path))) return Text{options.dockerfile, path, *std::move(text)};
-    return fail(ENOENT, "there is no Dockerfile {}, neither here nor in the context {}", options.dockerfile, options.context_dir);
-  }
-  for (const char* name : {"Dockerfile", "Containerfile"}) {
-    const std::string path = options.context_dir + "/" + name;
-    if (auto text = TRY(read_if_there(path))) return Text{name, path, *std::move(text)};
-  }
-  return fail(ENOENT, "there is no Dockerfile (and no Containerfile) in {}; name one with -f", options.context_dir);
-}
-
-// NAME.dockerignore beside the Dockerfile wins over the context's own.
-Result<dockerfile::IgnoreRules> read_ignore(const BuildOptions& options, const Text& dockerfile) {
-  std::vector<std::string> paths;
-  if (!dockerfile.path.empty()) paths.push_back(dockerfile.path + ".dockerignore");
-  paths.push_back(options.context_dir + "/.containerignore");
-  paths.push_back(options.context_dir + "/.dockerignore");
-  for (const std::string& path : paths)
-    if (const auto text = TRY(read_if_there(path))) return TRY_WITHIN(dockerfile::IgnoreRules::parse(*text), "{}", path);
-  return dockerfile::IgnoreRules();
-}
 
 // What buildx writes into --metadata-file, by the same names.
 Result<void> write_metadata(const std::string& path, const ExportedImage& image, const std::vector<std::string>& tags) {
@@ -99,19 +62,28 @@ Result<std::optional<ExportedImage>> put_out(const BuildOptions& options, const 
 
 }  // namespace
 
-Result<std::optional<ExportedImage>> build(const BuildOptions& options, Runner& runner, Progress& progress) {
-  const Text text = TRY(read_dockerfile(options));
+Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& runner, Progress& progress) {
+  LayerOpener layers(given.index_dir);
+  const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
+  BuildOptions options = given;
+  options.context_dir = where.dir;
+  if (where.dockerfile && !options.dockerfile_text) options.dockerfile_text = where.dockerfile;
+  const DockerfileText text = TRY(read_dockerfile(options));
   const dockerfile::Dockerfile file = TRY(dockerfile::parse(text.text, text.name));
+  const dockerfile::IgnoreRules ignore = TRY(read_ignore(options, text));
   for (const std::string& warning : file.warnings) progress.warn(warning);
+  const Checked checked = TRY(check_text(options, text, ignore));
+  for (const dockerfile::LintWarning& warning : checked.warnings)
+    progress.warn(fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first));
+  TRY(checked.verdict());
 
   const image::Platform platform = image::host_platform();
   const std::size_t target = TRY(find_target(file, options.target));
   const GlobalScope scope = TRY(GlobalScope::make(file, options.build_args, platform, file.stages[target].name));
   const Graph graph = TRY(make_graph(file, options.target, scope, options.contexts));
-  const LayerPtr context = TRY(open_context(options.context_dir, TRY(read_ignore(options, text))));
+  const LayerPtr context = TRY(open_context(options.context_dir, ignore));
 
   Cache cache = TRY(Cache::open(options.build_dir));
-  LayerOpener layers(options.index_dir);
   BaseImages bases({.images_dir = options.images_dir,
                     .context_dir = options.context_dir,
                     .contexts = options.contexts,
@@ -127,7 +99,7 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& options, Runner& 
   const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts},
                             .build_args = options.build_args,
                             .context_dir = options.context_dir,
-                            .place_prefix = options.context_dir + "\n" + text.name,
+                            .place_prefix = given.context_dir + "\n" + text.name,
                             .no_cache = options.no_cache,
                             .explain = options.explain,
                             .jobs = options.jobs};

@@ -16,7 +16,7 @@
 namespace acetate::build {
 
 struct BuildOptions {
-  std::string context_dir;
+  std::string context_dir;         // what open_context_dir() takes
   std::string dockerfile = {};     // "" looks for Dockerfile, then Containerfile, in the context
   std::optional<std::string> dockerfile_text = {};  // instead of a file: "-f -"
   std::string target = {};

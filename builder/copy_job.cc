@@ -5,8 +5,12 @@
 
 #include <map>
 
+#include "base/sys/file.h"
 #include "builder/copy_tree.h"
 #include "builder/job.h"
+#include "builder/recording_view.h"
+#include "builder/remote_source.h"
+#include "builder/sandbox/scratch.h"
 #include "builder/tarball.h"
 #include "builder/users.h"
 
@@ -17,7 +21,7 @@ namespace {
 constexpr std::size_t kMostPathsInKey = 5000;  // beyond it one digest stands for all of them
 
 // What of an entry ends up in the image, or decides what does: no times.
-std::string describe(const SourceEntry& entry, const CopyRules& rules) {
+std::string describe(const SourceEntry& entry, const CopyRules& rules, bool dated = false) {
   const auto& owner = rules.owner;
   const mode_t mode = rules.mode && !entry.attr.is_symlink() ? rules.mode->apply(entry.attr.mode, entry.attr.is_dir())
                                                               : entry.attr.mode & 07777;
@@ -26,6 +30,7 @@ std::string describe(const SourceEntry& entry, const CopyRules& rules) {
   if (entry.content) text += fmt::format(" {} bytes {}", entry.attr.size, entry.content->str());
   if (entry.attr.is_symlink()) text += " -> " + entry.target;
   if (S_ISCHR(entry.attr.mode) || S_ISBLK(entry.attr.mode)) text += fmt::format(" device {}", entry.attr.rdev);
+  if (dated) text += fmt::format(" of {}", entry.attr.mtime.tv_sec);
   for (const Xattr& xattr : entry.xattrs) text += fmt::format(" {}={}", xattr.name, Digest::of(xattr.value).hex());
   return text;
 }
@@ -37,6 +42,38 @@ class CopyJob : public Job {
 
   Result<KeyInputs> inputs() override {
     TRY(collect());
+    KeyInputs inputs = own_inputs();
+    add_common_inputs(inputs, before_, shop_);
+    return inputs;
+  }
+
+  // Where the destination lies is known without copying anything: the copy is planned, and what the plan asked of the
+  // layers below is noted.
+  Result<std::optional<KeyInputs>> narrow_inputs() override {
+    const LayerPtr tree = TRY(shop_.layers.tree(before_));
+    const LayerView view(*tree);
+    const RecordingView recording(view);
+    StepClock clock(shop_.times, before_.clock);
+    DeltaPlan plan(recording);
+    TRY(plan_copy(step_, sources_, rules_, clock, plan));
+    KeyInputs inputs = own_inputs();
+    if (rules_.owner) inputs.add("the owner", fmt::format("{}:{}", rules_.owner->uid, rules_.owner->gid));
+    add_narrow_inputs(inputs, before_, shop_, recording);
+    return std::optional<KeyInputs>(std::move(inputs));
+  }
+
+  Result<Record> run(const OutputSink&) override {
+    const LayerPtr tree = TRY(shop_.layers.tree(before_));
+    const LayerView view(*tree);
+    StepClock clock(shop_.times, before_.clock);
+    DeltaPlan plan(view);
+    TRY(plan_copy(step_, sources_, rules_, clock, plan));
+    return write_plan(plan, clock, before_.clock, shop_);
+  }
+
+ private:
+  // What is copied, and how.
+  KeyInputs own_inputs() const {
     KeyInputs inputs;
     inputs.add("step", step_.add ? "ADD" : "COPY");
     inputs.add("the destination", step_.dest);
@@ -55,7 +92,7 @@ class CopyJob : public Job {
       for (const SourceEntry& entry : source.entries) {
         if (entry.inside.is_root() && entry.attr.is_dir() && !step_.parents) continue;  // its own attributes are not copied
         const std::string path = entry.inside.is_root() ? source.written : source.written + "/" + entry.inside.str();
-        std::string text = describe(entry, rules_);
+        std::string text = describe(entry, rules_, source.dated);
         // Two names of one file are not two files with the same bytes.
         if (entry.attr.is_regular() && entry.attr.nlink > 1)
           if (const auto [first, is_new] = links.emplace(entry.attr.ino, entry.inside); !is_new)
@@ -68,20 +105,27 @@ class CopyJob : public Job {
     } else {
       for (const auto& [name, value] : paths.items()) inputs.add(name, value);
     }
-    add_common_inputs(inputs, before_, shop_);
     return inputs;
   }
 
-  Result<Record> run(const OutputSink&) override {
-    const LayerPtr tree = TRY(shop_.layers.tree(before_));
-    const LayerView view(*tree);
-    StepClock clock(shop_.times, before_.clock);
-    DeltaPlan plan(view);
-    TRY(plan_copy(step_, sources_, rules_, clock, plan));
-    return write_plan(plan, clock, before_.clock, shop_);
+  // What ADD fetches lies in a directory of its own for as long as the job lives.
+  Result<void> fetch() {
+    if (step_.remotes.empty()) return {};
+    fetched_ = TRY(sandbox::Scratch::make(shop_.build_dir + "/fetched"));
+    for (std::size_t n = 0; n < step_.remotes.size(); ++n) {
+      const CopyStep::Remote& remote = step_.remotes[n];
+      const std::string dir = fmt::format("{}/{}", fetched_->path(), n);
+      TRY(sys::make_dirs(dir, 0755));
+      for (Source& source : TRY(remote_sources(step_, remote, dir))) {
+        if (remote.unpack && !source.is_dir())
+          if (const auto tar = TRY(open_tarball(dir + "/" + source.entries.front().real.str(), shop_.layers)))
+            source = TRY(tarball_source(source, *tar));
+        sources_.push_back(std::move(source));
+      }
+    }
+    return {};
   }
 
- private:
   Result<void> collect() {
     if (!step_.chown.empty()) {
       const LayerPtr tree = TRY(shop_.layers.tree(before_));
@@ -94,6 +138,7 @@ class CopyJob : public Job {
       return open_tarball(origin_.context_dir + "/" + path.str(), shop_.layers);
     };
     sources_ = TRY(collect_sources(step_, origin_.tree, open_tar));
+    TRY(fetch());
     for (const auto& file : step_.inline_files) sources_.push_back(TRY(inline_source(file)));
     return {};
   }
@@ -104,6 +149,7 @@ class CopyJob : public Job {
   Workshop& shop_;
   CopyRules rules_;
   std::vector<Source> sources_;
+  std::optional<sandbox::Scratch> fetched_;
 };
 
 }  // namespace

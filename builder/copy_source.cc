@@ -203,6 +203,16 @@ Result<std::vector<Source>> collect_sources(const CopyStep& step, const LayerPtr
   return Collector(step, tree, open_tar).run();
 }
 
+Result<Source> tarball_source(const Source& file, const LayerPtr& tar) {
+  const CopyStep whole{.sources = {"/"}, .dest = "/"};
+  auto sources = TRY(collect_sources(whole, tar, {}));
+  Source source = std::move(sources.front());
+  source.written = file.written;
+  source.relative = file.relative;
+  source.unpacked = true;
+  return source;
+}
+
 Result<std::unique_ptr<FileView>> open_entry(const SourceEntry& entry) {
   const Entry found = TRY(walk(*entry.layer, entry.real));
   const HeldNode held(*entry.layer, found.node);

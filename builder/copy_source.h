@@ -33,6 +33,7 @@ struct Source {
   RelPath relative;                  // from the root (or the "/./" pivot) on, for --parents
   std::vector<SourceEntry> parents;  // for --parents: the directories of `relative`, outermost first
   std::vector<SourceEntry> entries;  // the first is the source itself; parents before children, names sorted
+  bool dated = false;                // the entries' times are content, as those of a tarball are
   bool unpacked = false;             // the entries came out of a tarball; the first is its root
 
   bool is_dir() const { return entries.front().attr.is_dir(); }
@@ -49,6 +50,9 @@ Result<std::vector<Source>> collect_sources(const CopyStep& step, const LayerPtr
 // The bytes of a regular entry, which must still be those that were hashed: EBUSY with words when the file
 // changed meanwhile, told by the read that reaches its end.
 Result<std::unique_ptr<FileView>> open_entry(const SourceEntry& entry);
+
+// What a fetched file holds, instead of the file.
+Result<Source> tarball_source(const Source& file, const LayerPtr& tar);
 
 // A file that the Dockerfile holds itself.
 Result<Source> inline_source(const CopyStep::InlineFile& file);

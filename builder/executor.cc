@@ -160,25 +160,34 @@ Result<std::unique_ptr<Job>> Executor::job_for(const Step& step, const StageStat
 
 Result<Record> Executor::result_of(Job& job, int shown, const std::string& place) {
   const KeyInputs inputs = TRY(job.inputs());
-  if (!options_.no_cache) {
-    if (const auto record = TRY(shop_.cache.find(inputs.digest()))) {
-      TRY(shop_.cache.set_last_inputs(place, inputs));
-      progress_.cached(shown);
-      return *record;
-    }
+  std::optional<Record> record;
+  if (!options_.no_cache) record = TRY(shop_.cache.find(inputs.digest()));
+  std::optional<KeyInputs> narrow;
+  if (!record) {
+    narrow = TRY(job.narrow_inputs());
+    // Layers below have changed, but nothing that this step looks at.
+    if (narrow && !options_.no_cache) record = TRY(shop_.cache.find(narrow->digest()));
+    if (record) TRY(shop_.cache.put(inputs, *record));
   }
-  if (options_.explain) {
-    const auto last = TRY(shop_.cache.last_inputs(place));
-    std::string why = options_.no_cache ? "--no-cache was asked for" : "this step was never built here before";
-    if (last && !options_.no_cache)
-      why = first_difference(*last, inputs).value_or("what it had made is no longer in the cache");
-    progress_.note(shown, "not cached: " + why);
+  if (record) {
+    TRY(shop_.cache.set_last_inputs(place, inputs));
+    progress_.cached(shown);
+    return *record;
   }
+  if (options_.explain) progress_.note(shown, "not cached: " + TRY(why_missed(inputs, place)));
   const Record made = TRY(job.run([&](std::string_view bytes) { progress_.output(shown, bytes); }));
-  const Record record = TRY(shop_.cache.put(inputs, made, options_.no_cache));
+  record = TRY(shop_.cache.put(inputs, made, options_.no_cache));
+  if (narrow) TRY(shop_.cache.put(*narrow, *record, options_.no_cache));
   TRY(shop_.cache.set_last_inputs(place, inputs));
   progress_.done(shown);
-  return record;
+  return *record;
+}
+
+Result<std::string> Executor::why_missed(const KeyInputs& inputs, const std::string& place) {
+  if (options_.no_cache) return std::string("--no-cache was asked for");
+  const auto last = TRY(shop_.cache.last_inputs(place));
+  if (!last) return std::string("this step was never built here before");
+  return first_difference(*last, inputs).value_or("what it had made is no longer in the cache");
 }
 
 Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t stage, std::size_t index,

@@ -2,14 +2,29 @@
 
 #include "builder/delta_plan.h"
 #include "builder/layer_file.h"
+#include "builder/recording_view.h"
 
 namespace acetate::build {
 
-void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop) {
+namespace {
+
+// `chain`: the layers below, where all of them count.
+void add_surroundings(KeyInputs& inputs, const StageState& before, const Workshop& shop, const std::optional<Digest>& chain) {
   inputs.add("platform", before.config.platform.os + "/" + before.config.platform.architecture);
   inputs.add("times", shop.times.str());
-  inputs.add("the layers below", before.chain().str());
+  if (chain) inputs.add("the layers below", chain->str());
   if (shop.times.kind == TimeRule::Kind::logical) inputs.add("clock", std::to_string(before.clock));
+}
+
+}  // namespace
+
+void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop) {
+  add_surroundings(inputs, before, shop, before.chain());
+}
+
+void add_narrow_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop, const RecordingView& below) {
+  add_surroundings(inputs, before, shop, {});
+  below.add_to(inputs);
 }
 
 Result<Record> write_plan(const DeltaPlan& plan, const StepClock& clock, std::int64_t clock_before, Workshop& shop) {

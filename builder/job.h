@@ -20,6 +20,10 @@ class Job {
   virtual ~Job() = default;
   // Everything the result depends on. Called once, before run().
   virtual Result<KeyInputs> inputs() = 0;
+  // The same with no more of the layers below than the step really looks at: asked when inputs() are not known, and put
+  // on record beside them, so that a change below which does not concern the step does not make it anew. Nothing where
+  // that cannot be told before the step has run.
+  virtual Result<std::optional<KeyInputs>> narrow_inputs() { return std::optional<KeyInputs>(); }
   virtual Result<Record> run(const OutputSink& output) = 0;
 };
 
@@ -60,5 +64,8 @@ Result<Record> write_plan(const DeltaPlan& plan, const StepClock& clock, std::in
 // The inputs every step has: what is below it, and how times are written. Added last, because a reader wants to
 // be told of anything else first.
 void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop);
+// The same for narrow_inputs(), where what was looked at stands for what is below.
+class RecordingView;
+void add_narrow_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop, const RecordingView& below);
 
 }  // namespace acetate::build

@@ -8,23 +8,38 @@ namespace acetate::build {
 
 namespace {
 
-bool is_remote(std::string_view source) {
-  for (const std::string_view scheme : {"http://", "https://", "ftp://", "git://", "ssh://", "git@"})
-    if (source.starts_with(scheme)) return true;
-  return false;
-}
-
 bool means_directory(std::string_view dest) {
   return dest.ends_with('/') || dest == "." || dest == ".." || dest.ends_with("/.") || dest.ends_with("/..");
 }
 
 }  // namespace
 
+// A source that is fetched; nothing for one that is copied.
+Result<std::optional<CopyStep::Remote>> StagePlanner::plan_remote(const dockerfile::Copy& copy, const std::string& written,
+                                                                  const std::string& source) {
+  using Answer = std::optional<CopyStep::Remote>;
+  const bool http = source.starts_with("http://") || source.starts_with("https://");
+  auto git = parse_git_ref(source);
+  if (!git) return complain(written, git.error().message());
+  if (!*git && !http) return Answer();
+  if (!copy.add) return complain(written, "COPY does not fetch; ADD does");
+  CopyStep::Remote remote{.url = source, .git = *std::move(git), .unpack = copy.unpack.value_or(false)};
+  if (copy.checksum) remote.checksum = TRY(expand(*copy.checksum));
+  if (!remote.git) {
+    if (!remote.checksum.empty() && !Digest::parse(remote.checksum))
+      return complain("--checksum", fmt::format("\"{}\" is no digest: sha256:…", remote.checksum));
+    return Answer(std::move(remote));
+  }
+  if (!remote.checksum.empty() && !remote.git->checksum.empty() && remote.checksum != remote.git->checksum)
+    return complain("--checksum", fmt::format("the checksum is {} here and {} in the URL", remote.checksum, remote.git->checksum));
+  if (!remote.checksum.empty()) remote.git->checksum = remote.checksum;
+  remote.keep_git_dir = copy.keep_git_dir || remote.git->keep_git_dir.value_or(false);
+  return Answer(std::move(remote));
+}
+
 Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
   const std::string_view name = copy.add ? "ADD" : "COPY";
   CopyStep step{.add = copy.add, .sources = {}, .dest = {}, .parents = copy.parents};
-  if (copy.checksum) return not_yet("--checksum", "ADD --checksum (which is for remote sources)");
-  if (copy.keep_git_dir) return not_yet("--keep-git-dir", "ADD --keep-git-dir (which is for git sources)");
 
   std::string created_by(name);
   const auto flag = [&](std::string_view flag_name, const std::string& value) {
@@ -54,10 +69,12 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
   }
   for (const std::string& written : copy.sources) {
     std::string source = TRY(expand(written));
-    if (copy.add && is_remote(source)) return not_yet(written, fmt::format("ADD from {}", source));
     created_by += " " + source;
-    step.sources.push_back(std::move(source));
+    if (auto remote = TRY(plan_remote(copy, written, source))) step.remotes.push_back(*std::move(remote));
+    else step.sources.push_back(std::move(source));
   }
+  if (copy.checksum && (step.remotes.size() != 1 || !step.sources.empty()))
+    return complain("--checksum", "--checksum is for one source, a URL or a git repository");
   for (const dockerfile::Heredoc& heredoc : copy.inline_files) {
     CopyStep::InlineFile file{heredoc.name, heredoc.content};
     if (heredoc.expand) file.content = TRY(expand_heredoc(heredoc.content));
@@ -68,7 +85,7 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
   const std::string dest = TRY(expand(copy.dest));
   step.dest = join_path(cwd(), dest);
   if (means_directory(dest) && !step.dest.ends_with('/')) step.dest += '/';
-  if (step.sources.size() + step.inline_files.size() > 1 && !step.dest.ends_with('/'))
+  if (step.sources.size() + step.inline_files.size() + step.remotes.size() > 1 && !step.dest.ends_with('/'))
     return complain(copy.dest, fmt::format("with more than one source, the destination of {} must be a directory and "
                                            "end with a /", name));
   step.unpack = copy.unpack.value_or(copy.add && !copy.from);

@@ -46,6 +46,8 @@ class StagePlanner {
   // EINVAL and ENOTSUP with line and caret.
   Error complain(std::string_view at, std::string_view words) const;
   Error not_yet(std::string_view at, std::string_view feature) const;
+  Result<std::optional<CopyStep::Remote>> plan_remote(const dockerfile::Copy& copy, const std::string& written,
+                                                      const std::string& source);
   Result<std::vector<RunStep::Mount>> plan_mounts(const std::vector<std::string>& written);
   // What --from=NAME and from=NAME mean here.
   Origin origin(std::string_view name) const;

@@ -11,6 +11,7 @@
 
 #include "builder/dockerfile/mount.h"
 #include "builder/dockerfile/source_text.h"
+#include "builder/git_ref.h"
 #include "builder/graph.h"
 #include "layers/image/image.h"
 
@@ -54,6 +55,14 @@ struct CopyStep {
     std::string name, content;
   };
   std::vector<InlineFile> inline_files = {};
+  struct Remote {
+    std::string url;
+    std::optional<GitRef> git = {};  // else a file
+    std::string checksum = {};       // of a file: "sha256:…"
+    bool keep_git_dir = false;
+    bool unpack = false;
+  };
+  std::vector<Remote> remotes = {};  // of ADD
   std::string dest;                  // absolute; ends with '/' where a directory is meant
   std::optional<Origin> from = {};   // the context when absent
   std::string chown = {}, chmod = {};

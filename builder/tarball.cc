@@ -56,11 +56,7 @@ Result<bool> begins_like_tar(SourcePtr source) {
 Result<std::optional<LayerPtr>> open_tarball(const std::string& path, LayerOpener& layers) {
   const SourcePtr source = TRY(file_source(TRY(sys::open(path, O_RDONLY | O_NOFOLLOW))));
   const Format format = TRY(detect_format(*source));
-  const bool long_name = path.ends_with(".tar.xz") || path.ends_with(".txz") || path.ends_with(".tar.bz2") || path.ends_with(".tbz2");
-  if ((format == Format::xz || format == Format::bzip2) && long_name)
-    return fail(ENOTSUP, "ADD cannot unpack {} yet, which is packed with {}; pack it with gzip or zstd, or use COPY", path,
-                describe(format));
-  if (format != Format::plain && format != Format::gzip && format != Format::zstd) return std::optional<LayerPtr>();
+  if (format == Format::unknown) return std::optional<LayerPtr>();
   if (source->size() == 0 || !TRY(begins_like_tar(source))) return std::optional<LayerPtr>();
   const LayerPtr tar = TRY(layers.open(LayerSpec{.path = path}));
   return std::optional<LayerPtr>(TRY(make_stack({tar})));

@@ -9,8 +9,8 @@
 
 namespace acetate::build {
 
-// Told by content, as docker does: a tar header at the beginning of what gzip or zstd unpacks to, or of the file
-// itself. Nothing for anything else. ENOTSUP with words for a tarball packed with xz or bzip2.
+// Told by content, as docker does: a tar header at the beginning of what gzip, zstd, xz or bzip2 unpacks to, or of the file
+// itself. Nothing for anything else.
 Result<std::optional<LayerPtr>> open_tarball(const std::string& path, LayerOpener& layers);
 
 }  // namespace acetate::build

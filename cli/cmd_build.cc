@@ -16,6 +16,7 @@
 
 #include "base/sys/file.h"
 #include "builder/build.h"
+#include "builder/build_files.h"
 #include "cli/build_flags.h"
 #include "cli/command.h"
 #include "cli/paths.h"
@@ -31,7 +32,7 @@ struct Options {
   std::vector<std::string> tags, build_args, labels, contexts, outputs, secrets, agents, annotations, allowed;
   std::string format = "oci";
   unsigned jobs = 0;
-  bool no_cache = false, explain = false, quiet = false;
+  bool no_cache = false, explain = false, quiet = false, check = false;
 };
 
 // SOURCE_DATE_EPOCH by option, by build argument, by environment; else logical times.
@@ -65,12 +66,8 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
                             .images_dir = paths.images(),
                             .index_dir = paths.index(),
                             .scratch_base = paths.data + "/scratch"};
-  if (options.context == "-") return fail(ENOTSUP, "a context on standard input is not supported yet; unpack it into a directory");
-  if (options.context.find("://") != std::string::npos || options.context.starts_with("git@"))
-    return fail(ENOTSUP, "a remote context is not supported yet; fetch {} into a directory", options.context);
-  // Absolute, because layers found below it are opened by processes with other working directories.
-  const Fd dir = TRY_WITHIN(sys::open(options.context, O_PATH | O_DIRECTORY), "the build context {}", options.context);
-  build.context_dir = TRY(sys::readlink(FileAt{kWorkingDir, sys::ProcFdPath(dir.ref()).c_str()}));
+  if (options.context == "-" && options.file == "-")
+    return fail(EINVAL, "the context and the Dockerfile cannot both come from standard input");
   if (options.file == "-") {
     build.dockerfile.clear();
     build.dockerfile_text = std::string(std::istreambuf_iterator<char>(context.streams.in), {});
@@ -112,6 +109,16 @@ Result<void> build_in_holder(const Options& options, build::BuildOptions build, 
   return {};
 }
 
+// 0: nothing to complain of.
+int check(const build::BuildOptions& build, const Context& context) {
+  const auto report = build::check(build);
+  if (report) context.streams.out << report->text;
+  else context.streams.err << fmt::format("acetate: {}\n", report.error().message());
+  context.streams.out.flush();
+  context.streams.err.flush();
+  return report && report->clean ? 0 : 1;
+}
+
 Result<int> run_build(const Options& options, const Context& context) {
   const build::BuildOptions build = TRY(understand(options, context));
   const sandbox::HolderPlan plan = TRY(sandbox::plan_holder());
@@ -120,6 +127,7 @@ Result<int> run_build(const Options& options, const Context& context) {
   // The holder is a process of its own, which ends without the destructors of ours: it says what went wrong
   // itself, and empties its streams.
   return sandbox::run_in_holder(plan, [&] {
+    if (options.check) return check(build, context);
     const auto built = build_in_holder(options, build, plan.mode, context);
     if (!built) context.streams.err << fmt::format("acetate: {}\n", built.error().message());
     context.streams.out.flush();
@@ -132,7 +140,7 @@ Result<int> run_build(const Options& options, const Context& context) {
 
 Runner build_command(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("CONTEXT", options->context, "the directory that COPY and ADD copy from")->required();
+  app.add_option("CONTEXT", options->context, "the directory that COPY and ADD copy from; a tarball, a git repository, a URL, or - for standard input")->required();
   app.add_option("-f,--file", options->file, "the Dockerfile, if not CONTEXT/Dockerfile or CONTEXT/Containerfile; - reads it");
   app.add_option("-t,--tag", options->tags, "name the image NAME[:TAG]; may be given again")->allow_extra_args(false);
   app.add_option("--target", options->target, "build this stage and what it needs");
@@ -163,6 +171,7 @@ Runner build_command(CLI::App& app) {
   app.add_option("--format", options->format, "oci or docker: the same image, since ours keeps what only docker's has (HEALTHCHECK)")
       ->check(CLI::IsMember({"oci", "docker"}));
   app.add_flag("--no-cache", options->no_cache, "do every step anew");
+  app.add_flag("--check", options->check, "build nothing: say what had better not be done in the Dockerfile");
   app.add_flag("--explain", options->explain, "say why a step is not taken from the cache");
   app.add_flag("-q,--quiet", options->quiet, "print the image's id and nothing else");
   return [options](const Context& context) { return run_build(*options, context); };

@@ -322,6 +322,30 @@ TEST_F(BuildTest, AsksForASecretThatIsRequired) {
   EXPECT_EQ(runner_.ran, Words{});
 }
 
+TEST_F(BuildTest, CopiesNotAnewWhenWhatChangedBelowIsNotLookedAt) {
+  dir_.write("context/a.txt", "a");
+  dir_.write("context/b.txt", "1");
+  const std::string text = "FROM scratch\nCOPY b.txt /below/b\nCOPY a.txt /dir/a\nWORKDIR /w\nRUN touch x 1\n";
+  dockerfile(text);
+  ASSERT_TRUE(build().starts_with("sha256:"));
+  dir_.write("context/b.txt", "2");
+  ASSERT_TRUE(build().starts_with("sha256:"));
+
+  const auto cached = [&](std::string_view step) {
+    const std::size_t next = log_.find('\n', log_.find(step)) + 1;
+    return log_.substr(next, log_.find('\n', next) - next).ends_with("CACHED");
+  };
+  EXPECT_FALSE(cached("COPY b.txt")) << log_;
+  EXPECT_TRUE(cached("COPY a.txt")) << log_;
+  EXPECT_TRUE(cached("WORKDIR /w")) << log_;
+  EXPECT_EQ(runner_.ran, Words{"touch x 1"}) << "a command may look at anything";
+
+  // Where the destination is another thing, the copy is another one.
+  dockerfile("FROM scratch\nCOPY <<x /dir/sub\nx\nCOPY a.txt /dir/a\n");
+  ASSERT_TRUE(build().starts_with("sha256:"));
+  EXPECT_FALSE(cached("COPY a.txt")) << log_;
+}
+
 TEST_F(BuildTest, GivesEachPrivateCacheMountItsOwnDirectory) {
   const auto first = CacheMount::open(dir_ / "build", "id", dockerfile::Mount::Sharing::private_);
   const auto second = CacheMount::open(dir_ / "build", "id", dockerfile::Mount::Sharing::private_);

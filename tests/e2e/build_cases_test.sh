@@ -194,6 +194,68 @@ f 644 0:0 5 dir/sub/deep.txt deep
 D
 rm Dockerfile.dockerignore
 
+say "contexts elsewhere"
+tar -C ctx -czf ctx.tar.gz .
+printf 'FROM scratch\nCOPY one.txt /\n' >Dockerfile
+cp Dockerfile ctx/Dockerfile
+tar -C ctx -cf with.tar .
+rm ctx/Dockerfile
+# built WHAT COMMAND...: and /one.txt is what comes of it
+built() {
+  what=$1
+  shift
+  rm -rf "$scratch/out"
+  if "$@" >"$scratch/log" 2>&1; then expect "$what" "f 644 0:0 4 one.txt one" "$(python3 "$here/oci_tree.py" "$scratch/out" one.txt)"; else fail "$what: $(cat "$scratch/log")"; fi
+}
+built "a tarball" acetate build -f Dockerfile -o type=oci,dest=out ctx.tar.gz
+built "a tarball on standard input" sh -c 'acetate build -o type=oci,dest=out - <with.tar'
+built "a Dockerfile on standard input has no context" sh -c 'printf "FROM scratch\nCOPY <<x /one.txt\none\nx\n" | acetate build -o type=oci,dest=out -'
+if command -v git >/dev/null; then
+  mkdir -p repository/sub
+  cp Dockerfile ctx/one.txt repository/sub/
+  (cd repository && git init -q -b main . && git -c user.name=n -c user.email=e add . && git -c user.name=n -c user.email=e commit -q -m one) >/dev/null
+  git clone -q --bare repository served/r.git 2>/dev/null
+  git -C served/r.git update-server-info
+  cp ctx/plain.tar served/
+  python3 -u -m http.server --bind 127.0.0.1 --directory served 0 >server.log 2>&1 &
+  server=$!
+  trap 'kill $server 2>/dev/null; cleanup' EXIT
+  while ! grep -q 'port [0-9]' server.log; do kill -0 $server || break; done
+  port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' server.log)
+  commit=$(git -C repository rev-parse HEAD)
+  built "a git repository, below a directory of a branch" acetate build -o type=oci,dest=out "http://127.0.0.1:$port/r.git#main:sub"
+  cp with.tar served/
+  built "a tarball behind a URL" acetate build -o type=oci,dest=out "http://127.0.0.1:$port/with.tar"
+  sum=sha256:$(sha256sum <served/plain.tar | cut -d' ' -f1)
+  check "ADD fetches files, which are the owner's alone, and repositories without .git" "u/inside.txt g/sub/one.txt g/.git" <<D
+FROM scratch
+ADD --checksum=$sum http://127.0.0.1:$port/plain.tar /a.tar
+ADD --unpack=true http://127.0.0.1:$port/plain.tar /u/
+ADD --checksum=$commit http://127.0.0.1:$port/r.git /g
+=
+f 600 7:8 7 u/inside.txt inside
+f 644 0:0 4 g/sub/one.txt one
+- g/.git
+D
+  refuse "a checksum that is another" 'is sha256:.*, not sha256:0000' <<D
+FROM scratch
+ADD --checksum=sha256:0000000000000000000000000000000000000000000000000000000000000000 http://127.0.0.1:$port/plain.tar /
+D
+  refuse "a file that is not there" 'fetching http://127.0.0.1:.*/none: the server answered 404' <<D
+FROM scratch
+ADD http://127.0.0.1:$port/none /
+D
+fi
+if command -v xz >/dev/null; then
+  xz -kf ctx/plain.tar
+  check "ADD unpacks xz" "inside.txt" <<'D'
+FROM scratch
+ADD plain.tar.xz /
+=
+f 600 7:8 7 inside.txt inside
+D
+fi
+
 say "configuration"
 check "ENV of one line sees what was before it; ARG yields to ENV" ".Env" <<'D'
 FROM scratch

@@ -17,7 +17,7 @@ ARROWS = {
     "layers/registry": {"base", "layers", "layers/stream", "layers/tar", "layers/image", "layers/registry"},
     "fs": {"base", "layers", "layers/stream", "layers/tar", "fs"},
     "fs/fuse": {"base", "layers", "layers/stream", "layers/tar", "fs", "fs/fuse"},
-    "builder": {"base", "layers", "layers/stream", "layers/tar", "layers/image", "builder",
+    "builder": {"base", "layers", "layers/stream", "layers/tar", "layers/image", "layers/registry", "builder",
                 "builder/dockerfile", "builder/sandbox"},
     "builder/dockerfile": {"base", "builder/dockerfile"},
     "builder/sandbox": {"base", "builder/sandbox"},

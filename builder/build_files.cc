@@ -1,0 +1,86 @@
+#include "builder/build_files.h"
+
+#include <unistd.h>
+
+#include <set>
+
+#include "base/sys/file.h"
+#include "builder/context_source.h"
+#include "builder/dockerfile/parse.h"
+
+namespace acetate::build {
+
+namespace {
+
+constexpr std::size_t kMostDockerfile = 16 << 20;
+
+// A file's text; nothing when it is not there.
+Result<std::optional<std::string>> read_if_there(const std::string& path) {
+  auto text = sys::read_file(path, kMostDockerfile);
+  if (text) return std::optional<std::string>(*std::move(text));
+  if (text.error().is(ENOENT) || text.error().is(ENOTDIR)) return std::optional<std::string>();
+  return std::move(text).error().within("reading " + path);
+}
+
+}  // namespace
+
+Result<DockerfileText> read_dockerfile(const BuildOptions& options) {
+  if (options.dockerfile_text) return DockerfileText{"Dockerfile", "", *options.dockerfile_text};
+  if (!options.dockerfile.empty()) {
+    for (const std::string& path : {options.dockerfile, options.context_dir + "/" + options.dockerfile})
+      if (auto text = TRY(read_if_there(path))) return DockerfileText{options.dockerfile, path, *std::move(text)};
+    return fail(ENOENT, "there is no Dockerfile {}, neither here nor in the context {}", options.dockerfile, options.context_dir);
+  }
+  for (const char* name : {"Dockerfile", "Containerfile"}) {
+    const std::string path = options.context_dir + "/" + name;
+    if (auto text = TRY(read_if_there(path))) return DockerfileText{name, path, *std::move(text)};
+  }
+  return fail(ENOENT, "there is no Dockerfile (and no Containerfile) in {}; name one with -f", options.context_dir);
+}
+
+// NAME.dockerignore beside the Dockerfile wins over the context's own.
+Result<dockerfile::IgnoreRules> read_ignore(const BuildOptions& options, const DockerfileText& dockerfile) {
+  std::vector<std::string> paths;
+  if (!dockerfile.path.empty()) paths.push_back(dockerfile.path + ".dockerignore");
+  paths.push_back(options.context_dir + "/.containerignore");
+  paths.push_back(options.context_dir + "/.dockerignore");
+  for (const std::string& path : paths)
+    if (const auto text = TRY(read_if_there(path))) return TRY_WITHIN(dockerfile::IgnoreRules::parse(*text), "{}", path);
+  return dockerfile::IgnoreRules();
+}
+
+Result<void> Checked::verdict() const {
+  if (!strict || warnings.empty()) return {};
+  std::set<std::string> rules;
+  for (const dockerfile::LintWarning& warning : warnings) rules.insert(warning.rule);
+  std::string names;
+  for (const std::string& rule : rules) names += (names.empty() ? "" : ", ") + rule;
+  return fail(EINVAL, "{}: lint violation found for rules: {}", source.name, names);
+}
+
+Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore) {
+  const dockerfile::Lines lines = TRY(dockerfile::split_lines(text.text, text.name));
+  std::string wished = lines.directives.check.value_or("");
+  if (const auto given = options.build_args.find("BUILDKIT_DOCKERFILE_CHECK"); given != options.build_args.end()) wished = given->second;
+  const dockerfile::LintOptions how = TRY_WITHIN(dockerfile::parse_check(wished), "{}", text.name);
+  return Checked{.warnings = dockerfile::lint(lines, ignore, how), .source = lines.source, .strict = how.error};
+}
+
+Result<CheckReport> check(const BuildOptions& given) {
+  LayerOpener layers(given.index_dir);
+  const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
+  BuildOptions options = given;
+  options.context_dir = where.dir;
+  if (where.dockerfile && !options.dockerfile_text) options.dockerfile_text = where.dockerfile;
+  const DockerfileText text = TRY(read_dockerfile(options));
+  TRY(dockerfile::parse(text.text, text.name));
+  const Checked checked = TRY(check_text(options, text, TRY(read_ignore(options, text))));
+  CheckReport report{.clean = checked.warnings.empty()};
+  report.text = checked.warnings.empty() ? "Check complete, no warnings found.\n"
+                                         : fmt::format("Check complete, {} warning{} been found!\n", checked.warnings.size(),
+                                                       checked.warnings.size() == 1 ? " has" : "s have");
+  for (const dockerfile::LintWarning& warning : checked.warnings) report.text += "\n" + format_warning(warning, checked.source);
+  return report;
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,43 @@
+// The files that say what is to be built: the Dockerfile, what it leaves out, and what is to be said about it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/build.h"
+#include "builder/dockerfile/ignore.h"
+#include "builder/dockerfile/lint.h"
+
+namespace acetate::build {
+
+struct DockerfileText {
+  std::string name;  // as messages say it
+  std::string path;  // "" when it was not a file
+  std::string text;
+};
+
+// ENOENT with words that name what was looked for.
+Result<DockerfileText> read_dockerfile(const BuildOptions& options);
+
+// NAME.dockerignore beside the Dockerfile wins over the context's own.
+Result<dockerfile::IgnoreRules> read_ignore(const BuildOptions& options, const DockerfileText& dockerfile);
+
+// The warnings of a Dockerfile, as far as it and --build-arg BUILDKIT_DOCKERFILE_CHECK do not skip them.
+struct Checked {
+  std::vector<dockerfile::LintWarning> warnings;
+  dockerfile::SourceText source;
+  bool strict = false;  // "error=true"
+  // EINVAL with words where a warning fails the build.
+  Result<void> verdict() const;
+};
+Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore);
+
+// What --check tells, and whether there is nothing to complain of.
+struct CheckReport {
+  std::string text;
+  bool clean = false;
+};
+Result<CheckReport> check(const BuildOptions& options);
+
+}  // namespace acetate::build

@@ -1,0 +1,89 @@
+#include "builder/fetch_http.h"
+
+#include <fcntl.h>
+
+#include <ctime>
+
+#include "base/sys/file.h"
+#include "layers/registry/http.h"
+
+namespace acetate::build {
+
+namespace {
+
+constexpr int kMostRedirects = 10;
+
+// "https://user:secret@host/x" without the part that is nobody's business.
+std::string without_user(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return std::string(url);
+  const std::size_t host = scheme + 3, end = std::min(url.find_first_of("/?#", host), url.size());
+  const std::size_t at = url.substr(0, end).rfind('@');
+  return at == std::string_view::npos || at < host ? std::string(url) : fmt::format("{}{}", url.substr(0, host), url.substr(at + 1));
+}
+
+// RFC 9110's only form that anybody writes: "Sun, 06 Nov 1994 08:49:37 GMT".
+std::int64_t parse_http_time(const std::string& text) {
+  std::tm time{};
+  return ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time) == nullptr ? 0 : std::int64_t{::timegm(&time)};
+}
+
+// Where a redirect leads, seen from `url`.
+std::string join_url(const std::string& url, const std::string& location) {
+  if (location.find("://") != std::string::npos) return location;
+  const std::size_t scheme = url.find("://");
+  if (location.starts_with("//")) return url.substr(0, scheme + 1) + location;
+  const std::size_t path = std::min(url.find_first_of("/?#", scheme + 3), url.size());
+  if (location.starts_with('/')) return url.substr(0, path) + location;
+  const std::string whole = url.substr(0, url.find_first_of("?#"));
+  const std::size_t slash = whole.rfind('/');
+  return (slash < path ? whole + "/" : whole.substr(0, slash + 1)) + location;
+}
+
+Result<registry::Exchange> start(registry::Http& http, std::string& url) {
+  for (int hops = 0;; ++hops) {
+    auto exchange = TRY(http.start({.url = url}));
+    const std::string* location = exchange.headers().find("Location");
+    if (exchange.status() < 300 || exchange.status() >= 400 || location == nullptr) return exchange;
+    if (hops == kMostRedirects) return fail(ELOOP, "more than {} redirects", kMostRedirects);
+    url = join_url(url, *location);
+    if (!url.starts_with("http://") && !url.starts_with("https://")) return fail(EPROTO, "it leads to {}", without_user(url));
+  }
+}
+
+Result<FetchedFile> fetch(const std::string& from, const std::string& file) {
+  const auto http = TRY(registry::Http::make());
+  std::string url = from;
+  auto exchange = TRY(start(*http, url));
+  if (!exchange.ok()) return fail(EREMOTEIO, "the server answered {}", exchange.status());
+  const Fd out = TRY_WITHIN(sys::open(file, O_WRONLY | O_CREAT | O_EXCL, 0600), "writing {}", file);
+  Sha256 hash;
+  for (;;) {
+    const auto bytes = TRY(exchange.read());
+    if (bytes.empty()) break;
+    hash.update(bytes);
+    TRY_WITHIN(sys::write_full(out.ref(), bytes), "writing {}", file);
+  }
+  FetchedFile fetched{.digest = hash.finish()};
+  if (const std::string* time = exchange.headers().find("Last-Modified")) fetched.last_modified = parse_http_time(*time);
+  return fetched;
+}
+
+}  // namespace
+
+Result<FetchedFile> fetch_http(const std::string& url, const std::string& file, const std::optional<Digest>& expected) {
+  FetchedFile fetched = TRY_WITHIN(fetch(url, file), "fetching {}", without_user(url));
+  if (expected && fetched.digest != *expected)
+    return fail(EBADMSG, "{} is {}, not {}", without_user(url), fetched.digest.str(), expected->str());
+  return fetched;
+}
+
+std::string name_in_url(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const std::size_t scheme = url.find("://");
+  const std::string_view path = url.substr(std::min(url.find('/', scheme + 3), url.size()));
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name == "." || name == ".." ? std::string() : std::string(name);
+}
+
+}  // namespace acetate::build

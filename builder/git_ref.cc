@@ -1,0 +1,96 @@
+#include "builder/git_ref.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace acetate::build {
+
+namespace {
+
+// "%2F" as "/"; what is no escape stays.
+std::string unescape(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto digit = [&](std::size_t where) {
+      return where < text.size() && std::isxdigit(static_cast<unsigned char>(text[where])) != 0;
+    };
+    if (text[at] == '%' && digit(at + 1) && digit(at + 2)) {
+      out += static_cast<char>(std::stoi(std::string(text.substr(at + 1, 2)), nullptr, 16));
+      at += 2;
+    } else {
+      out += text[at];
+    }
+  }
+  return out;
+}
+
+Result<void> set_once(std::string& value, const std::string& given, std::string_view name) {
+  if (!value.empty() && value != given) return fail(EINVAL, "the repository's {} is given twice: {} and {}", name, value, given);
+  value = given;
+  return {};
+}
+
+Result<bool> parse_bool(std::string_view key, const std::string& value) {
+  if (value.empty() || value == "1" || value == "true") return true;
+  if (value == "0" || value == "false") return false;
+  return fail(EINVAL, "{} of a repository wants true or false, not \"{}\"", key, value);
+}
+
+std::string with_prefix(std::string_view prefix, const std::string& value) {
+  return value.starts_with(prefix) ? value : std::string(prefix) + value;
+}
+
+Result<void> set_query(GitRef& git, std::string_view query) {
+  for (std::size_t at = 0; at <= query.size() && !query.empty();) {
+    const std::size_t end = std::min(query.find('&', at), query.size());
+    const std::string_view part = query.substr(at, end - at);
+    at = end + 1;
+    if (part.empty()) continue;
+    const std::size_t equals = part.find('=');
+    const std::string key(part.substr(0, equals));
+    const std::string value = equals == std::string_view::npos ? "" : unescape(part.substr(equals + 1));
+    if (value.empty() && key != "keep-git-dir" && key != "submodules")
+      return fail(EINVAL, "the query \"{}\" of a repository has no value", key);
+    if (key == "ref") TRY(set_once(git.ref, value, "ref"));
+    else if (key == "tag") TRY(set_once(git.ref, with_prefix("refs/tags/", value), "ref"));
+    else if (key == "branch") TRY(set_once(git.ref, with_prefix("refs/heads/", value), "ref"));
+    else if (key == "subdir") TRY(set_once(git.subdir, value, "subdir"));
+    else if (key == "checksum" || key == "commit") git.checksum = value;
+    else if (key == "keep-git-dir") git.keep_git_dir = TRY(parse_bool(key, value));
+    else if (key == "submodules") git.submodules = TRY(parse_bool(key, value));
+    else return fail(EINVAL, "a repository knows no query \"{}\"", key);
+  }
+  return {};
+}
+
+// "git@host:path" and "user@host:path", as ssh has it: no scheme, and a colon before any slash.
+bool is_scp_like(std::string_view text) {
+  const std::size_t at = text.find('@'), colon = text.find(':');
+  return at != std::string_view::npos && colon != std::string_view::npos && at < colon &&
+         text.substr(0, colon).find('/') == std::string_view::npos && text.find("://") == std::string_view::npos;
+}
+
+}  // namespace
+
+Result<std::optional<GitRef>> parse_git_ref(std::string_view text) {
+  using Answer = std::optional<GitRef>;
+  const bool scp = is_scp_like(text), http = text.starts_with("http://") || text.starts_with("https://");
+  if (!scp && !http && !text.starts_with("git://") && !text.starts_with("ssh://")) return Answer();
+  const std::size_t hash = text.find('#');
+  std::string_view rest = text.substr(0, hash), fragment = hash == std::string_view::npos ? "" : text.substr(hash + 1);
+  const std::size_t mark = scp ? std::string_view::npos : rest.find('?');
+  const std::string_view query = mark == std::string_view::npos ? "" : rest.substr(mark + 1);
+  rest = rest.substr(0, mark);
+  if (http && !rest.ends_with(".git")) return Answer();
+  GitRef git{.remote = std::string(rest)};
+  const std::size_t colon = fragment.find(':');
+  git.ref = fragment.substr(0, colon);
+  if (colon != std::string_view::npos) git.subdir = fragment.substr(colon + 1);
+  TRY(set_query(git, query));
+  // Taken as an option by git, one of these would be a command of whoever wrote the Dockerfile.
+  for (const std::string& word : {git.remote, git.ref, git.checksum})
+    if (word.starts_with('-')) return fail(EINVAL, "\"{}\" cannot be part of a repository's name", word);
+  return Answer(std::move(git));
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,27 @@
+// A git repository named as ADD and build contexts name one:
+//   https://host/path.git[#REF[:SUBDIR]]   with ?ref=, tag=, branch=, subdir=, checksum=, keep-git-dir=, submodules=
+//   git://…   ssh://…   git@host:path
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace acetate::build {
+
+struct GitRef {
+  std::string remote;         // what git is given
+  std::string ref = {};       // "" is the remote's HEAD
+  std::string subdir = {};
+  std::string checksum = {};  // a commit, or its beginning
+  std::optional<bool> keep_git_dir = {};
+  bool submodules = true;
+};
+
+// Nothing for what is no git repository: an http URL counts as one when its path ends with .git. EINVAL with words for a
+// query that makes no sense.
+Result<std::optional<GitRef>> parse_git_ref(std::string_view text);
+
+}  // namespace acetate::build
