@@ -373,4 +373,83 @@ refuse "insecure is not for the asking" 'security=insecure is not allowed here; 
 FROM base
 RUN --security=insecure true
 D
+
+say "attacks"
+refuse "a symlink that a step left in a cache mount leads nowhere" 'in the cache mount' <<'D'
+FROM base
+RUN --mount=type=cache,id=esc,target=/c ln -s /etc /c/out
+RUN --mount=type=cache,id=esc,source=out,target=/x ls /x
+D
+check "and .. in its source stays in it" "n" <<'D'
+FROM base
+RUN --mount=type=cache,id=esc,source=../../..,target=/x ls /x >/n
+=
+f 644 0:0 4 n out
+D
+check "a bind resolves symlinks in what it shows, never on the host" "seen" <<'D'
+FROM base AS evil
+RUN ln -s /etc /link && ln -s ../../../../../../etc/passwd /up
+FROM base
+RUN --mount=from=evil,source=/link,target=/a --mount=from=evil,source=/up,target=/b cat /a/group /b | wc -l >/seen
+=
+f 644 0:0 2 seen 5
+D
+ln -s /etc/passwd ctx/absolute
+ln -s ../../../../../etc/passwd ctx/relative
+refuse "COPY does not follow the context's symlinks out of it" '"absolute" is not in the build context' <<'D'
+FROM scratch
+COPY absolute /
+D
+refuse "neither upwards" '"relative" is not in the build context' <<'D'
+FROM scratch
+COPY relative /
+D
+rm ctx/absolute ctx/relative ctx/out-of-it
+refuse "a working directory in /proc" 'the working directory /proc/self/fd/7 lies in /proc' <<'D'
+FROM base
+WORKDIR /proc/self/fd/7
+RUN ls
+D
+check "a target that climbs is below the root all the same" "n" <<'D'
+FROM base
+RUN --mount=type=tmpfs,target=/a/../../../b touch /b/x && ls / >/n && sed -i '/^b$/!d' /n
+=
+f 644 0:0 2 n b
+D
+# Somebody exchanges a file for a symlink to the host's again and again while it is copied.
+printf 'FROM scratch\nCOPY race /race/\n' >Dockerfile
+mkdir ctx/race
+(
+  while [ ! -e stop ]; do
+    rm -rf ctx/race/f && echo ours >ctx/race/f && rm -f ctx/race/f && ln -s /etc/passwd ctx/race/f
+  done
+) &
+racer=$!
+leaked=no
+for turn in 1 2 3 4 5 6 7 8; do
+  acetate build -f Dockerfile -o type=tar,dest=race.tar ctx >/dev/null 2>&1 || continue
+  if tar -xOf race.tar race/f 2>/dev/null | grep -q '^root:'; then leaked=yes; fi
+done
+touch stop
+wait $racer
+expect "a race in the context shows nothing of the host" no $leaked
+rm -rf ctx/race
+
+say "a full disk"
+if [ "$(id -u)" = 0 ]; then
+  mkdir small
+  mount -t tmpfs -o size=6m tmpfs small
+  printf 'FROM base\nRUN echo kept >/kept\nRUN cat /dev/zero >/big\n' >Dockerfile
+  sed -i 's#cat /dev/zero >/big#echo big >/dev/null; busybox head -c 20000000 /dev/zero >/big#' Dockerfile
+  if ACETATE_ROOT=$scratch/small/data acetate build --build-context base="$scratch/base.tar" -f Dockerfile ctx >"$scratch/log" 2>&1; then fail "a step that fills the disk fails"; else
+    expect_match "a step that fills the disk fails, and says which" 'Dockerfile:3: RUN .*(No space left|exited with)' "$(cat "$scratch/log")"
+  fi
+  printf 'FROM base\nRUN echo kept >/kept\nRUN cat /kept\n' >Dockerfile
+  if ACETATE_ROOT=$scratch/small/data acetate build --build-context base="$scratch/base.tar" -f Dockerfile -o type=cacheonly ctx >"$scratch/log" 2>&1; then
+    expect_match "and the cache is good afterwards" CACHED "$(cat "$scratch/log")"
+  else
+    fail "and the cache is good afterwards: $(tail -n 3 "$scratch/log")"
+  fi
+  umount small
+fi
 finish
