@@ -58,8 +58,13 @@ Result<void> Overlay::Impl::copy_up_one(Inode& inode, std::optional<std::uint64_
     }
     gate.done.notify_all();
   });
+  const std::uint64_t shown_before = inode.st_ino.load(std::memory_order_relaxed);
   TRY(S_ISREG(inode.type) ? copy_regular(inode, keep, file) : copy_special(inode));
   copy_ups.fetch_add(1, std::memory_order_relaxed);
+  if (rememberer != nullptr && inode.st_ino.load(std::memory_order_relaxed) != shown_before) {
+    rememberer->forget_attributes(inode.ino);
+    if (const auto place = inode.place()) rememberer->forget_listing(place->parent->ino);
+  }
   return {};
 }
 

@@ -65,6 +65,8 @@ bool Overlay::read_only() const noexcept { return impl_->upper == nullptr; }
 
 bool Overlay::permissions_in_xattr() const noexcept { return impl_->upper && impl_->permissions().in_xattr(); }
 
+void Overlay::set_rememberer(Rememberer* rememberer) noexcept { impl_->rememberer = rememberer; }
+
 OverlayStats Overlay::stats() const {
   return {.inodes = impl_->inodes.size(),
           .handles = impl_->handles.size(),

@@ -8,7 +8,8 @@
 //   3. Nothing is copied to be deleted or truncated to nothing.
 //   4. Copy-up holds no shared lock while it copies, is atomic (the lower shows until one rename) and exact:
 //      data with holes, owner, xattrs, mode, then times.
-//   5. Inode numbers are never reused, d_ino equals st_ino, and both survive copy-up.
+//   5. Inode numbers are never reused, d_ino equals st_ino, and both survive copy-up; only a name that copy-up parts
+//      from a lower hard link gets a number of its own, of which the kernel is told.
 //   6. A lower layer is never written.
 //   7. No input from outside ends the process.
 //   8. Private xattrs are hidden and refused to users.
@@ -97,6 +98,8 @@ class Overlay {
   // Owner, mode and type of upper objects are in an attribute: no file system applies ACLs, drops suid or hands down a
   // group to them by itself.
   bool permissions_in_xattr() const noexcept;
+  // Who remembers this overlay's answers; must outlive the last call, or be taken away (null) while none runs.
+  void set_rememberer(Rememberer* rememberer) noexcept;
   OverlayStats stats() const;
 
   // --- names to inodes

@@ -205,6 +205,7 @@ class Overlay::Impl {
   InodeTable inodes;
   HandleTable handles;
   InodeRef root;
+  Rememberer* rememberer = nullptr;
 
   Mutex rename_mutex;  // renames between two directories: keeps ancestry still
   Mutex lending;       // one at a time lends a mode's bits

@@ -66,6 +66,16 @@ struct ListedEntry {
   std::uint64_t cookie;
 };
 
+// Told when answers that were given before have become untrue by an act nobody would expect to change them, so that
+// who remembers answers for ever (the kernel) can forget these. Called by the thread that did it, before its call
+// returns and with no mutex of the overlay held; must not call the overlay.
+class Rememberer {
+ public:
+  virtual ~Rememberer() = default;
+  virtual void forget_attributes(Ino inode) noexcept = 0;
+  virtual void forget_listing(Ino dir) noexcept = 0;
+};
+
 struct SpaceInfo {  // statvfs(3), of the upper's file system or of the first lower's
   std::uint64_t block_size, blocks, blocks_free, blocks_available, files, files_free, name_max;
 };

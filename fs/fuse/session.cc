@@ -77,6 +77,26 @@ unsigned thread_count(unsigned asked) {
   return asked != 0 ? asked : std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
 }
 
+// Tells the kernel from inside a request, which libfuse's README.notifications warns of: the kernel must need nothing for
+// it that the request holds. Attributes are marked by a spinlock, and the cached pages of a listing are locked for moments
+// only, never over a request (fs/fuse/inode.c, fuse_reverse_inval_inode(); fs/fuse/readdir.c). Pages of files and names
+// could not be forgotten this way.
+class KernelRememberer final : public Rememberer {
+ public:
+  void forget_attributes(Ino inode) noexcept override { tell(inode, -1); }
+  void forget_listing(Ino dir) noexcept override { tell(dir, 0); }
+
+  fuse_session* session = nullptr;
+
+ private:
+  // A negative offset: attributes only.
+  void tell(Ino ino, off_t offset) noexcept {
+    const int failed = fuse_lowlevel_notify_inval_inode(session, static_cast<fuse_ino_t>(ino), offset, 0);
+    // ENOENT: the kernel does not know it any more.
+    if (failed != 0 && failed != -ENOENT) log::debug("the kernel was not told of a changed inode: {}", Error(-failed).message());
+  }
+};
+
 }  // namespace
 
 struct Session::Impl {
@@ -96,10 +116,13 @@ struct Session::Impl {
         table(operations(context)),
         threads(thread_count(how.threads)),
         signals(how.signals),
-        lifeline(how.lifeline) {}
+        lifeline(how.lifeline) {
+    overlay.set_rememberer(&rememberer);
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
+    context.overlay.set_rememberer(nullptr);
     if (session == nullptr) return;
     if (mounted) fuse_session_unmount(session);
     // libfuse leaves a mount whose connection was aborted as it is: everybody would get ENOTCONN from it until somebody
@@ -120,9 +143,11 @@ struct Session::Impl {
     }
     session = fuse_session_new(arguments.get(), &table, sizeof table, &context);
     if (session == nullptr) return fail(EINVAL, "libfuse refused the mount options");
+    rememberer.session = session;
     return {};
   }
 
+  KernelRememberer rememberer;
   StatelessFiles files;
   Metrics metrics;
   Gate gate;

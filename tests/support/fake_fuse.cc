@@ -89,8 +89,11 @@ FuseReply FakeFuse::wait(std::uint64_t request) {
     fuse_out_header header{};
     std::memcpy(&header, buffer.data(), sizeof header);
     if (header.len != static_cast<std::uint32_t>(count)) give_up("a reply's length is not what its header says");
-    early_[header.unique] = {.error = -header.error,
-                             .body = buffer.substr(sizeof header, static_cast<std::size_t>(count) - sizeof header)};
+    std::string body = buffer.substr(sizeof header, static_cast<std::size_t>(count) - sizeof header);
+    if (header.unique == 0)
+      notifications_.push_back({.error = header.error, .body = std::move(body)});
+    else
+      early_[header.unique] = {.error = -header.error, .body = std::move(body)};
   }
 }
 

@@ -11,13 +11,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
 
 namespace acetate::test {
 
-// What came back for one request. `error` is a positive errno, 0 for success.
+// What came back for one request. `error` is a positive errno, 0 for success; of a notification (request 0), its code.
 struct FuseReply {
   int error = 0;
   std::string body;
@@ -75,6 +76,9 @@ class FakeFuse {
                  std::uint32_t opcode = FUSE_READ);
   void forget(std::uint64_t node, std::uint64_t count);
 
+  // What the daemon told by itself since this was last asked, of those that came before a reply that was waited for.
+  std::vector<FuseReply> notifications() { return std::exchange(notifications_, {}); }
+
   // From now on nobody reads replies: writing one fails.
   void stop_listening();
   // The connection ends, as when the file system is unmounted.
@@ -84,6 +88,7 @@ class FakeFuse {
   Fd kernel_;
   Fd daemon_;
   std::uint64_t next_ = 2;
+  std::vector<FuseReply> notifications_;
   std::map<std::uint64_t, FuseReply> early_;  // replies to requests nobody waits for yet
 };
 

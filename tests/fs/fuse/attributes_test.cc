@@ -1,4 +1,5 @@
 // fs/fuse/ops_attr.cc: attributes and extended attributes.
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,6 +107,35 @@ TEST_F(Attributes, TheSpaceIsTheUppers) {
 
   EXPECT_GT(space.blocks, 0U);
   EXPECT_GE(space.namelen, 255U);
+}
+
+// The number changes when copy-up parts the names of a lower hard link, and attributes and listings are cached for ever.
+TEST_F(Attributes, OfANameThatCopyUpPartsFromAHardLinkAreForgottenByTheKernelWithItsListing) {
+  serve({memory_file("d/a", "one"), {.path = "d/b", .attr = {.mode = S_IFREG | 0644}, .hardlink_to = "d/a"}});
+  const std::uint64_t d = node("d");
+  const fuse_entry_out a = found(d, "a");
+  kernel().notifications();
+
+  handle(a.nodeid, O_RDWR);
+
+  const auto told = kernel().notifications();
+  ASSERT_EQ(told.size(), 2U);
+  const auto attributes = told[0].as<fuse_notify_inval_inode_out>();
+  EXPECT_EQ(told[0].error, FUSE_NOTIFY_INVAL_INODE);
+  EXPECT_EQ(attributes.ino, a.nodeid);
+  EXPECT_LT(attributes.off, 0);  // nothing of its cached data, which is true
+  const auto listing = told[1].as<fuse_notify_inval_inode_out>();
+  EXPECT_EQ(told[1].error, FUSE_NOTIFY_INVAL_INODE);
+  EXPECT_EQ(listing.ino, d);
+  EXPECT_EQ(listing.off, 0);
+  EXPECT_NE(found(d, "a").attr.ino, a.attr.ino);
+}
+
+TEST_F(Attributes, ThatCopyUpKeepsAreNotForgotten) {
+  serve({memory_file("d/a", "one")});
+  const std::uint64_t d = node("d");
+  handle(found(d, "a").nodeid, O_RDWR);
+  EXPECT_EQ(kernel().notifications().size(), 0U);
 }
 
 }  // namespace
