@@ -38,10 +38,13 @@ Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<H
   if (change.size && inode->is_dir()) return Error(EISDIR);
   if (change.size && !S_ISREG(inode->type)) return Error(EINVAL);
 
+  // truncate(2) to the length it has leaves the times alone; ftruncate(2), which comes with a handle, never does.
+  const bool same_size = change.size && !handle && TRY(impl_->attr(*inode)).size == *change.size;
+
   Fd written;
   TRY(impl_->copy_up(*inode, change.size, change.size ? &written : nullptr));
   const FdPtr object = TRY(impl_->upper_fd(*inode));
-  if (change.size) {
+  if (change.size && !same_size) {
     std::shared_ptr<OpenFile> through;
     if (handle) through = TRY(impl_->handles.file(*handle));
     if (through && (through->flags & O_ACCMODE) != O_RDONLY) {

@@ -52,7 +52,10 @@ Result<Opened> Overlay::open(Ino ino, int flags) {
     Fd copied;
     TRY(impl_->copy_up(*inode, keep, &copied));
     // The copy's own descriptor serves when nothing but reading and writing is asked.
-    if (!copied || (wanted & ~(O_ACCMODE | O_TRUNC)) != 0) copied = TRY(impl_->open_upper(*inode, wanted));
+    if (!copied || (wanted & ~(O_ACCMODE | O_TRUNC)) != 0)
+      copied = TRY(impl_->open_upper(*inode, wanted));
+    else if ((flags & O_TRUNC) != 0)
+      TRY(sys::truncate(copied.ref(), 0));  // it is empty, but has the lower's times
     file->upper = std::move(copied);
     file->upper_ready.store(true, std::memory_order_release);
   } else if (!inode->is_upper()) {

@@ -88,6 +88,27 @@ TEST(CopyUp, CopiesOnlyWhatATruncationLeaves) {
   EXPECT_EQ(*m.read("f"), std::string(10, 'x'));
 }
 
+TEST(CopyUp, OfAFileThatIsOpenedToBeEmptiedChangesItsTimes) {
+  std::vector<MemoryEntry> lower{file("full", "text", 0644, 0, 0), file("empty", "", 0644, 0, 0)};
+  Mounted m(lower);
+  for (const char* name : {"full", "empty"}) {
+    m.overlay().release(*m.open(name, O_WRONLY | O_TRUNC));
+    EXPECT_GT(m.attr(name).mtime.tv_sec, 0) << name;
+  }
+}
+
+// As truncate(2) and ftruncate(2) on the kernel's file systems.
+TEST(CopyUp, ByATruncationChangesTheTimesUnlessTheLengthStays) {
+  Mounted m({file("shorter", "text", 0644, 0, 0), file("same", "text", 0644, 0, 0), file("open", "text", 0644, 0, 0)});
+  ASSERT_EQ(code(m.truncate("shorter", 2)), 0);
+  EXPECT_GT(m.attr("shorter").mtime.tv_sec, 0);
+  ASSERT_EQ(code(m.truncate("same", 4)), 0);
+  EXPECT_EQ(m.attr("same").mtime.tv_sec, -86400);
+  const Handle handle = *m.open("open", O_RDWR);
+  ASSERT_TRUE(m.overlay().setattr(m.ino("open"), {.size = 4}, handle));
+  EXPECT_GT(m.attr("open").mtime.tv_sec, 0);
+}
+
 TEST(CopyUp, TakesEveryTypeWithItsOwnerAndTimes) {
   MemoryEntry link = memory_symlink("link", "target");
   MemoryEntry fifo{.path = "fifo", .attr = {.mode = S_IFIFO | 0640}};
