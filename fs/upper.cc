@@ -82,8 +82,33 @@ Result<std::unique_ptr<Upper>> Upper::open(Fd upper, Fd work, const OverlayOptio
   return opened;
 }
 
+// Where a file system cannot exchange two names at once there is a moment in which nothing stands at one of them, and a
+// crash then must not bring the lower's back: a ".wh." file beside it hides the lower for so long. It stays where what it
+// covered for could not be put back.
+class Upper::Cover {
+ public:
+  static Result<Cover> over(Upper& upper, FileAt at) {
+    TRY(upper.put_file_whiteout(at));
+    return Cover(upper, at);
+  }
+  Cover(Cover&& other) noexcept : upper_(std::exchange(other.upper_, nullptr)), at_(other.at_) {}
+  Cover& operator=(Cover&&) = delete;
+  ~Cover() {
+    if (upper_ != nullptr) upper_->remove_file_whiteout(at_);
+  }
+  void keep() noexcept { upper_ = nullptr; }
+
+ private:
+  Cover(Upper& upper, FileAt at) noexcept : upper_(&upper), at_(at) {}
+  Upper* upper_;
+  FileAt at_;
+};
+
 Result<void> Upper::put_whiteout(FileAt at) {
-  if (!file_dialect()) return acetate::put_whiteout(at, dialect_);
+  return file_dialect() ? put_file_whiteout(at) : acetate::put_whiteout(at, dialect_);
+}
+
+Result<void> Upper::put_file_whiteout(FileAt at) {
   const std::string beside = whiteout_file_name(at.name);
   if (beside.empty()) return Error(ENAMETOOLONG);
   auto made = sys::open(FileAt{at.dir, beside.c_str()}, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
@@ -132,11 +157,15 @@ Result<void> Upper::swap_for_whiteout(FileAt at) {
   }
   if (!swapped.error().is(EISDIR) && !swapped.error().is(ENOTDIR)) return swapped;
   // No way to swap a directory for a device at once here.
+  Cover cover = TRY(Cover::over(*this, at));
   Temp gone = work_.temp();
   TRY(sys::rename(at, gone.at()));
   auto placed = sys::rename(temp.at(), at);
   if (!placed) {
-    if (sys::rename(gone.at(), at)) gone.release();
+    if (sys::rename(gone.at(), at))
+      gone.release();
+    else
+      cover.keep();
     return placed;
   }
   temp.release();
@@ -160,15 +189,27 @@ Result<void> Upper::publish_over_whiteout(Temp& temp, FileAt at, bool is_dir) {
   }
   auto swapped = sys::rename(temp.at(), at, RENAME_EXCHANGE);
   if (swapped || !means_no_such_flag(swapped.error())) return swapped;  // the whiteout goes with the temporary
+  Cover cover = TRY(Cover::over(*this, at));
   Temp gone = work_.temp();
   TRY(sys::rename(at, gone.at()));
   auto placed = sys::rename(temp.at(), at);
   if (!placed) {
-    if (sys::rename(gone.at(), at)) gone.release();
+    if (sys::rename(gone.at(), at))
+      gone.release();
+    else
+      cover.keep();
     return placed;
   }
   temp.release();
   return {};
+}
+
+Result<void> Upper::rename_dir_onto(FileAt from, FileAt to, bool to_is_dir, bool whiteout) {
+  Cover cover = TRY(Cover::over(*this, to));
+  TRY(remove(to, to_is_dir, false));
+  auto moved = rename(from, to, false, whiteout);
+  if (!moved) cover.keep();
+  return moved;
 }
 
 Result<void> Upper::exchange(FileAt a, FileAt b) { return sys::rename(a, b, RENAME_EXCHANGE); }
@@ -188,6 +229,16 @@ Result<void> Upper::rename_leaving_device(FileAt from, FileAt to, bool to_occupi
     if (moved || !means_no_such_flag(moved.error())) return moved;
     no_rename_whiteout_.store(true, std::memory_order_relaxed);
   }
+  auto exchanged = exchange_leaving_device(from, to, to_occupied);
+  if (exchanged || !means_no_such_flag(exchanged.error())) return exchanged;
+  Cover cover = TRY(Cover::over(*this, from));
+  TRY(sys::rename(from, to));
+  auto placed = put_whiteout(from);
+  if (!placed) cover.keep();
+  return placed;
+}
+
+Result<void> Upper::exchange_leaving_device(FileAt from, FileAt to, bool to_occupied) {
   // With something at `to` the two can be swapped at once, and what came to `from` be replaced at once: the
   // old name never shows the lower, and the new one is never missing.
   Temp temp = work_.temp();

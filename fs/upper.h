@@ -57,10 +57,17 @@ class Upper {
   // ".wh.NAME" beside a name that has come back. What cannot be removed does no harm: the name itself wins.
   void remove_file_whiteout(FileAt at) noexcept;
 
+  // Takes away what stands at `to`, a whiteout or a directory empty but for whiteouts, and renames a directory there: for
+  // file systems that cannot exchange. With `whiteout`, one stands at `from` afterwards.
+  Result<void> rename_dir_onto(FileAt from, FileAt to, bool to_is_dir, bool whiteout);
+
  private:
+  class Cover;
+  Result<void> put_file_whiteout(FileAt at);
   Upper(Fd root, dev_t device, WorkDir work, WriteDialect dialect, bool durable)
       : root_(std::move(root)), device_(device), work_(std::move(work)), dialect_(std::move(dialect)), durable_(durable) {}
   Result<void> rename_leaving_device(FileAt from, FileAt to, bool to_occupied);
+  Result<void> exchange_leaving_device(FileAt from, FileAt to, bool to_occupied);
   Result<void> swap_for_whiteout(FileAt at);
 
   Fd root_;
