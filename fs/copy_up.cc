@@ -33,7 +33,7 @@ bool keeps_ino(const Inode& inode, const Attr& from) { return inode.is_dir() || 
 }  // namespace
 
 Result<void> Overlay::Impl::copy_up(Inode& inode, std::optional<std::uint64_t> keep, Fd* file) {
-  if (inode.is_upper()) return {};
+  if (inode.is_upper()) return inode.metacopy.load(std::memory_order_acquire) ? copy_up_one(inode, keep, nullptr) : Result<void>();
   if (!upper) return Error(EROFS);
   // Parents first; the chain is walked, not recursed into.
   std::vector<InodeRef> above;
@@ -48,7 +48,7 @@ Result<void> Overlay::Impl::copy_up_one(Inode& inode, std::optional<std::uint64_
   {
     std::unique_lock waiting(gate.mutex);
     gate.done.wait(waiting, [&] { return !inode.copying; });
-    if (inode.is_upper()) return {};
+    if (inode.is_upper() && !inode.metacopy.load(std::memory_order_relaxed)) return {};
     inode.copying = true;
   }
   const Undo finish([&] {
@@ -58,6 +58,7 @@ Result<void> Overlay::Impl::copy_up_one(Inode& inode, std::optional<std::uint64_
     }
     gate.done.notify_all();
   });
+  if (inode.is_upper()) return complete_copy(inode, keep);
   const std::uint64_t shown_before = inode.st_ino.load(std::memory_order_relaxed);
   TRY(S_ISREG(inode.type) ? copy_regular(inode, keep, file) : copy_special(inode));
   copy_ups.fetch_add(1, std::memory_order_relaxed);

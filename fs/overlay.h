@@ -15,7 +15,7 @@
 //   8. Private xattrs are hidden and refused to users.
 //
 // Lock order (a thread takes them only downwards; none is held while file data moves):
-//   Impl::rename_mutex           renames between two directories: keeps ancestry still
+//   Impl::rename_mutex           renames between two directories, and of merged ones: keeps ancestry still
 //     Directory::mutex           shared to look, exclusive to change names below; parents before children, two
 //                                unrelated directories by number
 //       Impl::lending            one at a time lends a mode's bits (unprivileged daemons)
@@ -51,7 +51,8 @@ struct OverlayOptions {
   Owners owners = {};
   // Where owner, mode and type of upper objects are kept. `none` unless the upper's root has the attribute already.
   OverrideMode permissions = OverrideMode::none;
-  bool redirect_dir = false;          // redirect_dir=on: directories of the lower may be renamed
+  // redirect_dir=on: directories of the lower can be renamed (else EXDEV); "overlay.redirect" is written on them.
+  bool redirect_dir = false;
   bool narrow_inos = false;           // ino32_t: st_ino fits in 32 bits
   bool force_file_whiteouts = false;  // FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT
 };
@@ -120,7 +121,8 @@ class Overlay {
   Result<Created> tmpfile(Ino parent, mode_t mode, int flags, const Caller& caller);
   Result<void> unlink(Ino parent, std::string_view name);
   Result<void> rmdir(Ino parent, std::string_view name);
-  // flags: RENAME_NOREPLACE, RENAME_EXCHANGE; others EINVAL. EXDEV for a directory that a lower takes part in.
+  // flags: RENAME_NOREPLACE, RENAME_EXCHANGE; others EINVAL. EXDEV for a directory that a lower takes part in, unless
+  // redirect_dir is on.
   Result<void> rename(Ino parent, std::string_view name, Ino new_parent, std::string_view new_name,
                       unsigned flags);
 

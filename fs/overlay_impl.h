@@ -14,6 +14,7 @@
 #include "fs/handle_table.h"
 #include "fs/inode_table.h"
 #include "fs/overlay.h"
+#include "fs/overlay_file.h"
 #include "fs/upper.h"
 
 namespace acetate::fs {
@@ -136,6 +137,13 @@ class Overlay::Impl {
   // --- overlay_file.cc: the upper's file of a handle whose inode is in the upper.
   Result<FdRef> file_in_upper(OpenFile& file);
   Result<FdRef> file_for_writing(OpenFile& file);  // EBADF when it was not opened so
+  // What the kernel is about to be told of it.
+  void note_told(Inode& inode, const Attr& attr) noexcept {
+    if (S_ISREG(attr.mode)) inode.told_suid.store(without_suidgid(attr.mode) != attr.mode, std::memory_order_relaxed);
+  }
+  // Something has changed its bytes. Where the file system itself took suid away then, the kernel, which leaves that to us,
+  // goes on with the mode it was told; it has to ask again.
+  void note_changed(Inode& inode, FdRef object) noexcept;
 
   // --- overlay_make.cc
   struct NewObject {
@@ -174,9 +182,30 @@ class Overlay::Impl {
     fds.add(inode);
   }
 
+  // --- overlay_metacopy.cc
+  std::string metacopy_mark() const;
+  Result<bool> may_be_metacopy(Inode& dir, const struct statx& st);
+  // Gives it its bytes, `keep` of them at most. EIO with words where nobody has them.
+  Result<void> complete_copy(Inode& inode, std::optional<std::uint64_t> keep);
+
+  // --- overlay_redirect.cc
+  std::string redirect_mark() const;
+  // Whether directories that a lower takes part in can be renamed.
+  bool may_redirect() const { return options.redirect_dir && !upper->xattr_prefix().empty(); }
+  // What the upper's directory or metacopy `object` is completed by, through its redirect or the name it was found at;
+  // nothing where that is of another kind.
+  Result<HeldNode> merged_below(Inode& parent, FdRef object, NameState& state);
+  // From the lower's root to the lower's part of a directory.
+  Result<std::string> path_below(Inode& dir);
+  // EXDEV where the path is too long for the file system.
+  Result<void> put_redirect(Inode& dir);
+
   // --- overlay_rename.cc
   struct Move;
-  Result<void> lift(Inode& dir, const Name& name);
+  // True when it is a directory that a lower takes part in.
+  Result<bool> lift(Inode& dir, const Name& name);
+  // A directory that is to move takes along what decides what it is merged with.
+  Result<void> mark_moved(Inode& moved, bool over_lower_dir);
   Result<bool> rename_locked(Move& move);
   Result<void> move_locked(Move& move);
   Result<void> move_dir_onto_locked(Move& move, FileAt from, FileAt to);
@@ -207,7 +236,7 @@ class Overlay::Impl {
   InodeRef root;
   Rememberer* rememberer = nullptr;
 
-  Mutex rename_mutex;  // renames between two directories: keeps ancestry still
+  Mutex rename_mutex;  // renames between two directories, and of merged ones: keeps ancestry still
   Mutex lending;       // one at a time lends a mode's bits
 
   // Waiting for a copy-up of the same inode: a few gates shared by all inodes.

@@ -10,6 +10,8 @@ namespace acetate::fs {
 Attr Overlay::Impl::shown(const Inode& inode, const struct statx& st) const {
   Attr attr = attr_of(st);
   attr.ino = inode.st_ino.load(std::memory_order_relaxed);
+  // Counted where that costs nothing, as the kernel's overlay has it: in the upper alone, and gone.
+  if (attr.is_dir() && (!inode.has_lower || st.stx_nlink == 0)) attr.nlink = st.stx_nlink;
   return attr;
 }
 
@@ -145,15 +147,28 @@ Result<InodeRef> Overlay::Impl::adopt_upper_locked(Inode& dir, const Name& name,
   HeldNode below;
   FdPtr fd;
   bool xattr_whiteouts = false;
-  if (S_ISDIR(st.stx_mode) && state.lower_dir()) {
+  // One that was moved says where the lower has its part; it brought its number along, which marks the parent.
+  if (S_ISDIR(st.stx_mode) && (state.lower_dir() || TRY(is_impure(dir)))) {
     fd = std::make_shared<const Fd>(
         TRY(with_descriptors([&] { return sys::open(at, O_PATH | O_NOFOLLOW | O_DIRECTORY); })));
     const Opacity opacity = TRY(read_upper_opacity(fd->ref()));
     xattr_whiteouts = opacity == Opacity::has_xattr_whiteouts;
-    if (opacity != Opacity::opaque) below = std::move(state.below->node);
+    if (opacity != Opacity::opaque) below = TRY(merged_below(dir, fd->ref(), state));
+  }
+  bool metacopy = false;
+  if (TRY(may_be_metacopy(dir, st))) {
+    auto mark = sys::get_xattr(at, metacopy_mark().c_str());
+    if (!mark && !mark.error().is(ENODATA) && !mark.error().is(ENOTSUP)) return std::move(mark).error();
+    metacopy = mark.has_value();
+    if (metacopy) {
+      TRY(look_below(dir, name, state));
+      const Fd object = TRY(with_descriptors([&] { return sys::open(at, O_PATH | O_NOFOLLOW); }));
+      below = TRY(merged_below(dir, object.ref(), state));
+    }
   }
   auto fresh = inodes.make(st.stx_mode, std::move(below), TRY(ino_in(dir, at, st.stx_ino)));
   if (fresh->dir) fresh->dir->xattr_whiteouts = xattr_whiteouts;
+  fresh->metacopy.store(metacopy, std::memory_order_relaxed);
   fresh->settle(dir, name.view());
   if (fd) {
     Lock lock(fresh->mutex);

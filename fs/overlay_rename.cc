@@ -1,7 +1,7 @@
 // Renaming: one name becomes another, atomically, with a whiteout left behind where the lower has the old one.
 //
-// Directories move only when no lower takes part in them (EXDEV otherwise, which mv(1) and the package managers
-// answer by copying). A file is copied up before any mutex is taken; what was seen is looked at again under the
+// A directory that a lower takes part in moves only with redirect_dir (overlay_redirect.cc); else that is EXDEV, which mv(1)
+// and the package managers answer by copying. A file is copied up before any mutex is taken; what was seen is looked at again under the
 // mutexes, and once more from the beginning if it changed meanwhile.
 #include <linux/fs.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@ struct Overlay::Impl::Move {
   Inode& to_dir;
   const Name& to_name;
   unsigned flags;
+  bool ancestry_still;  // the rename mutex is held
 
   // Found out under the mutexes.
   NameState::In target_in = NameState::In::absent;
@@ -48,14 +49,23 @@ bool is_ancestor(const Inode& above, Inode& below) {
 }  // namespace
 
 // What is to be moved must be in the upper, and movable.
-Result<void> Overlay::Impl::lift(Inode& dir, const Name& name) {
+Result<bool> Overlay::Impl::lift(Inode& dir, const Name& name) {
   InodeRef inode;
   {
     SharedLock lock(dir.dir->mutex);
     inode = TRY(child_locked(dir, name, TRY(look_locked(dir, name, false)))).inode;
   }
-  if (inode->is_dir()) return inode->has_lower ? Result<void>(Error(EXDEV)) : Result<void>();
-  return copy_up(*inode);
+  const bool merged = inode->is_dir() && inode->has_lower;
+  if (merged && !may_redirect()) return Error(EXDEV);
+  TRY(copy_up(*inode));
+  return merged;
+}
+
+Result<void> Overlay::Impl::mark_moved(Inode& moved, bool over_lower_dir) {
+  if (!moved.is_dir()) return {};
+  if (moved.has_lower) return put_redirect(moved);
+  // What goes to a name where the lower has a directory must not be merged with it.
+  return over_lower_dir ? upper->put_opaque(TRY(upper_fd(moved))->ref()) : Result<void>();
 }
 
 // False: begin again.
@@ -77,7 +87,12 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
   if (target_visible) move.target = TRY(child_locked(move.to_dir, move.to_name, std::move(target))).inode;
   Inode& moved = *move.source;
 
-  if (moved.is_dir() && moved.has_lower) return Error(EXDEV);
+  const auto must_stay = [&](const Inode& inode) { return inode.is_dir() && inode.has_lower && !may_redirect(); };
+  const auto needs_stillness = [&](const Inode& inode) {
+    return inode.is_dir() && inode.has_lower && !move.ancestry_still;
+  };
+  if (must_stay(moved)) return Error(EXDEV);
+  if (needs_stillness(moved)) return false;
   if (!move.target && move.exchanges()) return Error(ENOENT);
   if (move.target && (move.flags & RENAME_NOREPLACE) != 0) return Error(EEXIST);
   if (move.target.get() == &moved) return true;  // two names of one file: POSIX wants nothing done
@@ -90,8 +105,8 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
   const bool loops = replaced.is_dir() && is_ancestor(replaced, move.from_dir);
   if (move.exchanges()) {
     if (loops) return Error(EINVAL);
-    if (replaced.is_dir() && replaced.has_lower) return Error(EXDEV);
-    if (!replaced.is_upper()) return false;
+    if (must_stay(replaced)) return Error(EXDEV);
+    if (!replaced.is_upper() || needs_stillness(replaced)) return false;
     TRY(move_locked(move));
     return true;
   }
@@ -114,12 +129,11 @@ Result<void> Overlay::Impl::move_locked(Move& move) {
   const FileAt from{from_fd->ref(), move.from_name.c_str()};
   const FileAt to{to_fd->ref(), move.to_name.c_str()};
 
-  // What goes to a name where the lower has a directory must not be merged with it. It is in the upper alone, so
-  // the mark changes nothing should we fail below.
-  if (moved.is_dir() && move.target_lower_dir) TRY(upper->put_opaque(TRY(upper_fd(moved))->ref()));
+  // The marks change nothing at the old name, should we fail below.
+  TRY(mark_moved(moved, move.target_lower_dir));
   if (brings_ino(moved)) TRY(make_impure(move.to_dir));
   if (move.exchanges()) {
-    if (other->is_dir() && move.source_lower_dir) TRY(upper->put_opaque(TRY(upper_fd(*other))->ref()));
+    TRY(mark_moved(*other, move.source_lower_dir));
     if (brings_ino(*other)) TRY(make_impure(move.from_dir));
   }
   if (move.lower_has_source) expect_whiteout(move.from_dir);
@@ -170,8 +184,8 @@ Result<void> Overlay::Impl::move_dir_onto_locked(Move& move, FileAt from, FileAt
   auto swapped = upper->exchange(from, to);
   if (!swapped) {
     if (!swapped.error().is(EINVAL) && !swapped.error().is(ENOSYS)) return swapped;
-    TRY(upper->remove(to, onto_dir, false));
-    return upper->rename(from, to, false, move.lower_has_source);
+    move.to_dir.dir->file_whiteouts.store(Known::yes, std::memory_order_relaxed);
+    return upper->rename_dir_onto(from, to, onto_dir, move.lower_has_source);
   }
   // The whiteout that came back may be just what has to stay.
   if (move.target_is_device && move.lower_has_source && !upper->file_dialect()) return {};
@@ -188,11 +202,19 @@ Result<void> Overlay::rename(Ino parent, std::string_view text, Ino new_parent, 
   const InodeRef from = TRY(impl_->writable_directory(parent));
   const InodeRef to = TRY(impl_->writable_directory(new_parent));
   for (;;) {
-    TRY(impl_->lift(*from, from_name));
-    if ((flags & RENAME_EXCHANGE) != 0) TRY(impl_->lift(*to, to_name));
-    Impl::Move move{.from_dir = *from, .from_name = from_name, .to_dir = *to, .to_name = to_name, .flags = flags};
+    bool merged = TRY(impl_->lift(*from, from_name));
+    if ((flags & RENAME_EXCHANGE) != 0) merged = TRY(impl_->lift(*to, to_name)) || merged;
+    Impl::Move move{.from_dir = *from,
+                    .from_name = from_name,
+                    .to_dir = *to,
+                    .to_name = to_name,
+                    .flags = flags,
+                    .ancestry_still = merged || from.get() != to.get()};
     bool done = false;
     if (from.get() == to.get()) {
+      // The path of a merged directory is read off its ancestors, which then have to stand still as well.
+      std::optional<Lock<Mutex>> still;
+      if (merged) still.emplace(impl_->rename_mutex);
       const DirChange change(*from->dir);
       done = TRY(impl_->rename_locked(move));
     } else {
