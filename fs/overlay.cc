@@ -97,6 +97,7 @@ Result<InodeRef> Overlay::Impl::writable_directory(Ino ino) {
 }
 
 Found Overlay::Impl::give(const InodeRef& inode, Attr attr) {
+  note_told(*inode, attr);
   Lock lock(inode->mutex);
   const std::uint64_t before = inode->lookups.load(std::memory_order_relaxed);
   inode->lookups.store(before + 1, std::memory_order_relaxed);
@@ -139,7 +140,9 @@ Result<Attr> Overlay::Impl::attr(Inode& inode) {
 
 Result<Attr> Overlay::getattr(Ino ino) {
   const InodeRef inode = TRY(impl_->inode(ino));
-  return impl_->for_users(TRY(impl_->attr(*inode)));
+  const Attr attr = TRY(impl_->attr(*inode));
+  impl_->note_told(*inode, attr);
+  return impl_->for_users(attr);
 }
 
 Result<std::string> Overlay::readlink(Ino ino) {

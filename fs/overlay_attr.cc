@@ -1,7 +1,9 @@
 // Changing attributes.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "fs/overlay_file.h"
 #include "fs/overlay_impl.h"
@@ -38,13 +40,19 @@ Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<H
   if (change.size && inode->is_dir()) return Error(EISDIR);
   if (change.size && !S_ISREG(inode->type)) return Error(EINVAL);
 
-  // truncate(2) to the length it has leaves the times alone; ftruncate(2), which comes with a handle, never does.
+  // ftruncate(2), which comes with a handle, always changes the times. What truncate(2) to the length it has does to them
+  // is the upper's file system to say, and it is asked the same way.
   const bool same_size = change.size && !handle && TRY(impl_->attr(*inode)).size == *change.size;
 
   Fd written;
   TRY(impl_->copy_up(*inode, change.size, change.size ? &written : nullptr));
   const FdPtr object = TRY(impl_->upper_fd(*inode));
-  if (change.size && !same_size) {
+  if (same_size) {
+    const sys::ProcFdPath path(object->ref());
+    TRY(impl_->with_owner_access(object->ref(), 0200, [&] {
+      return sys::done(sys::Call::ftruncate, [&] { return ::truncate(path.c_str(), static_cast<off_t>(*change.size)); });
+    }));
+  } else if (change.size) {
     std::shared_ptr<OpenFile> through;
     if (handle) through = TRY(impl_->handles.file(*handle));
     if (through && (through->flags & O_ACCMODE) != O_RDONLY) {
@@ -74,7 +82,10 @@ Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<H
     const struct timespec times[2] = {time_of(change.atime), time_of(change.mtime)};
     TRY(sys::set_times(object->ref(), times));
   }
-  return impl_->for_users(impl_->shown(*inode, TRY(permissions.stat(FileAt{object->ref(), ""}))));
+  if (change.kill_suidgid || change.size) impl_->note_changed(*inode, object->ref());
+  const Attr attr = impl_->shown(*inode, TRY(permissions.stat(FileAt{object->ref(), ""})));
+  impl_->note_told(*inode, attr);
+  return impl_->for_users(attr);
 }
 
 }  // namespace acetate::fs

@@ -38,6 +38,15 @@ Result<FdRef> Overlay::Impl::file_for_writing(OpenFile& file) {
   return file_in_upper(file);
 }
 
+void Overlay::Impl::note_changed(Inode& inode, FdRef object) noexcept {
+  if (!inode.told_suid.load(std::memory_order_relaxed)) return;
+  const auto st = permissions().stat(FileAt{object, ""});
+  // Unknown counts as changed: asking once more costs little.
+  if (st && without_suidgid(st->stx_mode) != st->stx_mode) return;
+  inode.told_suid.store(false, std::memory_order_relaxed);
+  if (rememberer != nullptr) rememberer->forget_attributes(inode.ino);
+}
+
 Result<Opened> Overlay::open(Ino ino, int flags) {
   InodeRef inode = TRY(impl_->inode(ino));
   if (inode->is_dir()) return Error(EISDIR);
@@ -56,12 +65,14 @@ Result<Opened> Overlay::open(Ino ino, int flags) {
       copied = TRY(impl_->open_upper(*inode, wanted));
     else if ((flags & O_TRUNC) != 0)
       TRY(sys::truncate(copied.ref(), 0));  // it is empty, but has the lower's times
+    if ((flags & O_TRUNC) != 0) impl_->note_changed(*inode, copied.ref());
     file->upper = std::move(copied);
     file->upper_ready.store(true, std::memory_order_release);
   } else if (!inode->is_upper()) {
     file->layer = impl_->lower;
     file->lower = TRY(impl_->lower->open(inode->lower));
   } else {
+    TRY(impl_->copy_up(*inode));  // the bytes of what is there in its attributes only
     TRY(impl_->file_in_upper(*file));
   }
   return Opened{.handle = impl_->handles.add(std::move(file))};
@@ -78,7 +89,9 @@ Result<std::size_t> Overlay::write(Handle handle, std::span<const std::byte> fro
   const auto file = TRY(impl_->handles.file(handle));
   const FdRef fd = TRY(impl_->file_for_writing(*file));
   if (kill_suidgid) TRY(drop_suidgid(fd, impl_->permissions()));
-  return sys::pwrite(fd, from, offset);
+  auto written = sys::pwrite(fd, from, offset);
+  impl_->note_changed(*file->inode, fd);
+  return written;
 }
 
 Result<void> Overlay::fsync(Handle handle, bool data_only) {
@@ -90,7 +103,10 @@ Result<void> Overlay::fsync(Handle handle, bool data_only) {
 
 Result<void> Overlay::fallocate(Handle handle, int mode, std::uint64_t offset, std::uint64_t length) {
   const auto file = TRY(impl_->handles.file(handle));
-  return sys::fallocate(TRY(impl_->file_for_writing(*file)), mode, offset, length);
+  const FdRef fd = TRY(impl_->file_for_writing(*file));
+  TRY(sys::fallocate(fd, mode, offset, length));
+  impl_->note_changed(*file->inode, fd);
+  return {};
 }
 
 Result<std::uint64_t> Overlay::lseek(Handle handle, std::uint64_t offset, int whence) {
@@ -116,14 +132,17 @@ Result<std::size_t> Overlay::copy_file_range(Handle from, std::uint64_t from_off
   const auto target = TRY(impl_->handles.file(to));
   if ((source->flags & O_ACCMODE) == O_WRONLY) return Error(EBADF);
   const FdRef out = TRY(impl_->file_for_writing(*target));
-  if (source->inode->is_upper())
-    return sys::copy_file_range(TRY(impl_->file_in_upper(*source)), from_offset, out, to_offset, length);
+  const auto copy = [&](FdRef in, std::uint64_t in_offset, std::uint64_t most) -> Result<std::size_t> {
+    auto copied = sys::copy_file_range(in, in_offset, out, to_offset, static_cast<std::size_t>(most));
+    impl_->note_changed(*target->inode, out);
+    return copied;
+  };
+  if (source->inode->is_upper()) return copy(TRY(impl_->file_in_upper(*source)), from_offset, length);
   if (from_offset >= source->lower->size()) return std::size_t{0};
   // What does not lie plain in a file the kernel copies through its own page cache.
   const auto extent = source->lower->extent(from_offset);
   if (!extent) return Error(EOPNOTSUPP);
-  return sys::copy_file_range(extent->fd, extent->fd_offset, out, to_offset,
-                              static_cast<std::size_t>(std::min<std::uint64_t>(length, extent->length)));
+  return copy(extent->fd, extent->fd_offset, std::min<std::uint64_t>(length, extent->length));
 }
 
 void Overlay::release(Handle handle) noexcept { impl_->handles.remove(handle); }

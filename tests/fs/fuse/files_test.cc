@@ -100,7 +100,13 @@ TEST_F(Files, ATruncatingOpenDropsSuidUnlessRootAsks) {
   serve({memory_file("a", "text", 06755), memory_file("b", "text", 06755)});
 
   kernel().uid = kernel().gid = 1000;
-  (void)handle(node("a"), O_WRONLY | O_TRUNC);
+  const std::uint64_t a = node("a");
+  kernel().notifications();
+  (void)handle(a, O_WRONLY | O_TRUNC);
+  // The answer to an open has no attributes: without a word the kernel would go on with the old mode.
+  const auto told = kernel().notifications();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].as<fuse_notify_inval_inode_out>().ino, a);
   kernel().uid = kernel().gid = 0;
   (void)handle(node("b"), O_WRONLY | O_TRUNC);
 
