@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 
@@ -128,6 +129,9 @@ std::vector<Step> steps() {
          return m.mkdir("empty");
        },
        [](Mounted& m) { return m.rename("empty", "elsewhere"); }},
+      {"rename of a directory of the lower", nothing, [](Mounted& m) { return m.rename("d", "elsewhere"); }},
+      {"exchange of two directories of the lower", nothing,
+       [](Mounted& m) { return m.rename("d/sub", "deep", RENAME_EXCHANGE); }},
       {"truncate", nothing, [](Mounted& m) { return m.truncate("d/f", 3); }},
       {"setxattr", nothing,
        [](Mounted& m) -> Result<void> {
@@ -144,7 +148,7 @@ struct Variant {
 class EveryCallFailsOnce : public ::testing::TestWithParam<Variant> {};
 
 TEST_P(EveryCallFailsOnce, AndTheTreeIsAsBeforeOrAsAfter) {
-  const OverlayOptions options{.force_file_whiteouts = GetParam().file_whiteouts};
+  const OverlayOptions options{.redirect_dir = true, .force_file_whiteouts = GetParam().file_whiteouts};
   const auto start = [&](const Step& step) {
     auto m = std::make_unique<Mounted>(lower(), options);
     EXPECT_EQ(code(step.prepare(*m)), 0) << step.name;
@@ -189,6 +193,63 @@ TEST_P(EveryCallFailsOnce, AndTheTreeIsAsBeforeOrAsAfter) {
 INSTANTIATE_TEST_SUITE_P(Dialects, EveryCallFailsOnce,
                          ::testing::Values(Variant{false, EIO}, Variant{false, ENOSPC}, Variant{false, EMFILE},
                                            Variant{false, EINVAL}, Variant{true, EIO}, Variant{true, EINVAL}));
+
+// The renames of the given numbers answer as a file system without their flags does, from `gone` on as one that broke.
+class RenamesFail final : public sys::Hook {
+ public:
+  RenamesFail(std::vector<int> flagless, int gone) : flagless_(std::move(flagless)), gone_(gone), before_(sys::install(this)) {}
+  ~RenamesFail() override { sys::install(before_); }
+  int before(sys::Call call) noexcept override {
+    if (call != sys::Call::renameat2) return 0;
+    const int number = seen_.fetch_add(1) + 1;
+    if (number >= gone_) return EIO;
+    return std::find(flagless_.begin(), flagless_.end(), number) == flagless_.end() ? 0 : EINVAL;
+  }
+
+ private:
+  std::vector<int> flagless_;
+  int gone_;
+  std::atomic<int> seen_{0};
+  Hook* before_;
+};
+constexpr int kNever = 1000;
+
+TEST(WithoutRenameFlags, AFileOfTheLowerIsRenamedAllTheSame) {
+  Mounted m(lower(), {.durable = false});
+  ASSERT_EQ(code(m.chmod("d/f", 0600)), 0);
+  {
+    const RenamesFail failing({1, 3}, kNever);  // RENAME_WHITEOUT, then RENAME_EXCHANGE
+    ASSERT_EQ(code(m.rename("d/f", "d/new")), 0);
+  }
+  EXPECT_EQ(m.upper(), (Tree{{"d", "/"}, {"d/f", "whiteout"}, {"d/new", "lower f"}}));
+  EXPECT_THAT(m.work(), IsEmpty());
+}
+
+TEST(WithoutRenameFlags, NothingOfTheLowerComesBackWhenAWhiteoutCannotBeReplacedHalfway) {
+  Mounted m(lower(), {.durable = false});
+  ASSERT_EQ(code(m.unlink("d/sub/x")), 0);
+  ASSERT_EQ(code(m.rmdir("d/sub")), 0);
+  {
+    // The exchange is not known, the whiteout goes, and then nothing can be renamed any more.
+    const RenamesFail failing({1}, 3);
+    ASSERT_EQ(code(m.mkdir("d/sub")), EIO);
+  }
+  m.remount();
+  EXPECT_EQ(code(m.look("d/sub")), ENOENT);
+}
+
+TEST(WithoutRenameFlags, NothingOfTheLowerComesBackWhenADirectoryCannotBeMovedHalfway) {
+  Mounted m(lower(), {.durable = false});
+  ASSERT_EQ(code(m.rmdir("empty")), 0);
+  ASSERT_EQ(code(m.mkdir("made")), 0);
+  {
+    const RenamesFail failing({1}, 2);
+    ASSERT_EQ(code(m.rename("made", "empty")), EIO);
+  }
+  m.remount();
+  EXPECT_EQ(code(m.look("empty")), ENOENT);
+  EXPECT_EQ(m.merged().at("made"), "/");
+}
 
 }  // namespace
 }  // namespace acetate::fs
