@@ -88,7 +88,7 @@ class Overlay::Impl::Refresh {
     Inode& inode = *child.inode;
     std::optional<Below> below_it = find(*at.dir, child.name);
     if (inode.is_upper() && !inode.is_dir()) {
-      rebase(inode, HeldNode());
+      rebase(inode, completes(*at.dir, inode, std::move(below_it)));
       return;
     }
     const bool was_there = inode.is_upper() ||
@@ -100,7 +100,7 @@ class Overlay::Impl::Refresh {
       return;
     }
     if (inode.is_upper()) {
-      rebase(inode, merges(inode, below_it) ? std::move(below_it->node) : HeldNode());
+      rebase(inode, completes(*at.dir, inode, std::move(below_it)));
     } else {
       if (inode.is_dir()) inode.st_ino.store(below_it->attr.ino, std::memory_order_relaxed);
       rebase(inode, std::move(below_it->node));
@@ -116,12 +116,19 @@ class Overlay::Impl::Refresh {
     return Below{.node = HeldNode(*overlay_.lower, entry->node), .attr = entry->attr};
   }
 
-  // As at a mount: a directory of the upper shows the lower's entries unless it says that it starts afresh.
-  bool merges(Inode& dir, const std::optional<Below>& below_it) {
-    if (!below_it || !below_it->attr.is_dir()) return false;
-    auto fd = overlay_.upper_fd(dir);
-    auto says = fd ? overlay_.read_upper_opacity((*fd)->ref()) : Result<Opacity>(std::move(fd).error());
-    return says && *says != Opacity::opaque;
+  // As at a mount: what the upper's directory is merged with, or its file gets its bytes from.
+  HeldNode completes(Inode& parent, Inode& inode, std::optional<Below> below_it) {
+    if (!inode.is_dir() && !inode.metacopy.load(std::memory_order_relaxed)) return {};
+    auto fd = overlay_.upper_fd(inode);
+    if (!fd) return {};
+    if (inode.is_dir()) {
+      auto says = overlay_.read_upper_opacity((*fd)->ref());
+      if (!says || *says == Opacity::opaque) return {};
+    }
+    NameState state{.upper = NameState::In::object, .below = std::move(below_it)};
+    state.st.stx_mode = static_cast<std::uint16_t>(inode.type);
+    auto node = overlay_.merged_below(parent, (*fd)->ref(), state);
+    return node ? *std::move(node) : HeldNode();
   }
 
   // From now on it has that node of the new tree, or none.

@@ -197,5 +197,19 @@ TEST_F(RefreshTest, CanBeDoneAgainAndAgainWithoutKeepingAnything) {
   EXPECT_EQ(m().overlay().stats().inodes, 1U);
 }
 
+TEST_F(RefreshTest, FindsWhatAMovedDirectoryIsMergedWith) {
+  lowers_.write("low/a/f", "x");
+  m_.emplace(tree({"low"}), OverlayOptions{.durable = false, .redirect_dir = true});
+  const auto moved = m().rename("a", "moved");
+  if (code(moved) == EXDEV) GTEST_SKIP() << "the file system of the temporary directory has no extended attributes";
+  ASSERT_TRUE(moved);
+
+  lowers_.write("low/a/new", "y");
+  refresh();
+
+  EXPECT_THAT(*m().names("moved"), ElementsAre("f", "new"));
+  EXPECT_EQ(*m().read("moved/new"), "y");
+}
+
 }  // namespace
 }  // namespace acetate::fs
