@@ -108,6 +108,10 @@ struct Inode {
   const mode_t type;  // S_IFMT bits
   bool has_lower;  // a directory: merged with, or only in, the lower; another: it came, or its bytes come, from there
 
+  // Here for the room, which is tight.
+  std::atomic<bool> metacopy{false};  // in the upper, but for its bytes; goes once, at the gate
+  std::atomic<bool> told_suid{false};  // the kernel knows it with suid or sgid that a write may take away
+
   // --- InodeTable's; `key` changes only while the parent's names are locked
   Key key = Key::none;
   Inode* next_by_ino = nullptr;
@@ -128,8 +132,6 @@ struct Inode {
   std::atomic<bool> fd_used{false};   // FdCache's second chance
   std::atomic<bool> bare{false};      // its node of the lower has no attributes: nothing need be asked
   bool copying = false;               // guarded by the overlay's copy gate
-  std::atomic<bool> metacopy{false};  // in the upper, but for its bytes; goes once, at the gate
-  std::atomic<bool> told_suid{false};  // the kernel knows it with suid or sgid that a write may take away
   const std::unique_ptr<Directory> dir;
 };
 
