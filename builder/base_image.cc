@@ -55,26 +55,7 @@ std::optional<std::string> BaseImages::directory(const std::string& name) const 
   return *named;
 }
 
-std::vector<std::string> possible_tags(const std::string& name) {
-  std::vector<std::string> names{name};
-  const std::size_t slash = name.find('/');
-  const std::string_view first = std::string_view(name).substr(0, slash);
-  const bool has_host = slash != std::string::npos &&
-                        (first == "localhost" || first.find_first_of(".:") != std::string_view::npos);
-  if (!has_host) {
-    names.push_back("localhost/" + name);
-    names.push_back((slash == std::string::npos ? "docker.io/library/" : "docker.io/") + name);
-  }
-  std::vector<std::string> tags;
-  for (const std::string& each : names) {
-    tags.push_back(each);
-    const std::string_view last = std::string_view(each).substr(each.rfind('/') + 1);
-    if (last.find(':') == std::string_view::npos) tags.push_back(each + ":latest");
-  }
-  return tags;
-}
-
-Result<image::Image> BaseImages::find(const std::string& name) const {
+Result<image::Image> BaseImages::find(const std::string& name) {
   if (const std::string* named = find_context(options_.contexts, name))
     return TRY_WITHIN(image::open_image(without_scheme(*named), options_.platform), "the build context \"{}\"", name);
   for (const char* transport : {"oci:", "oci-archive:", "docker-archive:"})
@@ -82,12 +63,12 @@ Result<image::Image> BaseImages::find(const std::string& name) const {
   if (name.starts_with('/')) return image::open_image(name, options_.platform);
   if (name.starts_with("./") || name.starts_with("../"))
     return image::open_image(options_.context_dir + "/" + name, options_.platform);
-  for (const std::string& tag : possible_tags(name)) {
-    auto image = image::open_image(fmt::format("oci:{}:{}", options_.images_dir, tag), options_.platform);
-    if (image || !image.error().is(ENOENT)) return image;
-  }
+  if (store_ == nullptr) store_ = TRY(image::ImageStore::open_to_read(options_.images));
+  const auto stored = store_->find(name);
+  if (stored) return TRY_WITHIN(store_->open_image(*stored, options_.platform), "{}", name);
+  if (!stored.error().is(ENOENT)) return stored.error().clone();
   return fail(ENOENT,
-              "there is no image \"{}\" here; build it with -t {}, or name a file: oci-archive:FILE, docker-archive:FILE, "
+              "there is no image \"{}\" here; get it with acetate pull {}, or name a file: oci-archive:FILE, docker-archive:FILE, "
               "oci:DIRECTORY, /path/to/rootfs.tar",
               name, name);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "base/mutex.h"
@@ -9,6 +10,7 @@
 #include "builder/cache.h"
 #include "builder/stage_state.h"
 #include "builder/variables.h"
+#include "layers/image/image_store.h"
 
 namespace acetate::build {
 
@@ -16,7 +18,7 @@ namespace acetate::build {
 class BaseImages {
  public:
   struct Options {
-    std::string images_dir;   // our own images, an OCI layout
+    image::StorePlace images;  // our own
     std::string context_dir;  // what relative paths are relative to
     Strings contexts = {};    // --build-context NAME=REFERENCE
     image::Platform platform;
@@ -24,23 +26,22 @@ class BaseImages {
   BaseImages(Options options, Cache& cache) : options_(std::move(options)), cache_(cache) {}
 
   // Tried in this order: a named context; a reference with a transport (oci:, oci-archive:, docker-archive:) or
-  // a path (absolute, or beginning with "./" or "../"); one of our own images, as written, with ":latest", and
-  // as docker.io would complete it. ENOENT with words that say how to get it here.
+  // a path (absolute, or beginning with "./" or "../"); one of our own images, by name or id as ImageStore::find()
+  // reads it. ENOENT with words that say how to get it here.
   Result<const StageState*> open(const std::string& name);
 
   // The directory that a named context is, where it is one and no image.
   std::optional<std::string> directory(const std::string& name) const;
 
  private:
-  Result<image::Image> find(const std::string& name) const;
+  Result<image::Image> find(const std::string& name) REQUIRES(mutex_);
   Result<StageState> read(const image::Image& image) const;
   Options options_;
   Cache& cache_;
   mutable Mutex mutex_;
+  // Open until the build is over, so that no layer is collected meanwhile.
+  std::unique_ptr<image::ImageStore> store_ GUARDED_BY(mutex_) = {};
   std::map<std::string, StageState> open_ GUARDED_BY(mutex_);
 };
-
-// The tags under which an image called `name` may be known, the likeliest first.
-std::vector<std::string> possible_tags(const std::string& name);
 
 }  // namespace acetate::build

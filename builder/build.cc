@@ -32,8 +32,10 @@ Result<void> write_metadata(const std::string& path, const ExportedImage& image,
 
 // Into our own store, uncompressed: a mount reads such layers straight from their files.
 Result<ExportedImage> put_in_store(const BuildOptions& options, const ExportRequest& request) {
-  const auto images = TRY(image::Layout::open(options.images_dir));
-  return export_image(request, *images, {.compression = Compression::none});
+  const auto images = TRY(image::ImageStore::open(options.images));
+  auto exported = TRY(export_image(request, *images, {.compression = Compression::none}));
+  if (request.tags.empty()) TRY(images->keep_unnamed(exported.manifest));
+  return exported;
 }
 
 Result<std::optional<ExportedImage>> put_out(const BuildOptions& options, const StageState& built, Cache& cache,
@@ -63,6 +65,7 @@ Result<std::optional<ExportedImage>> put_out(const BuildOptions& options, const 
 }  // namespace
 
 Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& runner, Progress& progress) {
+  for (const std::string& tag : given.tags) TRY(image::parse_reference(tag));  // before anything is done
   LayerOpener layers(given.index_dir);
   const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
   BuildOptions options = given;
@@ -84,7 +87,7 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   const LayerPtr context = TRY(open_context(options.context_dir, ignore));
 
   Cache cache = TRY(Cache::open(options.build_dir));
-  BaseImages bases({.images_dir = options.images_dir,
+  BaseImages bases({.images = options.images,
                     .context_dir = options.context_dir,
                     .contexts = options.contexts,
                     .platform = platform},

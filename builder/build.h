@@ -12,6 +12,7 @@
 #include "builder/progress.h"
 #include "builder/runner.h"
 #include "builder/variables.h"
+#include "layers/image/image_store.h"
 
 namespace acetate::build {
 
@@ -33,13 +34,13 @@ struct BuildOptions {
   TimeRule times = {};
 
   std::vector<std::string> tags = {};
-  std::vector<Output> outputs = {};      // none: the image goes to images_dir
+  std::vector<Output> outputs = {};      // none: the image goes to our own store
   Annotations annotations = {};          // of the manifest
   std::string metadata_file = {};        // what was built, as JSON
   bool owners = false;                   // files put out may have owners other than us
 
   std::string build_dir;           // cache
-  std::string images_dir;          // our own images
+  image::StorePlace images;        // our own
   std::string index_dir;           // layer indexes
   std::string scratch_base;
 };

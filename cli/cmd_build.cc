@@ -63,7 +63,7 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
                             .explain = options.explain,
                             .tags = options.tags,
                             .build_dir = paths.data + "/build",
-                            .images_dir = paths.images(),
+                            .images = paths.image_store(),
                             .index_dir = paths.index(),
                             .scratch_base = paths.data + "/scratch"};
   if (options.context == "-" && options.file == "-")

@@ -5,28 +5,30 @@
 
 namespace acetate::cli {
 
-namespace {
-
 bool is_surely_a_path(const std::string& name) {
-  for (const char* begin : {"/", "./", "../", "oci:", "oci-archive:", "docker-archive:"})
+  for (const char* begin : {"/", "./", "../", "oci:", "oci-archive:", "docker-archive:", "dir:"})
     if (name.starts_with(begin)) return true;
   return name == "." || name == "..";
 }
 
-}  // namespace
-
 Result<image::Image> find_image(const Paths& paths, const std::string& name, const std::string& platform) {
   auto wanted = image::host_platform();
   if (!platform.empty()) wanted = TRY(image::parse_platform(platform));
-  const bool have_store = sys::stat_following(paths.images() + "/oci-layout").has_value();
-  if (have_store && !is_surely_a_path(name)) {
-    auto stored = image::open_image("oci:" + paths.images() + ":" + name, wanted);
-    if (stored) stored->name = name;
-    // Not in the store, then: a damaged image there is told as such.
-    if (stored || !stored.error().is(ENOENT)) return stored;
-    if (auto there = sys::stat_following(name); !there) return stored;
+  if (is_surely_a_path(name)) return image::open_image(name, wanted);
+  const auto store = TRY(image::ImageStore::open_to_read(paths.image_store()));
+  const auto stored = store->find(name);
+  if (stored) {
+    auto image = TRY(store->open_image(*stored, wanted));
+    image.name = name;
+    return image;
   }
-  return image::open_image(name, wanted);
+  // What is no name of an image may still be that of a file.
+  if (!stored.error().is(ENOENT) && !stored.error().is(EINVAL)) return stored.error().clone();
+  auto file = image::open_image(name, wanted);
+  if (file || !file.error().is(ENOENT) || sys::stat_following(name)) return file;
+  if (!stored.error().is(ENOENT)) return stored.error().clone();
+  return fail(ENOENT, "there is no image \"{}\" here, neither in the store nor as a file; acetate pull {} gets it from a registry",
+              name, name);
 }
 
 }  // namespace acetate::cli

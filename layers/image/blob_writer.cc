@@ -27,22 +27,40 @@ std::string fresh_name() {
 
 class Writer final : public BlobWriter {
  public:
-  Writer(Fd layout, Fd file, std::string name)
-      : layout_(std::move(layout)), file_(std::move(file)), name_(std::move(name)) {}
+  Writer(Fd layout, Fd file, std::string name, std::optional<Descriptor> expected)
+      : layout_(std::move(layout)),
+        file_(std::move(file)),
+        name_(std::move(name)),
+        expected_(std::move(expected)) {}
   ~Writer() override {
     // Best effort: what stays behind is removed by the next one who opens the layout.
     if (!name_.empty()) (void)sys::unlink(FileAt{layout_.ref(), name_.c_str()});
   }
 
   Result<void> write(std::span<const std::byte> bytes) override {
+    // Before anything is written: who sends for ever must not fill the disk.
+    if (expected_ && bytes.size() > expected_->size - size_)
+      return fail(EBADMSG, "the blob {} is longer than the {} bytes it should have", expected_->digest.str(),
+                  expected_->size);
     hash_.update(bytes);
     size_ += bytes.size();
     return sys::write_full(file_.ref(), bytes);
   }
 
+  std::uint64_t size() const override { return size_; }
+
+  Result<void> restart() override {
+    TRY_WITHIN(sys::truncate(file_.ref(), 0), "writing a blob");
+    TRY_WITHIN(sys::lseek(file_.ref(), 0, SEEK_SET), "writing a blob");
+    hash_ = Sha256();
+    size_ = 0;
+    return {};
+  }
+
   Result<Descriptor> commit(std::string media_type) override {
     assert(!name_.empty() && "a blob is committed once");
     const Descriptor descriptor{.media_type = std::move(media_type), .digest = hash_.finish(), .size = size_};
+    TRY(check(descriptor));
     TRY_WITHIN(sys::fsync(file_.ref()), "writing a blob");
     const Fd blobs = TRY_WITHIN(sys::open(FileAt{layout_.ref(), "blobs/sha256"}, O_RDONLY | O_DIRECTORY),
                                 "opening blobs/sha256 of the layout");
@@ -56,16 +74,28 @@ class Writer final : public BlobWriter {
   }
 
  private:
+  Result<void> check(const Descriptor& found) const {
+    if (!expected_) return {};
+    if (found.size != expected_->size)
+      return fail(EBADMSG, "the blob {} ends after {} bytes and should have {}", expected_->digest.str(),
+                  found.size, expected_->size);
+    if (found.digest != expected_->digest)
+      return fail(EBADMSG, "the blob {} is damaged or not what it says: its digest is {}",
+                  expected_->digest.str(), found.digest.str());
+    return {};
+  }
+
   Fd layout_;
   Fd file_;
   std::string name_;  // "" once it is published
+  std::optional<Descriptor> expected_;
   Sha256 hash_;
   std::uint64_t size_ = 0;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout) {
+Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout, const std::optional<Descriptor>& expected) {
   Fd dir = TRY(sys::dup(layout));
   for (;;) {
     std::string name = fresh_name();
@@ -79,7 +109,7 @@ Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout) {
     if (TRY(sys::stat(file->ref())).st_nlink == 0) continue;
     undo.release();
     return std::unique_ptr<BlobWriter>(
-        std::make_unique<Writer>(std::move(dir), *std::move(file), std::move(name)));
+        std::make_unique<Writer>(std::move(dir), *std::move(file), std::move(name), expected));
   }
 }
 

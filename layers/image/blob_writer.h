@@ -10,7 +10,8 @@
 namespace acetate::image {
 
 // `layout` is the layout's directory, open for reading. The writer keeps its own descriptor of it.
-Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout);
+Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout,
+                                                    const std::optional<Descriptor>& expected = std::nullopt);
 
 // Removes temporary files whose writers are gone: a writer holds a lock on its own for as long as it lives.
 Result<void> remove_abandoned_blobs(FdRef layout);

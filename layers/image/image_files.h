@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "layers/image/descriptor.h"
 #include "layers/image/json.h"
+#include "layers/image/layout.h"
 #include "layers/layer_spec.h"
 
 namespace acetate::image {
@@ -36,6 +37,9 @@ Result<std::string> read_blob(const ImageFiles& files, const Descriptor& descrip
 // Where a layer's blob lies, its size verified. Its digest is left to whoever reads the bytes (they are
 // indexed once, and verified then).
 Result<LayerSpec> locate_blob(const ImageFiles& files, const Descriptor& descriptor);
+
+// Feeds the bytes a spec names to `out`, in order. EIO with words when there are fewer than it says.
+Result<void> copy_bytes(const LayerSpec& spec, BlobWriter& out);
 
 // "blobs/sha256/<hex>"
 std::string blob_name(const Digest& digest);

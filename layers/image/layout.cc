@@ -3,44 +3,15 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
-#include <algorithm>
-
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "layers/image/blob_writer.h"
-#include "layers/image/image_files.h"
-#include "layers/image/json.h"
-#include "layers/image/manifest.h"
+#include "layers/image/image_walk.h"
+#include "layers/image/layout_index.h"
 
 namespace acetate::image {
 
 namespace {
-
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
-
-// Held while index.json is replaced. The lock is on the directory, for a file that is renamed over takes its
-// locks with it.
-class LayoutLock {
- public:
-  static Result<LayoutLock> take(const std::string& dir) {
-    Fd fd = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
-    TRY_WITHIN(sys::flock(fd.ref(), LOCK_EX), "locking {}", dir);
-    return LayoutLock(std::move(fd));
-  }
-
- private:
-  explicit LayoutLock(Fd fd) : fd_(std::move(fd)) {}
-  Fd fd_;
-};
-
-// image-spec annotations.md: letters, digits and separators.
-bool is_reference_name(std::string_view tag) {
-  const auto fits = [](unsigned char c) {
-    return std::isalnum(c) != 0 ||
-           std::string_view("-._:@+/").find(static_cast<char>(c)) != std::string_view::npos;
-  };
-  return !tag.empty() && std::ranges::all_of(tag, fits);
-}
 
 // Whether setting `tag` to `digest` makes an entry of index.json superfluous.
 bool is_replaced(const Json& entry, const std::string& tag, const Digest& digest) {
@@ -56,8 +27,9 @@ class DirectoryLayout final : public Layout {
  public:
   DirectoryLayout(std::string path, Fd dir) : path_(std::move(path)), dir_(std::move(dir)) {}
 
-  Result<std::unique_ptr<BlobWriter>> new_blob() override {
-    return TRY_WITHIN(new_blob_writer(dir_.ref()), "{}", path_);
+  using Layout::new_blob;
+  Result<std::unique_ptr<BlobWriter>> new_blob(const std::optional<Descriptor>& expected) override {
+    return TRY_WITHIN(new_blob_writer(dir_.ref(), expected), "{}", path_);
   }
 
   Result<Descriptor> put_blob(std::string_view bytes, std::string media_type) override {
@@ -77,43 +49,22 @@ class DirectoryLayout final : public Layout {
 
   Result<void> set_reference(const std::string& tag, const Descriptor& manifest) override {
     if (!is_reference_name(tag)) return fail(EINVAL, "\"{}\" cannot be the name of an image", tag);
-    TRY(check_complete(manifest, 0));
-    const auto lock = TRY(LayoutLock::take(path_));
-    const std::string what = "index.json in " + path_;
-    const auto text = TRY_WITHIN(sys::read_file(path_ + "/index.json", kMaxDocument), "reading {}", what);
-    Json index = TRY(parse_json(text, what));
-    TRY(parse_index(text, what));  // so that what we write back is one
-
-    Json& entries = index["manifests"];
-    Json kept = Json::array();
-    for (auto& entry : entries)
-      if (!is_replaced(entry, tag, manifest.digest)) kept.push_back(std::move(entry));
-    kept.push_back({{"mediaType", manifest.media_type},
-                    {"digest", manifest.digest.str()},
-                    {"size", manifest.size},
-                    {"annotations", {{kRefName, tag}}}});
-    entries = std::move(kept);
-    return TRY_WITHIN(sys::write_file_atomically(FileAt{dir_.ref(), "index.json"}, write_json(index), 0644),
-                      "writing {}", what);
+    // A reference is a promise that the image is there.
+    TRY(walk_image(*TRY(directory_files(path_)), manifest, [](const ImagePart&) { return Result<void>(); }));
+    return edit_index(dir_.ref(), path_, [&](Json& entries) -> Result<bool> {
+      Json kept = Json::array();
+      for (auto& entry : entries)
+        if (!is_replaced(entry, tag, manifest.digest)) kept.push_back(std::move(entry));
+      kept.push_back({{"mediaType", manifest.media_type},
+                      {"digest", manifest.digest.str()},
+                      {"size", manifest.size},
+                      {"annotations", {{kRefName, tag}}}});
+      entries = std::move(kept);
+      return true;
+    });
   }
 
  private:
-  // A reference is a promise that the image is there: manifest, config and layers, through indexes.
-  Result<void> check_complete(const Descriptor& descriptor, int depth) const {
-    if (depth > 8) return fail(ELOOP, "the indexes below {} are nested too deeply", descriptor.digest.str());
-    const auto files = TRY(directory_files(path_));
-    const auto text = TRY(read_blob(*files, descriptor));
-    const auto document =
-        TRY(parse_document(text, descriptor.media_type, "the manifest " + descriptor.digest.str()));
-    if (document.index) {
-      for (const auto& entry : document.index->entries) TRY(check_complete(entry.descriptor, depth + 1));
-      return {};
-    }
-    TRY(locate_blob(*files, document.manifest->config));
-    for (const auto& layer : document.manifest->layers) TRY(locate_blob(*files, layer));
-    return {};
-  }
-
   std::string path_;
   Fd dir_;
 };

@@ -21,9 +21,14 @@ namespace acetate::image {
 class BlobWriter {
  public:
   virtual ~BlobWriter() = default;
+  // EBADMSG with words as soon as there are more bytes than were announced.
   virtual Result<void> write(std::span<const std::byte> bytes) = 0;
+  // How much was written, which is where a transfer that broke off goes on.
+  virtual std::uint64_t size() const = 0;
+  // Forgets what was written: somebody who was asked to go on sends everything again.
+  virtual Result<void> restart() = 0;
   // Syncs and publishes under its digest with one rename. Success says the bytes are there, not that this
-  // call put them.
+  // call put them. EBADMSG with words when they are not those that were announced: then nothing is there.
   virtual Result<Descriptor> commit(std::string media_type) = 0;
 };
 
@@ -33,11 +38,14 @@ class Layout {
   // Makes the directory a layout when it is empty or absent; EEXIST with words when it holds something else.
   static Result<std::unique_ptr<Layout>> open(const std::string& dir);
   virtual ~Layout() = default;
-  virtual Result<std::unique_ptr<BlobWriter>> new_blob() = 0;
+  // `expected`: what the bytes must turn out to be, where somebody else has said so.
+  virtual Result<std::unique_ptr<BlobWriter>> new_blob(const std::optional<Descriptor>& expected) = 0;
+  Result<std::unique_ptr<BlobWriter>> new_blob() { return new_blob(std::nullopt); }
   virtual Result<Descriptor> put_blob(std::string_view bytes, std::string media_type) = 0;
   virtual Result<bool> has_blob(const Digest& digest) const = 0;
   virtual std::string blob_path(const Digest& digest) const = 0;
-  // Points `tag` (org.opencontainers.image.ref.name) at a manifest whose blobs are all there.
+  // Points `tag` (org.opencontainers.image.ref.name) at a manifest or index whose blobs are all there, as far as
+  // walk_image() asks for them.
   virtual Result<void> set_reference(const std::string& tag, const Descriptor& manifest) = 0;
 };
 

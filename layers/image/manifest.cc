@@ -24,20 +24,23 @@ Result<std::optional<Platform>> read_platform(const ObjectReader& from) {
                                 .variant = TRY(reader.string("variant"))});
 }
 
-Result<Manifest> read_manifest(const ObjectReader& from) {
+enum class Accept { images, artifacts_too };
+
+Result<Manifest> read_manifest(const ObjectReader& from, Accept accept) {
   const Json* config = from.get("config");
   const Json* layers = TRY(from.list("layers"));
   if (config == nullptr || layers == nullptr)
     return fail(EINVAL, "{} is neither an image manifest nor an index of them", from.what());
   const std::string config_name = fmt::format("{}: config", from.what());
   const auto config_reader = TRY(ObjectReader::make(*config, config_name));
+  Manifest manifest;
+  manifest.artifact_type = TRY(from.string("artifactType"));
   // An artifact may use any media type here, also one whose digest no longer matters: say what it is first.
   const auto config_type = TRY(config_reader.string("mediaType"));
-  const auto artifact_type = TRY(from.string("artifactType"));
-  if (!is_config_type(config_type) || !artifact_type.empty())
+  if (manifest.artifact_type.empty() && !is_config_type(config_type)) manifest.artifact_type = config_type;
+  if (accept == Accept::images && !manifest.artifact_type.empty())
     return fail(ENOTSUP, "{} is an artifact of type \"{}\" and not an image", from.what(),
-                artifact_type.empty() ? config_type : artifact_type);
-  Manifest manifest;
+                manifest.artifact_type);
   manifest.config = TRY(read_descriptor(config_reader));
   const std::string layer_name = fmt::format("{}: layers", from.what());
   for (const auto& each : *layers)
@@ -72,9 +75,7 @@ Json platform_json(const Platform& platform) {
   return value;
 }
 
-}  // namespace
-
-Result<Document> parse_document(std::string_view json, std::string_view announced, std::string_view what) {
+Result<Document> parse(std::string_view json, std::string_view announced, std::string_view what, Accept accept) {
   const Json value = TRY(parse_json(json, what));
   const auto reader = TRY(ObjectReader::make(value, what));
   const Json* version = reader.get("schemaVersion");
@@ -95,8 +96,18 @@ Result<Document> parse_document(std::string_view json, std::string_view announce
   if (index_like)
     document.index = TRY(read_index(reader));
   else
-    document.manifest = TRY(read_manifest(reader));
+    document.manifest = TRY(read_manifest(reader, accept));
   return document;
+}
+
+}  // namespace
+
+Result<Document> parse_document(std::string_view json, std::string_view announced, std::string_view what) {
+  return parse(json, announced, what, Accept::images);
+}
+
+Result<Document> parse_any_document(std::string_view json, std::string_view announced, std::string_view what) {
+  return parse(json, announced, what, Accept::artifacts_too);
 }
 
 Result<Index> parse_index(std::string_view json, std::string_view what) {
@@ -110,6 +121,7 @@ std::string to_json(const Manifest& manifest) {
   value["layers"] = Json::array();
   for (const auto& layer : manifest.layers) value["layers"].push_back(descriptor_json(layer));
   if (!manifest.annotations.empty()) value["annotations"] = manifest.annotations;
+  if (!manifest.artifact_type.empty()) value["artifactType"] = manifest.artifact_type;
   return write_json(value);
 }
 

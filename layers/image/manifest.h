@@ -18,6 +18,7 @@ struct Manifest {
   Descriptor config;
   std::vector<Descriptor> layers;  // bottom first
   std::map<std::string, std::string> annotations = {};
+  std::string artifact_type = {};  // set: no image to be run
 };
 
 struct IndexEntry {
@@ -41,6 +42,10 @@ struct Document {
 };
 Result<Document> parse_document(std::string_view json, std::string_view announced_media_type,
                                 std::string_view what);
+
+// The same for whoever only hands documents on: artifacts are manifests like others, and say so in artifact_type.
+Result<Document> parse_any_document(std::string_view json, std::string_view announced_media_type,
+                                    std::string_view what);
 
 // index.json of a layout.
 Result<Index> parse_index(std::string_view json, std::string_view what);

@@ -13,7 +13,7 @@ Result<void> check_layer_type(std::string_view type) {
         ENOTSUP,
         "a layer is encrypted ({}); decrypt the image first, for instance with skopeo copy --decryption-key",
         type);
-  if (type.find(".nondistributable.") != type.npos || type.find(".foreign.") != type.npos)
+  if (is_foreign_layer(type))
     return fail(ENOTSUP, "a layer is foreign ({}): its bytes may not be distributed with the image", type);
   return fail(ENOTSUP, "a layer has the media type \"{}\", which is not known", type);
 }

@@ -25,6 +25,10 @@ inline bool is_manifest_type(std::string_view type) {
   return type == kOciManifest || type == kDockerManifest;
 }
 inline bool is_config_type(std::string_view type) { return type == kOciConfig || type == kDockerConfig; }
+// A layer whose bytes may not be distributed with the image: it has addresses elsewhere, and may be absent.
+inline bool is_foreign_layer(std::string_view type) {
+  return type.find(".nondistributable.") != type.npos || type.find(".foreign.") != type.npos;
+}
 
 // Success for a tarball we can read, plain, gzip or zstd. ENOTSUP with words for encrypted layers, for
 // foreign ones (whose bytes are not part of the image), and for what nobody here knows.

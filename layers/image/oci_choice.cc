@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "layers/image/layout_index.h"
 #include "layers/image/media_type.h"
 #include "layers/image/oci_image.h"
 #include "layers/image/platform.h"
@@ -14,17 +15,9 @@ namespace {
 constexpr int kMaxNesting = 8;          // indexes inside indexes; one is usual
 constexpr std::size_t kMaxRead = 1000;  // indexes read for one choice: a tree of them can be wide
 
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
-constexpr const char* kContainerdName = "io.containerd.image.name";
-
 std::string annotation(const IndexEntry& entry, const char* key) {
   const auto found = entry.annotations.find(key);
   return found == entry.annotations.end() ? std::string() : found->second;
-}
-
-std::string name_of(const IndexEntry& entry) {
-  const auto full = annotation(entry, kContainerdName);
-  return full.empty() ? annotation(entry, kRefName) : full;
 }
 
 bool is_named(const IndexEntry& entry, const std::string& reference) {
@@ -88,7 +81,7 @@ class PlatformSearch {
       if (is_index_type(entry.descriptor.media_type))
         TRY(descend(entry, depth));
       else
-        consider(entry);
+        TRY(consider(entry, depth));
     }
     return {};
   }
@@ -111,16 +104,24 @@ class PlatformSearch {
     return visit(document.index->entries, depth + 1);
   }
 
-  void consider(const IndexEntry& entry) {
+  Result<void> consider(const IndexEntry& entry, int depth) {
     // Without a platform it fits nobody in particular: the last choice.
     std::optional<int> rank = kNoPlatform;
-    if (entry.platform) {
-      seen_.insert(format_platform(*entry.platform));
-      rank = platform_rank(want_, *entry.platform);
-    }
-    if (!rank || *rank >= best_rank_) return;
+    if (entry.platform) rank = platform_rank(want_, *entry.platform);
+    // Images are pulled for one platform: the others of an index are known by name only.
+    const bool is_here = depth == 0 || TRY(has(entry.descriptor));
+    if (entry.platform)
+      seen_.insert(format_platform(*entry.platform) + (is_here ? "" : " (not fetched)"));
+    if (!is_here || !rank || *rank >= best_rank_) return {};
     best_rank_ = *rank;
     best_ = entry;
+    return {};
+  }
+
+  Result<bool> has(const Descriptor& descriptor) const {
+    const auto there = files_.locate(blob_name(descriptor.digest));
+    if (!there && !there.error().is(ENOENT)) return there.error().clone();
+    return there.has_value();
   }
 
   static constexpr int kNoPlatform = 1'000'000;
@@ -154,16 +155,19 @@ Result<std::optional<std::vector<IndexEntry>>> entry_by_digest(const ImageFiles&
 
 }  // namespace
 
-Result<ChosenManifest> choose_manifest(const ImageFiles& files, const Index& top,
-                                       const std::optional<std::string>& asked, const Platform& platform) {
+Result<std::vector<IndexEntry>> find_entries(const ImageFiles& files, const Index& top,
+                                             const std::optional<std::string>& asked) {
   auto reference = asked;
   if (reference && reference->starts_with('@')) reference->erase(0, 1);
-  std::optional<std::vector<IndexEntry>> entries;
-  if (reference) entries = TRY(entry_by_digest(files, top, *reference));
-  if (!entries) entries = TRY(named_entries(files, top, reference));
+  if (reference)
+    if (auto entries = TRY(entry_by_digest(files, top, *reference))) return *std::move(entries);
+  return named_entries(files, top, reference);
+}
 
+Result<ChosenManifest> choose_manifest(const ImageFiles& files, const std::vector<IndexEntry>& entries,
+                                       const Platform& platform) {
   PlatformSearch search(files, platform);
-  TRY(search.visit(*entries, 0));
+  TRY(search.visit(entries, 0));
   const auto best = search.best();
   if (!best)
     return fail(ENOENT, "{} has no image for {}; it has {}", files.where(), format_platform(platform),

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "layers/image/image_files.h"
 #include "layers/image/manifest.h"
@@ -17,7 +18,13 @@ struct ChosenManifest {
   bool platform_was_matched = false;  // by an index; otherwise only the config knows
 };
 
-Result<ChosenManifest> choose_manifest(const ImageFiles& files, const Index& top,
-                                       const std::optional<std::string>& reference, const Platform& platform);
+// The entries of index.json that are meant: several when each is for a platform of its own. `reference` as in
+// read_oci_image().
+Result<std::vector<IndexEntry>> find_entries(const ImageFiles& files, const Index& top,
+                                             const std::optional<std::string>& reference);
+
+// The manifest below them that serves the platform best, among those that are there.
+Result<ChosenManifest> choose_manifest(const ImageFiles& files, const std::vector<IndexEntry>& entries,
+                                       const Platform& platform);
 
 }  // namespace acetate::image

@@ -4,6 +4,7 @@
 #include "layers/image/media_type.h"
 #include "layers/image/oci_choice.h"
 #include "layers/image/platform.h"
+#include "layers/image/reference.h"
 
 namespace acetate::image {
 
@@ -23,13 +24,6 @@ Result<void> check_version(const ImageFiles& files) {
   return {};
 }
 
-Result<Index> read_top(const ImageFiles& files) {
-  auto text = read_document(files, "index.json");
-  if (!text && text.error().is(ENOENT)) return fail(ENOENT, "{} has no index.json", files.where());
-  if (!text) return std::move(text).error();
-  return parse_index(*text, fmt::format("index.json in {}", files.where()));
-}
-
 Result<std::vector<Layer>> locate_layers(const ImageFiles& files, const Manifest& manifest) {
   std::vector<Layer> layers;
   for (const auto& descriptor : manifest.layers) {
@@ -43,30 +37,31 @@ Result<std::vector<Layer>> locate_layers(const ImageFiles& files, const Manifest
   return layers;
 }
 
-// `docker.io/library/alpine:latest`, whatever of it was left out. A digest stays as it is.
-std::string full_name(const std::string& name) {
-  std::string out = name;
-  const auto slash = out.find('/');
-  const auto first = out.substr(0, slash);
-  const bool has_host =
-      slash != out.npos && (first.find_first_of(".:") != first.npos || first == "localhost");
-  if (!has_host) out = (slash == out.npos ? "docker.io/library/" : "docker.io/") + out;
-  const auto last = out.rfind('/');
-  if (out.find_first_of(":@", last) == out.npos) out += ":latest";
-  return out;
-}
-
 }  // namespace
 
 bool same_image_name(const std::string& a, const std::string& b) {
-  return a == b || full_name(a) == full_name(b);
+  if (a == b) return true;
+  const auto left = parse_reference(a), right = parse_reference(b);
+  return left && right && *left == *right;
+}
+
+Result<Index> read_layout_index(const ImageFiles& files) {
+  TRY(check_version(files));
+  auto text = read_document(files, "index.json");
+  if (!text && text.error().is(ENOENT)) return fail(ENOENT, "{} has no index.json", files.where());
+  if (!text) return std::move(text).error();
+  return parse_index(*text, fmt::format("index.json in {}", files.where()));
 }
 
 Result<Image> read_oci_image(const ImageFiles& files, const std::optional<std::string>& reference,
                              const Platform& platform) {
-  TRY(check_version(files));
-  const auto top = TRY(read_top(files));
-  const auto chosen = TRY(choose_manifest(files, top, reference, platform));
+  const auto top = TRY(read_layout_index(files));
+  return read_oci_image(files, TRY(find_entries(files, top, reference)), platform);
+}
+
+Result<Image> read_oci_image(const ImageFiles& files, const std::vector<IndexEntry>& entries,
+                             const Platform& platform) {
+  const auto chosen = TRY(choose_manifest(files, entries, platform));
   const auto text = TRY(read_blob(files, chosen.manifest.config));
   const auto what =
       fmt::format("the image config {} in {}", chosen.manifest.config.digest.str(), files.where());

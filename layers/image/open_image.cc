@@ -9,7 +9,7 @@
 #include "layers/image/image.h"
 #include "layers/image/oci_image.h"
 #include "layers/image/recognise.h"
-#include "layers/image/reference.h"
+#include "layers/image/path_reference.h"
 
 namespace acetate::image {
 

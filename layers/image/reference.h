@@ -1,24 +1,39 @@
-// What a person typed for an image that lies in files: transport, path, and which of several.
+// The name of an image in docker's normal form: docker.io/library/alpine:latest, whatever of it was left out.
+//
+// The grammar is github.com/distribution/reference's; so are the defaults, which every docker and podman user
+// has in their fingers.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
+#include "base/digest.h"
 #include "base/result.h"
 
 namespace acetate::image {
 
-enum class Transport { any, oci, oci_archive, docker_archive };
+struct Reference {
+  std::string registry;    // "docker.io", "localhost:5000"
+  std::string repository;  // "library/alpine"
+  std::string tag = {};    // "latest" when neither tag nor digest were said; "" beside a digest alone
+  std::optional<Digest> digest = {};
 
-struct PathReference {
-  Transport transport = Transport::any;
-  std::string path;
-  std::optional<std::string> image = {};  // tag, digest, RepoTag
+  auto operator<=>(const Reference&) const = default;
+
+  std::string name() const { return registry + "/" + repository; }
+  // "docker.io/library/alpine:latest": parse_reference() gives it back unchanged.
+  std::string str() const;
+  // As docker shows it: without what it would complete by itself, except the tag.
+  std::string familiar_name() const;  // "alpine"
+  std::string familiar() const;       // "alpine:latest"
 };
 
-// Every way to read the text, the most likely first: both a path and a tag may contain ':', so the longest
-// path comes first, then the shortest. EINVAL with words for transports that name no local file.
-Result<std::vector<PathReference>> path_references(const std::string& text);
+// EINVAL with words that say what is wrong: upper-case letters, a name of 64 hex digits (which means an image's
+// id), more than 255 bytes of name, a tag of more than 128. ENOTSUP for digests other than sha256.
+Result<Reference> parse_reference(std::string_view text);
+
+// Whether `text` names no registry, so that docker completes it with its own.
+bool is_short_name(std::string_view text);
 
 }  // namespace acetate::image

@@ -62,7 +62,7 @@ class BuildTest : public testing::Test {
     return {.context_dir = dir_ / "context",
             .outputs = {{.dest = dir_ / "out"}},
             .build_dir = dir_ / "build",
-            .images_dir = dir_ / "images",
+            .images = {.dir = dir_ / "images"},
             .index_dir = dir_ / "index",
             .scratch_base = dir_ / "scratch"};
   }

@@ -26,7 +26,7 @@ class ImageName : public ::testing::Test {
 };
 
 TEST_F(ImageName, IsLookedForInTheStore) {
-  for (const char* name : {"localhost/app:latest", "localhost/app", "v1"}) {
+  for (const char* name : {"localhost/app:latest", "localhost/app", "app", "v1"}) {
     const auto image = find_image(paths, name, "linux/amd64");
     ASSERT_TRUE(image) << image.error().message();
     EXPECT_EQ(image->name, name);
@@ -48,7 +48,7 @@ TEST_F(ImageName, ThatIsNowhereIsToldWithWhatThereIs) {
 
   ASSERT_FALSE(image);
   EXPECT_THAT(image.error().message(),
-              ::testing::HasSubstr("holds no image named \"nosuch\"; it holds localhost/app:latest"));
+              ::testing::HasSubstr("there is no image \"nosuch\" here, neither in the store nor as a file; acetate pull nosuch gets it"));
 }
 
 TEST_F(ImageName, IsForThePlatformThatIsAskedFor) {

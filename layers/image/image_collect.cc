@@ -1,0 +1,148 @@
+#include "layers/image/image_collect.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/sys/dir.h"
+#include "base/sys/file.h"
+#include "layers/image/image_walk.h"
+#include "layers/image/store_state.h"
+
+namespace acetate::image {
+
+namespace {
+
+using Sizes = std::map<Digest, std::uint64_t>;
+
+// Everybody else keeps out of the store until it is closed.
+Result<Fd> lock_for_removal(const std::string& dir, bool wait) {
+  const std::string path = dir + "/" + kStoreLock;
+  Fd lock = TRY_WITHIN(sys::open(path, O_RDONLY | O_CREAT | O_NOFOLLOW, 0644), "opening {}", path);
+  auto locked = sys::flock(lock.ref(), LOCK_EX | (wait ? 0 : LOCK_NB));
+  if (!locked && locked.error().is(EWOULDBLOCK)) return Error(EWOULDBLOCK);
+  if (!locked) return std::move(locked).error().within("locking " + path);
+  return lock;
+}
+
+Result<Sizes> blobs_on_disk(const std::string& dir) {
+  const std::string path = dir + "/blobs/sha256";
+  const Fd blobs = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  std::vector<Digest> digests;
+  TRY_WITHIN(sys::read_dir(blobs.ref(),
+                           [&](const sys::DirEntry& entry) {
+                             if (const auto digest = Digest::parse(fmt::format("sha256:{}", entry.name)))
+                               digests.push_back(*digest);
+                             return true;
+                           }),
+             "reading {}", path);
+  Sizes sizes;
+  for (const auto& digest : digests) {
+    const auto st = TRY_WITHIN(sys::stat(FileAt{blobs.ref(), digest.hex().c_str()}), "looking at {}", path);
+    sizes[digest] = static_cast<std::uint64_t>(st.st_size);
+  }
+  return sizes;
+}
+
+// One of our own images with everything that is needed to decide about it.
+struct Candidate {
+  StoredImage image;
+  std::set<Digest> blobs = {};
+  std::time_t used = 0;
+  bool goes = false;
+};
+
+Result<std::vector<Candidate>> candidates_of(const ImageStore& store) {
+  std::vector<Candidate> found;
+  for (auto& image : TRY(store.list())) {
+    if (image.is_shared) continue;
+    Candidate candidate{.image = image, .used = TRY(last_used(store, image))};
+    const auto walked = walk_image(store.files(image), image.target, [&](const ImagePart& part) -> Result<void> {
+      candidate.blobs.insert(part.descriptor.digest);
+      return {};
+    });
+    if (!walked)
+      return walked.error().clone().within(fmt::format(
+          "the image {} is damaged and nothing is removed; pull it again or remove it with acetate rmi --force {}",
+          image.target.digest.str(), image.target.digest.str()));
+    found.push_back(std::move(candidate));
+  }
+  std::ranges::stable_sort(found, {}, &Candidate::used);
+  return found;
+}
+
+std::set<Digest> reachable(const std::vector<Candidate>& candidates) {
+  std::set<Digest> digests;
+  for (const auto& candidate : candidates)
+    if (!candidate.goes) digests.insert(candidate.blobs.begin(), candidate.blobs.end());
+  return digests;
+}
+
+std::uint64_t bytes_of(const std::set<Digest>& digests, const Sizes& sizes) {
+  std::uint64_t sum = 0;
+  for (const auto& digest : digests)
+    if (const auto found = sizes.find(digest); found != sizes.end()) sum += found->second;
+  return sum;
+}
+
+// Which images go: pure but for the clock that set their times.
+void decide(std::vector<Candidate>& candidates, const Sizes& sizes, const CollectOptions& options) {
+  for (auto& candidate : candidates) {
+    if (options.unnamed && candidate.image.names.empty()) candidate.goes = true;
+    if (options.unused_since && candidate.used < *options.unused_since) candidate.goes = true;
+  }
+  if (!options.max_bytes) return;
+  for (auto& candidate : candidates) {  // the one used longest ago comes first
+    if (bytes_of(reachable(candidates), sizes) <= *options.max_bytes) return;
+    candidate.goes = true;
+  }
+}
+
+Result<void> remove_blobs(const std::string& dir, const std::vector<CollectedBlob>& blobs) {
+  const std::string path = dir + "/blobs/sha256";
+  const Fd fd = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  for (const auto& blob : blobs) {
+    const auto gone = sys::unlink(FileAt{fd.ref(), blob.digest.hex().c_str()});
+    if (!gone && !gone.error().is(ENOENT)) return gone.error().clone().within("removing " + blob.digest.str());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::time_t> last_used(const ImageStore& store, const StoredImage& image) {
+  const auto spec = TRY(locate_blob(store.files(image), image.target));
+  return TRY_WITHIN(sys::stat_following(spec.path), "looking at {}", spec.path).st_mtim.tv_sec;
+}
+
+Result<Collected> collect(const StorePlace& place, const CollectOptions& options) {
+  Collected out;
+  if (!sys::stat_following(place.dir + "/oci-layout")) return out;
+  // Opening takes the lock shared, which we would wait for: so it is opened without.
+  const Fd lock = TRY(lock_for_removal(place.dir, options.wait));
+  const auto store = TRY(ImageStore::open_locked(place));
+
+  auto candidates = TRY(candidates_of(*store));
+  const Sizes sizes = TRY(blobs_on_disk(place.dir));
+  decide(candidates, sizes, options);
+  const auto stays = reachable(candidates);
+  for (auto& candidate : candidates)
+    if (candidate.goes) out.images.push_back(candidate.image);
+  for (const auto& [digest, size] : sizes) {
+    if (stays.contains(digest)) {
+      out.left += size;
+      continue;
+    }
+    out.blobs.push_back({digest, size});
+    out.freed += size;
+  }
+  if (options.dry_run) return out;
+  for (const auto& image : out.images) TRY(store->remove_image(image.target.digest));
+  TRY(remove_blobs(place.dir, out.blobs));
+  return out;
+}
+
+}  // namespace acetate::image

@@ -1,0 +1,44 @@
+// Garbage collection of an image store: blobs that no image has any more, images without a name, and the images
+// used longest ago where the store has outgrown a limit.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <vector>
+
+#include "layers/image/image_store.h"
+
+namespace acetate::image {
+
+struct CollectOptions {
+  bool dry_run = false;                           // only say what would go
+  bool unnamed = true;                            // images without a name too
+  std::optional<std::time_t> unused_since = {};   // named images last used before then too (seconds since 1970)
+  std::optional<std::uint64_t> max_bytes = {};    // images used longest ago, until the blobs left are no more than that
+  bool wait = true;                               // for others who have the store open
+};
+
+struct CollectedBlob {
+  Digest digest;
+  std::uint64_t size = 0;
+};
+
+struct Collected {
+  std::vector<StoredImage> images;   // forgotten
+  std::vector<CollectedBlob> blobs;  // gone
+  std::uint64_t freed = 0;
+  std::uint64_t left = 0;  // bytes of the blobs that stay
+};
+
+// Must not be called while this process has the store open. EWOULDBLOCK bare where somebody has and `wait` is
+// false. A damaged image is EBADMSG or ENOENT with words, and nothing is removed: what belongs to it cannot be told.
+//
+// Images are forgotten before any of their blobs goes, so that whatever interrupts it leaves every name whole and
+// the rest to the next collection. What is mounted goes on being readable: its files are open.
+Result<Collected> collect(const StorePlace& place, const CollectOptions& options);
+
+// When an image was last put in, opened or named: seconds since 1970.
+Result<std::time_t> last_used(const ImageStore& store, const StoredImage& image);
+
+}  // namespace acetate::image

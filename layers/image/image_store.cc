@@ -1,0 +1,223 @@
+#include "layers/image/image_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+
+#include "base/sys/copy.h"
+#include "base/sys/file.h"
+#include "layers/image/image_walk.h"
+#include "layers/image/layout_index.h"
+#include "layers/image/store_state.h"
+
+namespace acetate::image {
+
+namespace {
+
+// A shared lock that lasts until the last one who holds it is gone. In a store of somebody else's that was never
+// written by us there is no lock file, and nobody who removes anything.
+Result<std::shared_ptr<const void>> take_hold(const std::string& dir, int flags) {
+  const std::string path = dir + "/" + kStoreLock;
+  auto file = sys::open(path, flags, 0644);
+  if (!file && (file.error().is(ENOENT) || file.error().is(EACCES)) && (flags & O_CREAT) == 0)
+    return std::shared_ptr<const void>();
+  if (!file) return std::move(file).error().within("opening " + path);
+  TRY_WITHIN(sys::flock(file->ref(), LOCK_SH), "locking {}", path);
+  // Unlocked by hand: a process that was forked meanwhile has the same lock, and perhaps no use for it.
+  const auto release = [](Fd* fd) {
+    (void)sys::flock(fd->ref(), LOCK_UN);
+    delete fd;
+  };
+  return std::shared_ptr<const void>(std::shared_ptr<Fd>(new Fd(*std::move(file)), release));
+}
+
+Result<bool> is_layout(const std::string& dir) {
+  const auto marker = sys::stat_following(dir + "/oci-layout");
+  if (!marker && (marker.error().is(ENOENT) || marker.error().is(ENOTDIR))) return false;
+  if (!marker) return marker.error().clone().within("looking at the image store " + dir);
+  return true;
+}
+
+// The normal form of an entry's name. Other tools may have put in names that are none: those stay as they are.
+std::string normal_name(const Json& entry) {
+  const auto name = name_of(entry);
+  const auto reference = parse_reference(name);
+  return reference ? reference->str() : name;
+}
+
+Json entry_for(const Descriptor& target) {
+  return {{"mediaType", target.media_type}, {"digest", target.digest.str()}, {"size", target.size}};
+}
+
+bool is_of(const Json& entry, const Digest& digest) {
+  return entry.is_object() && entry.value("digest", Json()) == digest.str();
+}
+
+bool has_image(const Json& entries, const std::string& digest) {
+  return std::ranges::any_of(entries, [&](const Json& e) { return e.is_object() && e.value("digest", Json()) == digest; });
+}
+
+// Takes a name off whatever has it. What is nameless then stays in the list once, as an image without a name.
+bool take_name(Json& entries, const std::string& name) {
+  Json kept = Json::array(), nameless = Json::array();
+  for (auto& entry : entries) {
+    if (normal_name(entry) != name) {
+      kept.push_back(std::move(entry));
+      continue;
+    }
+    entry["annotations"].erase(kRefName);
+    entry["annotations"].erase(kContainerdName);
+    if (entry["annotations"].empty()) entry.erase("annotations");
+    nameless.push_back(std::move(entry));
+  }
+  const bool found = !nameless.empty();
+  for (auto& entry : nameless)
+    if (!has_image(kept, entry.value("digest", ""))) kept.push_back(std::move(entry));
+  entries = std::move(kept);
+  return found;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ImageStore::State>> ImageStore::State::open(const StorePlace& place) {
+  auto state = std::make_unique<State>(State{.place = place});
+  if (TRY(is_layout(place.dir))) {
+    state->dir = TRY_WITHIN(sys::open(place.dir, O_RDONLY | O_DIRECTORY), "opening the image store {}", place.dir);
+    state->parts.push_back({.dir = place.dir, .files = TRY(directory_files(place.dir))});
+  }
+  for (const auto& dir : place.shared)
+    if (TRY(is_layout(dir)))
+      state->parts.push_back({.dir = dir, .files = TRY(directory_files(dir)), .is_shared = true});
+  return state;
+}
+
+const ImageStore::State::Part& ImageStore::State::part_of(const StoredImage& stored) const {
+  const auto found = std::ranges::find(parts, stored.store, &Part::dir);
+  assert(found != parts.end() && "a stored image is asked of the store it came from");
+  return *found;
+}
+
+Result<Layout*> ImageStore::State::writable() const {
+  if (layout == nullptr) return fail(EROFS, "the image store {} was opened to be read", place.dir);
+  return layout.get();
+}
+
+Result<void> ImageStore::State::edit(const std::function<Result<bool>(Json&)>& edit) const {
+  TRY(writable());
+  return edit_index(dir.ref(), place.dir, edit);
+}
+
+ImageStore::ImageStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ImageStore::~ImageStore() = default;
+
+Result<std::unique_ptr<ImageStore>> ImageStore::open(const StorePlace& place) {
+  auto layout = TRY(Layout::open(place.dir));
+  auto hold = TRY(take_hold(place.dir, O_RDONLY | O_CREAT | O_NOFOLLOW));
+  auto state = TRY(State::open(place));
+  state->layout = std::move(layout);
+  state->hold = std::move(hold);
+  return std::unique_ptr<ImageStore>(new ImageStore(std::move(state)));
+}
+
+Result<std::unique_ptr<ImageStore>> ImageStore::open_to_read(const StorePlace& place) {
+  auto hold = TRY(take_hold(place.dir, O_RDONLY | O_NOFOLLOW));
+  auto state = TRY(State::open(place));
+  state->hold = std::move(hold);
+  return std::unique_ptr<ImageStore>(new ImageStore(std::move(state)));
+}
+
+Result<std::unique_ptr<ImageStore>> ImageStore::open_locked(const StorePlace& place) {
+  auto state = TRY(State::open(place));
+  state->layout = TRY(Layout::open(place.dir));
+  return std::unique_ptr<ImageStore>(new ImageStore(std::move(state)));
+}
+
+Result<std::unique_ptr<BlobWriter>> ImageStore::new_blob(const std::optional<Descriptor>& expected) {
+  return TRY(state_->writable())->new_blob(expected);
+}
+
+Result<Descriptor> ImageStore::put_blob(std::string_view bytes, std::string media_type) {
+  return TRY(state_->writable())->put_blob(bytes, std::move(media_type));
+}
+
+Result<bool> ImageStore::has_blob(const Digest& digest) const {
+  const auto st = sys::stat_following(blob_path(digest));
+  if (!st && (st.error().is(ENOENT) || st.error().is(ENOTDIR))) return false;
+  if (!st) return st.error().clone().within("looking for " + blob_path(digest));
+  return S_ISREG(st->st_mode);
+}
+
+std::string ImageStore::blob_path(const Digest& digest) const {
+  return state_->place.dir + "/" + blob_name(digest);
+}
+
+Result<bool> ImageStore::bring(const Descriptor& blob) {
+  for (const auto& part : state_->parts) {
+    const auto spec = part.files->locate(blob_name(blob.digest));
+    if (!spec && spec.error().is(ENOENT)) continue;
+    if (!spec) return spec.error().clone();
+    if (*spec->length != blob.size) continue;  // damaged there: as good as absent
+    if (!part.is_shared) return true;
+    const auto writer = TRY(new_blob(blob));
+    const auto copied = copy_bytes(*spec, *writer);
+    if (!copied && copied.error().is(EBADMSG)) continue;
+    if (!copied) return copied.error().clone();
+    TRY(writer->commit(blob.media_type));
+    return true;
+  }
+  return has_blob(blob.digest);
+}
+
+Result<void> ImageStore::set_reference(const Reference& reference, const Descriptor& target) {
+  Reference plain = reference;
+  plain.digest.reset();
+  if (plain.tag.empty()) plain.tag = "latest";
+  const auto name = plain.str();
+  // A name is a promise that the image is there.
+  TRY(walk_image(*TRY(directory_files(state_->place.dir)), target, [](const ImagePart&) { return Result<void>(); }));
+  return state_->edit([&](Json& entries) -> Result<bool> {
+    take_name(entries, name);
+    // Without a name it need not be there once more.
+    std::erase_if(entries.get_ref<Json::array_t&>(),
+                  [&](const Json& e) { return is_of(e, target.digest) && name_of(e).empty(); });
+    Json entry = entry_for(target);
+    entry["annotations"] = {{kRefName, name}, {kContainerdName, name}};
+    entries.push_back(std::move(entry));
+    return true;
+  });
+}
+
+Result<void> ImageStore::set_reference(const std::string& name, const Descriptor& target) {
+  return set_reference(TRY(parse_reference(name)), target);
+}
+
+Result<void> ImageStore::keep_unnamed(const Descriptor& target) {
+  TRY(walk_image(*TRY(directory_files(state_->place.dir)), target, [](const ImagePart&) { return Result<void>(); }));
+  return state_->edit([&](Json& entries) -> Result<bool> {
+    if (has_image(entries, target.digest.str())) return false;
+    entries.push_back(entry_for(target));
+    return true;
+  });
+}
+
+Result<void> ImageStore::remove_reference(const Reference& reference) {
+  bool found = false;
+  TRY(state_->edit([&](Json& entries) -> Result<bool> { return found = take_name(entries, reference.str()); }));
+  return found ? Result<void>() : Error(ENOENT);
+}
+
+Result<void> ImageStore::remove_image(const Digest& target) {
+  std::size_t removed = 0;
+  TRY(state_->edit([&](Json& entries) -> Result<bool> {
+    removed = std::erase_if(entries.get_ref<Json::array_t&>(), [&](const Json& e) { return is_of(e, target); });
+    return removed > 0;
+  }));
+  return removed > 0 ? Result<void>() : Error(ENOENT);
+}
+
+const ImageFiles& ImageStore::files(const StoredImage& stored) const { return *state_->part_of(stored).files; }
+
+const std::string& ImageStore::dir() const { return state_->place.dir; }
+
+}  // namespace acetate::image

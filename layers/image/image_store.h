@@ -1,0 +1,96 @@
+// Our own images: an OCI image layout on disk with names in docker's normal form, shared by every command.
+//
+// skopeo, umoci and podman read it as it is (oci:DIR:docker.io/library/alpine:latest). What is put in is verified
+// while it is written; a name is set last, so a name always stands for a whole image. Many processes use one store at
+// once: whoever has it open keeps garbage collection away from the blobs it put or found there.
+//
+// How an image is put in (pull, load, build):
+//   auto store = TRY(ImageStore::open(place));
+//   for each blob: if (!TRY(store->bring(descriptor))) { write it through store->new_blob(descriptor) }
+//   put_blob() the manifest (and the index above it, exactly as it came)
+//   store->set_reference(reference, descriptor of the index, or of the manifest where there is no index)
+// Of an index the manifests of other platforms may be absent (image_walk.h).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "layers/image/image.h"
+#include "layers/image/image_files.h"
+#include "layers/image/layout.h"
+#include "layers/image/manifest.h"
+#include "layers/image/reference.h"
+
+namespace acetate::image {
+
+struct StorePlace {
+  std::string dir;                       // our own
+  std::vector<std::string> shared = {};  // other stores, read and never written, in the order they are asked
+};
+
+// One manifest or index of the store and every name it has; none when a name was moved to another image.
+struct StoredImage {
+  Descriptor target;
+  std::vector<Reference> names = {};
+  std::string store;  // the directory it lies in
+  bool is_shared = false;
+};
+
+// Thread-safe but for remove-and-put of the same name, where the last one wins.
+class ImageStore final : public Layout {
+ public:
+  // Makes the store if need be, readable by others only as far as the umask says.
+  static Result<std::unique_ptr<ImageStore>> open(const StorePlace& place);
+  // Makes and writes nothing: where nothing is, there is an empty store. For commands that only look.
+  static Result<std::unique_ptr<ImageStore>> open_to_read(const StorePlace& place);
+  // Like open(), for a caller who has the lock to himself (image_collect.h).
+  static Result<std::unique_ptr<ImageStore>> open_locked(const StorePlace& place);
+  ~ImageStore() override;
+
+  // Blobs (layout.h). has_blob() and blob_path() speak of our own store.
+  using Layout::new_blob;
+  Result<std::unique_ptr<BlobWriter>> new_blob(const std::optional<Descriptor>& expected) override;
+  Result<Descriptor> put_blob(std::string_view bytes, std::string media_type) override;
+  Result<bool> has_blob(const Digest& digest) const override;
+  std::string blob_path(const Digest& digest) const override;
+  // Whether the blob is here, with the size it should have; one that a shared store has is copied over first and
+  // verified on the way.
+  Result<bool> bring(const Descriptor& blob);
+
+  // Names. The image that had the name stays without it, unless it has others; garbage collection
+  // (image_collect.h) takes those away. A reference with a digest keeps its tag only.
+  Result<void> set_reference(const Reference& reference, const Descriptor& target);
+  // The same for a text, as parse_reference() reads it.
+  Result<void> set_reference(const std::string& name, const Descriptor& target) override;
+  // Keeps an image that has no name, as a build without -t does.
+  Result<void> keep_unnamed(const Descriptor& target);
+  // ENOENT bare when there is no such name.
+  Result<void> remove_reference(const Reference& reference);
+  // Forgets an image with all its names. ENOENT bare.
+  Result<void> remove_image(const Digest& target);
+
+  // Every image, our own first, in the order they were put in.
+  Result<std::vector<StoredImage>> list() const;
+  // What a person typed: a name as docker reads it, else the same below localhost/ (as podman names what it builds),
+  // NAME@DIGEST, an image's id or the beginning of one (which is the digest of its config), a manifest's digest.
+  // ENOENT with words when there is none, EINVAL with words when an id is short and fits several.
+  Result<StoredImage> find(std::string_view text) const;
+  // The same, ready to be mounted. The image keeps garbage collection away for as long as it lives.
+  Result<Image> find_image(std::string_view text, const Platform& platform) const;
+  Result<Image> open_image(const StoredImage& stored, const Platform& platform) const;
+  // The files of the store that a stored image lies in.
+  const ImageFiles& files(const StoredImage& stored) const;
+
+  const std::string& dir() const;
+
+ private:
+  struct State;
+  explicit ImageStore(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace acetate::image

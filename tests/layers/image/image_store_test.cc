@@ -1,0 +1,292 @@
+#include "layers/image/image_store.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+
+#include "base/bytes.h"
+#include "base/sys/file.h"
+#include "tests/layers/image/sample.h"
+
+namespace acetate::image {
+namespace {
+
+using test::Blob;
+using test::Sample;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+Descriptor descriptor_of(const Blob& blob) { return {blob.media_type, blob.digest(), blob.text.size()}; }
+
+// The blobs of an image, its manifest last.
+Descriptor put(Layout& store, const Sample& sample) {
+  for (const auto& layer : sample.layers) EXPECT_TRUE(store.put_blob(layer.text, layer.media_type));
+  EXPECT_TRUE(store.put_blob(sample.config.text, sample.config.media_type));
+  EXPECT_TRUE(store.put_blob(sample.manifest.text, sample.manifest.media_type));
+  return descriptor_of(sample.manifest);
+}
+
+Sample other_sample() {
+  Sample sample;
+  sample.layers = {test::layer_blob("other", "file")};
+  sample.config = test::config_blob("amd64", sample.layers);
+  sample.manifest = test::manifest_blob(sample.config, sample.layers);
+  return sample;
+}
+
+std::vector<std::string> names_of(const StoredImage& image) {
+  std::vector<std::string> names;
+  for (const auto& name : image.names) names.push_back(name.str());
+  return names;
+}
+
+class StoreTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<ImageStore> open() {
+    auto store = ImageStore::open(place);
+    EXPECT_TRUE(store) << store.error().message();
+    return *std::move(store);
+  }
+  test::TempDir tmp;
+  StorePlace place{.dir = tmp / "images"};
+  Sample sample;
+};
+
+TEST_F(StoreTest, IsEmptyAndNotMadeWhereSomebodyOnlyLooks) {
+  const auto store = ImageStore::open_to_read(place);
+  ASSERT_TRUE(store);
+  EXPECT_THAT(*(*store)->list(), IsEmpty());
+  EXPECT_TRUE((*store)->find("alpine").error().is(ENOENT));
+  EXPECT_TRUE((*store)->put_blob("x", "text").error().is(EROFS));
+  EXPECT_FALSE(sys::stat_following(place.dir));
+}
+
+TEST_F(StoreTest, FindsAnImageByEverythingItIsCalled) {
+  const auto store = open();
+  ASSERT_TRUE(store->set_reference("alpine:3", put(*store, sample)));
+  const auto manifest = sample.manifest.digest(), config = sample.config.digest();
+  const std::string names[] = {"alpine:3", "docker.io/library/alpine:3", "index.docker.io/alpine:3", config.str(),
+                               config.hex(), config.hex().substr(0, 12), config.hex().substr(0, 3), manifest.str(),
+                               "alpine@" + manifest.str(), "alpine:whatever@" + manifest.str()};
+  for (const auto& name : names) {
+    const auto image = store->find_image(name, test::amd64());
+    ASSERT_TRUE(image) << name << ": " << image.error().message();
+    EXPECT_EQ(image->name, name);
+    EXPECT_EQ(image->manifest_digest, manifest);
+    EXPECT_EQ(test::bytes_of(image->layers[0].spec), sample.layers[0].text);
+  }
+  for (const auto& name : {std::string("alpine"), std::string("user/alpine:3"), std::string("ab"),
+                           "other@" + manifest.str(), std::string(64, '0')})
+    EXPECT_TRUE(store->find(name).error().is(ENOENT)) << name;
+  EXPECT_TRUE(store->find("Alpine").error().is(EINVAL));
+}
+
+TEST_F(StoreTest, FindsShortNamesBelowLocalhostToo) {
+  const auto store = open();
+  ASSERT_TRUE(store->set_reference("localhost/app", put(*store, sample)));
+  EXPECT_EQ(store->find("app")->target.digest, sample.manifest.digest());
+
+  const auto other = other_sample();
+  ASSERT_TRUE(store->set_reference("app", put(*store, other)));
+  EXPECT_EQ(store->find("app")->target.digest, other.manifest.digest()) << "docker's own meaning comes first";
+}
+
+TEST_F(StoreTest, AskedWithTheBeginningOfSeveralIdsSaysSo) {
+  const auto store = open();
+  // One id in each of 4096 beginnings of three digits: among that many images and one more, two share theirs.
+  std::map<std::string, std::string> seen;
+  for (int i = 0; i < 300; ++i) {
+    Sample one;
+    one.layers = {test::layer_blob("n", std::to_string(i))};
+    one.config = test::config_blob("amd64", one.layers);
+    one.manifest = test::manifest_blob(one.config, one.layers);
+    put(*store, one);
+    ASSERT_TRUE(store->keep_unnamed(descriptor_of(one.manifest)));
+    const auto id = one.config.digest().hex();
+    const auto [at, is_new] = seen.emplace(id.substr(0, 3), id);
+    if (is_new) continue;
+    const auto found = store->find(id.substr(0, 3));
+    ASSERT_FALSE(found);
+    EXPECT_TRUE(found.error().is(EINVAL));
+    EXPECT_THAT(found.error().message(), HasSubstr("is the beginning of 2 images' ids; say more of it"));
+    EXPECT_TRUE(store->find(id));
+    return;
+  }
+  FAIL() << "no two ids begin alike";
+}
+
+TEST_F(StoreTest, GivesAnImageSeveralNamesAndListsItOnce) {
+  const auto store = open();
+  const auto target = put(*store, sample);
+  for (const char* name : {"app", "app:v1", "quay.io/app:v1"}) ASSERT_TRUE(store->set_reference(name, target));
+
+  const auto images = *store->list();
+
+  ASSERT_THAT(images, SizeIs(1));
+  EXPECT_THAT(names_of(images[0]), ElementsAre("docker.io/library/app:latest", "docker.io/library/app:v1", "quay.io/app:v1"));
+}
+
+TEST_F(StoreTest, KeepsAnImageWhoseNameIsMovedWithoutAName) {
+  const auto store = open();
+  const auto first = put(*store, sample), second = put(*store, other_sample());
+  ASSERT_TRUE(store->set_reference("app", first));
+  ASSERT_TRUE(store->set_reference("app", second));
+
+  auto images = *store->list();
+  ASSERT_THAT(images, SizeIs(2));
+  EXPECT_EQ(images[0].target, first);
+  EXPECT_THAT(images[0].names, IsEmpty());
+  EXPECT_EQ(store->find("app")->target, second);
+
+  ASSERT_TRUE(store->set_reference("back", first));
+  images = *store->list();
+  ASSERT_THAT(images, SizeIs(2));
+  EXPECT_THAT(names_of(images[1]), ElementsAre("docker.io/library/back:latest"));
+}
+
+TEST_F(StoreTest, MovesNoNameWhenItIsSetAgain) {
+  const auto store = open();
+  const auto target = put(*store, sample);
+  ASSERT_TRUE(store->set_reference("app", target));
+  ASSERT_TRUE(store->set_reference("docker.io/library/app:latest", target));
+  ASSERT_THAT(*store->list(), SizeIs(1));
+  EXPECT_THAT(names_of((*store->list())[0]), SizeIs(1));
+}
+
+TEST_F(StoreTest, RemovesNamesAndImages) {
+  const auto store = open();
+  ASSERT_TRUE(store->set_reference("app", put(*store, sample)));
+  const auto app = *parse_reference("app");
+
+  ASSERT_TRUE(store->remove_reference(app));
+  EXPECT_TRUE(store->remove_reference(app).error().is(ENOENT));
+  ASSERT_THAT(*store->list(), SizeIs(1)) << "without a name, but there";
+  ASSERT_TRUE(store->remove_image(sample.manifest.digest()));
+  EXPECT_TRUE(store->remove_image(sample.manifest.digest()).error().is(ENOENT));
+  EXPECT_THAT(*store->list(), IsEmpty());
+}
+
+TEST_F(StoreTest, NamesNothingThatIsNotThere) {
+  const auto store = open();
+  const auto target = put(*store, sample);
+  ASSERT_TRUE(sys::unlink(FileAt{kWorkingDir, store->blob_path(sample.layers[1].digest()).c_str()}));
+
+  const auto set = store->set_reference("app", target);
+
+  ASSERT_FALSE(set);
+  EXPECT_THAT(set.error().message(), HasSubstr("the image is incomplete"));
+  EXPECT_THAT(*store->list(), IsEmpty());
+}
+
+TEST_F(StoreTest, VerifiesWhatIsAnnouncedWhileItIsWritten) {
+  const auto store = open();
+  const auto expected = descriptor_of(sample.layers[0]);
+  const auto& text = sample.layers[0].text;
+
+  const auto good = *store->new_blob(expected);
+  ASSERT_TRUE(good->write(as_bytes("begun and given up")));
+  ASSERT_TRUE(good->restart());
+  ASSERT_TRUE(good->write(as_bytes(text)));
+  EXPECT_EQ(good->size(), text.size());
+  EXPECT_THAT(good->write(as_bytes("x")).error().message(), HasSubstr("is longer than the"));
+  EXPECT_EQ(*good->commit(expected.media_type), expected);
+
+  const auto fewer = *store->new_blob(expected);
+  ASSERT_TRUE(fewer->write(as_bytes(text.substr(1))));
+  EXPECT_THAT(fewer->commit("x").error().message(), HasSubstr("ends after"));
+
+  const auto damaged = *store->new_blob(descriptor_of(sample.layers[1]));
+  ASSERT_TRUE(damaged->write(as_bytes(text)));
+  EXPECT_THAT(damaged->commit("x").error().message(), HasSubstr("is damaged or not what it says"));
+  EXPECT_FALSE(*store->has_blob(sample.layers[1].digest()));
+}
+
+TEST_F(StoreTest, MayLackTheOtherPlatformsOfAnIndex) {
+  const auto store = open();
+  put(*store, sample);
+  const auto arm_config = test::config_blob("arm64", sample.layers);
+  const auto arm = test::manifest_blob(arm_config, sample.layers);
+  const auto index = test::index_blob({sample.manifest.descriptor(R"("platform":{"os":"linux","architecture":"amd64"})"),
+                                       arm.descriptor(R"("platform":{"os":"linux","architecture":"arm64"})")});
+  ASSERT_TRUE(store->put_blob(index.text, index.media_type));
+  ASSERT_TRUE(store->set_reference("app", descriptor_of(index)));
+
+  EXPECT_TRUE(store->find_image("app", test::amd64()));
+  EXPECT_THAT(store->find_image("app", test::arm64()).error().message(),
+              HasSubstr("has no image for linux/arm64; it has linux/amd64, linux/arm64 (not fetched)"));
+  EXPECT_TRUE(store->find_image("app@" + sample.manifest.digest().str(), test::amd64()));
+
+  const auto empty = test::index_blob({arm.descriptor()});
+  ASSERT_TRUE(store->put_blob(empty.text, empty.media_type));
+  EXPECT_TRUE(store->set_reference("none", descriptor_of(empty)).error().is(ENOENT));
+}
+
+TEST_F(StoreTest, ReadsImagesOfSharedStoresAndWritesNothingThere) {
+  {
+    auto theirs = *ImageStore::open({.dir = tmp / "theirs"});
+    ASSERT_TRUE(theirs->set_reference("shared", put(*theirs, sample)));
+  }
+  place.shared = {tmp / "nosuch", tmp / "theirs"};
+  const auto store = open();
+
+  const auto found = store->find("shared");
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->is_shared);
+  EXPECT_EQ(found->store, tmp / "theirs");
+  EXPECT_EQ(store->find_image("shared", test::amd64())->layers[0].spec.path.find(tmp / "theirs"), 0U);
+  EXPECT_TRUE(store->remove_image(sample.manifest.digest()).error().is(ENOENT));
+
+  const auto other = other_sample();
+  ASSERT_TRUE(store->set_reference("shared", put(*store, other)));
+  EXPECT_EQ(store->find("shared")->target.digest, other.manifest.digest()) << "our own come first";
+}
+
+TEST_F(StoreTest, BringsBlobsOverFromSharedStoresAndVerifiesThem) {
+  {
+    auto theirs = *ImageStore::open({.dir = tmp / "theirs"});
+    put(*theirs, sample);
+    // Somebody has damaged it since.
+    tmp.write("theirs/blobs/sha256/" + sample.layers[1].digest().hex(), std::string(sample.layers[1].text.size(), 'x'));
+  }
+  place.shared = {tmp / "theirs"};
+  const auto store = open();
+
+  EXPECT_FALSE(*store->has_blob(sample.layers[0].digest()));
+  EXPECT_TRUE(*store->bring(descriptor_of(sample.layers[0])));
+  EXPECT_TRUE(*store->has_blob(sample.layers[0].digest()));
+  EXPECT_FALSE(*store->bring(descriptor_of(sample.layers[1])));
+  EXPECT_FALSE(*store->has_blob(sample.layers[1].digest()));
+}
+
+TEST_F(StoreTest, IsHeldByWhoeverHasAnImageOfIt) {
+  ASSERT_TRUE(open()->set_reference("app", put(*open(), sample)));
+  const auto lock = *sys::open(tmp / "images/.acetate-lock", O_RDONLY);
+  const auto is_free = [&] { return sys::flock(lock.ref(), LOCK_EX | LOCK_NB).has_value(); };
+
+  auto image = (*ImageStore::open_to_read(place))->find_image("app", test::amd64());
+  ASSERT_TRUE(image);
+  EXPECT_FALSE(is_free());
+  image->hold.reset();
+  EXPECT_TRUE(is_free());
+}
+
+TEST_F(StoreTest, LeavesNamesOfOthersAsTheyAre) {
+  test::write_to(tmp, "images", sample.oci());
+  tmp.write("images/index.json",
+            test::index_blob({sample.manifest.descriptor(
+                                 R"("annotations":{"org.opencontainers.image.ref.name":"Odd Name","x":"y"},"data":"e30=")")})
+                .text);
+  const auto store = open();
+
+  ASSERT_THAT(*store->list(), SizeIs(1));
+  EXPECT_THAT((*store->list())[0].names, IsEmpty());
+  ASSERT_TRUE(store->set_reference("app", descriptor_of(sample.manifest)));
+  EXPECT_THAT(tmp.read("images/index.json"), HasSubstr("Odd Name"));
+  EXPECT_THAT(tmp.read("images/index.json"), HasSubstr("e30="));
+}
+
+}  // namespace
+}  // namespace acetate::image
