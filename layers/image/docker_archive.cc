@@ -10,15 +10,7 @@
 
 namespace acetate::image {
 
-namespace {
-
-struct Item {
-  std::string config;
-  std::vector<std::string> tags;
-  std::vector<std::string> layers;
-};
-
-Result<std::vector<Item>> read_items(const ImageFiles& files) {
+Result<std::vector<DockerItem>> read_docker_items(const ImageFiles& files) {
   auto text = read_document(files, "manifest.json");
   if (!text && text.error().is(ENOENT)) {
     if (files.locate("repositories"))
@@ -31,7 +23,7 @@ Result<std::vector<Item>> read_items(const ImageFiles& files) {
   const std::string what = fmt::format("manifest.json in {}", files.where());
   const Json document = TRY(parse_json(*text, what));
   if (!document.is_array()) return fail(EINVAL, "{} is not a list of images", what);
-  std::vector<Item> items;
+  std::vector<DockerItem> items;
   for (const auto& each : document) {
     const auto reader = TRY(ObjectReader::make(each, what));
     items.push_back({.config = TRY(reader.string("Config")),
@@ -42,7 +34,9 @@ Result<std::vector<Item>> read_items(const ImageFiles& files) {
   return items;
 }
 
-std::string names_of(const std::vector<Item>& items) {
+namespace {
+
+std::string names_of(const std::vector<DockerItem>& items) {
   std::string out;
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (items[i].tags.empty()) out += fmt::format("{}@{}", out.empty() ? "" : ", ", i);
@@ -51,8 +45,10 @@ std::string names_of(const std::vector<Item>& items) {
   return out;
 }
 
-Result<Item> choose(const ImageFiles& files, std::vector<Item> items,
-                    const std::optional<std::string>& reference) {
+}  // namespace
+
+Result<DockerItem> choose_docker_item(const ImageFiles& files, std::vector<DockerItem> items,
+                                      const std::optional<std::string>& reference) {
   if (!reference) {
     if (items.size() == 1) return std::move(items[0]);
     return fail(EINVAL, "{} holds {} images, name one of: {}", files.where(), items.size(), names_of(items));
@@ -70,6 +66,8 @@ Result<Item> choose(const ImageFiles& files, std::vector<Item> items,
               names_of(items));
 }
 
+namespace {
+
 // The digest in names like "blobs/sha256/<hex>", "<hex>.json" and "sha256:<hex>", by which writers of
 // archives name a file after its content.
 std::optional<Digest> digest_in_name(std::string_view name) {
@@ -81,7 +79,10 @@ std::optional<Digest> digest_in_name(std::string_view name) {
   return digest ? std::optional(*digest) : std::nullopt;
 }
 
-Result<Config> read_config(const ImageFiles& files, const std::string& name) {
+}  // namespace
+
+Result<std::string> read_docker_config(const ImageFiles& files, const DockerItem& item) {
+  const auto& name = item.config;
   auto text = read_document(files, name);
   if (!text && text.error().is(ENOENT))
     return fail(ENOENT,
@@ -92,10 +93,10 @@ Result<Config> read_config(const ImageFiles& files, const std::string& name) {
   if (const auto found = Digest::of(*text); named && *named != found)
     return fail(EBADMSG, "the config {} in {} is damaged or not what it says: its digest is {}", name,
                 files.where(), found.str());
-  return parse_config(*text, fmt::format("the image config {} in {}", name, files.where()));
+  return text;
 }
 
-Result<Layer> locate_layer(const ImageFiles& files, const std::string& name, const Digest& diff_id) {
+Result<Layer> locate_docker_layer(const ImageFiles& files, const std::string& name, const Digest& diff_id) {
   auto spec = files.locate(name);
   if (!spec && spec.error().is(ENOENT))
     return fail(ENOENT, "{} has no file \"{}\", which should be a layer; the archive is incomplete",
@@ -117,13 +118,12 @@ Result<Layer> locate_layer(const ImageFiles& files, const std::string& name, con
   return layer;
 }
 
-}  // namespace
-
 Result<Image> read_docker_archive(const ImageFiles& files, const std::optional<std::string>& reference,
                                   const Platform& platform) {
-  const Item item = TRY(choose(files, TRY(read_items(files)), reference));
+  const DockerItem item = TRY(choose_docker_item(files, TRY(read_docker_items(files)), reference));
   Image image;
-  image.config = TRY(read_config(files, item.config));
+  image.config = TRY(parse_config(TRY(read_docker_config(files, item)),
+                                  fmt::format("the image config {} in {}", item.config, files.where())));
   if (!image.config.platform.architecture.empty() && !platform_rank(platform, image.config.platform))
     return fail(ENOENT, "{} has no image for {}; it has {}", files.where(), format_platform(platform),
                 format_platform(image.config.platform));
@@ -132,7 +132,7 @@ Result<Image> read_docker_archive(const ImageFiles& files, const std::optional<s
     return fail(EINVAL, "manifest.json in {} lists {} layers and the config speaks of {}", files.where(),
                 item.layers.size(), diff_ids.size());
   for (std::size_t i = 0; i < diff_ids.size(); ++i)
-    image.layers.push_back(TRY(locate_layer(files, item.layers[i], diff_ids[i])));
+    image.layers.push_back(TRY(locate_docker_layer(files, item.layers[i], diff_ids[i])));
   return image;
 }
 

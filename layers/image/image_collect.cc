@@ -122,8 +122,9 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   Collected out;
   if (!sys::stat_following(place.dir + "/oci-layout")) return out;
   // Opening takes the lock shared, which we would wait for: so it is opened without.
-  const Fd lock = TRY(lock_for_removal(place.dir, options.wait));
-  const auto store = TRY(ImageStore::open_locked(place));
+  Fd lock;
+  if (!options.dry_run) lock = TRY(lock_for_removal(place.dir, options.wait));
+  const auto store = TRY(options.dry_run ? ImageStore::open_to_read(place) : ImageStore::open_locked(place));
 
   auto candidates = TRY(candidates_of(*store));
   const Sizes sizes = TRY(blobs_on_disk(place.dir));

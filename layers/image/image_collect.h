@@ -31,7 +31,7 @@ struct Collected {
   std::uint64_t left = 0;  // bytes of the blobs that stay
 };
 
-// Must not be called while this process has the store open. EWOULDBLOCK bare where somebody has and `wait` is
+// Must not be called while this process has the store open, unless it is a dry run, which locks nobody out. EWOULDBLOCK bare where somebody has and `wait` is
 // false. A damaged image is EBADMSG or ENOENT with words, and nothing is removed: what belongs to it cannot be told.
 //
 // Images are forgotten before any of their blobs goes, so that whatever interrupts it leaves every name whole and

@@ -2,9 +2,8 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
-
 #include "base/sys/file.h"
+#include "layers/image/read_bytes.h"
 #include "layers/tar/archive_members.h"
 
 namespace acetate::image {
@@ -107,17 +106,7 @@ Result<LayerSpec> locate_blob(const ImageFiles& files, const Descriptor& descrip
 }
 
 Result<void> copy_bytes(const LayerSpec& spec, BlobWriter& out) {
-  const Fd file = TRY_WITHIN(open_to_read(spec.path), "opening {}", spec.path);
-  std::vector<std::byte> buffer(1 << 20);
-  const std::uint64_t end = spec.offset + spec.length.value_or(0);
-  for (std::uint64_t at = spec.offset; at < end;) {
-    const auto part = std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - at)));
-    if (TRY_WITHIN(sys::pread_full(file.ref(), part, at), "reading {}", spec.path) < part.size())
-      return fail(EIO, "{} became shorter while it was read", spec.path);
-    TRY(out.write(part));
-    at += part.size();
-  }
-  return {};
+  return read_bytes(spec, [&](std::span<const std::byte> part) { return out.write(part); });
 }
 
 std::string blob_name(const Digest& digest) { return "blobs/sha256/" + digest.hex(); }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "base/sys/copy.h"
 #include "base/sys/file.h"
 #include "layers/image/image_walk.h"
 #include "layers/image/layout_index.h"
@@ -76,6 +75,13 @@ bool take_name(Json& entries, const std::string& name) {
     if (!has_image(kept, entry.value("digest", ""))) kept.push_back(std::move(entry));
   entries = std::move(kept);
   return found;
+}
+
+Result<void> copy_blob(const LayerSpec& from, const Descriptor& blob, ImageStore& to) {
+  const auto writer = TRY(to.new_blob(blob));
+  TRY(copy_bytes(from, *writer));
+  TRY(writer->commit(blob.media_type));
+  return {};
 }
 
 }  // namespace
@@ -159,14 +165,11 @@ Result<bool> ImageStore::bring(const Descriptor& blob) {
     if (!spec) return spec.error().clone();
     if (*spec->length != blob.size) continue;  // damaged there: as good as absent
     if (!part.is_shared) return true;
-    const auto writer = TRY(new_blob(blob));
-    const auto copied = copy_bytes(*spec, *writer);
-    if (!copied && copied.error().is(EBADMSG)) continue;
-    if (!copied) return copied.error().clone();
-    TRY(writer->commit(blob.media_type));
-    return true;
+    const auto copied = copy_blob(*spec, blob, *this);
+    if (copied) return true;
+    if (!copied.error().is(EBADMSG)) return copied.error().clone();
   }
-  return has_blob(blob.digest);
+  return false;
 }
 
 Result<void> ImageStore::set_reference(const Reference& reference, const Descriptor& target) {

@@ -3,43 +3,21 @@
 #include <sys/file.h>
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "layers/image/archive_writer.h"
 #include "layers/image/layout.h"
-#include "layers/image/ustar.h"
 
 namespace acetate::image {
 
 namespace {
 
-constexpr std::size_t kBlock = 512;
-
-Result<void> write_padding(FdRef out, std::uint64_t size) {
-  constexpr std::array<std::byte, kBlock> zeroes{};
-  const auto rest = static_cast<std::size_t>(size % kBlock);
-  return rest == 0 ? Result<void>() : sys::write_full(out, std::span(zeroes).first(kBlock - rest));
-}
-
-// Reads and writes instead of copy_file_range: `out` may be a pipe.
-Result<void> write_member(FdRef dir, const std::string& name, FdRef out) {
-  const Fd file = TRY(sys::open(FileAt{dir, name.c_str()}, O_RDONLY | O_NONBLOCK));
-  const auto st = TRY(sys::stat(file.ref()));
+Result<LayerSpec> whole_file(const std::string& path) {
+  const auto st = TRY(sys::stat_following(path));
   if (!S_ISREG(st.st_mode)) return fail(EINVAL, "it is not a regular file");
-  const auto size = static_cast<std::uint64_t>(st.st_size);
-  TRY(sys::write_full(out, ustar_file(name, size)));
-  std::vector<std::byte> buffer(1 << 20);
-  for (std::uint64_t at = 0; at < size;) {
-    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - at));
-    const auto part = std::span(buffer).first(want);
-    if (TRY(sys::pread_full(file.ref(), part, at)) < want)
-      return fail(EIO, "it became shorter while it was read");
-    TRY(sys::write_full(out, part));
-    at += want;
-  }
-  return write_padding(out, size);
+  return LayerSpec{.path = path, .length = static_cast<std::uint64_t>(st.st_size)};
 }
 
 Result<std::vector<std::string>> blob_names(FdRef dir) {
@@ -67,13 +45,14 @@ Result<void> write_oci_archive(const std::string& layout_dir, FdRef out) {
   // Docker's own list of images, where there is one: `docker load` reads such an archive by it.
   if (sys::stat(FileAt{dir.ref(), "manifest.json"})) names.emplace_back("manifest.json");
 
+  ArchiveWriter archive(out);
   for (const char* name : {"blobs/", "blobs/sha256/"})
-    TRY_WITHIN(sys::write_full(out, ustar_dir(name)), "writing the archive of {}", layout_dir);
-  for (const auto& name : names)
-    TRY_WITHIN(write_member(dir.ref(), name, out), "packing {}/{}", layout_dir, name);
-  constexpr std::array<std::byte, 2 * kBlock> end{};
-  TRY_WITHIN(sys::write_full(out, end), "writing the archive of {}", layout_dir);
-  return {};
+    TRY_WITHIN(archive.dir(name), "writing the archive of {}", layout_dir);
+  for (const auto& name : names) {
+    const auto path = layout_dir + "/" + name;
+    TRY_WITHIN(archive.file(name, TRY_WITHIN(whole_file(path), "packing {}", path)), "packing {}", path);
+  }
+  return TRY_WITHIN(archive.finish(), "writing the archive of {}", layout_dir);
 }
 
 }  // namespace acetate::image

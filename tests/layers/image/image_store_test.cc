@@ -255,9 +255,13 @@ TEST_F(StoreTest, BringsBlobsOverFromSharedStoresAndVerifiesThem) {
   const auto store = open();
 
   EXPECT_FALSE(*store->has_blob(sample.layers[0].digest()));
-  EXPECT_TRUE(*store->bring(descriptor_of(sample.layers[0])));
+  const auto brought = store->bring(descriptor_of(sample.layers[0]));
+  ASSERT_TRUE(brought) << brought.error().message();
+  EXPECT_TRUE(*brought);
   EXPECT_TRUE(*store->has_blob(sample.layers[0].digest()));
-  EXPECT_FALSE(*store->bring(descriptor_of(sample.layers[1])));
+  const auto damaged = store->bring(descriptor_of(sample.layers[1]));
+  ASSERT_TRUE(damaged) << damaged.error().message();
+  EXPECT_FALSE(*damaged);
   EXPECT_FALSE(*store->has_blob(sample.layers[1].digest()));
 }
 

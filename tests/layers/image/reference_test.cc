@@ -24,7 +24,7 @@ TEST(Reference, IsCompletedAsDockerDoes) {
       {"[fd00:1::2]:5000/app", "[fd00:1::2]:5000/app:latest"},
       {"[::1]/app", "[::1]/app:latest"},
       {"HOST/app", "HOST/app:latest"},
-      {"a__b.c-d---e/f_g", "docker.io/a__b.c-d---e/f_g:latest"},
+      {"a__b-c---d/f_g.h", "docker.io/a__b-c---d/f_g.h:latest"},
       {"app@sha256:" + kHex, "docker.io/library/app@sha256:" + kHex},
       {"app:v1@sha256:" + kHex, "docker.io/library/app:v1@sha256:" + kHex},
       {"host.example:443/app@sha256:" + kHex, "host.example:443/app@sha256:" + kHex},

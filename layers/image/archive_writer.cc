@@ -1,0 +1,45 @@
+#include "layers/image/archive_writer.h"
+
+#include <array>
+
+#include "base/bytes.h"
+#include "base/sys/file.h"
+#include "layers/image/read_bytes.h"
+#include "layers/image/ustar.h"
+
+namespace acetate::image {
+
+namespace {
+
+constexpr std::size_t kBlock = 512;
+
+}  // namespace
+
+Result<void> ArchiveWriter::pad(std::uint64_t size) {
+  constexpr std::array<std::byte, kBlock> zeroes{};
+  const auto rest = static_cast<std::size_t>(size % kBlock);
+  return rest == 0 ? Result<void>() : sys::write_full(out_, std::span(zeroes).first(kBlock - rest));
+}
+
+Result<void> ArchiveWriter::dir(std::string_view name) { return sys::write_full(out_, ustar_dir(name)); }
+
+Result<void> ArchiveWriter::file(std::string_view name, std::string_view text) {
+  TRY(sys::write_full(out_, ustar_file(name, text.size())));
+  TRY(sys::write_full(out_, text));
+  return pad(text.size());
+}
+
+Result<void> ArchiveWriter::file(std::string_view name, const LayerSpec& bytes) {
+  const std::uint64_t size = bytes.length.value_or(0);
+  TRY(sys::write_full(out_, ustar_file(name, size)));
+  // Reads and writes instead of copy_file_range: `out` may be a pipe.
+  TRY(read_bytes(bytes, [&](std::span<const std::byte> part) { return sys::write_full(out_, part); }));
+  return pad(size);
+}
+
+Result<void> ArchiveWriter::finish() {
+  constexpr std::array<std::byte, 2 * kBlock> end{};
+  return sys::write_full(out_, end);
+}
+
+}  // namespace acetate::image
