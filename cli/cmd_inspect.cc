@@ -3,12 +3,14 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "cli/command.h"
 #include "cli/image_name.h"
+#include "cli/rows.h"
 #include "layers/image/config.h"
 
 namespace acetate::cli {
@@ -19,8 +21,26 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   std::vector<std::string> images;
-  std::string platform;
+  std::string platform, format, type = "image";
+  bool size = true;  // always told
 };
+
+// What the store calls an image; nothing for one that lies in a file.
+Result<std::optional<image::StoredImage>> stored_image(const Paths& paths, const std::string& name) {
+  using Found = std::optional<image::StoredImage>;
+  if (is_surely_a_path(name)) return Found();
+  auto found = TRY(image::ImageStore::open_to_read(paths.image_store()))->find(name);
+  return found ? Found(*std::move(found)) : Found();
+}
+
+void add_names(const image::StoredImage& stored, Json& out) {
+  out["RepoTags"] = out["RepoDigests"] = Json::array();
+  for (const auto& name : stored.names) {
+    out["RepoTags"].push_back(name.familiar());
+    const auto digest = name.familiar_name() + "@" + stored.target.digest.str();
+    if (std::ranges::count(out["RepoDigests"], Json(digest)) == 0) out["RepoDigests"].push_back(digest);
+  }
+}
 
 Json layer_json(const image::Layer& layer) {
   Json out;
@@ -32,12 +52,13 @@ Json layer_json(const image::Layer& layer) {
   return out;
 }
 
-Result<Json> describe(const image::Image& image) {
+Result<Json> describe(const image::Image& image, const std::optional<image::StoredImage>& stored) {
   const auto config_text = TRY(image::to_json(image.config));
   const Json config = Json::parse(config_text);  // our own text
   Json out;
   out["Name"] = image.name;
   if (!image.config.raw.empty()) out["Id"] = Digest::of(image.config.raw).hex();
+  if (stored) add_names(*stored, out);
   if (image.manifest_digest) out["Digest"] = image.manifest_digest->str();
   if (!image.config.created.empty()) out["Created"] = image.config.created;
   if (!image.config.author.empty()) out["Author"] = image.config.author;
@@ -61,10 +82,12 @@ Result<Json> describe(const image::Image& image) {
 
 Result<int> inspect(const Options& options, const Context& context) {
   const auto paths = TRY(find_paths());
-  Json list = Json::array();
+  if (options.type != "image" && options.type != "all")
+    return fail(EINVAL, "--type knows image and all, for there are no containers that stay; not \"{}\"", options.type);
+  std::vector<Json> list;
   for (const auto& name : options.images)
-    list.push_back(TRY(describe(TRY(find_image(paths, name, options.platform)))));
-  context.streams.out << list.dump(4, ' ', false, Json::error_handler_t::replace) << '\n';
+    list.push_back(TRY(describe(TRY(find_image(paths, name, options.platform)), TRY(stored_image(paths, name)))));
+  context.streams.out << TRY(format_rows(list, {}, options.format.empty() ? "json" : options.format));
   return 0;
 }
 
@@ -76,6 +99,9 @@ Runner inspect_command(CLI::App& app) {
                  "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, a path or a name")
       ->required();
   app.add_option("--platform", options->platform, "OS/ARCHITECTURE[/VARIANT], if not this machine's");
+  app.add_option("-f,--format", options->format, "json, or a Go template like '{{.Id}}', for each image");
+  app.add_option("-t,--type", options->type, "image or all: there is nothing else");
+  app.add_flag("-s,--size", options->size, "tell the size: always so");
   return [options](const Context& context) { return inspect(*options, context); };
 }
 

@@ -18,6 +18,16 @@ const std::vector<Command>& commands() {
       {"index", "make the index of layers, and show what is in it", index_command},
       {"verify", "read all of an image and say whether it is what it says it is", verify_command},
       {"run", "run a command in an image", run_command, {}, 125, 125},
+      {"images", "list the images of the store", images_command, {}, 125, 125},
+      {"load", "put the images of an archive into the store", load_command, {}, 125, 125},
+      {"save", "write images of the store as an archive", save_command, {}, 125, 125},
+      {"tag", "give an image another name", tag_command, {}, 125, 125},
+      {"untag", "take names away from an image", untag_command, {}, 125, 125},
+      {"rmi", "remove images", rmi_command, {}, 125, 125},
+      {"history", "show how an image came about", history_command, {}, 125, 125},
+      {"copy", "copy an image from one place to another", copy_command, {}, 125, 125},
+      {"gc", "free what no image needs", gc_command, {}, 125, 125},
+      {"df", "show what takes how much room", df_command, {}, 125, 125},
   };
   return table;
 }

@@ -1,0 +1,105 @@
+#include "cli/image_source.h"
+
+#include <fcntl.h>
+
+#include "base/sys/file.h"
+#include "layers/stream/first_pass.h"
+#include "layers/tar/archive_members.h"
+
+namespace acetate::cli {
+
+namespace {
+
+constexpr std::size_t kPiece = 1 << 20;
+
+Result<void> write_stream(std::istream& in, FdRef out) {
+  std::vector<char> buffer(kPiece);
+  while (in.good()) {
+    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    const auto got = static_cast<std::size_t>(in.gcount());
+    TRY(sys::write_full(out, std::as_bytes(std::span(buffer).first(got))));
+  }
+  return in.bad() ? Result<void>(Error(EIO)) : Result<void>();
+}
+
+Result<void> unpack(const std::string& from, FdRef out) {
+  Fd file = TRY_WITHIN(sys::open(from, O_RDONLY), "opening {}", from);
+  auto pass = TRY_WITHIN(FirstPass::open(TRY(file_source(std::move(file)))), "{}", from);
+  std::vector<std::byte> buffer(kPiece);
+  for (;;) {
+    const auto got = TRY_WITHIN(pass.read(buffer), "unpacking {}", from);
+    if (got == 0) break;
+    TRY(sys::write_full(out, std::span(buffer).first(got)));
+  }
+  TRY_WITHIN(pass.finish(), "unpacking {}", from);  // checksums at the end
+  return {};
+}
+
+Result<std::string> compression(const std::string& path) {
+  const auto st = TRY_WITHIN(sys::stat_following(path), "opening {}", path);
+  if (!S_ISREG(st.st_mode)) return std::string();
+  const Fd file = TRY_WITHIN(sys::open(path, O_RDONLY | O_NONBLOCK), "opening {}", path);
+  return TRY_WITHIN(compression_of(file.ref()), "reading {}", path).value_or("");
+}
+
+Result<void> need_scratch(const Paths& paths, OpenedImages& opened) {
+  if (!opened.scratch) opened.scratch = TRY(sandbox::Scratch::make(paths.data + "/scratch"));
+  return {};
+}
+
+Result<OpenedImages> open_path(const Paths& paths, std::string path, image::PlaceKind kind,
+                               const std::optional<std::string>& name, OpenedImages opened = {}) {
+  if (!TRY(compression(path)).empty()) {
+    TRY(need_scratch(paths, opened));
+    const auto plain = opened.scratch->path() + "/archive.tar";
+    const Fd out = TRY_WITHIN(sys::open(plain, O_WRONLY | O_CREAT | O_EXCL, 0600), "writing {}", plain);
+    TRY(unpack(path, out.ref()));
+    path = plain;
+  }
+  opened.source = TRY(image::open_image_source(path, kind, name));
+  opened.files = opened.source.files.get();
+  opened.images = opened.source.images;
+  if (!opened.source.is_docker) return opened;
+  // Manifests are made on the way into a layout, which then is what is read.
+  TRY(need_scratch(paths, opened));
+  const auto dir = opened.scratch->path() + "/layout";
+  const auto layout = TRY(image::Layout::open(dir));
+  opened.images = TRY(image::copy_docker_archive(*opened.source.files, *layout, name));
+  opened.source.files = TRY(image::directory_files(dir));
+  opened.files = opened.source.files.get();
+  return opened;
+}
+
+}  // namespace
+
+Result<OpenedImages> open_images(const Paths& paths, const image::ImagePlace& place) {
+  if (place.kind == image::PlaceKind::registry)
+    return fail(ENOTSUP, "{} is in a registry; pull it first: acetate pull {}", place.where, place.where);
+  if (place.kind != image::PlaceKind::store) return open_path(paths, place.where, place.kind, place.name);
+  OpenedImages opened;
+  opened.store = TRY(image::ImageStore::open_to_read(paths.image_store()));
+  const auto stored = TRY(opened.store->find(place.where));
+  opened.files = &opened.store->files(stored);
+  image::NamedImage image{.target = stored.target};
+  // A name that was typed is the one it goes by; by its id it goes by all.
+  const auto typed = image::parse_reference(place.where);
+  for (const auto& name : stored.names) image.names.push_back(name.str());
+  for (const auto& name : stored.names)
+    if (typed && (name == *typed || name.str() == "localhost/" + place.where)) image.names = {name.str()};
+  opened.images.push_back(std::move(image));
+  return opened;
+}
+
+Result<OpenedImages> open_archive(const Paths& paths, const std::string& path, std::istream& in) {
+  if (!path.empty() && path != "-") return open_path(paths, path, image::PlaceKind::store, std::nullopt);
+  OpenedImages opened;
+  TRY(need_scratch(paths, opened));
+  const auto spooled = opened.scratch->path() + "/stdin.tar";
+  {
+    const Fd out = TRY_WITHIN(sys::open(spooled, O_WRONLY | O_CREAT | O_EXCL, 0600), "writing {}", spooled);
+    TRY_WITHIN(write_stream(in, out.ref()), "reading standard input into {}", spooled);
+  }
+  return open_path(paths, spooled, image::PlaceKind::store, std::nullopt, std::move(opened));
+}
+
+}  // namespace acetate::cli

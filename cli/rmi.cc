@@ -1,0 +1,84 @@
+// acetate rmi: takes names away, and with the last name the image and every blob that no other image needs.
+#include <algorithm>
+#include <ostream>
+
+#include "cli/image_commands.h"
+#include "cli/paths.h"
+#include "layers/image/image_collect.h"
+
+namespace acetate::cli {
+
+namespace {
+
+constexpr int kNotFound = 1;  // as podman has it
+
+bool is_name_of(const image::StoredImage& stored, const image::Reference& name) {
+  return std::ranges::find(stored.names, name) != stored.names.end();
+}
+
+// What was typed, if it is one of the image's names and not its id.
+std::optional<image::Reference> typed_name(const image::StoredImage& stored, const std::string& text) {
+  for (const auto& each : {text, "localhost/" + text})
+    if (const auto name = image::parse_reference(each); name && is_name_of(stored, *name)) return *name;
+  return std::nullopt;
+}
+
+// One image or name. Says what it did on the way.
+Result<void> remove_one(image::ImageStore& store, const std::string& text, const RmiOptions& options,
+                        std::ostream& out) {
+  const auto stored = TRY(store.find(text));
+  if (stored.is_shared)
+    return fail(EROFS, "{} is an image of the shared store {}, which is not written to", text, stored.store);
+  const auto name = typed_name(stored, text);
+  if (name && stored.names.size() > 1) {
+    TRY(store.remove_reference(*name));
+    out << "Untagged: " << name->str() << '\n';
+    return {};
+  }
+  if (!name && stored.names.size() > 1 && !options.force)
+    return fail(EBUSY, "{} has {} names; take one away by its name, or all with --force", text, stored.names.size());
+  TRY(store.remove_image(stored.target.digest));
+  for (const auto& each : stored.names) out << "Untagged: " << each.str() << '\n';
+  out << "Deleted: " << stored.target.digest.str() << '\n';
+  return {};
+}
+
+// Blobs go now if nobody uses the store; else with the next collection.
+Result<void> remove_blobs(const image::StorePlace& place, std::ostream& err) {
+  const auto collected = image::collect(place, {.unnamed = false, .wait = false});
+  if (collected) return {};
+  if (!collected.error().is(EWOULDBLOCK)) return collected.error().clone();
+  err << "acetate: the image store is in use, so the layers stay for now; acetate gc removes them\n";
+  return {};
+}
+
+}  // namespace
+
+Result<int> remove_images(const RmiOptions& options, const Context& context) {
+  const auto place = TRY(find_paths()).image_store();
+  if (options.images.empty() && !options.all) return fail(EINVAL, "name an image, or say --all");
+  int exit = 0;
+  {
+    const auto store = TRY(image::ImageStore::open(place));
+    auto wanted = options.images;
+    RmiOptions how = options;
+    if (options.all) {
+      wanted.clear();
+      how.force = true;
+      for (const auto& stored : TRY(store->list()))
+        if (!stored.is_shared) wanted.push_back(stored.target.digest.str());
+    }
+    for (const auto& text : wanted) {
+      const auto removed = remove_one(*store, text, how, context.streams.out);
+      if (removed) continue;
+      const bool is_absent = removed.error().is(ENOENT);
+      if (is_absent && (options.ignore || options.force)) continue;
+      context.streams.err << fmt::format("acetate: {}\n", removed.error().message());
+      exit = std::max(exit, is_absent ? kNotFound : removed.error().is(EBUSY) ? 2 : 125);
+    }
+  }
+  if (!options.no_prune) TRY(remove_blobs(place, context.streams.err));
+  return exit;
+}
+
+}  // namespace acetate::cli
