@@ -93,33 +93,29 @@ if have podman; then
 fi
 
 say "interruptions"
-# Each call of a kind is made to kill us, one after the other, until the command gets by without.
-interrupted() {
-  what=$1; call=$2; shift 2
+# Each call of a kind is made to kill us, one after the other from the same beginning, until the command gets by without.
+interrupted() { # WHAT CALL BEGINNING COMMAND...
+  what=$1; call=$2; beginning=$3; shift 3
   n=1
   while [ $n -lt 60 ]; do
+    $beginning
     if ACETATE_FAULT="$call#$n=$fault" "$@" >/dev/null 2>&1; then break; fi
     acetate inspect app:v1 >/dev/null 2>err || { fail "$what at $call $n ($fault) leaves the store whole: $(cat err)"; return; }
+    "$@" >/dev/null 2>err || { fail "$what after $call $n ($fault) is finished by the next try: $(cat err)"; return; }
     n=$((n + 1))
   done
-  "$@" >/dev/null 2>err || { fail "$what is finished by the next try: $(cat err)"; return; }
-  pass "$what survives $fault at $((n - 1)) calls of $call"
+  if [ $n -gt 1 ]; then pass "$what survives $fault at $((n - 1)) calls of $call"; else fail "$what makes no call of $call"; fi
 }
 mkdir tree2 && echo other >tree2/file
 tar --owner=0 --group=0 -C tree2 -cf layer2.tar .
 "$make_layout" layout2 new.tar layer2.tar
+without_new() { acetate rmi -f new >/dev/null; }
+unnamed_new() { acetate load -q -t new -i new.tar && acetate untag new; }
 for fault in kill ENOSPC; do
-  acetate rmi -f new >/dev/null
-  for call in renameat2 fsync write; do
-    acetate rmi -f new >/dev/null
-    interrupted "load" $call acetate load -t new -i new.tar
-  done
-  interrupted "save" write acetate save -o saved.tar app:v1
-  interrupted "tag" renameat2 acetate tag app:v1 again
-  for call in unlinkat renameat2; do
-    acetate load -q -t new -i new.tar && acetate untag new
-    interrupted "gc" $call acetate gc
-  done
+  for call in renameat2 fsync write; do interrupted load $call without_new acetate load -t new -i new.tar; done
+  interrupted save write : acetate save -o saved.tar app:v1
+  interrupted tag renameat2 : acetate tag app:v1 again
+  for call in unlinkat renameat2; do interrupted gc $call unnamed_new acetate gc; done
 done
 expect "what was saved is whole" "$digest" "$(acetate copy oci-archive:saved.tar oci:check)"
 expect "gc leaves nothing behind" "" "$(acetate rmi -f again new >/dev/null 2>&1; acetate gc -q >/dev/null; find "$ACETATE_ROOT" -name '.acetate-blob-*')"
