@@ -19,7 +19,7 @@
 #include "builder/build_files.h"
 #include "cli/build_flags.h"
 #include "cli/command.h"
-#include "cli/paths.h"
+#include "cli/store_place.h"
 
 namespace acetate::cli {
 
@@ -63,7 +63,7 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
                             .explain = options.explain,
                             .tags = options.tags,
                             .build_dir = paths.data + "/build",
-                            .images = paths.image_store(),
+                            .images = TRY(store_place(paths)),
                             .index_dir = paths.index(),
                             .scratch_base = paths.data + "/scratch"};
   if (options.context == "-" && options.file == "-")

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/image_name.h"
 #include "cli/rows.h"
+#include "cli/store_place.h"
 #include "layers/image/config.h"
 
 namespace acetate::cli {
@@ -26,11 +27,12 @@ struct Options {
 };
 
 // What the store calls an image; nothing for one that lies in a file.
-Result<std::optional<image::StoredImage>> stored_image(const Paths& paths, const std::string& name) {
+Result<std::optional<image::StoredImage>> stored_image(const Paths& paths, const std::string& name,
+                                                       const image::Image& image) {
   using Found = std::optional<image::StoredImage>;
-  if (is_surely_a_path(name)) return Found();
-  auto found = TRY(image::ImageStore::open_to_read(paths.image_store()))->find(name);
-  return found ? Found(*std::move(found)) : Found();
+  auto found = TRY(image::ImageStore::open_to_read(TRY(store_place(paths))))->find(name);
+  const auto lies_in = [&](const image::Layer& layer) { return layer.spec.path.starts_with(found->store + "/"); };
+  return found && std::ranges::all_of(image.layers, lies_in) ? Found(*std::move(found)) : Found();
 }
 
 void add_names(const image::StoredImage& stored, Json& out) {
@@ -85,8 +87,10 @@ Result<int> inspect(const Options& options, const Context& context) {
   if (options.type != "image" && options.type != "all")
     return fail(EINVAL, "--type knows image and all, for there are no containers that stay; not \"{}\"", options.type);
   std::vector<Json> list;
-  for (const auto& name : options.images)
-    list.push_back(TRY(describe(TRY(find_image(paths, name, options.platform)), TRY(stored_image(paths, name)))));
+  for (const auto& name : options.images) {
+    const auto image = TRY(find_image(paths, name, options.platform));
+    list.push_back(TRY(describe(image, TRY(stored_image(paths, name, image)))));
+  }
   context.streams.out << TRY(format_rows(list, {}, options.format.empty() ? "json" : options.format));
   return 0;
 }

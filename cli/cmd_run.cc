@@ -68,7 +68,6 @@ Result<int> run_inside(Run run) {
     options.durable = true;  // what is asked to be kept survives a power cut too
   }
   sandbox::Rootfs rootfs = TRY(sandbox::Rootfs::make(run.image.lowers(), options));
-  run.image.hold.reset();  // the daemon has the layers open
   run.spec.rootfs = rootfs.path();
   run.spec.ids = run.ids;
   const std::string& who = run.options.user ? *run.options.user : run.image.config.user;

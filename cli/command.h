@@ -52,25 +52,15 @@ const Command* find_command(std::string_view name);
 
 Runner build_command(CLI::App& app);
 Runner cat_command(CLI::App& app);
-Runner copy_command(CLI::App& app);
-Runner df_command(CLI::App& app);
-Runner gc_command(CLI::App& app);
-Runner history_command(CLI::App& app);
-Runner images_command(CLI::App& app);
 Runner index_command(CLI::App& app);
 Runner inspect_command(CLI::App& app);
-Runner load_command(CLI::App& app);
 Runner ls_command(CLI::App& app);
 Runner mount_command(CLI::App& app);
 Runner refresh_command(CLI::App& app);
-Runner rmi_command(CLI::App& app);
 Runner run_command(CLI::App& app);
-Runner save_command(CLI::App& app);
 Runner stat_command(CLI::App& app);
-Runner tag_command(CLI::App& app);
 Runner tar_command(CLI::App& app);
 Runner unmount_command(CLI::App& app);
-Runner untag_command(CLI::App& app);
 Runner verify_command(CLI::App& app);
 
 }  // namespace acetate::cli

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cli/image_commands.h"
+
 namespace acetate::cli {
 
 const std::vector<Command>& commands() {

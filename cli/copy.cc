@@ -30,7 +30,7 @@ Result<void> write_to(const Paths& paths, const image::ImagePlace& to, image::Sa
   switch (to.kind) {
     case PlaceKind::store: {
       const auto name = TRY(image::parse_reference(to.where));
-      const auto store = TRY(image::ImageStore::open(paths.image_store()));
+      const auto store = TRY(image::ImageStore::open(TRY(store_place(paths))));
       TRY(image::copy_image(*saved.files, target, *store));
       return store->set_reference(name, target);
     }

@@ -11,7 +11,7 @@
 #include "cli/human.h"
 #include "cli/image_commands.h"
 #include "cli/image_summary.h"
-#include "cli/paths.h"
+#include "cli/store_place.h"
 #include "cli/rows.h"
 #include "layers/image/image_collect.h"
 #include "layers/image/image_walk.h"
@@ -104,13 +104,13 @@ Result<int> show_disk_usage(const DfOptions& options, const Context& context) {
   const auto paths = TRY(find_paths());
   std::uint64_t images = 0;
   {
-    const auto store = TRY(image::ImageStore::open_to_read(paths.image_store()));
+    const auto store = TRY(image::ImageStore::open_to_read(TRY(store_place(paths))));
     if (options.verbose) return show_images(*store, context, options.format);
     for (const auto& stored : TRY(store->list())) images += stored.is_shared ? 0 : 1;
   }
   // What gc would do is what can be had back.
   const auto collected = sys::stat_following(paths.images() + "/oci-layout")
-                             ? TRY(image::collect(paths.image_store(), {.dry_run = true}))
+                             ? TRY(image::collect(TRY(store_place(paths)), {.dry_run = true}))
                              : image::Collected{};
   const auto build = TRY(usage_of(paths.data + "/build"));
   const auto writable = TRY(usage_of(paths.writable()));

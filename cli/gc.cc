@@ -4,7 +4,7 @@
 
 #include "cli/human.h"
 #include "cli/image_commands.h"
-#include "cli/paths.h"
+#include "cli/store_place.h"
 #include "layers/image/image_collect.h"
 
 namespace acetate::cli {
@@ -13,7 +13,7 @@ Result<int> collect_garbage(const GcOptions& options, const Context& context) {
   image::CollectOptions how{.dry_run = options.dry_run, .unnamed = !options.keep_unnamed, .wait = !options.no_wait};
   if (!options.max_size.empty()) how.max_bytes = TRY(parse_size(options.max_size));
   if (!options.unused.empty()) how.unused_since = ::time(nullptr) - TRY(parse_duration(options.unused));
-  const auto place = TRY(find_paths()).image_store();
+  const auto place = TRY(store_place(TRY(find_paths())));
   auto collected = image::collect(place, how);
   if (!collected && collected.error().is(EWOULDBLOCK))
     return fail(EWOULDBLOCK, "the image store {} is in use; without --no-wait gc waits for its end", place.dir);

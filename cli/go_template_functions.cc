@@ -1,6 +1,7 @@
 // Templates: the functions, and how values are printed.
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 #include "cli/go_template_syntax.h"
 
@@ -127,7 +128,13 @@ Result<Json> print_formatted(const Arguments& arguments) {
     std::string text = letter == 'q' ? to_text(print_value(arguments[next])) : print_value(arguments[next]);
     ++next;
     const auto dot = spec.find('.');
-    const auto number = [](const std::string& digits) { return digits.empty() ? 0UL : std::stoul(digits.substr(0, 4)); };
+    // At most four digits of it: a width is for people.
+    const auto number = [](std::string_view digits) {
+      std::size_t value = 0;
+      digits = digits.substr(0, 4);
+      std::from_chars(digits.data(), digits.data() + digits.size(), value);
+      return value;
+    };
     if (dot != spec.npos) text = text.substr(0, number(spec.substr(dot + 1)));
     std::string width = spec.substr(0, dot);
     const bool left = width.starts_with('-');

@@ -12,6 +12,17 @@
 
 namespace acetate::cli {
 
+Runner copy_command(CLI::App& app);
+Runner df_command(CLI::App& app);
+Runner gc_command(CLI::App& app);
+Runner history_command(CLI::App& app);
+Runner images_command(CLI::App& app);
+Runner load_command(CLI::App& app);
+Runner rmi_command(CLI::App& app);
+Runner save_command(CLI::App& app);
+Runner tag_command(CLI::App& app);
+Runner untag_command(CLI::App& app);
+
 struct ImagesOptions {
   std::string name;  // NAME[:TAG], to list only that
   std::string format, sort = "created";

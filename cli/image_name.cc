@@ -1,9 +1,12 @@
 #include "cli/image_name.h"
 
 #include "base/sys/file.h"
+#include "cli/store_place.h"
 #include "layers/image/platform.h"
 
 namespace acetate::cli {
+
+namespace {
 
 bool is_surely_a_path(const std::string& name) {
   for (const char* begin : {"/", "./", "../", "oci:", "oci-archive:", "docker-archive:", "dir:"})
@@ -11,11 +14,13 @@ bool is_surely_a_path(const std::string& name) {
   return name == "." || name == "..";
 }
 
+}  // namespace
+
 Result<image::Image> find_image(const Paths& paths, const std::string& name, const std::string& platform) {
   auto wanted = image::host_platform();
   if (!platform.empty()) wanted = TRY(image::parse_platform(platform));
   if (is_surely_a_path(name)) return image::open_image(name, wanted);
-  const auto store = TRY(image::ImageStore::open_to_read(paths.image_store()));
+  const auto store = TRY(image::ImageStore::open_to_read(TRY(store_place(paths))));
   const auto stored = store->find(name);
   if (stored) {
     auto image = TRY(store->open_image(*stored, wanted));

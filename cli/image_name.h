@@ -10,12 +10,9 @@
 
 namespace acetate::cli {
 
-// Whether a text is a path or has a transport, and so is not looked for in the store.
-bool is_surely_a_path(const std::string& name);
-
 // What begins with '/', './', '../' or a transport is a path. Any other text is first looked for among the
-// images of the store (paths.image_store()), by name or id, then as a path. `platform`: as --platform takes it; ""
-// means this machine's. ENOENT with words that say how to get it here.
+// images of the store (paths.images()), then as a path. `platform`: as --platform takes it; "" means this
+// machine's.
 Result<image::Image> find_image(const Paths& paths, const std::string& name, const std::string& platform);
 
 }  // namespace acetate::cli

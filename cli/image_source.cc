@@ -77,7 +77,7 @@ Result<OpenedImages> open_images(const Paths& paths, const image::ImagePlace& pl
     return fail(ENOTSUP, "{} is in a registry; pull it first: acetate pull {}", place.where, place.where);
   if (place.kind != image::PlaceKind::store) return open_path(paths, place.where, place.kind, place.name);
   OpenedImages opened;
-  opened.store = TRY(image::ImageStore::open_to_read(paths.image_store()));
+  opened.store = TRY(image::ImageStore::open_to_read(TRY(store_place(paths))));
   const auto stored = TRY(opened.store->find(place.where));
   opened.files = &opened.store->files(stored);
   image::NamedImage image{.target = stored.target};

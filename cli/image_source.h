@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "builder/sandbox/scratch.h"
-#include "cli/paths.h"
+#include "cli/store_place.h"
 #include "layers/image/image_place.h"
 
 namespace acetate::cli {

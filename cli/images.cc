@@ -10,7 +10,7 @@
 #include "cli/human.h"
 #include "cli/image_commands.h"
 #include "cli/image_summary.h"
-#include "cli/paths.h"
+#include "cli/store_place.h"
 #include "cli/rows.h"
 #include "layers/image/platform.h"
 
@@ -139,7 +139,7 @@ std::vector<Column> columns_of(const ImagesOptions& options) {
 
 Result<int> list_images(const ImagesOptions& options, const Context& context) {
   const auto filters = TRY(parse_filters(options));
-  const auto store = TRY(image::ImageStore::open_to_read(TRY(find_paths()).image_store()));
+  const auto store = TRY(image::ImageStore::open_to_read(TRY(store_place(TRY(find_paths())))));
   std::vector<ImageSummary> images;
   for (const auto& stored : TRY(store->list())) images.push_back(summarise(*store, stored, image::host_platform()));
   std::vector<Line> lines;

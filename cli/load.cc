@@ -12,7 +12,7 @@ Result<int> load_images(const LoadOptions& options, const Context& context) {
   for (const auto& name : options.names) wanted.push_back(TRY(image::parse_reference(name)));
   const auto paths = TRY(find_paths());
   // Opened before anything is read, so that no collection comes between a blob and its name.
-  const auto store = TRY(image::ImageStore::open(paths.image_store()));
+  const auto store = TRY(image::ImageStore::open(TRY(store_place(paths))));
   const auto opened = TRY(open_archive(paths, options.input, context.streams.in));
   if (opened.images.empty()) return fail(ENOENT, "{} holds no image", opened.files->where());
   if (!wanted.empty() && opened.images.size() > 1)

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "base/sys/file.h"
@@ -35,27 +34,12 @@ Result<std::string> choose(const Rule& rule, const Environment& environment, uid
 constexpr Rule kData{"ACETATE_ROOT", "XDG_DATA_HOME", "/.local/share/acetate", "/var/lib/acetate"};
 constexpr Rule kCache{"ACETATE_CACHE", "XDG_CACHE_HOME", "/.cache/acetate", "/var/cache/acetate"};
 
-Result<std::vector<std::string>> shared_stores(const std::optional<std::string>& list) {
-  std::vector<std::string> stores;
-  if (!list) return stores;
-  for (std::size_t at = 0; at <= list->size();) {
-    const auto end = std::min(list->find(':', at), list->size());
-    std::string store = list->substr(at, end - at);
-    at = end + 1;
-    if (store.empty()) continue;
-    if (!is_absolute(store)) return fail(EINVAL, "ACETATE_SHARED_IMAGES: {} is not an absolute path", store);
-    stores.push_back(std::move(store));
-  }
-  return stores;
-}
-
 }  // namespace
 
 Result<Paths> paths_from(const Environment& environment, uid_t uid) {
   Paths paths;
   paths.data = TRY(choose(kData, environment, uid));
   paths.cache = TRY(choose(kCache, environment, uid));
-  paths.shared_images = TRY(shared_stores(environment("ACETATE_SHARED_IMAGES")));
   const auto runtime = environment("XDG_RUNTIME_DIR");
   paths.runtime = is_absolute(runtime) ? *runtime + "/acetate" : fmt::format("/tmp/acetate-{}", uid);
   return paths;

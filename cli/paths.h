@@ -6,10 +6,8 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
-#include "layers/image/image_store.h"
 
 namespace acetate::cli {
 
@@ -19,17 +17,14 @@ struct Paths {
   std::string cache;  // may be deleted at any time: ACETATE_CACHE, $XDG_CACHE_HOME/acetate, ~/.cache/acetate
   std::string runtime;  // of this login: $XDG_RUNTIME_DIR/acetate, else /tmp/acetate-UID
 
-  std::vector<std::string> shared_images = {};  // other people's image stores: ACETATE_SHARED_IMAGES, A:B
-
   std::string images() const { return data + "/images"; }      // an OCI layout: images by name
-  image::StorePlace image_store() const { return {.dir = images(), .shared = shared_images}; }
   std::string index() const { return cache + "/index/v1"; }    // layer indexes
   std::string writable() const { return data + "/writable"; }  // uppers of `mount --rw`
 };
 
 // Decides from the environment alone; touches nothing. Root without HOME gets /var/lib/acetate and
-// /var/cache/acetate. A relative XDG path is ignored, as the XDG specification asks; a relative ACETATE_ROOT,
-// ACETATE_CACHE or ACETATE_SHARED_IMAGES is EINVAL with words, and so is having no home at all.
+// /var/cache/acetate. A relative XDG path is ignored, as the XDG specification asks; a relative ACETATE_ROOT
+// or ACETATE_CACHE is EINVAL with words, and so is having no home at all.
 using Environment = std::function<std::optional<std::string>(const char* name)>;
 Result<Paths> paths_from(const Environment& environment, uid_t uid);
 

@@ -3,7 +3,8 @@
 #include <ostream>
 
 #include "cli/image_commands.h"
-#include "cli/paths.h"
+#include "cli/image_summary.h"
+#include "cli/store_place.h"
 #include "layers/image/image_collect.h"
 
 namespace acetate::cli {
@@ -37,9 +38,10 @@ Result<void> remove_one(image::ImageStore& store, const std::string& text, const
   }
   if (!name && stored.names.size() > 1 && !options.force)
     return fail(EBUSY, "{} has {} names; take one away by its name, or all with --force", text, stored.names.size());
+  const auto id = summarise(store, stored, image::host_platform()).id;
   TRY(store.remove_image(stored.target.digest));
   for (const auto& each : stored.names) out << "Untagged: " << each.str() << '\n';
-  out << "Deleted: " << stored.target.digest.str() << '\n';
+  out << "Deleted: " << id.str() << '\n';
   return {};
 }
 
@@ -55,7 +57,7 @@ Result<void> remove_blobs(const image::StorePlace& place, std::ostream& err) {
 }  // namespace
 
 Result<int> remove_images(const RmiOptions& options, const Context& context) {
-  const auto place = TRY(find_paths()).image_store();
+  const auto place = TRY(store_place(TRY(find_paths())));
   if (options.images.empty() && !options.all) return fail(EINVAL, "name an image, or say --all");
   int exit = 0;
   {

@@ -3,7 +3,7 @@
 #include <ostream>
 
 #include "cli/image_commands.h"
-#include "cli/paths.h"
+#include "cli/store_place.h"
 #include "layers/image/image_copy.h"
 
 namespace acetate::cli {
@@ -14,7 +14,7 @@ Result<int> tag_image(const TagOptions& options, const Context&) {
     names.push_back(TRY(image::parse_reference(text)));
     if (names.back().digest) return fail(EINVAL, "\"{}\" has a digest, which follows from the image and is not given", text);
   }
-  const auto store = TRY(image::ImageStore::open(TRY(find_paths()).image_store()));
+  const auto store = TRY(image::ImageStore::open(TRY(store_place(TRY(find_paths())))));
   const auto stored = TRY(store->find(options.image));
   // An image of a shared store gets its name in our own, so what it is made of must be there too.
   if (stored.is_shared) TRY(image::copy_image(store->files(stored), stored.target, *store));
@@ -23,7 +23,7 @@ Result<int> tag_image(const TagOptions& options, const Context&) {
 }
 
 Result<int> untag_image(const TagOptions& options, const Context&) {
-  const auto store = TRY(image::ImageStore::open(TRY(find_paths()).image_store()));
+  const auto store = TRY(image::ImageStore::open(TRY(store_place(TRY(find_paths())))));
   const auto stored = TRY(store->find(options.image));
   if (stored.is_shared)
     return fail(EROFS, "{} is an image of the shared store {}, which is not written to", options.image, stored.store);

@@ -15,6 +15,10 @@ Result<NewFile> NewFile::make(const std::string& path, mode_t mode) {
   const std::string parent = slash == path.npos ? "." : path.substr(0, slash + 1);
   std::string name = slash == path.npos ? path : path.substr(slash + 1);
   if (name.empty()) return fail(EISDIR, "{} is the name of a directory and not of a file", path);
+  if (const auto there = stat_following(path); there && !S_ISREG(there->st_mode)) {
+    if (S_ISDIR(there->st_mode)) return fail(EISDIR, "{} is a directory", path);
+    return NewFile(TRY(open(path, O_WRONLY)));
+  }
   Fd dir = TRY(open(parent, O_RDONLY | O_DIRECTORY));
   std::string partial = fmt::format(".{}.{}-{}.partial", name, ::getpid(), counter.fetch_add(1));
   auto file = open(FileAt{dir.ref(), "."}, O_TMPFILE | O_WRONLY, mode);
@@ -31,9 +35,11 @@ NewFile::~NewFile() {
 }
 
 Result<void> NewFile::commit() {
+  if (!dir_) return {};
   TRY(fsync(file_.ref()));
   const FileAt partial{dir_.ref(), partial_.c_str()};
   if (!has_name_) {
+    (void)unlink(partial);  // of somebody who was killed, and had our process id
     TRY(link(file_.ref(), partial));
     has_name_ = true;
   }

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "layers/image/config.h"
+#include "layers/image/json.h"
 #include "layers/image/media_type.h"
 #include "layers/image/oci_image.h"
 #include "layers/image/platform.h"

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -69,9 +68,6 @@ struct Image {
   std::vector<Layer> layers;  // bottom first, as manifests have them
   std::string name;           // how it was asked for
   std::optional<Digest> manifest_digest;
-  // Of an image in a store: while somebody has this, no blob is taken from the store. An open layer needs it no
-  // longer.
-  std::shared_ptr<const void> hold = {};
 
   // lowerdir elements for the daemon, top first.
   std::vector<std::string> lowers() const;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/sys/file.h"
+#include "layers/image/json.h"
 #include "layers/image/read_bytes.h"
 #include "layers/tar/archive_members.h"
 

@@ -6,7 +6,6 @@
 
 #include "base/result.h"
 #include "layers/image/descriptor.h"
-#include "layers/image/json.h"
 #include "layers/image/layout.h"
 #include "layers/layer_spec.h"
 

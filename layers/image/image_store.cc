@@ -7,6 +7,7 @@
 
 #include "base/sys/file.h"
 #include "layers/image/image_walk.h"
+#include "layers/image/json.h"
 #include "layers/image/layout_index.h"
 #include "layers/image/store_state.h"
 

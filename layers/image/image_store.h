@@ -79,7 +79,7 @@ class ImageStore final : public Layout {
   // NAME@DIGEST, an image's id or the beginning of one (which is the digest of its config), a manifest's digest.
   // ENOENT with words when there is none, EINVAL with words when an id is short and fits several.
   Result<StoredImage> find(std::string_view text) const;
-  // The same, ready to be mounted. The image keeps garbage collection away for as long as it lives.
+  // The same, ready to be mounted. Its layers stay while this store is open, and those that were opened for longer.
   Result<Image> find_image(std::string_view text, const Platform& platform) const;
   Result<Image> open_image(const StoredImage& stored, const Platform& platform) const;
   // The files of the store that a stored image lies in.

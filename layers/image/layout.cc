@@ -7,6 +7,7 @@
 #include "base/sys/file.h"
 #include "layers/image/blob_writer.h"
 #include "layers/image/image_walk.h"
+#include "layers/image/json.h"
 #include "layers/image/layout_index.h"
 
 namespace acetate::image {

@@ -7,6 +7,7 @@
 #include <cctype>
 
 #include "base/sys/file.h"
+#include "layers/image/json.h"
 
 namespace acetate::image {
 

@@ -2,14 +2,16 @@
 #pragma once
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "layers/image/json.h"
 #include "layers/image/manifest.h"
 
 namespace acetate::image {
+
+using Json = nlohmann::json;
 
 inline constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 inline constexpr const char* kContainerdName = "io.containerd.image.name";

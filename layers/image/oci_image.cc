@@ -1,6 +1,7 @@
 #include "layers/image/oci_image.h"
 
 #include "layers/image/config.h"
+#include "layers/image/json.h"
 #include "layers/image/media_type.h"
 #include "layers/image/oci_choice.h"
 #include "layers/image/platform.h"

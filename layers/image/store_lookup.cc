@@ -105,7 +105,6 @@ Result<Image> ImageStore::open_image(const StoredImage& stored, const Platform& 
   // index.json may have said more about it, such as the platform; all that is needed stands in the image itself.
   auto image = TRY(read_oci_image(files(stored), {IndexEntry{.descriptor = stored.target}}, platform));
   image.name = stored.names.empty() ? stored.target.digest.str() : stored.names[0].familiar();
-  image.hold = state_->hold;
   // Noted where it can be: in a store that we may not write it does not matter.
   if (!stored.is_shared) {
     const timespec now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 0, .tv_nsec = UTIME_NOW}};

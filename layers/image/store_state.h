@@ -3,12 +3,14 @@
 
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "layers/image/image_store.h"
-#include "layers/image/json.h"
 
 namespace acetate::image {
+
+using Json = nlohmann::json;
 
 // Locked shared by everybody who uses the store, exclusively by whoever removes blobs from it.
 inline constexpr const char* kStoreLock = ".acetate-lock";
