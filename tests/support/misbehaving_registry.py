@@ -450,6 +450,7 @@ def main():
     for origin in ("home", "elsewhere"):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type(origin, (Handler,), {"origin": origin}))
         server.daemon_threads = True
+        server.handle_error = lambda *_: None  # a client that hangs up is what this is for
         if options.certificate and origin == "home":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(options.certificate, options.key)

@@ -23,7 +23,7 @@ T must(Result<T> result) {
 
 }  // namespace
 
-MisbehavingRegistry::MisbehavingRegistry(std::vector<std::string> arguments) {
+MisbehavingRegistry::MisbehavingRegistry(std::vector<std::string> arguments, long stall_seconds) {
   auto in = must(sys::make_pipe());
   auto out = must(sys::make_pipe());
   arguments.insert(arguments.begin(), {"python3", ACETATE_SOURCE_ROOT "/tests/support/misbehaving_registry.py"});
@@ -37,7 +37,7 @@ MisbehavingRegistry::MisbehavingRegistry(std::vector<std::string> arguments) {
     line += c;
   }
   if (std::sscanf(line.c_str(), "home %d elsewhere %d", &home_, &elsewhere_) != 2) give_up(line);
-  http_ = must(registry::Http::make({.connect_seconds = 30, .stall_seconds = 1}));
+  http_ = must(registry::Http::make({.connect_seconds = 600, .stall_seconds = stall_seconds}));
 }
 
 std::string MisbehavingRegistry::control(const std::string& verb, const nlohmann::json& body) {

@@ -15,8 +15,9 @@ namespace acetate::test {
 
 class MisbehavingRegistry {
  public:
-  // Ends the program when it cannot be started. `arguments` as its --help has them.
-  explicit MisbehavingRegistry(std::vector<std::string> arguments = {});
+  // Ends the program when it cannot be started. `arguments` as its --help has them; `stall_seconds` is how long the
+  // client waits for a byte: a test that makes it short expects to be told more than once on a busy machine.
+  explicit MisbehavingRegistry(std::vector<std::string> arguments = {}, long stall_seconds = 600);
 
   std::string host() const { return "127.0.0.1:" + std::to_string(home_); }
   std::string elsewhere() const { return "127.0.0.1:" + std::to_string(elsewhere_); }

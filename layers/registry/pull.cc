@@ -1,0 +1,134 @@
+#include "layers/registry/pull.h"
+
+#include <algorithm>
+#include <set>
+
+#include "layers/image/json.h"
+#include "layers/image/media_type.h"
+#include "layers/image/platform.h"
+#include "layers/registry/blob_download.h"
+
+namespace acetate::registry {
+
+namespace {
+
+constexpr int kMaxDepth = 4;
+
+// buildkit's provenance beside the images of an index: no image to be run.
+bool is_image(const image::IndexEntry& entry) {
+  return entry.artifact_type.empty() && !(entry.platform && entry.platform->os == "unknown");
+}
+
+// The best entry for a platform, the first among equals, as image-index.md wants it. An entry without
+// platform is what one takes when there is nothing better.
+const image::IndexEntry* best_entry(const image::Index& index, const image::Platform& platform) {
+  constexpr int kNotSaid = 1 << 20;
+  const image::IndexEntry* best = nullptr;
+  int best_rank = 0;
+  for (const auto& entry : index.entries) {
+    if (!is_image(entry)) continue;
+    const auto rank = entry.platform ? image::platform_rank(platform, *entry.platform) : kNotSaid;
+    if (rank && (best == nullptr || *rank < best_rank)) {
+      best = &entry;
+      best_rank = *rank;
+    }
+  }
+  return best;
+}
+
+class Pull {
+ public:
+  Pull(Repository& repository, image::ImageStore& store, const PullOptions& options)
+      : repository_(repository), store_(store), options_(options) {}
+
+  Result<Pulled> run(const std::string& reference) {
+    auto top = TRY(repository_.manifest(reference));
+    const auto target = top.descriptor;
+    TRY(take_document(std::move(top), 0));
+    if (!chosen_)
+      return fail(ENOENT, "{} holds no image for {}", name_of(reference),
+                  image::format_platform(options_.platform));
+    TRY(transfer_all({blobs_.begin(), blobs_.end()}, options_.at_once, options_.events,
+                     [this](const auto& blob, const auto& progress) { return fetch(blob, progress); }));
+    // Bottom up: what is in the store always has below it what it points at.
+    for (auto document = documents_.rbegin(); document != documents_.rend(); ++document)
+      TRY(store_.put_blob(document->bytes, document->descriptor.media_type));
+    return Pulled{.target = target, .manifest = *chosen_, .id = id_};
+  }
+
+ private:
+  std::string name_of(const std::string& reference) const {
+    return repository_.where() + (reference.starts_with("sha256:") ? "@" : ":") + reference;
+  }
+
+  Result<void> take_document(FetchedManifest fetched, int depth) {
+    const std::string what =
+        fmt::format("the manifest {} of {}", fetched.descriptor.digest.str(), repository_.where());
+    if (depth > kMaxDepth) return fail(ELOOP, "{}: indexes are nested too deeply", what);
+    const auto document = TRY(image::parse_document(fetched.bytes, fetched.descriptor.media_type, what));
+    documents_.push_back(std::move(fetched));
+    if (document.manifest) return take_manifest(*document.manifest, documents_.back().descriptor);
+    if (!options_.all_platforms) {
+      const auto* entry = best_entry(*document.index, options_.platform);
+      if (entry == nullptr) return {};
+      return take_entry(*entry, depth);
+    }
+    for (const auto& entry : document.index->entries)
+      if (is_image(entry)) TRY(take_entry(entry, depth));
+    return {};
+  }
+
+  Result<void> take_entry(const image::IndexEntry& entry, int depth) {
+    auto fetched = TRY(repository_.manifest(entry.descriptor.digest.str()));
+    if (fetched.descriptor.size != entry.descriptor.size)
+      return fail(EBADMSG, "the manifest {} of {} has {} bytes, and the index says {}",
+                  entry.descriptor.digest.str(), repository_.where(), fetched.descriptor.size,
+                  entry.descriptor.size);
+    return take_document(std::move(fetched), depth + 1);
+  }
+
+  Result<void> take_manifest(const image::Manifest& manifest, const image::Descriptor& descriptor) {
+    if (manifest.config.size > image::kMaxDocument)
+      return fail(EFBIG, "the configuration of {} has {} bytes, and more than {} are not read",
+                  repository_.where(), manifest.config.size, image::kMaxDocument);
+    blobs_.insert(manifest.config);
+    for (const auto& layer : manifest.layers)
+      if (!image::is_foreign_layer(layer.media_type)) blobs_.insert(layer);
+    if (!chosen_) {
+      chosen_ = descriptor;
+      id_ = manifest.config.digest;
+    }
+    return {};
+  }
+
+  Result<TransferState> fetch(const image::Descriptor& blob, const Progress& progress) {
+    if (TRY(store_.bring(blob))) return TransferState::present;
+    const auto writer = TRY(store_.new_blob(blob));
+    TRY(download_blob(repository_, blob, *writer, progress));
+    TRY(writer->commit(blob.media_type));
+    return TransferState::done;
+  }
+
+  struct ByDigest {
+    bool operator()(const image::Descriptor& a, const image::Descriptor& b) const {
+      return a.digest < b.digest;
+    }
+  };
+
+  Repository& repository_;
+  image::ImageStore& store_;
+  const PullOptions& options_;
+  std::vector<FetchedManifest> documents_;  // those above come before those below
+  std::set<image::Descriptor, ByDigest> blobs_;
+  std::optional<image::Descriptor> chosen_;
+  Digest id_;
+};
+
+}  // namespace
+
+Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::ImageStore& store,
+                          const PullOptions& options) {
+  return Pull(repository, store, options).run(reference);
+}
+
+}  // namespace acetate::registry

@@ -1,0 +1,35 @@
+// An image from a registry into the store: manifest, then every blob the store does not have, then the
+// documents.
+#pragma once
+
+#include <string>
+
+#include "layers/image/image.h"
+#include "layers/image/image_store.h"
+#include "layers/registry/repository.h"
+#include "layers/registry/transfer.h"
+
+namespace acetate::registry {
+
+struct PullOptions {
+  image::Platform platform;
+  bool all_platforms = false;  // of an index: every image, not the one for `platform`
+  int at_once = kTransfersAtOnce;
+  TransferEvents events = {};
+};
+
+struct Pulled {
+  image::Descriptor target;    // what the name stands for: an index where the registry has one
+  image::Descriptor manifest;  // of the image for the platform
+  Digest id;                   // of its config, which people call the image's id
+};
+
+// Puts everything into the store, verified, and leaves the name to the caller (store.set_reference(name,
+// target)). An index is kept byte for byte with only the chosen image below it. Blobs the store has are not
+// fetched; what an interrupted pull completed is not fetched again. Errors with words: those of the
+// repository; ENOENT when the index has no image for the platform; ENOTSUP for schema 1 and for artifacts;
+// EBADMSG for what is not what its digest says.
+Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::ImageStore& store,
+                          const PullOptions& options);
+
+}  // namespace acetate::registry

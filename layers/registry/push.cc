@@ -1,0 +1,136 @@
+#include "layers/registry/push.h"
+
+#include <fcntl.h>
+
+#include <map>
+#include <memory>
+#include <set>
+
+#include "base/sys/file.h"
+#include "layers/image/image_walk.h"
+#include "layers/registry/blob_upload.h"
+
+namespace acetate::registry {
+
+namespace {
+
+using image::ImagePart;
+
+constexpr std::size_t kMountsTried = 3;
+
+// What of an image is to be sent.
+struct Parcel {
+  image::Descriptor target;
+  std::vector<image::Descriptor> blobs;
+  std::vector<ImagePart> documents;  // those below come before those above
+  bool complete = true;
+};
+
+Result<Parcel> pack(const image::ImageFiles& files, const image::Descriptor& target) {
+  Parcel parcel{.target = target, .blobs = {}, .documents = {}};
+  TRY(image::walk_image(files, target, [&](const ImagePart& part) -> Result<void> {
+    const bool document = part.kind == ImagePart::Kind::index || part.kind == ImagePart::Kind::manifest;
+    if (part.is_absent) {
+      parcel.complete = parcel.complete && !document;  // a foreign layer may stay where it is
+    } else if (document) {
+      parcel.documents.push_back(part);
+    } else {
+      parcel.blobs.push_back(part.descriptor);
+    }
+    return {};
+  }));
+  return parcel;
+}
+
+class Push {
+ public:
+  Push(const image::ImageStore& store, const image::StoredImage& image, Repository& repository,
+       const PushOptions& options)
+      : store_(store),
+        image_(image),
+        repository_(repository),
+        options_(options),
+        files_(store.files(image)) {}
+
+  Result<image::Descriptor> run(const std::string& registry, const std::string& tag) {
+    const auto parcel = TRY(choose());
+    TRY(find_neighbours(registry));
+    TRY(transfer_all(parcel.blobs, options_.at_once, options_.events,
+                     [this](const auto& blob, const auto& progress) { return send(blob, progress); }));
+    for (const auto& document : parcel.documents) {
+      const bool last = document.descriptor.digest == parcel.target.digest;
+      TRY(repository_.put_manifest(last ? tag : document.descriptor.digest.str(), document.descriptor,
+                                   document.text));
+    }
+    return parcel.target;
+  }
+
+ private:
+  Result<Parcel> choose() const {
+    auto whole = TRY(pack(files_, image_.target));
+    if (whole.complete) return whole;
+    if (options_.all_platforms)
+      return fail(ENOENT, "only some of the images of {} are here; fetch them by pull --all-platforms",
+                  image_.target.digest.str());
+    const auto one = TRY(store_.open_image(image_, options_.platform));
+    for (const auto& document : whole.documents)
+      if (one.manifest_digest == document.descriptor.digest) return pack(files_, document.descriptor);
+    return fail(ENOENT, "none of the images of {} is here", image_.target.digest.str());
+  }
+
+  // Which repositories of the same registry are likely to have which blobs: those whose images we hold.
+  Result<void> find_neighbours(const std::string& registry) {
+    for (const auto& other : TRY(store_.list())) {
+      std::set<std::string> repositories;
+      for (const auto& name : other.names)
+        if (name.registry == registry && name.repository != repository_.name())
+          repositories.insert(name.repository);
+      if (repositories.empty()) continue;
+      const auto parcel = pack(store_.files(other), other.target);
+      if (!parcel) continue;  // another image's damage does not keep this one from being sent
+      for (const auto& blob : parcel->blobs)
+        neighbours_[blob.digest].insert(repositories.begin(), repositories.end());
+    }
+    return {};
+  }
+
+  Result<TransferState> send(const image::Descriptor& blob, const Progress& progress) {
+    UploadOptions options{.progress = progress};
+    if (const auto at = neighbours_.find(blob.digest); at != neighbours_.end())
+      for (const auto& repository : at->second)
+        if (options.mount_from.size() < kMountsTried) options.mount_from.push_back(repository);
+    const auto lies = TRY(image::locate_blob(files_, blob));
+    const auto file =
+        std::make_shared<Fd>(TRY_WITHIN(sys::open(lies.path, O_RDONLY), "opening {}", lies.path));
+    const Body content{.size = blob.size,
+                       .read = [file, begin = lies.offset](std::span<std::byte> into, std::uint64_t offset) {
+                         return sys::pread(file->ref(), into, begin + offset);
+                       }};
+    switch (TRY(upload_blob(repository_, blob, content, options))) {
+      case Sent::nothing:
+        return TransferState::present;
+      case Sent::mounted:
+        return TransferState::mounted;
+      case Sent::bytes:
+        break;
+    }
+    return TransferState::done;
+  }
+
+  const image::ImageStore& store_;
+  const image::StoredImage& image_;
+  Repository& repository_;
+  const PushOptions& options_;
+  const image::ImageFiles& files_;
+  std::map<Digest, std::set<std::string>> neighbours_;
+};
+
+}  // namespace
+
+Result<image::Descriptor> push_image(const image::ImageStore& store, const image::StoredImage& image,
+                                     Repository& repository, const std::string& registry,
+                                     const std::string& tag, const PushOptions& options) {
+  return Push(store, image, repository, options).run(registry, tag);
+}
+
+}  // namespace acetate::registry

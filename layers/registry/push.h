@@ -1,0 +1,29 @@
+// An image of the store into a registry: every blob the registry does not have, then the documents, the name
+// last.
+#pragma once
+
+#include <string>
+
+#include "layers/image/image.h"
+#include "layers/image/image_store.h"
+#include "layers/registry/repository.h"
+#include "layers/registry/transfer.h"
+
+namespace acetate::registry {
+
+struct PushOptions {
+  image::Platform platform;    // whose image is sent, where not all of an index are here
+  bool all_platforms = false;  // the index with all its images; ENOENT with words when one is not here
+  int at_once = kTransfersAtOnce;
+  TransferEvents events = {};
+};
+
+// The digest the registry now has under `tag`. Bytes are sent as they lie in the store, so no digest changes.
+// An index whose images are all here is sent whole; of one that was pulled for one platform, that one image.
+// Blobs that other images of the store have come from, or went to, repositories of the same registry are
+// mounted from there (`registry`: its name in references). Errors with words.
+Result<image::Descriptor> push_image(const image::ImageStore& store, const image::StoredImage& image,
+                                     Repository& repository, const std::string& registry,
+                                     const std::string& tag, const PushOptions& options);
+
+}  // namespace acetate::registry

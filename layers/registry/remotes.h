@@ -1,0 +1,63 @@
+// From a name to a repository one can talk to: registries.conf, credentials and certificates put together.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "layers/image/reference.h"
+#include "layers/registry/registries_conf.h"
+#include "layers/registry/repository.h"
+
+namespace acetate::registry {
+
+struct RemoteOptions {
+  std::string authfile = {};        // instead of the usual files
+  std::optional<Login> login = {};  // instead of what those say
+  std::string cert_dir = {};        // instead of certs.d
+  std::optional<bool> verify_tls =
+      {};  // false: every host is insecure; true: none is, whatever registries.conf says
+  RetryPolicy retry = {};
+  HttpOptions http = {};
+};
+
+// Reads the configuration once and keeps one connection pool; hosts are connected to when they are first
+// needed and stay so. Not thread-safe; the repositories it gives are.
+class Remotes {
+ public:
+  static Result<std::unique_ptr<Remotes>> make(const Environment& environment, uid_t uid,
+                                               RemoteOptions options);
+
+  // The repository at a place. Its host is asked at once, so an error says that it cannot be reached.
+  Result<Repository> at(const Place& place);
+  // The host alone, as `login` needs it.
+  Result<Registry*> host(const std::string& host, bool insecure, const std::optional<Login>& login);
+
+  // Does `work` at each place a name may be pulled from, mirrors first, until it succeeds somewhere. The last
+  // error is the one told; those of mirrors are warnings.
+  Result<void> pull_from_first(const image::Reference& name,
+                               const std::function<Result<void>(Repository&)>& work);
+  Result<Repository> to_push(const image::Reference& name);
+
+  const RegistriesConf& conf() const { return conf_; }
+  const Credentials& credentials() const { return credentials_; }
+  // What registries.conf says of a bare host.
+  bool is_insecure(const std::string& host) const;
+
+ private:
+  Remotes(Environment environment, RemoteOptions options, RegistriesConf conf, CredentialFiles files,
+          std::unique_ptr<Http> http);
+
+  const Environment environment_;
+  const RemoteOptions options_;
+  const RegistriesConf conf_;
+  const Credentials credentials_;
+  const std::unique_ptr<Http> http_;
+  // By host, login and whether it is insecure: two paths of one host may have credentials of their own.
+  std::map<std::string, std::unique_ptr<Registry>> registries_;
+};
+
+}  // namespace acetate::registry

@@ -1,0 +1,138 @@
+#include "layers/registry/blob_upload.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/layers/registry/memory_blob.h"
+#include "tests/layers/registry/misbehaving.h"
+
+namespace acetate::registry {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class BlobUpload : public testing::Test {
+ protected:
+  const std::string bytes_ = test::sample_bytes(3 << 20, 2);
+  const image::Descriptor blob_{
+      .media_type = "application/octet-stream", .digest = Digest::of(bytes_), .size = bytes_.size()};
+  test::MisbehavingRegistry registry_;
+  Repository repository_{registry_.client(), "a"};
+
+  Result<Sent> upload(UploadOptions options = {}) {
+    return upload_blob(repository_, blob_, Body::text(bytes_), options);
+  }
+
+  void expect_there() {
+    test::MemoryBlob into(blob_);
+    ASSERT_TRUE(download_blob(repository_, blob_, into));
+    EXPECT_TRUE(into.bytes() == bytes_);
+  }
+  std::uint64_t received() {
+    std::uint64_t sum = 0;
+    for (const auto& entry : registry_.log()) sum += entry["received"].get<std::uint64_t>();
+    return sum;
+  }
+};
+
+TEST_F(BlobUpload, SendsTheWholeInOnePut) {
+  EXPECT_EQ(*upload(), Sent::bytes);
+  EXPECT_THAT(registry_.requests("PUT", "/blobs/uploads/"), SizeIs(1));
+  EXPECT_THAT(registry_.requests("PATCH"), IsEmpty());
+  EXPECT_EQ(received(), bytes_.size());
+  expect_there();
+}
+
+TEST_F(BlobUpload, SendsNothingThatIsThere) {
+  ASSERT_TRUE(upload());
+  registry_.reset();
+
+  EXPECT_EQ(*upload(), Sent::nothing);
+  EXPECT_EQ(received(), 0u);
+}
+
+TEST_F(BlobUpload, MountsWhatAnotherRepositoryHas) {
+  ASSERT_TRUE(upload());
+  registry_.reset();
+  Repository other{repository_.registry(), "b"};
+
+  EXPECT_EQ(*upload_blob(other, blob_, Body::text(bytes_), {.mount_from = {"a"}}), Sent::mounted);
+  EXPECT_EQ(received(), 0u);
+}
+
+TEST_F(BlobUpload, UsesTheUploadThatARefusedMountBegan) {
+  registry_.set({{"mount", false}});
+  EXPECT_EQ(*upload({.mount_from = {"x", "y"}}), Sent::bytes);
+  EXPECT_THAT(registry_.requests("POST", "/blobs/uploads/"), SizeIs(1));
+  expect_there();
+}
+
+TEST_F(BlobUpload, GoesOnInChunksWhereTheWholeIsTooMuch) {
+  registry_.set({{"max_body", 1 << 20}});
+  EXPECT_EQ(*upload({.chunk = 1 << 20}), Sent::bytes);
+  EXPECT_THAT(registry_.requests("PATCH"), SizeIs(3));
+  expect_there();
+}
+
+TEST_F(BlobUpload, MakesChunksAsBigAsTheRegistryWants) {
+  registry_.set({{"max_body", 2 << 20}, {"chunk_min", 2 << 20}});
+  EXPECT_EQ(*upload({.chunk = 1000}), Sent::bytes);
+  EXPECT_THAT(registry_.requests("PATCH"), SizeIs(2));
+  expect_there();
+}
+
+TEST_F(BlobUpload, GoesOnFromWhatTheRegistryHasWhenAChunkBreaks) {
+  registry_.set({{"max_body", 1 << 20}});
+  registry_.fault({{"method", "PATCH"}, {"do", "swallow"}, {"at", 300000}});
+
+  EXPECT_EQ(*upload({.chunk = 1 << 20}), Sent::bytes);
+  expect_there();
+}
+
+TEST_F(BlobUpload, OutlastsErrorsInTheMiddle) {
+  registry_.set({{"max_body", 1 << 20}});
+  registry_.fault({{"method", "PATCH"}, {"do", "status"}, {"status", 503}, {"times", 2}});
+
+  EXPECT_EQ(*upload({.chunk = 1 << 20}), Sent::bytes);
+  expect_there();
+}
+
+TEST_F(BlobUpload, BeginsAgainWhenAConnectionBreaksInTheOnePut) {
+  registry_.fault({{"method", "PUT"}, {"do", "swallow"}, {"at", 1000000}});
+
+  EXPECT_EQ(*upload(), Sent::bytes);
+  expect_there();
+}
+
+TEST_F(BlobUpload, LetsTheRegistryForgetWhatFails) {
+  registry_.fault({{"method", "PUT"}, {"do", "status"}, {"status", 403}});
+
+  const auto sent = upload();
+  ASSERT_FALSE(sent);
+  EXPECT_TRUE(sent.error().is(EACCES));
+  EXPECT_THAT(registry_.requests("DELETE", "/blobs/uploads/"), SizeIs(1));
+}
+
+TEST_F(BlobUpload, EndsWhenItIsTold) {
+  const auto sent = upload({.progress = [](std::uint64_t) { return false; }});
+  ASSERT_FALSE(sent);
+  EXPECT_TRUE(sent.error().is(ECANCELED));
+}
+
+TEST_F(BlobUpload, SaysSoWhenTheBytesCannotBeRead) {
+  const Body broken{.size = bytes_.size(),
+                    .read = [](auto, auto) -> Result<std::size_t> { return fail(EIO, "the disk is gone"); }};
+  const auto sent = upload_blob(repository_, blob_, broken, {});
+  ASSERT_FALSE(sent);
+  EXPECT_THAT(sent.error().message(), testing::HasSubstr("the disk is gone"));
+}
+
+TEST_F(BlobUpload, TakesABlobWithoutBytes) {
+  const image::Descriptor empty{.media_type = "x", .digest = Digest::of(std::string_view()), .size = 0};
+  EXPECT_EQ(*upload_blob(repository_, empty, Body::text(""), {}), Sent::bytes);
+  EXPECT_TRUE(*has_blob(repository_, empty));
+}
+
+}  // namespace
+}  // namespace acetate::registry

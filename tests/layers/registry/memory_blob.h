@@ -1,0 +1,40 @@
+// A blob writer that keeps its bytes where a test can see them.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "layers/image/layout.h"
+
+namespace acetate::test {
+
+class MemoryBlob final : public image::BlobWriter {
+ public:
+  explicit MemoryBlob(std::optional<image::Descriptor> expected = {}) : expected_(std::move(expected)) {}
+
+  Result<void> write(std::span<const std::byte> bytes) override {
+    bytes_ += as_text(bytes);
+    return {};
+  }
+  std::uint64_t size() const override { return bytes_.size(); }
+  Result<void> restart() override {
+    bytes_.clear();
+    return {};
+  }
+  Result<image::Descriptor> commit(std::string media_type) override {
+    const image::Descriptor made{
+        .media_type = std::move(media_type), .digest = Digest::of(bytes_), .size = bytes_.size()};
+    if (expected_ && made.digest != expected_->digest)
+      return fail(EBADMSG, "the digest is {}", made.digest.str());
+    return made;
+  }
+
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  std::optional<image::Descriptor> expected_;
+  std::string bytes_;
+};
+
+}  // namespace acetate::test
