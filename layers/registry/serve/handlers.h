@@ -1,0 +1,66 @@
+// What a registry does for each kind of request. One object for all connections; thread-safe.
+#pragma once
+
+#include <httplib.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "base/mutex.h"
+#include "layers/registry/serve/catalog.h"
+#include "layers/registry/serve/route.h"
+#include "layers/registry/serve/uploads.h"
+
+namespace acetate::registry {
+
+class Handlers {
+ public:
+  struct Rights {
+    bool read_only = false;
+    bool allow_delete = false;
+  };
+  Handlers(image::StorePlace place, Rights rights) : catalog_(std::move(place)), rights_(rights) {}
+
+  // `content` is null for methods without a body.
+  void handle(const httplib::Request& request, httplib::Response& response,
+              const httplib::ContentReader* content);
+  void tidy();
+
+ private:
+  using Request = httplib::Request;
+  using Response = httplib::Response;
+  using Content = httplib::ContentReader;
+
+  void get(const Route& route, const Request& request, Response& response);
+  void get_blob(const Route& route, const Request& request, Response& response);
+  void get_manifest(const Route& route, Response& response);
+  void get_referrers(const Route& route, const Request& request, Response& response);
+  void get_list(const Route& route, const Request& request, Response& response);
+  void get_upload(const Route& route, Response& response);
+
+  void put_manifest(const Route& route, const Request& request, Response& response, const Content& content);
+  void begin_upload(const Route& route, const Request& request, Response& response, const Content& content);
+  void write_upload(const Route& route, const Request& request, Response& response, const Content& content);
+  void remove(const Route& route, Response& response);
+
+  // Feeds a request's body to a session. False when the answer is a refusal already.
+  bool receive(UploadSession& session, const Request& request, Response& response, const Content& content)
+      REQUIRES(session.mutex);
+  void finish_upload(const Route& route, const std::string& id, UploadSession& session,
+                     const std::string& digest, Response& response) REQUIRES(session.mutex);
+  void say_progress(const Route& route, const std::string& id, UploadSession& session, Response& response)
+      REQUIRES(session.mutex);
+
+  // The store, kept open for a while: between a blob and its manifest, garbage collection must not come.
+  Result<std::shared_ptr<image::ImageStore>> store_for_writing();
+
+  Catalog catalog_;
+  const Rights rights_;
+  Uploads uploads_;
+  Mutex mutex_;
+  std::shared_ptr<image::ImageStore> kept_ GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point kept_since_ GUARDED_BY(mutex_);
+};
+
+}  // namespace acetate::registry

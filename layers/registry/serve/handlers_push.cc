@@ -1,0 +1,185 @@
+// What is put in and taken out.
+#include <charconv>
+
+#include "layers/image/json.h"
+#include "layers/registry/blob_download.h"
+#include "layers/registry/serve/answers.h"
+#include "layers/registry/serve/handlers.h"
+
+namespace acetate::registry {
+
+namespace {
+
+// Without either header there is no body, whatever the method: reading one would wait for the client to hang
+// up.
+bool has_body(const httplib::Request& request) {
+  return request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
+}
+
+// "0-1023" of a chunk's Content-Range, which has no unit here (distribution-spec, "Pushing a blob in
+// chunks").
+std::optional<std::uint64_t> chunk_begin(const std::string& header) {
+  std::uint64_t first = 0;
+  const auto [end, error] = std::from_chars(header.data(), header.data() + header.size(), first);
+  if (error != std::errc() || end == header.data() + header.size() || *end != '-') return std::nullopt;
+  return first;
+}
+
+std::string blob_location(const Route& route, const std::string& digest) {
+  return fmt::format("/v2/{}/blobs/{}", route.repository, digest);
+}
+
+std::string upload_location(const Route& route, const std::string& id) {
+  return fmt::format("/v2/{}/blobs/uploads/{}", route.repository, id);
+}
+
+}  // namespace
+
+void Handlers::put_manifest(const Route& route, const Request& request, Response& response,
+                            const Content& content) {
+  std::string bytes;
+  bool too_much = false;
+  if (has_body(request))
+    content([&](const char* data, std::size_t size) {
+      too_much = too_much || size > image::kMaxDocument - bytes.size();
+      if (!too_much) bytes.append(data, size);
+      return true;
+    });
+  if (too_much) {
+    refuse(response, "SIZE_INVALID", fmt::format("a manifest may have {} bytes", image::kMaxDocument));
+    response.status = 413;
+    return;
+  }
+  auto type = request.get_header_value("Content-Type");
+  type = type.substr(0, type.find_first_of("; "));
+  if (const auto kept = store_for_writing(); !kept) return refuse(response, kept.error(), "NAME_UNKNOWN");
+  const auto shown = catalog_.put_manifest(route.repository, route.reference, type, bytes);
+  if (!shown) return refuse(response, shown.error(), "MANIFEST_BLOB_UNKNOWN");
+  const auto digest = shown->descriptor.digest.str();
+  response.set_header("Location", fmt::format("/v2/{}/manifests/{}", route.repository, digest));
+  response.set_header("Docker-Content-Digest", digest);
+  if (shown->subject) response.set_header("OCI-Subject", shown->subject->str());
+  response.status = 201;
+}
+
+void Handlers::begin_upload(const Route& route, const Request& request, Response& response,
+                            const Content& content) {
+  const auto mount = request.get_param_value("mount");
+  if (const auto digest = Digest::parse(mount); digest && catalog_.open_blob(*digest)) {
+    // One store for all: what is here is here for every repository.
+    response.set_header("Location", blob_location(route, mount));
+    response.set_header("Docker-Content-Digest", mount);
+    response.status = 201;
+    return;
+  }
+  const auto store = store_for_writing();
+  if (!store) return refuse(response, store.error(), "NAME_UNKNOWN");
+  auto writer = (*store)->new_blob();
+  if (!writer) return refuse(response, writer.error(), "NAME_UNKNOWN");
+  const auto id = uploads_.begin(route.repository, *std::move(writer));
+  if (!id) return refuse(response, id.error(), "NAME_UNKNOWN");
+  const auto session = uploads_.find(route.repository, *id);
+  const Lock lock(session->mutex);
+  if (request.has_param("digest")) {  // all of it in this one request
+    if (receive(*session, request, response, content))
+      finish_upload(route, *id, *session, request.get_param_value("digest"), response);
+    return;
+  }
+  say_progress(route, *id, *session, response);
+  response.status = 202;
+}
+
+void Handlers::write_upload(const Route& route, const Request& request, Response& response,
+                            const Content& content) {
+  const auto session = uploads_.find(route.repository, route.reference);
+  if (session == nullptr) return refuse(response, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+  const Lock lock(session->mutex);
+  if (session->writer == nullptr) return refuse(response, "BLOB_UPLOAD_UNKNOWN", "this upload has ended");
+  const bool last = request.method == "PUT";
+  if (last && !request.has_param("digest"))
+    return refuse(response, "DIGEST_INVALID", "the last request of an upload names its digest");
+  if (request.has_header("Content-Range")) {
+    const auto begin = chunk_begin(request.get_header_value("Content-Range"));
+    if (!begin || *begin != session->writer->size()) {
+      say_progress(route, route.reference, *session, response);
+      refuse(response, "BLOB_UPLOAD_INVALID",
+             fmt::format("{} bytes are here, and what comes next begins there", session->writer->size()));
+      response.status = 416;
+      return;
+    }
+  }
+  if (!receive(*session, request, response, content)) return;
+  if (last)
+    return finish_upload(route, route.reference, *session, request.get_param_value("digest"), response);
+  say_progress(route, route.reference, *session, response);
+  response.status = 202;
+}
+
+bool Handlers::receive(UploadSession& session, const Request& request, Response& response,
+                       const Content& content) {
+  if (const auto kept = store_for_writing(); !kept) {
+    refuse(response, kept.error(), "NAME_UNKNOWN");
+    return false;
+  }
+  std::optional<Error> failure;
+  bool whole = true;
+  if (has_body(request))
+    whole = content([&](const char* data, std::size_t size) {
+      if (auto written = session.writer->write(std::as_bytes(std::span(data, size))); !written)
+        failure = std::move(written).error();
+      return !failure;
+    });
+  session.touched = std::chrono::steady_clock::now();
+  if (whole) return true;
+  // What came stays: the client asks where we are and goes on.
+  if (failure)
+    refuse(response, *failure, "BLOB_UPLOAD_UNKNOWN");
+  else
+    refuse(response, "BLOB_UPLOAD_INVALID", "the connection ended before the body did");
+  return false;
+}
+
+void Handlers::finish_upload(const Route& route, const std::string& id, UploadSession& session,
+                             const std::string& digest, Response& response) {
+  const auto asked = Digest::parse(digest);
+  if (!asked) return refuse(response, "DIGEST_INVALID", asked.error().message());
+  const auto writer = std::move(session.writer);
+  uploads_.end(id);
+  const auto put = writer->commit("application/octet-stream");
+  if (!put) return refuse(response, put.error(), "BLOB_UPLOAD_UNKNOWN");
+  // What was sent is in the store under the digest it has, points at nothing and goes with the garbage.
+  if (put->digest != *asked)
+    return refuse(response, "DIGEST_INVALID",
+                  fmt::format("what was sent has the digest {}", put->digest.str()));
+  response.set_header("Location", blob_location(route, digest));
+  response.set_header("Docker-Content-Digest", digest);
+  response.status = 201;
+}
+
+void Handlers::say_progress(const Route& route, const std::string& id, UploadSession& session,
+                            Response& response) {
+  const auto size = session.writer->size();
+  response.set_header("Location", upload_location(route, id));
+  response.set_header("Docker-Upload-UUID", id);
+  response.set_header("Range", fmt::format("0-{}", size == 0 ? 0 : size - 1));
+}
+
+void Handlers::remove(const Route& route, Response& response) {
+  if (route.kind == Route::Kind::upload) {
+    if (uploads_.find(route.repository, route.reference) == nullptr)
+      return refuse(response, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+    uploads_.end(route.reference);
+    response.status = 204;
+    return;
+  }
+  // Blobs belong to the store, and other images may need them: they go when nothing points at them any more.
+  if (route.kind != Route::Kind::manifest)
+    return refuse(response, "UNSUPPORTED", "only manifests and uploads are deleted");
+  if (!rights_.allow_delete)
+    return refuse(response, "UNSUPPORTED", "this registry deletes nothing (serve --allow-delete)");
+  const auto removed = catalog_.remove_manifest(route.repository, route.reference);
+  if (!removed) return refuse(response, removed.error(), "MANIFEST_UNKNOWN");
+  response.status = 202;
+}
+
+}  // namespace acetate::registry

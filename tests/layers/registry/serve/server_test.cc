@@ -1,0 +1,345 @@
+// Our registry with our client, and with requests of our own making where a client would not misbehave.
+#include "layers/registry/serve/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/base64.h"
+#include "layers/image/media_type.h"
+#include "layers/registry/blob_upload.h"
+#include "layers/registry/pull.h"
+#include "layers/registry/push.h"
+#include "tests/layers/registry/memory_blob.h"
+#include "tests/layers/registry/misbehaving.h"
+#include "tests/layers/registry/stored_sample.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate::registry {
+namespace {
+
+using test::open_store;
+using test::platform;
+using test::reference;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+struct Answer {
+  int status = 0;
+  Headers headers = {};
+  std::string body = {};
+  std::string header(const char* name) const {
+    const auto* value = headers.find(name);
+    return value == nullptr ? "" : *value;
+  }
+};
+
+class Serving : public testing::Test {
+ protected:
+  test::TempDir dir_;
+  std::unique_ptr<image::ImageStore> store_ = open_store(dir_ / "served");
+  std::unique_ptr<Server> server_;
+  std::thread thread_;
+  std::unique_ptr<Http> http_;
+  std::unique_ptr<Registry> client_;
+
+  void start(ServerOptions options = {}) {
+    options.port = 0;
+    auto opened = Server::open({.dir = dir_ / "served"}, options);
+    ASSERT_TRUE(opened) << opened.error().message();
+    server_ = *std::move(opened);
+    thread_ = std::thread([this] { EXPECT_TRUE(server_->run()); });
+    http_ = *Http::make();
+  }
+  void TearDown() override {
+    client_.reset();
+    http_.reset();  // with its connections, so that the server need not wait for them
+    if (server_ != nullptr) server_->stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  std::string host() const { return "127.0.0.1:" + std::to_string(server_->port()); }
+  Registry& client(std::optional<Login> login = {}) {
+    auto connected = Registry::connect(*http_, {.host = host(), .login = std::move(login)});
+    EXPECT_TRUE(connected) << connected.error().message();
+    client_ = *std::move(connected);
+    return *client_;
+  }
+  Answer ask(const std::string& method, const std::string& path, Headers headers = {},
+             std::optional<std::string> body = {}) {
+    Request request{.method = method, .url = "http://" + host() + path, .headers = std::move(headers)};
+    if (body) request.body = Body::text(*std::move(body));
+    auto got = http_->start(std::move(request));
+    EXPECT_TRUE(got) << got.error().message();
+    Answer answer{.status = got->status(), .headers = got->headers()};
+    answer.body = *got->read_all(64 << 20);
+    return answer;
+  }
+  std::string begin_upload(const std::string& query = "") {
+    return ask("POST", "/v2/a/blobs/uploads/" + query).header("Location");
+  }
+};
+
+TEST_F(Serving, TakesAndGivesAnImageUnchanged) {
+  start();
+  const auto from = open_store(dir_ / "from"), into = open_store(dir_ / "into");
+  std::vector<test::SampleImage> images;
+  const auto index = test::put_sample_index(*from, images);
+  ASSERT_TRUE(from->set_reference(reference(host() + "/team/app:1"), index));
+  Repository repository(client(), "team/app");
+
+  const auto pushed = push_image(*from, *from->find(host() + "/team/app:1"), repository, host(), "1",
+                                 {.platform = platform("amd64")});
+  ASSERT_TRUE(pushed) << pushed.error().message();
+  EXPECT_EQ(*pushed, index);
+  const auto pulled =
+      pull_image(repository, "1", *into, {.platform = platform("amd64"), .all_platforms = true});
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_EQ(pulled->target, index);
+  EXPECT_TRUE(store_->find("localhost/team/app:1")) << "and it is an image of the store";
+  EXPECT_THAT(*repository.tags(), ElementsAre("1"));
+}
+
+TEST_F(Serving, GivesTheImagesOfTheStoreByTheNamesPeopleKnow) {
+  start();
+  const auto sample = test::put_sample(*store_, {"layer"});
+  for (const char* name : {"docker.io/library/debian:12", "quay.io/a/b:1", "localhost/own:1"})
+    ASSERT_TRUE(store_->set_reference(reference(name), sample.manifest));
+  auto& registry = client();
+
+  for (const auto& [name, tag] : {std::pair("debian", "12"),
+                                  {"library/debian", "12"},
+                                  {"docker.io/library/debian", "12"},
+                                  {"quay.io/a/b", "1"},
+                                  {"own", "1"},
+                                  {"localhost/own", "1"}}) {
+    const auto got = Repository(registry, name).manifest(tag);
+    ASSERT_TRUE(got) << name << ": " << got.error().message();
+    EXPECT_EQ(got->descriptor, sample.manifest);
+  }
+  EXPECT_FALSE(Repository(registry, "a/b").manifest("1"));
+  EXPECT_FALSE(Repository(registry, "unknown").tags());
+  EXPECT_EQ(nlohmann::json::parse(ask("GET", "/v2/_catalog").body)["repositories"],
+            nlohmann::json({"debian", "own", "quay.io/a/b"}));
+}
+
+TEST_F(Serving, GivesPartsOfBlobs) {
+  start();
+  const auto blob = *store_->put_blob("0123456789", "x");
+  const std::string path = "/v2/a/blobs/" + blob.digest.str();
+  struct Case {
+    const char* range;
+    int status;
+    const char* content_range;
+    const char* body;
+  };
+  for (const auto& [range, status, content_range, body] :
+       {Case{"bytes=2-4", 206, "bytes 2-4/10", "234"}, Case{"bytes=7-", 206, "bytes 7-9/10", "789"},
+        Case{"bytes=-3", 206, "bytes 7-9/10", "789"}, Case{"bytes=8-99", 206, "bytes 8-9/10", "89"},
+        Case{"bytes=-99", 206, "bytes 0-9/10", "0123456789"}, Case{"bytes=0-0", 206, "bytes 0-0/10", "0"},
+        Case{"bytes=1-2,4-5", 200, "", "0123456789"}}) {
+    const auto answer = ask("GET", path, {{"Range", range}});
+    EXPECT_EQ(answer.status, status) << range;
+    EXPECT_EQ(answer.header("Content-Range"), content_range) << range;
+    EXPECT_EQ(answer.body, body) << range;
+  }
+  const auto beyond = ask("GET", path, {{"Range", "bytes=10-"}});
+  EXPECT_EQ(beyond.status, 416);
+  EXPECT_EQ(beyond.header("Content-Range"), "bytes */10");
+  const auto head = ask("HEAD", path);
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.header("Content-Length"), "10");
+  EXPECT_EQ(ask("GET", "/v2/a/blobs/" + Digest::of("none").str()).status, 404);
+  EXPECT_EQ(ask("GET", "/v2/a/blobs/sha256:..%2f..%2fetc").status, 404);
+  EXPECT_EQ(ask("GET", "/v2/a/blobs/nonsense").status, 400);
+}
+
+TEST_F(Serving, TakesChunksInOrderOnly) {
+  start();
+  auto location = begin_upload();
+  ASSERT_THAT(location, testing::StartsWith("/v2/a/blobs/uploads/"));
+
+  auto answer = ask("PATCH", location, {{"Content-Range", "0-4"}}, "01234");
+  EXPECT_EQ(answer.status, 202);
+  EXPECT_EQ(answer.header("Range"), "0-4");
+  answer = ask("PATCH", location, {{"Content-Range", "7-9"}}, "789");
+  EXPECT_EQ(answer.status, 416);
+  EXPECT_EQ(answer.header("Range"), "0-4");
+  answer = ask("GET", location);
+  EXPECT_EQ(answer.status, 204);
+  EXPECT_EQ(answer.header("Range"), "0-4");
+  answer =
+      ask("PUT", location + "?digest=" + Digest::of("0123456789").str(), {{"Content-Range", "5-9"}}, "56789");
+  EXPECT_EQ(answer.status, 201);
+  EXPECT_TRUE(*store_->has_blob(Digest::of("0123456789")));
+  EXPECT_EQ(ask("GET", location).status, 404);
+}
+
+TEST_F(Serving, TakesTheWholeInOneRequest) {
+  start();
+  const auto digest = Digest::of("whole").str();
+  const auto answer = ask("POST", "/v2/a/blobs/uploads/?digest=" + digest, {}, "whole");
+  EXPECT_EQ(answer.status, 201);
+  EXPECT_EQ(answer.header("Location"), "/v2/a/blobs/" + digest);
+  EXPECT_EQ(ask("POST", "/v2/b/blobs/uploads/?mount=" + digest + "&from=a").status, 201);
+  EXPECT_EQ(ask("POST", "/v2/b/blobs/uploads/?mount=" + Digest::of("none").str() + "&from=a").status, 202);
+}
+
+TEST_F(Serving, RefusesABlobWithAnotherDigest) {
+  start();
+  const auto answer = ask("PUT", begin_upload() + "?digest=" + Digest::of("this").str(), {}, "that");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(answer.body, HasSubstr("DIGEST_INVALID"));
+  EXPECT_FALSE(*store_->has_blob(Digest::of("this")));
+  EXPECT_EQ(ask("PUT", begin_upload(), {}, "that").status, 400);
+}
+
+TEST_F(Serving, ForgetsAnUploadThatIsCancelled) {
+  start();
+  const auto location = begin_upload();
+  EXPECT_EQ(ask("DELETE", location).status, 204);
+  EXPECT_EQ(ask("DELETE", location).status, 404);
+  EXPECT_EQ(ask("PATCH", location, {}, "x").status, 404);
+}
+
+TEST_F(Serving, TakesNoManifestWhoseBlobsAreMissing) {
+  start();
+  const auto from = open_store(dir_ / "from");
+  const auto sample = test::put_sample(*from, {"layer"});
+  const auto text = dir_.read("from/blobs/sha256/" + sample.manifest.digest.hex());
+  const Headers type{{"Content-Type", sample.manifest.media_type}};
+
+  const auto answer = ask("PUT", "/v2/a/manifests/1", type, text);
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_THAT(answer.body, HasSubstr("MANIFEST_BLOB_UNKNOWN"));
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/1", type, "{").status, 400);
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/1", type, std::string(5 << 20, ' ')).status, 413);
+  EXPECT_EQ(ask("GET", "/v2/a/manifests/1").status, 404);
+}
+
+TEST_F(Serving, FindsReferrers) {
+  start();
+  const auto sample = test::put_sample(*store_, {"layer"});
+  ASSERT_TRUE(store_->set_reference(reference("localhost/a:1"), sample.manifest));
+  Repository repository(client(), "a");
+  const auto refer = [&](const std::string& type) {
+    const auto config = R"({"mediaType":"application/vnd.oci.empty.v1+json","digest":")" +
+                        Digest::of("{}").str() + R"(","size":2})";
+    return R"({"schemaVersion":2,"mediaType":")" + std::string(image::kOciManifest) +
+           R"(","artifactType":")" + type + R"(","config":)" + config +
+           R"(,"layers":[],"subject":{"mediaType":"x","digest":")" + sample.manifest.digest.str() +
+           R"(","size":1}})";
+  };
+  ASSERT_TRUE(store_->put_blob("{}", "x"));
+  for (const char* type : {"text/one", "text/two"}) {
+    const auto text = refer(type);
+    const auto answer = ask("PUT", "/v2/a/manifests/" + Digest::of(text).str(),
+                            {{"Content-Type", std::string(image::kOciManifest)}}, text);
+    EXPECT_EQ(answer.status, 201) << answer.body;
+    EXPECT_EQ(answer.header("OCI-Subject"), sample.manifest.digest.str());
+  }
+
+  EXPECT_THAT(*repository.referrers(sample.manifest.digest, ""), SizeIs(2));
+  const auto filtered =
+      ask("GET", "/v2/a/referrers/" + sample.manifest.digest.str() + "?artifactType=text/two");
+  EXPECT_EQ(filtered.header("OCI-Filters-Applied"), "artifactType");
+  EXPECT_THAT(nlohmann::json::parse(filtered.body)["manifests"], SizeIs(1));
+  EXPECT_THAT(
+      nlohmann::json::parse(ask("GET", "/v2/a/referrers/" + Digest::of("none").str()).body)["manifests"],
+      SizeIs(0));
+}
+
+TEST_F(Serving, ListsTagsInPages) {
+  start();
+  const auto sample = test::put_sample(*store_, {"layer"});
+  for (const char* tag : {"c", "a", "b"})
+    ASSERT_TRUE(store_->set_reference(reference(std::string("localhost/a:") + tag), sample.manifest));
+
+  const auto first = ask("GET", "/v2/a/tags/list?n=2");
+  EXPECT_EQ(nlohmann::json::parse(first.body)["tags"], nlohmann::json({"a", "b"}));
+  EXPECT_EQ(first.header("Link"), "</v2/a/tags/list?n=2&last=b>; rel=\"next\"");
+  EXPECT_EQ(nlohmann::json::parse(ask("GET", "/v2/a/tags/list?n=2&last=b").body)["tags"],
+            nlohmann::json({"c"}));
+  EXPECT_EQ(nlohmann::json::parse(ask("GET", "/v2/a/tags/list?n=0").body)["tags"], nlohmann::json::array());
+}
+
+TEST_F(Serving, DeletesOnlyWhereItMay) {
+  start();
+  const auto sample = test::put_sample(*store_, {"layer"});
+  ASSERT_TRUE(store_->set_reference(reference("localhost/a:1"), sample.manifest));
+  EXPECT_EQ(ask("DELETE", "/v2/a/manifests/1").status, 405);
+  EXPECT_EQ(ask("DELETE", "/v2/a/blobs/" + sample.layers[0].digest.str()).status, 405);
+  EXPECT_EQ(ask("GET", "/v2/a/manifests/1").status, 200);
+}
+
+TEST_F(Serving, DeletesTagsAndManifestsOfOneRepository) {
+  start({.allow_delete = true});
+  const auto sample = test::put_sample(*store_, {"layer"});
+  for (const char* name : {"localhost/a:1", "localhost/a:2", "localhost/a:3", "localhost/b:1"})
+    ASSERT_TRUE(store_->set_reference(reference(name), sample.manifest));
+  const auto by_digest = "/v2/a/manifests/" + sample.manifest.digest.str();
+
+  EXPECT_EQ(ask("DELETE", "/v2/a/manifests/1").status, 202);
+  EXPECT_EQ(ask("GET", "/v2/a/manifests/1").status, 404);
+  EXPECT_EQ(ask("GET", by_digest).status, 200);
+  EXPECT_EQ(ask("DELETE", by_digest).status, 202);
+  EXPECT_EQ(ask("GET", by_digest).status, 404);
+  EXPECT_EQ(ask("GET", "/v2/a/manifests/2").status, 404);
+  EXPECT_EQ(ask("GET", "/v2/b/manifests/1").status, 200) << "what another repository has stays";
+}
+
+TEST_F(Serving, OnlyGivesWhenToldSo) {
+  start({.read_only = true});
+  const auto blob = *store_->put_blob("x", "x");
+  EXPECT_EQ(ask("POST", "/v2/a/blobs/uploads/").status, 405);
+  EXPECT_EQ(ask("GET", "/v2/a/blobs/" + blob.digest.str()).body, "x");
+}
+
+TEST_F(Serving, LetsInWhoHasAPassword) {
+  dir_.write("users",
+             "ann:$6$rounds=1000$lDFq4eC4LVnJTIBS$"
+             "cJbHvwwz5WwkaRAk7M4om2KjVo1yLduuHClzV9VaLDAziiwKZ9OAavcg1vzRYOi3.e.1sFVV0/nkS03Ni2q6k0\n");
+  start({.htpasswd_file = dir_ / "users"});
+
+  const auto refused = ask("GET", "/v2/");
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_EQ(refused.header("WWW-Authenticate"), "Basic realm=\"acetate\"");
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/1", {}, std::string(100000, 'x')).status, 401);
+  EXPECT_FALSE(client(Login{.username = "ann", .secret = "guess"}).check_login());
+  EXPECT_TRUE(client(Login{.username = "ann", .secret = "secret"}).check_login());
+}
+
+TEST_F(Serving, AnswersNonsenseAndLivesOn) {
+  start();
+  for (const char* path :
+       {"/", "/v2/UPPER/tags/list", "/v2/a/../../etc/passwd", "/v2/%2e%2e/manifests/x", "/v3/"})
+    EXPECT_EQ(ask("GET", path).status, 404) << path;
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/.hidden", {{"Content-Type", std::string(image::kOciIndex)}},
+                R"({"schemaVersion":2,"manifests":[]})")
+                .status,
+            400);
+  EXPECT_EQ(ask("GET", "/v2/").status, 200);
+}
+
+TEST(Server, SaysWhyItDoesNotStart) {
+  const test::TempDir dir;
+  dir.write("users", "ann:plain");
+  dir.write("cert", "no PEM");
+  EXPECT_THAT(Server::open({.dir = dir / "s"}, {.port = 0, .htpasswd_file = dir / "users"}).error().message(),
+              HasSubstr("users:1"));
+  EXPECT_THAT(Server::open({.dir = dir / "s"},
+                           {.port = 0, .certificate_file = dir / "cert", .key_file = dir / "cert"})
+                  .error()
+                  .message(),
+              HasSubstr("PEM"));
+  const auto first = Server::open({.dir = dir / "s"}, {.port = 0});
+  ASSERT_TRUE(first);
+  EXPECT_THAT(Server::open({.dir = dir / "s"}, {.port = (*first)->port()}).error().message(),
+              HasSubstr("cannot listen on 127.0.0.1"));
+}
+
+}  // namespace
+}  // namespace acetate::registry
