@@ -1,0 +1,79 @@
+// acetate push: an image of our store into a registry.
+#include <fcntl.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+#include <ostream>
+
+#include "base/sys/file.h"
+#include "cli/command.h"
+#include "cli/paths.h"
+#include "cli/remote_options.h"
+#include "cli/transfer_display.h"
+#include "layers/image/platform.h"
+#include "layers/registry/push.h"
+
+namespace acetate::cli {
+
+namespace {
+
+struct Options {
+  std::string image, destination, platform, digest_file;
+  bool all = false, quiet = false;
+  RemoteFlags remote;
+};
+
+// Where to: what was typed, or the name the image has.
+Result<image::Reference> destination_of(const Options& options, const registry::RegistriesConf& conf) {
+  const auto names =
+      TRY(remote_names(conf, options.destination.empty() ? options.image : options.destination));
+  if (names.front().tag.empty())
+    return fail(EINVAL, "a push goes to a tag, and \"{}\" has none", names.front().str());
+  return names.front();
+}
+
+Result<int> push(const Options& options, const Context& context) {
+  using Style = TransferDisplay::Style;
+  const auto paths = TRY(find_paths());
+  auto platform = image::host_platform();
+  if (!options.platform.empty()) platform = TRY(image::parse_platform(options.platform));
+  const auto store = TRY(image::ImageStore::open_to_read(paths.image_store()));
+  const auto stored = TRY(store->find(options.image));
+  const auto remotes = TRY(open_remotes(options.remote));
+  const auto name = TRY(destination_of(options, remotes->conf()));
+  auto repository = TRY(remotes->to_push(name));
+  TransferDisplay display(context.streams.err, options.quiet         ? Style::silent
+                                               : context.streams.tty ? Style::bars
+                                                                     : Style::lines);
+  auto pushed =
+      registry::push_image(*store, stored, repository, name.registry, name.tag,
+                           {.platform = platform, .all_platforms = options.all, .events = display.events()});
+  display.finish();
+  const auto digest = TRY(std::move(pushed)).digest.str();
+  if (!options.digest_file.empty())
+    TRY_WITHIN(sys::write_file_atomically(FileAt{kWorkingDir, options.digest_file.c_str()}, digest, 0644),
+               "writing {}", options.digest_file);
+  if (!options.quiet) context.streams.out << digest << '\n';
+  return 0;
+}
+
+}  // namespace
+
+Runner push_command(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("IMAGE", options->image, "a name or id of an image in the store")->required();
+  app.add_option("DESTINATION", options->destination,
+                 "[docker://]HOST/NAME[:TAG], if not the image's own name");
+  app.add_option("--platform", options->platform, "the image to send when only some of an index are here")
+      ->type_name("");
+  app.add_flag("--all", options->all, "the index with the images of all its platforms, or nothing");
+  app.add_option("--digestfile", options->digest_file, "where to write the digest the registry has now")
+      ->type_name("");
+  app.add_flag("-q,--quiet", options->quiet, "say nothing but errors");
+  add_remote_options(app, options->remote);
+  return [options](const Context& context) { return push(*options, context); };
+}
+
+}  // namespace acetate::cli

@@ -1,0 +1,35 @@
+// What every command that talks to a registry can be told about it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "layers/image/reference.h"
+#include "layers/registry/remotes.h"
+
+namespace CLI {
+class App;
+}
+
+namespace acetate::cli {
+
+struct RemoteFlags {
+  std::string creds;  // NAME[:PASSWORD]
+  std::string authfile;
+  std::string cert_dir;
+  std::string tls_verify;  // "true", "false"; "" when not said
+  int retry = 5;
+  double retry_delay = 0;  // seconds; 0: ours
+};
+
+// --creds, --authfile, --cert-dir, --tls-verify; with `retries` also --retry and --retry-delay.
+void add_remote_options(CLI::App& app, RemoteFlags& flags, bool retries = true);
+
+Result<std::unique_ptr<registry::Remotes>> open_remotes(const RemoteFlags& flags);
+
+// The names a person may have meant, best first: docker:// is taken off, a short name completed as
+// registries.conf has it. EINVAL with words for other transports and for what is no name.
+Result<std::vector<image::Reference>> remote_names(const registry::RegistriesConf& conf, std::string text);
+
+}  // namespace acetate::cli

@@ -1,0 +1,139 @@
+#!/bin/sh
+# Images to and from registries, with stock counterparts: Debian's docker-registry, skopeo and podman; our own `serve`
+# with all of them; and pulls and pushes that are killed. No digest changes on any way.
+#
+# usage: registry_test.sh BIN-DIRECTORIES(colon-separated)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need_tools docker-registry skopeo busybox python3 openssl
+
+children=
+stop_children() { for child in $children; do kill "$child" 2>/dev/null || true; done; cleanup; }
+trap stop_children EXIT
+# Nothing of whoever runs this: no logins, no configuration.
+export HOME="$scratch/home" XDG_RUNTIME_DIR="$scratch/run" XDG_CONFIG_HOME="$scratch/config" XDG_DATA_HOME="$scratch/data" XDG_CACHE_HOME="$scratch/cache"
+unset REGISTRY_AUTH_FILE DOCKER_CONFIG HTTP_PROXY HTTPS_PROXY http_proxy https_proxy ACETATE_ROOT 2>/dev/null || true
+mkdir -p "$HOME" "$XDG_RUNTIME_DIR"
+in_store() { store=$1; shift; ACETATE_ROOT="$scratch/store-$store" acetate "$@"; }
+wait_until() { until "$@" 2>/dev/null; do :; done; }
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# The manifest's digest by somebody else's reading.
+digest_at() { skopeo inspect --raw --tls-verify=false "$@" | sha256sum | sed 's/^/sha256:/; s/ .*//'; }
+
+say "docker-registry"
+port=$(free_port)
+cat >"$scratch/registry.yml" <<C
+version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: $scratch/registry}}
+http: {addr: "127.0.0.1:$port"}
+C
+docker-registry serve "$scratch/registry.yml" 2>"$scratch/registry.log" & children="$children $!"
+wait_until python3 -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:$port/v2/')"
+theirs=localhost:$port
+
+mkdir "$scratch/context"
+cp "$(command -v busybox)" "$scratch/context/busybox"
+head -c 3000000 /dev/urandom >"$scratch/context/random"
+printf 'FROM scratch\nCOPY busybox /bin/busybox\nCOPY random /random\nCMD ["/bin/busybox", "sha256sum", "/random"]\n' >"$scratch/context/Dockerfile"
+in_store a build -q -t app:1 "$scratch/context" >/dev/null
+
+pushed=$(in_store a push app:1 "$theirs/team/app:1" 2>"$scratch/err")
+expect "push says the digest the registry has" "$(digest_at "docker://$theirs/team/app:1")" "$pushed"
+expect_match "without a terminal a push tells in lines" '^Copying blob [0-9a-f]{12} done$' "$(cat "$scratch/err")"
+in_store a push "app:1" "$theirs/team/app:2" 2>"$scratch/err" >/dev/null
+expect "a second push sends no blob" "" "$(grep -v 'skipped: already exists' "$scratch/err" || true)"
+
+id=$(in_store b pull -q "$theirs/team/app:1")
+expect_match "pull says the id" '^[0-9a-f]{64}$' "$id"
+in_store b pull "$theirs/team/app:2" 2>"$scratch/err" >/dev/null
+expect "a second pull fetches no blob" "" "$(grep Copying "$scratch/err" | grep -v 'skipped: already exists' || true)"
+expect "policy missing asks nobody" "$id" "$(in_store b pull --policy missing -q "localhost:$port/team/app:1")"
+expect_failure "a tag that is not there" 125 "manifest none of $theirs/team/app.*404" in_store b pull "$theirs/team/app:none"
+expect_failure "a registry that is not there" 125 "cannot connect to localhost:1" in_store b pull localhost:1/a
+sum=$(sha256sum <"$scratch/context/random" | sed 's/ .*//')
+if [ "$(id -u)" = 0 ] && [ -c /dev/fuse ] && command -v runc >/dev/null; then
+  expect_match "what was pulled runs" "^$sum" "$(in_store b run "$theirs/team/app:1" 2>&1)"
+fi
+
+say "skopeo's images, in docker's format too"
+for format in oci v2s2; do
+  skopeo copy -q --format $format --src-tls-verify=false --dest-tls-verify=false "docker://$theirs/team/app:1" "docker://$theirs/team/$format:1"
+  in_store b pull -q "$theirs/team/$format:1" >/dev/null
+  expect "$format: digest unchanged on the way back" "$(digest_at "docker://$theirs/team/$format:1")" "$(in_store b push -q --digestfile "$scratch/digest" "$theirs/team/$format:1" "$theirs/back/$format:1"; cat "$scratch/digest")"
+  expect "$format: and there" "$(digest_at "docker://$theirs/team/$format:1")" "$(digest_at "docker://$theirs/back/$format:1")"
+done
+
+say "our own registry"
+serve() { # STORE OUTPUT OPTION...: sets `ours`
+  served=$1 output=$2
+  shift 2
+  mkfifo "$output"
+  ACETATE_ROOT="$scratch/store-$served" acetate serve --listen 127.0.0.1:0 "$@" >"$output" 2>"$scratch/serve.log" & children="$children $!"
+  read -r line <"$output"
+  ours=localhost:${line##*:}
+}
+serve c "$scratch/open" --allow-delete
+in_store a push -q app:1 "$ours/team/app:1"
+expect "serve: push" "$pushed" "$(digest_at "docker://$ours/team/app:1")"
+skopeo copy -q --all --src-tls-verify=false --dest-tls-verify=false "docker://$theirs/team/v2s2:1" "docker://$ours/from/skopeo:1"
+expect "serve: what skopeo pushed" "$(digest_at "docker://$theirs/team/v2s2:1")" "$(digest_at "docker://$ours/from/skopeo:1")"
+in_store d pull -q "$ours/from/skopeo:1" >/dev/null
+skopeo copy -q --src-tls-verify=false "docker://$ours/team/app:1" "oci:$scratch/layout:1"
+expect "serve: skopeo pulls" "$sum" "$(for blob in "$scratch"/layout/blobs/sha256/*; do { tar -xOf "$blob" random || tar -xzOf "$blob" random; } 2>/dev/null | sha256sum; done | grep -o "$sum" | head -n 1)"
+expect_match "serve: tags" '"1"' "$(skopeo list-tags --tls-verify=false "docker://$ours/team/app")"
+skopeo delete --tls-verify=false "docker://$ours/from/skopeo:1"
+expect_failure "serve: deleted" any "manifest unknown|No such|404" in_store d pull "$ours/from/skopeo:1"
+if [ "$(id -u)" = 0 ] && command -v podman >/dev/null; then
+  p() { podman --root "$scratch/podman" --runroot "$scratch/podman-run" --storage-driver vfs "$@"; }
+  p pull -q --tls-verify=false "$ours/team/app:1" >/dev/null
+  p push -q --tls-verify=false "$ours/team/app:1" "docker://$ours/from/podman:1"
+  in_store d pull -q "$ours/from/podman:1" >/dev/null && pass "serve: podman pulls and pushes" || fail "serve: podman"
+fi
+
+say "TLS and passwords"
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$scratch/tls.key" -out "$scratch/tls.crt" -days 2 -subj /CN=localhost \
+  -addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>/dev/null
+printf 'me:%s\n' "$(openssl passwd -6 pass:word)" >"$scratch/users"
+serve c "$scratch/closed" --tls-cert "$scratch/tls.crt" --tls-key "$scratch/tls.key" --htpasswd "$scratch/users"
+mkdir -p "$XDG_CONFIG_HOME/containers/certs.d/$ours"
+cp "$scratch/tls.crt" "$XDG_CONFIG_HOME/containers/certs.d/$ours/ca.crt"
+expect_failure "without a login" 125 "wants a login.*acetate login $ours" in_store d pull "$ours/team/app:1"
+expect_failure "with a wrong one" 125 "refuses the login of \"me\"" sh -c "echo wrong | acetate login -u me --password-stdin $ours"
+expect "login" "Login Succeeded!" "$(echo pass:word | acetate login -u me --password-stdin "$ours")"
+expect "who" "me" "$(acetate login --get-login "$ours")"
+in_store d pull -q "$ours/team/app:1" >/dev/null && pass "pull with a login" || fail "pull with a login"
+expect "skopeo reads our login" "$pushed" "$(skopeo inspect --raw --cert-dir "$XDG_CONFIG_HOME/containers/certs.d/$ours" "docker://$ours/team/app:1" | sha256sum | sed 's/^/sha256:/; s/ .*//')"
+expect_match "logout" "Removed" "$(acetate logout "$ours")"
+expect_failure "and it is forgotten" 125 "wants a login" in_store e pull "$ours/team/app:1"
+in_store e pull -q --creds me:pass:word "$ours/team/app:1" >/dev/null && pass "--creds" || fail "--creds"
+expect_failure "not for others without TLS" 1 "tls-cert.*--insecure" acetate serve --listen 0.0.0.0:0
+
+say "killed in the middle"
+mkfifo "$scratch/slow" "$scratch/slow-in"
+python3 "$here/../support/misbehaving_registry.py" --bandwidth 2000000 <"$scratch/slow-in" >"$scratch/slow" & children="$children $!"
+exec 8>"$scratch/slow-in"
+read -r _ slow _ elsewhere <"$scratch/slow"
+# Whether so many bytes of blobs have gone over the wire, in the direction named.
+moved() { python3 - "$elsewhere" "$1" "$2" <<'P'
+import json, sys, urllib.request
+log = json.load(urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/_control/log"))
+sys.exit(sum(entry[sys.argv[2]] for entry in log if "/blobs/" in entry["path"]) < int(sys.argv[3]))
+P
+}
+killed_after() { # DIRECTION COMMAND...
+  direction=$1
+  shift
+  "$@" >/dev/null 2>&1 & victim=$!
+  wait_until moved "$direction" 500000
+  kill -9 $victim
+  wait $victim 2>/dev/null || true
+}
+ACETATE_ROOT="$scratch/store-a" killed_after received acetate push app:1 "127.0.0.1:$slow/app:1"
+expect_failure "a killed push leaves no tag" 125 "404" in_store f pull "127.0.0.1:$slow/app:1"
+expect "the next push finishes" "$pushed" "$(in_store a push app:1 "127.0.0.1:$slow/app:1" 2>/dev/null)"
+ACETATE_ROOT="$scratch/store-f" killed_after sent acetate pull "127.0.0.1:$slow/app:1"
+in_store f pull -q "127.0.0.1:$slow/app:1" >/dev/null && pass "the next pull finishes" || fail "the next pull finishes"
+expect "and nothing half stays" "" "$(find "$scratch/store-f" -name '.acetate-blob-*')"
+finish
