@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
-#include "builder/sandbox/holder.h"
+#include "builder/sandbox/any_holder.h"
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
 #include "cli/command.h"
@@ -76,7 +76,8 @@ Result<int> run_inside(Run run) {
   if (run.ids == sandbox::IdMode::single && (user.uid != 0 || user.gid != 0))
     log::warn("user {} is played by root: without an entry in /etc/subuid there is one id only", who);
   const Fd input = TRY(standard_input(run.options));
-  const auto exit = TRY(sandbox::launch(run.spec, rootfs.scratch(), {.in = input.ref(), .out = {}, .err = {}}));
+  const auto exit = TRY(sandbox::launch(run.spec, rootfs.scratch(), {.in = input.ref(), .out = {}, .err = {}},
+                                           run.scratch_base + "/runtime"));
   // The command has ended as it did, whatever becomes of the mount.
   if (auto gone = rootfs.unmount(); !gone) log::warn("{}", gone.error().message());
   return exit.shell_code();
@@ -91,10 +92,9 @@ Result<int> run(RunOptions options, const std::vector<std::string>& typed, const
           .scratch_base = paths.data + "/run"};
   run.spec = TRY(describe_process(run.image.config, options, words.command, our_env));
   if (!options.keep.empty()) run.options.keep = std::filesystem::absolute(options.keep).string();
-  const sandbox::HolderPlan plan = TRY(sandbox::plan_holder());
-  log::info("{}", plan.why);
-  run.ids = plan.mode;
-  return sandbox::run_in_holder(plan, [&] {
+  return sandbox::run_in_a_holder([&](const sandbox::HolderPlan& plan) {
+    log::info("{}", plan.why);
+    run.ids = plan.mode;
     auto ended = run_inside(std::move(run));
     if (ended) return *ended;
     context.streams.err << fmt::format("acetate: {}\n", ended.error().message());
@@ -124,11 +124,12 @@ Runner run_command(CLI::App& app) {
   app.add_option("--entrypoint", options->entrypoint, "instead of the image's; \"\" for none");
   repeatable(app, "-v,--volume", options->volumes, "SOURCE:TARGET[:ro], a file or directory of ours");
   app.add_option("--hostname", options->hostname, "the container's name for itself");
-  app.add_option("--network", options->network, "host (the default) or none");
+  app.add_option("--network", options->network, "host (the default), none, pasta or slirp4netns");
   app.add_flag("--read-only", options->read_only, "the root file system is not writable; /tmp and /run are");
   app.add_flag("--rm", options->remove, "remove what was written afterwards: always so, without --keep");
   app.add_option("--keep", options->keep, "keep what is written in this directory, and go on from it next time");
   app.add_flag("-i,--interactive", options->interactive, "pass our standard input on");
+  app.add_flag("--init", options->init, "pid 1 is a reaper of ours, and the command its child");
   app.add_flag("-t,--tty", options->terminal, "give it a terminal; ours must be one");
   repeatable(app, "--cap-add", options->cap_add, "a capability more, or ALL");
   repeatable(app, "--cap-drop", options->cap_drop, "a capability less, or ALL");

@@ -80,7 +80,9 @@ std::string random_hostname() {
 Result<sandbox::Network> network(const std::string& name) {
   if (name == "host") return sandbox::Network::host;
   if (name == "none") return sandbox::Network::none;
-  return fail(EINVAL, "there is no network \"{}\": host or none", name);
+  if (name == "pasta") return sandbox::Network::pasta;
+  if (name == "slirp4netns") return sandbox::Network::slirp4netns;
+  return fail(EINVAL, "there is no network \"{}\": host, none, pasta or slirp4netns", name);
 }
 
 }  // namespace
@@ -167,6 +169,7 @@ Result<sandbox::Spec> describe_process(const image::Config& config, const RunOpt
     for (const char* scratch : {"/run", "/tmp", "/var/tmp"})
       if (std::ranges::none_of(spec.mounts, [&](const auto& mount) { return mount.target == scratch; }))
         spec.mounts.push_back({.kind = sandbox::MountPoint::Kind::tmpfs, .source = {}, .target = scratch});
+  spec.init = options.init;
   spec.terminal = options.terminal;
   spec.capabilities = TRY(change_capabilities(sandbox::run_capabilities(), options.cap_add, options.cap_drop));
   return spec;

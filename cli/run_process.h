@@ -20,7 +20,7 @@ struct RunOptions {
   std::string workdir, hostname, keep, platform;
   std::string network = "host";
   bool remove = true;  // what happens anyway
-  bool read_only = false, interactive = false, terminal = false, verbose = false;
+  bool read_only = false, init = false, interactive = false, terminal = false, verbose = false;
 };
 
 // The words behind the options. One word is an image and the rest the command; several sources are closed by

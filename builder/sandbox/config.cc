@@ -1,6 +1,8 @@
 // Spec -> the runtime-spec's config.json (opencontainers/runtime-spec config.md, config-linux.md).
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "builder/sandbox/masks.h"
 #include "builder/sandbox/seccomp.h"
 #include "builder/sandbox/spec.h"
 
@@ -16,41 +18,66 @@ Json mount_entry(const char* target, const char* type, const char* source, const
 }
 
 Json process(const Spec& spec) {
-  // One id is all there is: whoever is meant, it is root. Without new privileges the filter is installed last,
+  // One id is all there is: whoever is meant, it is root, or the person outside. Without new privileges the filter is installed last,
   // so that the runtime's own capset(2) and setuid(2) are real and only the container's are played.
   const bool single = spec.ids == IdMode::single;
-  Json user{{"uid", single ? 0 : spec.uid}, {"gid", single ? 0 : spec.gid}};
+  const Spec::KeptId only = spec.keep_id.value_or(Spec::KeptId{0, 0});
+  Json user{{"uid", single ? only.uid : spec.uid}, {"gid", single ? only.gid : spec.gid}};
   if (!single && !spec.groups.empty()) user["additionalGids"] = spec.groups;
   // Inheritable and ambient stay empty: they would survive an exec by a user who is not root.
   Json capabilities = Json::object();
   for (const char* set : {"bounding", "effective", "permitted"}) capabilities[set] = spec.capabilities;
-  return {{"terminal", spec.terminal}, {"user", std::move(user)},
-          {"args", spec.argv},         {"env", spec.env},
-          {"cwd", spec.cwd},           {"capabilities", std::move(capabilities)},
-          {"noNewPrivileges", single}};
+  Json process{{"terminal", spec.terminal}, {"user", std::move(user)},
+               {"args", spec.argv},         {"env", spec.env},
+               {"cwd", spec.cwd},           {"capabilities", std::move(capabilities)},
+               {"noNewPrivileges", single || spec.confinement.no_new_privileges}};
+  for (const Limit& limit : spec.limits)
+    process["rlimits"].push_back({{"type", limit.name}, {"soft", limit.soft}, {"hard", limit.hard}});
+  return process;
+}
+
+// With a new pid namespace comes a new proc. Where we may not mount one the container sees ours.
+Json proc_mount(const Spec& spec) {
+  if (!spec.surroundings.bound_proc) return mount_entry("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"});
+  return mount_entry("/proc", "none", "/proc", {"rbind", "rslave", "nosuid", "noexec", "nodev"});
 }
 
 Json sys_mount(const Spec& spec) {
-  const Words options{"nosuid", "noexec", "nodev", "ro"};
-  if (spec.network == Network::none || spec.surroundings.fresh_sysfs)
-    return mount_entry("/sys", "sysfs", "sysfs", options);
-  // A new sysfs wants a network namespace of our own: show the one that is there.
+  Words options{"nosuid", "noexec", "nodev"};
+  const bool writable = std::ranges::find(spec.confinement.unmasked, "/sys") != spec.confinement.unmasked.end();
+  options.emplace_back(writable ? "rw" : "ro");
+  // A new sysfs wants a network namespace that belongs to the container's own user namespace.
+  if (spec.network == Network::none || spec.surroundings.fresh_sysfs) return mount_entry("/sys", "sysfs", "sysfs", options);
   Words bind{"rbind", "rslave"};
   bind.insert(bind.end(), options.begin(), options.end());
   return mount_entry("/sys", "none", "/sys", bind);
 }
 
+bool sets(const Words& options, std::string_view name) {
+  return std::ranges::any_of(options, [&](const std::string& option) { return option.starts_with(name); });
+}
+
 Json wished_mount(const MountPoint& mount) {
   Words options = mount.locked;
+  options.insert(options.end(), mount.options.begin(), mount.options.end());
   if (mount.kind == MountPoint::Kind::tmpfs) {
-    for (const char* always : {"nosuid", "nodev", "mode=1777"}) options.emplace_back(always);
+    if (!sets(options, "suid")) options.emplace_back("nosuid");
+    if (!sets(options, "dev")) options.emplace_back("nodev");
+    if (!sets(options, "mode=")) options.emplace_back("mode=1777");
     options.emplace_back(mount.writable ? "rw" : "ro");
     if (mount.size != 0) options.push_back(fmt::format("size={}", mount.size));
     return mount_entry(mount.target.c_str(), "tmpfs", "tmpfs", options);
   }
-  options.insert(options.begin(), {"rbind", "rprivate"});
-  options.emplace_back(mount.writable ? "rw" : mount.has_submounts ? "rro" : "ro");
-  return mount_entry(mount.target.c_str(), "none", mount.source.c_str(), options);
+  Words bind;
+  if (!sets(options, "bind")) bind.emplace_back("rbind");
+  if (!sets(options, "rslave") && !sets(options, "slave") && !sets(options, "private")) bind.emplace_back("rprivate");
+  bind.insert(bind.end(), options.begin(), options.end());
+  bind.emplace_back(mount.writable ? "rw" : mount.has_submounts ? "rro" : "ro");
+  return mount_entry(mount.target.c_str(), "none", mount.source.c_str(), bind);
+}
+
+Json device_mount(const Device& device) {
+  return mount_entry(device.target.c_str(), "none", device.source.c_str(), {"bind", "rprivate", "nosuid", "noexec", "rw"});
 }
 
 Json mounts(const Spec& spec) {
@@ -58,16 +85,18 @@ Json mounts(const Spec& spec) {
   Words pts{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
   if (spec.ids != IdMode::single) pts.emplace_back("gid=5");
   Json all = Json::array({
-      mount_entry("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}),
+      proc_mount(spec),
       mount_entry("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
       mount_entry("/dev/pts", "devpts", "devpts", pts),
-      mount_entry("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}),
+      mount_entry("/dev/shm", "tmpfs", "shm",
+                  {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}k", spec.shm_size / 1024)}),
       mount_entry("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
       sys_mount(spec),
       // A bind of /sys made read-only leaves the cgroup mounts below it writable; a new sysfs has them empty.
       mount_entry("/sys/fs/cgroup", "tmpfs", "tmpfs", {"nosuid", "noexec", "nodev", "ro", "mode=755", "size=4k"}),
   });
   for (const MountPoint& mount : spec.mounts) all.push_back(wished_mount(mount));
+  for (const Device& device : spec.devices) all.push_back(device_mount(device));
   return all;
 }
 
@@ -78,28 +107,50 @@ Json id_map(const std::vector<sys::IdRange>& ranges) {
   return map;
 }
 
-Json linux_part(const Spec& spec) {
-  Json namespaces = Json::array();
-  Words types{"mount", "pid", "ipc", "uts"};
-  if (spec.network == Network::none) types.emplace_back("network");
-  if (spec.surroundings.cgroup_v2) types.emplace_back("cgroup");
+// Has an effect for real root only; the runtime adds the harmless devices every container has.
+Json resources(const Spec& spec) {
+  Json devices = Json::array({{{"allow", false}, {"access", "rwm"}}});
+  for (const Device& device : spec.devices)
+    devices.push_back({{"allow", true},
+                       {"type", std::string(1, device.type)},
+                       {"major", device.major},
+                       {"minor", device.minor},
+                       {"access", device.access}});
+  Json all{{"devices", std::move(devices)}};
+  if (!spec.surroundings.cgroup_limits) return all;
+  constexpr std::uint64_t kPeriod = 100000;  // microseconds, as docker has it
+  if (spec.resources.memory) all["memory"] = {{"limit", *spec.resources.memory}, {"swap", *spec.resources.memory}};
+  if (spec.resources.cpus)
+    all["cpu"] = {{"period", kPeriod}, {"quota", static_cast<std::int64_t>(*spec.resources.cpus * kPeriod)}};
+  if (spec.resources.pids) all["pids"] = {{"limit", *spec.resources.pids}};
+  return all;
+}
+
+Json namespaces(const Spec& spec) {
+  Json all = Json::array({{{"type", "mount"}}});
+  if (!spec.surroundings.bound_proc) all.push_back({{"type", "pid"}});
+  all.push_back({{"type", "ipc"}});
+  all.push_back({{"type", "uts"}});
+  if (!spec.surroundings.network_namespace.empty())
+    all.push_back({{"type", "network"}, {"path", spec.surroundings.network_namespace}});
+  else if (spec.network == Network::none)
+    all.push_back({{"type", "network"}});
+  if (spec.surroundings.cgroup_v2) all.push_back({{"type", "cgroup"}});
+  if (!spec.surroundings.child_uids.empty()) all.push_back({{"type", "user"}});
+  return all;
+}
+
+Result<Json> linux_part(const Spec& spec) {
   Json part = Json::object();
   if (!spec.surroundings.child_uids.empty()) {
-    types.emplace_back("user");
     part["uidMappings"] = id_map(spec.surroundings.child_uids);
     part["gidMappings"] = id_map(spec.surroundings.child_gids);
   }
-  for (const std::string& type : types) namespaces.push_back({{"type", type}});
-  part["namespaces"] = std::move(namespaces);
-  // Has an effect for real root only; the runtime adds the harmless devices every container has.
-  part["resources"] = {{"devices", Json::array({{{"allow", false}, {"access", "rwm"}}})}};
-  part["maskedPaths"] = {"/proc/acpi",          "/proc/asound",      "/proc/interrupts",
-                         "/proc/kcore",         "/proc/keys",        "/proc/latency_stats",
-                         "/proc/sched_debug",   "/proc/scsi",        "/proc/timer_list",
-                         "/proc/timer_stats",   "/sys/firmware",     "/sys/devices/virtual/powercap",
-                         "/sys/fs/selinux"};
-  part["readonlyPaths"] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
-  part["seccomp"] = seccomp_filter(spec);
+  part["namespaces"] = namespaces(spec);
+  part["resources"] = resources(spec);
+  part["maskedPaths"] = masked_paths(spec.confinement);
+  part["readonlyPaths"] = read_only_paths(spec.confinement);
+  if (Json filter = TRY(seccomp_filter(spec)); !filter.is_null()) part["seccomp"] = std::move(filter);
   return part;
 }
 
@@ -114,12 +165,13 @@ Result<std::string> to_oci_config(const Spec& spec) {
     if (mount.kind == MountPoint::Kind::bind && !mount.source.starts_with('/'))
       return fail(EINVAL, "the mount source '{}' is not an absolute path", mount.source);
   }
-  const Json config{{"ociVersion", "1.0.2"},
+  Json config{{"ociVersion", "1.0.2"},
                     {"process", process(spec)},
                     {"root", {{"path", spec.rootfs}, {"readonly", spec.read_only}}},
                     {"hostname", spec.hostname},
                     {"mounts", mounts(spec)},
-                    {"linux", linux_part(spec)}};
+                    {"linux", TRY(linux_part(spec))}};
+  for (const auto& [name, value] : spec.annotations) config["annotations"][name] = value;
   // An argument need not be UTF-8, but JSON is.
   try {
     return config.dump(2) + "\n";

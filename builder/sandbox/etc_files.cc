@@ -3,29 +3,57 @@
 #include <algorithm>
 
 #include "base/sys/file.h"
+#include "builder/sandbox/network.h"
 
 namespace acetate::sandbox {
 
 namespace {
 
-// With the host's network its resolver is reachable as the host reaches it, 127.0.0.53 included.
-Result<std::string> resolv_text(Network network) {
-  if (network == Network::none) return std::string();
+Result<std::string> our_resolv_conf() {
   auto text = sys::read_file("/etc/resolv.conf", 1 << 20);
   if (!text && text.error().is(ENOENT)) return std::string();
   return TRY_WITHIN(std::move(text), "reading /etc/resolv.conf");
 }
 
+bool names_loopback(std::string_view line) {
+  const std::size_t at = line.find_first_of("0123456789:", std::string_view("nameserver").size());
+  if (at == std::string_view::npos) return false;
+  return line.substr(at).starts_with("127.") || line.substr(at).starts_with("::1");
+}
+
 }  // namespace
 
-std::string hosts_text(const std::string& hostname) {
-  return fmt::format("127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname);
+std::string hosts_text(const std::string& hostname, const std::vector<std::string>& more) {
+  std::string text = fmt::format("127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname);
+  for (const std::string& line : more) text += line + "\n";
+  return text;
+}
+
+std::string resolv_text(Network network, const std::string& ours, const std::vector<std::string>& nameservers) {
+  std::string given;
+  for (const std::string& server : nameservers) given += fmt::format("nameserver {}\n", server);
+  if (network == Network::none) return given;
+  // With the host's network its resolver is reachable as the host reaches it, 127.0.0.53 included.
+  if (network == Network::host && given.empty()) return ours;
+  std::string servers = given, others;
+  for (std::string_view rest = ours; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (!line.starts_with("nameserver"))
+      others += fmt::format("{}\n", line);
+    else if (given.empty() && !names_loopback(line))
+      servers += fmt::format("{}\n", line);
+  }
+  if (given.empty() && network == Network::slirp4netns) servers = fmt::format("nameserver {}\n", kSlirpNameserver) + servers;
+  if (servers.empty() && network == Network::pasta) servers = fmt::format("nameserver {}\n", kPastaNameserver);
+  return servers + others;
 }
 
 Result<std::vector<MountPoint>> make_etc_files(const Spec& spec, const std::string& dir) {
   const std::pair<const char*, std::string> files[] = {
-      {"resolv.conf", TRY(resolv_text(spec.network))},
-      {"hosts", hosts_text(spec.hostname)},
+      {"resolv.conf", resolv_text(spec.network, TRY(our_resolv_conf()), spec.nameservers)},
+      {"hosts", hosts_text(spec.hostname, spec.hosts)},
       {"hostname", spec.hostname + "\n"},
   };
   std::vector<MountPoint> mounts;

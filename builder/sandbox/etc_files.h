@@ -9,7 +9,12 @@
 namespace acetate::sandbox {
 
 // Pure. The same for every machine, so that a build step which reads it does not depend on where it ran.
-std::string hosts_text(const std::string& hostname);
+// `more` are further lines: "10.0.0.1\tname".
+std::string hosts_text(const std::string& hostname, const std::vector<std::string>& more = {});
+
+// What of our resolv.conf holds in a network: our loopback is not the container's, so nameservers there are replaced by
+// the one that the network's helper plays. `nameservers` given by the person stand alone.
+std::string resolv_text(Network network, const std::string& ours, const std::vector<std::string>& nameservers);
 
 // Writes the files into `dir` and returns the mounts for them, but for targets the caller mounts over himself.
 Result<std::vector<MountPoint>> make_etc_files(const Spec& spec, const std::string& dir);

@@ -1,4 +1,4 @@
-#include "builder/sandbox/holder.h"
+#include "builder/sandbox/any_holder.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -46,9 +46,9 @@ Result<void> write_maps(const HolderPlan& plan, pid_t pid) {
   return {};
 }
 
-}  // namespace
-
-Result<int> run_in_holder(const HolderPlan& plan, const std::function<int()>& body) {
+// `started`: whether the body was reached, so that nobody runs it a second time.
+Result<int> run(const HolderPlan& plan, const std::function<int()>& body, bool& started) {
+  started = false;
   sys::Pipe go = TRY(sys::make_pipe());
   sys::Pipe failed = TRY(sys::make_pipe());
   // What is buffered would be written twice.
@@ -79,7 +79,26 @@ Result<int> run_in_holder(const HolderPlan& plan, const std::function<int()>& bo
     (void)holder.wait();
     return explain(plan, failure);
   }
+  started = true;
   return TRY(wait_forwarding(signals, holder)).shell_code();
+}
+
+}  // namespace
+
+Result<int> run_in_holder(const HolderPlan& plan, const std::function<int()>& body) {
+  bool started = false;
+  return run(plan, body, started);
+}
+
+Result<int> run_in_a_holder(const std::function<int(const HolderPlan&)>& body, bool own_pids) {
+  HolderPlan plan = likely_plan();
+  plan.own_pids = own_pids;
+  bool started = false;
+  auto ran = run(plan, [&] { return body(plan); }, started);
+  if (ran || started) return ran;
+  plan = TRY(plan_holder());
+  plan.own_pids = plan.own_pids && own_pids;
+  return run_in_holder(plan, [&] { return body(plan); });
 }
 
 }  // namespace acetate::sandbox

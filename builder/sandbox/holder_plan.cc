@@ -6,7 +6,7 @@
 
 #include "base/sys/file.h"
 #include "base/sys/process.h"
-#include "builder/sandbox/holder.h"
+#include "builder/sandbox/any_holder.h"
 
 namespace acetate::sandbox {
 
@@ -60,8 +60,8 @@ std::vector<sys::IdRange> with_us(std::uint32_t id, const std::vector<sys::IdRan
   return map;
 }
 
-// A plan with a subordinate range, or words why there is none.
-Result<HolderPlan> plan_range() {
+// A plan with a subordinate range, or words why there is none. Only looks.
+Result<HolderPlan> look_for_range() {
   const auto uids = sys::subordinate_uids();
   if (std::string why = missing_range("/etc/subuid", uids); !why.empty()) return fail(ENOENT, "{}", why);
   const auto gids = sys::subordinate_gids();
@@ -69,36 +69,49 @@ Result<HolderPlan> plan_range() {
   for (const char* helper : {"newuidmap", "newgidmap"})
     if (!sys::find_program(helper))
       return fail(ENOENT, "{} is not installed (apt install uidmap; dnf install shadow-utils)", helper);
-  return really_try({.mode = IdMode::range,
-                     .uids = with_us(::geteuid(), *uids),
-                     .gids = with_us(::getegid(), *gids),
-                     .why = fmt::format("{} has {} subordinate user ids and {} group ids", own_name(), count(*uids),
-                                        count(*gids))});
+  return HolderPlan{.mode = IdMode::range,
+                    .uids = with_us(::geteuid(), *uids),
+                    .gids = with_us(::getegid(), *gids),
+                    .why = fmt::format("{} has {} subordinate user ids and {} group ids", own_name(), count(*uids), count(*gids))};
+}
+
+// As root with enough ids; words why not otherwise. Only looks.
+Result<HolderPlan> look_for_ids() {
+  if (::geteuid() != 0) return Error(EPERM, std::string());  // nothing to say: hardly anybody is
+  const std::uint64_t ids = std::min(count(TRY(sys::current_uid_map())), count(TRY(sys::current_gid_map())));
+  if (ids < kEnoughIds) return fail(EPERM, "in a user namespace with only {} ids; ", ids);
+  const bool all = ids >= UINT32_MAX;
+  return HolderPlan{.mode = IdMode::none,
+                    .why = all ? std::string("running as root") : fmt::format("already in a user namespace with {} ids", ids)};
+}
+
+HolderPlan single_plan(std::string why) {
+  return {.mode = IdMode::single, .uids = {{0, ::geteuid(), 1}}, .gids = {{0, ::getegid(), 1}}, .why = std::move(why)};
 }
 
 }  // namespace
 
+HolderPlan likely_plan() {
+  auto ids = look_for_ids();
+  if (ids) return *std::move(ids);
+  auto range = look_for_range();
+  if (range) return *std::move(range);
+  return single_plan(ids.error().message() + range.error().message());
+}
+
 Result<HolderPlan> plan_holder() {
   std::string why;
-  if (::geteuid() == 0) {
-    const std::uint64_t ids = std::min(count(TRY(sys::current_uid_map())), count(TRY(sys::current_gid_map())));
-    const bool all = ids >= UINT32_MAX;
-    if (ids >= kEnoughIds) {
-      auto plan = really_try({.mode = IdMode::none,
-                              .why = all ? std::string("running as root")
-                                         : fmt::format("already in a user namespace with {} ids", ids)});
-      if (plan) return plan;
-      why = fmt::format("root may not mount here ({}); ", plan.error().message());
-    } else {
-      why = fmt::format("in a user namespace with only {} ids; ", ids);
-    }
+  if (auto ids = look_for_ids()) {
+    auto plan = really_try(*std::move(ids));
+    if (plan) return plan;
+    why = fmt::format("root may not mount here ({}); ", plan.error().message());
+  } else {
+    why = ids.error().message();
   }
-  auto range = plan_range();
+  auto range = look_for_range();
+  if (range) range = really_try(*std::move(range));
   if (range) return range;
-  return really_try({.mode = IdMode::single,
-                     .uids = {{0, ::geteuid(), 1}},
-                     .gids = {{0, ::getegid(), 1}},
-                     .why = why + range.error().message()});
+  return really_try(single_plan(why + range.error().message()));
 }
 
 }  // namespace acetate::sandbox

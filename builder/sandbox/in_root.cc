@@ -22,6 +22,20 @@ std::deque<std::string> split(std::string_view path) {
   return parts;
 }
 
+// What shows at a path: in the root, or in what lies over that place of it. Follows nothing.
+Result<Fd> open_shown(FdRef root, const RelPath& path, std::span<const Covering> coverings) {
+  constexpr int kFlags = O_PATH | O_NOFOLLOW;
+  for (auto covering = coverings.rbegin(); covering != coverings.rend(); ++covering) {
+    if (!covering->target.contains(path)) continue;
+    if (!covering->source) return path == covering->target ? sys::open_beneath(root, path, kFlags) : Result<Fd>(Error(ENOENT));
+    RelPath below;
+    const auto names = path.components();
+    for (std::size_t i = covering->target.components().size(); i < names.size(); ++i) below = below.child(names[i]);
+    return below.is_root() ? sys::dup(covering->source) : sys::open_beneath(covering->source, below, kFlags);
+  }
+  return sys::open_beneath(root, path, kFlags);
+}
+
 }  // namespace
 
 Result<struct stat> stat_in_root(FdRef root, const RelPath& path) {
@@ -29,7 +43,7 @@ Result<struct stat> stat_in_root(FdRef root, const RelPath& path) {
   return sys::stat(fd.ref());
 }
 
-Result<InRoot> resolve_in_root(FdRef root, std::string_view path) {
+Result<InRoot> resolve_in_root(FdRef root, std::string_view path, std::span<const Covering> coverings) {
   if (path.find('\0') != std::string_view::npos) return Error(EINVAL);
   std::deque<std::string> left = split(path);
   InRoot at;
@@ -48,7 +62,7 @@ Result<InRoot> resolve_in_root(FdRef root, std::string_view path) {
       ++at.missing;
       continue;
     }
-    auto opened = sys::open_beneath(root, next, O_PATH | O_NOFOLLOW);
+    auto opened = open_shown(root, next, coverings);
     if (!opened && opened.error().is(ENOENT)) {
       at.path = next;
       at.missing = 1;

@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,12 @@
 
 namespace acetate::sandbox {
 
+// What will be mounted over a place of the root by the time the path is used. Later ones lie over earlier ones.
+struct Covering {
+  RelPath target;
+  FdRef source;  // what shows there; none: something empty
+};
+
 // Where `path` leads when every symlink on the way, the last one too, is followed with `root` as "/". What does
 // not exist is kept as it is written, so the answer is also where a new entry would have to be made: `missing`
 // counts the components at the end that are not there. ELOOP after 40 symlinks, ENOTDIR through a file.
@@ -22,7 +29,7 @@ struct InRoot {
   RelPath path;
   std::size_t missing = 0;
 };
-Result<InRoot> resolve_in_root(FdRef root, std::string_view path);
+Result<InRoot> resolve_in_root(FdRef root, std::string_view path, std::span<const Covering> coverings = {});
 
 // What stands at a resolved path; follows nothing.
 Result<struct stat> stat_in_root(FdRef root, const RelPath& path);

@@ -29,6 +29,7 @@ Result<std::string> make_dir(std::string path, mode_t mode) {
 Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions& options) {
   TRY(check_fuse_device());
   Scratch scratch = TRY(Scratch::make(options.scratch_base, [](const std::string& leftover) {
+    log::warn("an earlier command was killed; what it left in {} is removed", leftover);
     if (auto removed = remove_abandoned(leftover + "/run"); !removed)
       log::info("of an earlier run: {}", removed.error().message());
   }));

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "base/sys/process.h"
 #include "base/sys/userns.h"
+#include "builder/sandbox/spec.h"
 
 namespace acetate::sandbox {
 
@@ -16,11 +17,19 @@ struct Runtime {
   std::string program;  // absolute
   // Whether it can run a container in a user namespace below ours, which takes from the container's root what
   // would reach our mounts and daemons. Empty maps: it cannot, or we are real root, whose ids we keep.
-  std::vector<sys::IdRange> child_uids, child_gids;
+  std::vector<sys::IdRange> child_uids = {}, child_gids = {};
+  bool native = false;      // no program: our own launcher (native.h)
+  bool bound_proc = false;  // it may not mount a new proc: ours is bound instead, and the pids are ours
 };
 
-// find_runtime() with everything that was found out.
-Result<Runtime> choose_runtime();
+// find_runtime() with everything that was found out. With a `memo` file the answer is kept there for as long as this
+// boot, these ids and the programs are the same: trying costs as much as running. Remove the file to have it tried anew.
+Result<Runtime> choose_runtime(const std::string& memo = {});
+// One of them by name ("native" is our own launcher), really tried; why it does not work in words. Inside the holder.
+Result<Runtime> try_runtime(const std::string& name);
+
+// What a description has to know of the choice.
+void apply(const Runtime& runtime, Surroundings& surroundings);
 
 // One container in one bundle directory (config.json in it).
 struct Invocation {

@@ -6,7 +6,10 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "builder/sandbox/id_maps.h"
+#include "builder/sandbox/native.h"
 #include "builder/sandbox/runtime.h"
+#include "builder/sandbox/runtime_memo.h"
 #include "builder/sandbox/scratch.h"
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox/surroundings.h"
@@ -16,11 +19,7 @@ namespace acetate::sandbox {
 
 namespace {
 
-// A map of our own ids onto themselves, one line for each line of ours: a range may not span two.
-std::vector<sys::IdRange> onto_themselves(std::vector<sys::IdRange> map) {
-  for (auto& range : map) range.outside = range.inside;
-  return map;
-}
+constexpr const char* kNative = "native";
 
 Result<void> make_tiny_root(const std::string& root) {
   for (const char* name : {"", "/dev", "/proc", "/sys"}) TRY(sys::make_dirs(root + name, 0755));
@@ -38,12 +37,16 @@ Result<void> try_out(const Runtime& runtime, IdMode ids) {
   Spec spec{.rootfs = scratch / "root", .argv = {"/tiny"}, .hostname = "probe", .ids = ids};
   spec.capabilities = run_capabilities();
   spec.surroundings = TRY(look_around());
-  spec.surroundings.child_uids = runtime.child_uids;
-  spec.surroundings.child_gids = runtime.child_gids;
+  apply(runtime, spec.surroundings);
+  const Fd nothing = TRY(sys::open("/dev/null", O_RDWR));
+  const Stdio quiet{.in = nothing.ref(), .out = nothing.ref(), .err = nothing.ref()};
+  if (runtime.native) {
+    const auto exit = TRY(run_native(spec, TRY(to_oci_config(spec)), quiet));
+    return exit.ok() ? Result<void>() : Result<void>(fail(EIO, "{}", exit.describe()));
+  }
   const Invocation invocation{.bundle = scratch.path(), .id = fmt::format("acetate-probe-{}", ::getpid())};
   TRY(make_bundle(invocation, TRY(to_oci_config(spec))));
   sys::Command command = run_command(runtime, invocation);
-  const Fd nothing = TRY(sys::open("/dev/null", O_RDONLY));
   command.fds.push_back({nothing.ref(), 0});
   const sys::Captured ran = TRY(sys::run_captured(command));
   TRY(remove_container(runtime, invocation));
@@ -54,25 +57,42 @@ Result<void> try_out(const Runtime& runtime, IdMode ids) {
   return fail(EIO, "{}{}{}", ran.exit.describe(), words.empty() ? "" : ": ", words);
 }
 
-Result<Runtime> try_program(const std::string& name) {
-  auto program = sys::find_program(name);
-  if (!program) return fail(ENOENT, "not installed");
-  Runtime flat{.program = *std::move(program)};
-  const auto uids = TRY(sys::current_uid_map());
-  // An image's files belong to ids; with one id everybody is root.
-  std::uint64_t count = 0;
-  for (const auto& range : uids) count += range.count;
-  const IdMode ids = count == 1 ? IdMode::single : IdMode::range;
+// The ways to use one runtime, the best first: in a user namespace below ours, in ours, and in ours with our /proc.
+Result<std::vector<Runtime>> ways(const Runtime& plain) {
+  std::vector<Runtime> all;
   if (!TRY(is_real_root())) {
-    Runtime nested = flat;
-    nested.child_uids = onto_themselves(uids);
+    Runtime nested = plain;
+    nested.child_uids = onto_themselves(TRY(sys::current_uid_map()));
     nested.child_gids = onto_themselves(TRY(sys::current_gid_map()));
-    auto tried = try_out(nested, ids);
-    if (tried) return nested;
-    log::info("{} runs no container in a user namespace of its own: {}", name, tried.error().message());
+    all.push_back(nested);
   }
-  TRY(try_out(flat, ids));
-  return flat;
+  all.push_back(plain);
+  for (std::size_t i = 0, n = all.size(); i < n; ++i) {
+    Runtime bound = all[i];
+    bound.bound_proc = true;
+    all.push_back(std::move(bound));
+  }
+  return all;
+}
+
+Result<Runtime> try_program(const std::string& name) {
+  Runtime plain{.program = name, .native = name == kNative};
+  if (!plain.native) {
+    auto program = sys::find_program(name);
+    if (!program) return fail(ENOENT, "not installed");
+    plain.program = *std::move(program);
+  }
+  // An image's files belong to ids; with one id everybody is root.
+  const IdMode ids = count_ids(TRY(sys::current_uid_map())) == 1 ? IdMode::single : IdMode::range;
+  std::string complaint;
+  for (const Runtime& way : TRY(ways(plain))) {
+    auto tried = try_out(way, ids);
+    if (tried) return way;
+    log::info("{}{}{} runs no container: {}", name, way.child_uids.empty() ? "" : " in a user namespace of its own",
+              way.bound_proc ? " with our /proc" : "", tried.error().message());
+    if (complaint.empty() || !way.bound_proc) complaint = tried.error().message();
+  }
+  return fail(EIO, "{}", complaint);
 }
 
 Result<Runtime> choose() {
@@ -83,7 +103,7 @@ Result<Runtime> choose() {
     return tried;
   }
   std::string complaints;
-  for (const char* name : {"runc", "crun"}) {
+  for (const char* name : {"runc", "crun", kNative}) {
     auto tried = try_program(name);
     if (tried) return tried;
     complaints += fmt::format("\n  {}: {}", name, tried.error().message());
@@ -93,11 +113,24 @@ Result<Runtime> choose() {
 
 }  // namespace
 
-Result<Runtime> choose_runtime() {
+Result<Runtime> try_runtime(const std::string& name) { return try_program(name); }
+
+void apply(const Runtime& runtime, Surroundings& surroundings) {
+  surroundings.child_uids = runtime.child_uids;
+  surroundings.child_gids = runtime.child_gids;
+  surroundings.bound_proc = runtime.bound_proc;
+}
+
+Result<Runtime> choose_runtime(const std::string& memo) {
   static std::mutex mutex;
   static std::optional<Runtime> chosen;
   const std::lock_guard lock(mutex);
-  if (!chosen) chosen = TRY(choose());
+  if (chosen) return *chosen;
+  const std::string conditions = memo.empty() ? std::string() : TRY(describe_conditions());
+  if (!memo.empty()) chosen = recall_runtime(memo, conditions);
+  if (chosen) return *chosen;
+  chosen = TRY(choose());
+  if (!memo.empty()) remember_runtime(memo, conditions, *chosen);
   return *chosen;
 }
 

@@ -12,6 +12,7 @@
 
 namespace acetate::sandbox {
 
-nlohmann::ordered_json seccomp_filter(const Spec& spec);
+// Null when nothing is filtered. EINVAL with words when spec.confinement.profile is no profile.
+Result<nlohmann::ordered_json> seccomp_filter(const Spec& spec);
 
 }  // namespace acetate::sandbox

@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <sys/signalfd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <span>
 
 #include "base/sys/call.h"
@@ -12,7 +14,7 @@ namespace acetate::sandbox {
 
 HeldSignals::HeldSignals() {
   sigemptyset(&held_);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD})
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD})
     sigaddset(&held_, signal);
   // Somebody who ignores SIGCHLD has children that cannot be waited for, and exec hands that down to us.
   struct sigaction ordinary = {};
@@ -43,35 +45,61 @@ bool is_for_child(int signal, int code) noexcept {
   return signal != SIGCHLD && code != SI_KERNEL;
 }
 
-namespace {
+Forwarder::Forwarder(sys::Child& child, Fd held, Fd ended, std::optional<TimeLimit> limit)
+    : child_(child), held_(std::move(held)), ended_(std::move(ended)), limit_(limit) {
+  if (limit_) due_ = Clock::now() + std::chrono::seconds(limit_->seconds);
+}
 
-Result<void> hand_on(FdRef signals, sys::Child& child) {
+Result<Forwarder> Forwarder::make(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit) {
+  auto ended = child.pidfd();
+  if (!ended && !ended.error().is(ENOSYS)) return std::move(ended).error();
+  return Forwarder(child, TRY(signals.descriptor()), ended ? *std::move(ended) : Fd(), limit);
+}
+
+Result<void> Forwarder::send(int signal) {
+  auto sent = child_.kill(signal);
+  // ESRCH: it has just ended, as the next look will show.
+  if (!sent && sent.error().is(ESRCH)) return {};
+  return sent;
+}
+
+Result<int> Forwarder::timeout() {
+  // Before Linux 5.3 we look again after SIGCHLD, and from time to time for the case that another thread was told of it.
+  const int longest = ended_ ? -1 : 50;
+  if (!limit_ || killed_) return longest;
+  if (Clock::now() >= due_) {
+    const int signal = std::exchange(asked_, true) ? SIGKILL : limit_->signal;
+    killed_ = signal == SIGKILL;
+    due_ = Clock::now() + std::chrono::seconds(10);
+    TRY(send(signal));
+    if (killed_) return longest;
+  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(due_ - Clock::now()).count();
+  const int wait = static_cast<int>(std::clamp<std::int64_t>(left, 0, 1 << 30));
+  return longest < 0 ? wait : std::min(wait, longest);
+}
+
+Result<bool> Forwarder::hand_on() {
+  bool resized = false;
   for (;;) {
     signalfd_siginfo info{};
-    auto got = sys::read(signals, std::as_writable_bytes(std::span(&info, 1)));
-    if (!got && got.error().is(EAGAIN)) return {};
-    if (TRY(std::move(got)) != sizeof info) return {};
+    auto got = sys::read(held_.ref(), std::as_writable_bytes(std::span(&info, 1)));
+    if (!got && got.error().is(EAGAIN)) return resized;
+    if (TRY(std::move(got)) != sizeof info) return resized;
     const int signal = static_cast<int>(info.ssi_signo);
-    if (!is_for_child(signal, info.ssi_code)) continue;
-    // ESRCH: it has just ended, as the next look will show.
-    if (auto sent = child.kill(signal); !sent && !sent.error().is(ESRCH)) return sent;
+    resized = resized || signal == SIGWINCH;
+    if (is_for_child(signal, info.ssi_code)) TRY(send(signal));
   }
 }
 
-}  // namespace
-
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child) {
-  // Before Linux 5.3 there is no such descriptor: then we look again after SIGCHLD, and from time to time for
-  // the case that another thread was told of it.
-  auto ended = child.pidfd();
-  if (!ended && !ended.error().is(ENOSYS)) return std::move(ended).error();
-  const int timeout = ended ? -1 : 50;
-  const Fd held = TRY(signals.descriptor());
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit) {
+  Forwarder forwarder = TRY(Forwarder::make(signals, child, limit));
   for (;;) {
     if (auto exit = TRY(child.poll())) return *exit;
-    pollfd polled[] = {{held.ref().fd, POLLIN, 0}, {ended ? ended->ref().fd : -1, POLLIN, 0}};
+    const int timeout = TRY(forwarder.timeout());
+    pollfd polled[] = {{forwarder.signals().fd, POLLIN, 0}, {forwarder.ended().fd, POLLIN, 0}};
     TRY(sys::done(sys::Call::poll, [&] { return ::poll(polled, std::size(polled), timeout); }));
-    if (polled[0].revents != 0) TRY(hand_on(held.ref(), child));
+    if (polled[0].revents != 0) TRY(forwarder.hand_on());
   }
 }
 

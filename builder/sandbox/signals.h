@@ -1,7 +1,9 @@
 // Waiting for a child while handing on the signals that were meant for it.
 #pragma once
 
+#include <chrono>
 #include <csignal>
+#include <optional>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -34,8 +36,37 @@ class HeldSignals {
 // child has got already.
 bool is_for_child(int signal, int code) noexcept;
 
+// How long a child may run: then it gets the signal, and SIGKILL ten seconds after it.
+struct TimeLimit {
+  int seconds;
+  int signal;
+};
+
+// What waiting consists of, for whoever waits for more than a child.
+class Forwarder {
+ public:
+  // Both must outlive it.
+  static Result<Forwarder> make(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit);
+  FdRef signals() const noexcept { return held_.ref(); }
+  FdRef ended() const noexcept { return ended_.ref(); }  // readable once the child has ended; none before Linux 5.3
+  // What poll(2) may wait for, once what is due of the limit has been sent.
+  Result<int> timeout();
+  // When signals() is readable. True when the terminal changed its size.
+  Result<bool> hand_on();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Forwarder(sys::Child& child, Fd held, Fd ended, std::optional<TimeLimit> limit);
+  Result<void> send(int signal);
+  sys::Child& child_;
+  Fd held_, ended_;
+  std::optional<TimeLimit> limit_;
+  Clock::time_point due_ = {};
+  bool asked_ = false, killed_ = false;
+};
+
 // Waits for the child to end, forwarding meanwhile. Sleeps on descriptors alone, so it may be used in a program
 // with threads.
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child);
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit = {});
 
 }  // namespace acetate::sandbox

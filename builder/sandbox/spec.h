@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -20,13 +21,56 @@ struct MountPoint {
   std::string target;  // absolute, in the container
   bool writable = true;
   std::uint64_t size = 0;  // tmpfs: at most so many bytes; 0 is the kernel's default
+  // Mount options as the runtime-spec has them: of a tmpfs "mode=0700", "noexec", …; of a bind "nosuid", "rslave",
+  // or "bind" for one that leaves out what is mounted below its source.
+  std::vector<std::string> options = {};
   // Flags of the source's own mount, which a bind inside a user namespace must repeat: nosuid, nodev, noexec.
   // launch() finds them.
   std::vector<std::string> locked = {};
   bool has_submounts = false;  // of a bind: read-only must then reach them too; launch() finds out
 };
 
-enum class Network { host, none };
+// host: ours. none: loopback only. The others: a network namespace whose packets a helper of that name carries.
+enum class Network { host, none, pasta, slirp4netns };
+
+// A port of ours that leads into the container's network; pasta and slirp4netns only.
+struct Port {
+  std::string address = {};  // of ours; every one when empty
+  std::uint16_t outside = 0, inside = 0;
+  bool udp = false;
+};
+
+// A device node of ours, bound into the container.
+struct Device {
+  std::string source, target;
+  std::string access = "rwm";
+  char type = 'c';  // 'c' or 'b'; it and the numbers launch() finds out
+  unsigned major = 0, minor = 0;
+};
+
+// setrlimit(2), by the name getrlimit has: "RLIMIT_NOFILE".
+struct Limit {
+  std::string name;
+  std::uint64_t soft = 0, hard = 0;
+};
+
+// What a cgroup is to hold it to; launch() says on the log what it cannot have.
+struct Resources {
+  std::optional<std::uint64_t> memory = {};  // bytes
+  std::optional<double> cpus = {};           // processors' worth of time
+  std::optional<std::int64_t> pids = {};
+  bool empty() const noexcept { return !memory && !cpus && !pids; }
+};
+
+// What keeps the container from the kernel and the host, beyond its namespaces.
+struct Confinement {
+  bool no_new_privileges = false;
+  bool filter_calls = true;                // the seccomp filter of seccomp.h
+  std::optional<std::string> profile = {}; // or this one, in docker's format (seccomp_profile.h)
+  bool default_masks = true;               // what of /proc and /sys nobody sees, or nobody writes
+  std::vector<std::string> masked = {};    // hidden besides
+  std::vector<std::string> unmasked = {};  // and not hidden, nor read-only
+};
 
 // What the description depends on that nobody wishes but the system has. launch() fills it in.
 struct Surroundings {
@@ -34,6 +78,9 @@ struct Surroundings {
   bool fresh_sysfs = false;  // a new sysfs may be mounted with the host's network
   // The ids of a child user namespace, as maps from our namespace; empty: the container shares ours.
   std::vector<sys::IdRange> child_uids = {}, child_gids = {};
+  bool cgroup_limits = false;        // the runtime may make cgroups, so it is told the limits
+  bool bound_proc = false;           // a new proc may not be mounted: ours is bound, and our pids are seen
+  std::string network_namespace = {};  // a path, where the network was made beforehand
 };
 
 struct Spec {
@@ -47,10 +94,29 @@ struct Spec {
   std::string hostname = "acetate";
   std::vector<MountPoint> mounts = {};
   Network network = Network::host;
+  std::vector<Port> ports = {};
+  std::vector<std::string> hosts = {};        // further lines of /etc/hosts: "10.0.0.1\tname"
+  std::vector<std::string> nameservers = {};  // instead of ours
+  std::vector<Device> devices = {};
+  bool own_pids = true;
+  bool init = false;                          // a reaper of ours is pid 1, and the command its child
+  std::uint64_t shm_size = 64 << 20;
+  std::vector<Limit> limits = {};
+  Resources resources = {};
+  Confinement confinement = {};
+  std::optional<int> time_limit = {};         // seconds; then `stop_signal`, and SIGKILL ten seconds later
+  int stop_signal = 15;
+  std::vector<std::pair<std::string, std::string>> annotations = {};
   bool read_only = false;
   bool terminal = false;
   std::vector<std::string> capabilities;  // "CAP_CHOWN" …
   IdMode ids = IdMode::range;             // single: root emulation filter is added, and everybody is root
+  // Who of the container is the caller outside (--userns=keep-id); nobody: its root is.
+  struct KeptId {
+    uid_t uid;
+    gid_t gid;
+  };
+  std::optional<KeptId> keep_id = {};
   Surroundings surroundings = {};
 };
 
@@ -85,6 +151,8 @@ Result<std::string> find_runtime();
 struct Stdio {
   FdRef in, out, err;
 };
-Result<sys::Exit> launch(const Spec& spec, const std::string& scratch_dir, Stdio stdio);
+// Warnings (a limit that cannot be kept, a helper that said something) go to the log.
+// `memo`: a file that keeps which runtime works from one command to the next (see runtime.h).
+Result<sys::Exit> launch(const Spec& spec, const std::string& scratch_dir, Stdio stdio, const std::string& memo = {});
 
 }  // namespace acetate::sandbox

@@ -1,6 +1,6 @@
 #!/bin/sh
-# acetate run: a busybox out of two tarballs, as root, rootless with a subordinate range, and rootless with one id.
-# Nothing stays behind, also when the command is killed.
+# acetate run: a busybox out of two tarballs, as root, rootless with a subordinate range, and rootless with one id; by an
+# OCI runtime and by our own launcher. Nothing stays behind, also when the command is killed.
 #
 # usage: run_test.sh BIN-DIRECTORIES(colon-separated)
 set -eu
@@ -84,6 +84,7 @@ suite() { # AS(a command that runs the rest) NAME
   expect_failure "$name: an unknown option" 125 "wibble" $as acetate run --wibble "$base" true
   expect_failure "$name: no terminal" 125 "terminal" $as acetate run -t "$base" true
   expect_failure "$name: no runtime" 125 "nope" $as env ACETATE_RUNTIME=nope acetate run "$base" true
+  code "$name: init ends as its child does" 7 $as acetate run --init "$base" sh -c 'sleep 0.1 & exit 7'
   expect_failure "$name: a named volume" 125 "named volumes" $as acetate run -v data:/data "$base" true
 }
 
@@ -136,6 +137,11 @@ signals() { # AS NAME TAG
   tries=0
   while [ -n "$(processes_of 'sleep 86399')" ] && [ $tries -lt 200 ]; do tries=$((tries + 1)); sleep 0.05; done
   expect "$2: nothing outlives SIGKILL" "" "$(processes_of 'sleep 86399')"
+  # Its own processes name the image; the one that held the scratch directory is among them.
+  tries=0
+  while [ -n "$(processes_of "acetate run -v $scratch")" ] && [ $tries -lt 200 ]; do tries=$((tries + 1)); sleep 0.05; done
+  expect_match "$2: the next command says what it removes" "an earlier command was killed" "$($1 acetate run "$base" true 2>&1)"
+  expect "$2: and says it once" "" "$($1 acetate run "$base" true 2>&1 | grep killed || true)"
 }
 
 # The acetate that a background subshell of ours became or started.
@@ -149,10 +155,14 @@ plain() { "$@"; }
 HOME=$scratch/home-root
 export HOME
 mkdir "$HOME"
+native="env ACETATE_RUNTIME=native"
 for who in plain ranged single; do
   suite "$who" "$who"
-  signals "$who" "$who" "$who"
+  suite "$who $native" "$who, native"
   [ "$who" = single ] || users "$who" "$who"
+  [ "$who" = single ] || users "$who $native" "$who, native"
+  signals "$who" "$who" "$who"
+  signals "$who $native" "$who, native" "$who-native"
 done
 keeping plain plain "$scratch/home-root/kept"
 keeping ranged ranged "$scratch/home-$ranged_user/kept"

@@ -34,6 +34,7 @@ FOREIGN = {
     r"xxhash\.h": {"base"},
     r"curl/.*|httplib\.h|toml\+\+/.*": {"layers/registry"},
     r"sqlite3\.h": {"builder"},
+    r"seccomp\.h": {"builder/sandbox"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.M)
 

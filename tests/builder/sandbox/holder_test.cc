@@ -1,4 +1,4 @@
-#include "builder/sandbox/holder.h"
+#include "builder/sandbox/any_holder.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -36,6 +36,20 @@ class Holder : public ::testing::Test {
 TEST_F(Holder, ReturnsWhatItsBodyReturned) {
   EXPECT_EQ(run([] { return 0; }), 0);
   EXPECT_EQ(run([] { return 42; }), 42);
+}
+
+TEST_F(Holder, IsMadeOnceForWhoNeedsNoPlan) {
+  sys::Pipe calls = *sys::make_pipe();
+
+  const auto code = run_in_a_holder([&](const HolderPlan& plan) {
+    (void)sys::write_full(calls.write.ref(), std::string_view("x"));
+    return plan.mode == plan_.mode ? 7 : 8;
+  });
+
+  ASSERT_TRUE(code) << code.error().message();
+  EXPECT_EQ(*code, 7);
+  calls.write.reset();
+  EXPECT_EQ(*sys::read_all(calls.read.ref(), 16), "x") << "the body ran more than once";
 }
 
 TEST_F(Holder, SaysASignalAsAShellDoes) {

@@ -1,106 +1,26 @@
-// Real containers, of a busybox in a plain directory; needs busybox, an OCI runtime and user namespaces.
-#include <gtest/gtest.h>
-#include <fcntl.h>
-#include <signal.h>
+// What becomes of a description, by each runtime.
+#include "tests/builder/sandbox/launch_fixture.h"
+
 #include <sys/stat.h>
 #include <termios.h>
-#include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 
-#include "base/log.h"
-#include "base/sys/copy.h"
-#include "base/sys/file.h"
-#include "base/sys/process.h"
-#include "builder/sandbox/holder.h"
 #include "builder/sandbox/scratch.h"
-#include "builder/sandbox/spec.h"
-#include "tests/support/temp_dir.h"
 
 namespace acetate::sandbox {
 namespace {
 
-struct Ran {
-  int code = -1;
-  std::string out;  // the container's, and on 125 our own words
-};
+INSTANTIATE_TEST_SUITE_P(By, Launch, ::testing::Values("runc", "native"), runtime_name);
 
-class Launch : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const char* busybox = "/bin/busybox";
-    if (::access(busybox, X_OK) != 0) GTEST_SKIP() << "no " << busybox << " (apt install busybox-static)";
-    auto plan = plan_holder();
-    if (!plan) GTEST_SKIP() << plan.error().message();
-    plan_ = *std::move(plan);
-    const auto works = run_in_holder(plan_, [] {
-      auto runtime = find_runtime();
-      if (!runtime) fmt::print(stderr, "{}\n", runtime.error().message());
-      return runtime ? 0 : 77;
-    });
-    ASSERT_TRUE(works) << works.error().message();
-    if (*works == 77) GTEST_SKIP() << "no OCI runtime works here";
-
-    dir_.write("root/bin/busybox", dir_read(busybox), 0755);
-    for (const char* name : {"sh", "cat", "ls", "id", "env", "sleep", "chown", "mknod", "hostname", "ip", "wc", "test"})
-      ASSERT_TRUE(sys::symlink("busybox", {kWorkingDir, (dir_ / fmt::format("root/bin/{}", name)).c_str()}));
-    dir_.write("root/etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home:/bin/sh\n");
-    dir_.mkdir("run");
-  }
-
-  static std::string dir_read(const std::string& path) { return *sys::read_file(path, 1 << 28); }
-
-  Spec shell(const std::string& script) const {
-    Spec spec{.rootfs = dir_ / "root", .argv = {"sh", "-c", script}, .env = {"PATH=/bin"}};
-    spec.capabilities = run_capabilities();
-    spec.ids = plan_.mode;
-    return spec;
-  }
-
-  // Launches it in a holder. `stop`: a signal that the holder's body gets once the container wrote something.
-  Ran run(const Spec& spec, int stop = 0) {
-    auto out = sys::make_pipe();
-    EXPECT_TRUE(out);
-    Ran ran;
-    auto ready = sys::make_pipe();
-    const auto code = run_in_holder(plan_, [&] {
-      out->read.reset();
-      log::set_sink([&](log::Level, std::string_view text) { (void)sys::write_full(out->write.ref(), text); });
-      if (stop != 0) {
-        // A child of the body, which sends the signal once the container is up.
-        if (::fork() == 0) {
-          std::byte byte{};
-          (void)sys::read(ready->read.ref(), std::span(&byte, 1));
-          ::kill(::getppid(), stop);
-          ::_exit(0);
-        }
-      }
-      const FdRef output = stop != 0 ? ready->write.ref() : out->write.ref();
-      auto exit = launch(spec, dir_ / "run", {.in = {}, .out = output, .err = output});
-      if (exit) return exit->shell_code();
-      (void)sys::write_full(out->write.ref(), exit.error().message());
-      return 125;
-    });
-    EXPECT_TRUE(code) << code.error().message();
-    if (code) ran.code = *code;
-    out->write.reset();
-    ran.out = *sys::read_all(out->read.ref(), 1 << 20);
-    return ran;
-  }
-
-  test::TempDir dir_;
-  HolderPlan plan_;
-};
-
-TEST_F(Launch, GivesTheExitCodeAndTheOutput) {
+TEST_P(Launch, GivesTheExitCodeAndTheOutput) {
   const Ran ran = run(shell("echo hello; exit 3"));
 
   EXPECT_EQ(ran.code, 3);
   EXPECT_EQ(ran.out, "hello\n");
 }
 
-TEST_F(Launch, SaysNotFoundAndNotExecutable) {
+TEST_P(Launch, SaysNotFoundAndNotExecutable) {
   dir_.write("root/bin/plain", "x", 0644);
   dir_.write("root/bin/script", "#!/no/such/interpreter\n", 0755);
   dir_.write("root/bin/garbage", "\x01\x02\x03 not a program", 0755);
@@ -120,27 +40,27 @@ TEST_F(Launch, SaysNotFoundAndNotExecutable) {
   EXPECT_EQ(code("garbage"), 126);
 }
 
-TEST_F(Launch, PassesASignalOn) {
+TEST_P(Launch, PassesASignalOn) {
   const Ran ran = run(shell("trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"), SIGTERM);
 
   EXPECT_EQ(ran.code, 9);
 }
 
-TEST_F(Launch, SaysASignalThatKilledAsAShellDoes) {
+TEST_P(Launch, SaysASignalThatKilledAsAShellDoes) {
   // A shell that is pid 1 cannot kill itself, so a child of it says what it died of.
   const Ran ran = run(shell("sh -c 'kill -KILL $$'; exit $?"));
 
   EXPECT_EQ(ran.code, 128 + SIGKILL);
 }
 
-TEST_F(Launch, IsRootInItsOwnNamespaces) {
+TEST_P(Launch, IsRootInItsOwnNamespaces) {
   const Ran ran = run(shell("id -u; hostname; echo $$; cat /proc/self/uid_map | wc -l"));
 
   EXPECT_TRUE(ran.out.starts_with("0\nacetate\n1\n")) << ran.out;
   EXPECT_EQ(ran.code, 0);
 }
 
-TEST_F(Launch, HasNoMoreCapabilitiesThanWereGiven) {
+TEST_P(Launch, HasNoMoreCapabilitiesThanWereGiven) {
   Spec spec = shell("cat /proc/self/status");
   spec.capabilities = {"CAP_CHOWN", "CAP_KILL"};
 
@@ -151,7 +71,7 @@ TEST_F(Launch, HasNoMoreCapabilitiesThanWereGiven) {
     EXPECT_NE(ran.out.find(line), std::string::npos) << line << "\n" << ran.out;
 }
 
-TEST_F(Launch, LetsRootChangeOwnersWithOneIdToo) {
+TEST_P(Launch, LetsRootChangeOwnersWithOneIdToo) {
   dir_.write("root/file", "");
 
   const Ran ran = run(shell("chown 1:1 /file && echo done"));
@@ -159,13 +79,13 @@ TEST_F(Launch, LetsRootChangeOwnersWithOneIdToo) {
   EXPECT_EQ(ran.out, "done\n");
 }
 
-TEST_F(Launch, PlaysDevicesToOneId) {
+TEST_P(Launch, PlaysDevicesToOneId) {
   if (plan_.mode != IdMode::single) GTEST_SKIP() << "this user has more ids";
 
   EXPECT_EQ(run(shell("mknod /dev/x c 1 3 && echo done")).out, "done\n");
 }
 
-TEST_F(Launch, RunsAsTheUserAsked) {
+TEST_P(Launch, RunsAsTheUserAsked) {
   if (plan_.mode == IdMode::single) GTEST_SKIP() << "this user has one id";
   Spec spec = shell("id -u; id -g");
   spec.uid = 1000;
@@ -174,11 +94,11 @@ TEST_F(Launch, RunsAsTheUserAsked) {
   EXPECT_EQ(run(spec).out, "1000\n1001\n");
 }
 
-TEST_F(Launch, HasNoDescriptorsButThreeAndTheOneThatIsReading) {
+TEST_P(Launch, HasNoDescriptorsButThreeAndTheOneThatIsReading) {
   EXPECT_EQ(run(shell("ls /proc/self/fd | wc -l")).out, "4\n");
 }
 
-TEST_F(Launch, DoesNotWriteKernelSettings) {
+TEST_P(Launch, DoesNotWriteKernelSettings) {
   const Ran ran = run(shell("echo 1 > /proc/sys/kernel/printk; echo 1 > /proc/sysrq-trigger; "
                             "echo kcore $(cat /proc/kcore | wc -c); mkdir /sys/fs/cgroup/x; "
                             "echo firmware $(ls /sys/firmware | wc -l)"));
@@ -189,7 +109,7 @@ TEST_F(Launch, DoesNotWriteKernelSettings) {
   EXPECT_NE(ran.out.find("firmware 0\n"), std::string::npos) << ran.out;
 }
 
-TEST_F(Launch, MakesTheWorkingDirectoryAndLeavesItThere) {
+TEST_P(Launch, MakesTheWorkingDirectoryAndLeavesItThere) {
   Spec spec = shell("cat /proc/self/cwd/x 2>/dev/null; pwd");
   spec.cwd = "/srv/new/app";
 
@@ -197,7 +117,7 @@ TEST_F(Launch, MakesTheWorkingDirectoryAndLeavesItThere) {
   EXPECT_TRUE(dir_.exists("root/srv/new/app"));
 }
 
-TEST_F(Launch, TakesItsMountPointsAwayAgain) {
+TEST_P(Launch, TakesItsMountPointsAwayAgain) {
   EXPECT_EQ(run(shell("cat /etc/hostname")).out, "acetate\n");
 
   EXPECT_FALSE(dir_.exists("root/proc"));
@@ -205,7 +125,7 @@ TEST_F(Launch, TakesItsMountPointsAwayAgain) {
   EXPECT_FALSE(dir_.exists("root/etc/hostname"));
 }
 
-TEST_F(Launch, RefusesAWorkingDirectoryInProc) {
+TEST_P(Launch, RefusesAWorkingDirectoryInProc) {
   ASSERT_TRUE(sys::symlink("/proc/self/fd/7", {kWorkingDir, (dir_ / "root/leak").c_str()}));
   for (const char* cwd : {"/proc/self/fd/7", "/leak", "/bin/../proc/self"}) {
     Spec spec = shell("pwd");
@@ -218,7 +138,7 @@ TEST_F(Launch, RefusesAWorkingDirectoryInProc) {
   }
 }
 
-TEST_F(Launch, RefusesAnImageWhoseProcIsASymlink) {
+TEST_P(Launch, RefusesAnImageWhoseProcIsASymlink) {
   ASSERT_TRUE(sys::symlink("/bin", {kWorkingDir, (dir_ / "root/proc").c_str()}));
 
   const Ran ran = run(shell("echo reached"));
@@ -227,7 +147,7 @@ TEST_F(Launch, RefusesAnImageWhoseProcIsASymlink) {
   EXPECT_NE(ran.out.find("symbolic link"), std::string::npos) << ran.out;
 }
 
-TEST_F(Launch, BindsDirectoriesAndFilesReadOnlyOrNot) {
+TEST_P(Launch, BindsDirectoriesAndFilesReadOnlyOrNot) {
   dir_.write("data/file", "from outside\n");
   Spec spec = shell("exec 2>&-; cat /data/file /one; echo x > /data/new; echo x > /ro/new; echo x > /one; ls /data");
   spec.mounts = {{.source = dir_ / "data", .target = "/data"},
@@ -243,7 +163,7 @@ TEST_F(Launch, BindsDirectoriesAndFilesReadOnlyOrNot) {
   EXPECT_FALSE(dir_.exists("root/data"));
 }
 
-TEST_F(Launch, MountsWhereTheContainersSymlinksLead) {
+TEST_P(Launch, MountsWhereTheContainersSymlinksLead) {
   dir_.write("data/file", "from outside\n");
   ASSERT_TRUE(sys::symlink("/../../../../real", {kWorkingDir, (dir_ / "root/link").c_str()}));
   Spec spec = shell("cat /real/file");
@@ -252,14 +172,14 @@ TEST_F(Launch, MountsWhereTheContainersSymlinksLead) {
   EXPECT_EQ(run(spec).out, "from outside\n");
 }
 
-TEST_F(Launch, MountsNothingOverProc) {
+TEST_P(Launch, MountsNothingOverProc) {
   Spec spec = shell("true");
   spec.mounts = {{.source = dir_ / "root", .target = "/proc/self"}};
 
   EXPECT_EQ(run(spec).code, 125);
 }
 
-TEST_F(Launch, WritesNothingIntoAReadOnlyRoot) {
+TEST_P(Launch, WritesNothingIntoAReadOnlyRoot) {
   Spec spec = shell("exec 2>&-; echo x > /file || echo refused");
   spec.read_only = true;
   spec.mounts = {{.kind = MountPoint::Kind::tmpfs, .target = "/tmp"}};
@@ -270,7 +190,7 @@ TEST_F(Launch, WritesNothingIntoAReadOnlyRoot) {
   EXPECT_FALSE(dir_.exists("root/file"));
 }
 
-TEST_F(Launch, WithoutNetworkHasALoopbackThatIsUp) {
+TEST_P(Launch, WithoutNetworkHasALoopbackThatIsUp) {
   Spec spec = shell("ip -o link | wc -l; ip -o addr show lo | wc -l; cat /etc/resolv.conf");
   spec.network = Network::none;
 
@@ -280,14 +200,14 @@ TEST_F(Launch, WithoutNetworkHasALoopbackThatIsUp) {
   EXPECT_EQ(ran.code, 0) << ran.out;
 }
 
-TEST_F(Launch, RefusesNewNamespacesAndMountsInside) {
+TEST_P(Launch, RefusesNewNamespacesAndMountsInside) {
   const Ran ran = run(shell("busybox unshare -U true && echo unshared; busybox mount -t tmpfs t /tmp && echo mounted"));
 
   EXPECT_EQ(ran.out.find("unshared"), std::string::npos) << ran.out;
   EXPECT_EQ(ran.out.find("mounted"), std::string::npos) << ran.out;
 }
 
-TEST_F(Launch, GivesATerminalOnRequest) {
+TEST_P(Launch, GivesATerminalOnRequest) {
   Spec spec = shell("test -t 0 && test -t 1 && echo terminal; exit 4");
   spec.terminal = true;
   const Fd ours(Adopt{}, ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -311,7 +231,7 @@ TEST_F(Launch, GivesATerminalOnRequest) {
   EXPECT_EQ(std::string_view(text.data(), static_cast<std::size_t>(got)).substr(0, 8), "terminal");
 }
 
-TEST_F(Launch, RefusesATerminalWhereThereIsNone) {
+TEST_P(Launch, RefusesATerminalWhereThereIsNone) {
   Spec spec = shell("true");
   spec.terminal = true;
   const Fd nothing = *sys::open("/dev/null", O_RDWR);
@@ -325,12 +245,12 @@ TEST_F(Launch, RefusesATerminalWhereThereIsNone) {
   EXPECT_EQ(*code, 0);
 }
 
-TEST_F(Launch, EndsWhatTheContainerLeftRunning) {
+TEST_P(Launch, EndsWhatTheContainerLeftRunning) {
   // The orphan keeps the pipe open; run() would not return while it lives.
   EXPECT_EQ(run(shell("sleep 100000 & exit 0")).code, 0);
 }
 
-TEST_F(Launch, LeavesNothingInItsScratchThatRuns) {
+TEST_P(Launch, LeavesNothingInItsScratchThatRuns) {
   ASSERT_EQ(run(shell("exit 1")).code, 1);
 
   EXPECT_FALSE(dir_.exists("run/state/acetate"));

@@ -1,0 +1,39 @@
+#include "builder/sandbox/id_maps.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace acetate::sandbox {
+
+std::vector<sys::IdRange> keep_id_map(std::uint32_t id, std::uint32_t count) {
+  std::vector<sys::IdRange> map;
+  const std::uint32_t others = count - 1;  // all but the caller
+  const std::uint32_t before = std::min(id, others);
+  if (before > 0) map.push_back({0, 1, before});
+  map.push_back({id, 0, 1});
+  if (others > before) map.push_back({before + 1, before + 1, others - before});
+  return map;
+}
+
+std::string mapping_option(const std::vector<sys::IdRange>& map) {
+  std::string text;
+  for (const auto& range : map) {
+    if (!text.empty()) text += ':';
+    text += fmt::format("{}:{}:{}", range.inside, range.outside, range.count);
+  }
+  return text;
+}
+
+std::vector<sys::IdRange> onto_themselves(std::vector<sys::IdRange> map) {
+  for (auto& range : map) range.outside = range.inside;
+  return map;
+}
+
+std::uint64_t count_ids(const std::vector<sys::IdRange>& map) {
+  std::uint64_t total = 0;
+  for (const auto& range : map) total += range.count;
+  return total;
+}
+
+}  // namespace acetate::sandbox

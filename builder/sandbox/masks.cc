@@ -1,0 +1,38 @@
+#include "builder/sandbox/masks.h"
+
+#include <algorithm>
+
+namespace acetate::sandbox {
+
+namespace {
+
+const std::vector<std::string> kMasked{"/proc/acpi",        "/proc/asound",      "/proc/interrupts",
+                                       "/proc/kcore",       "/proc/keys",        "/proc/latency_stats",
+                                       "/proc/sched_debug", "/proc/scsi",        "/proc/timer_list",
+                                       "/proc/timer_stats", "/sys/firmware",     "/sys/devices/virtual/powercap",
+                                       "/sys/fs/selinux"};
+const std::vector<std::string> kReadOnly{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+
+std::vector<std::string> those_still_masked(const std::vector<std::string>& paths, const Confinement& confinement) {
+  std::vector<std::string> left;
+  std::ranges::copy_if(paths, std::back_inserter(left), [&](const auto& path) { return is_masked(confinement, path); });
+  return left;
+}
+
+}  // namespace
+
+bool is_masked(const Confinement& confinement, const std::string& path) {
+  return confinement.default_masks && std::ranges::find(confinement.unmasked, path) == confinement.unmasked.end();
+}
+
+std::vector<std::string> masked_paths(const Confinement& confinement) {
+  std::vector<std::string> paths = those_still_masked(kMasked, confinement);
+  paths.insert(paths.end(), confinement.masked.begin(), confinement.masked.end());
+  return paths;
+}
+
+std::vector<std::string> read_only_paths(const Confinement& confinement) {
+  return those_still_masked(kReadOnly, confinement);
+}
+
+}  // namespace acetate::sandbox

@@ -1,0 +1,134 @@
+#include "builder/sandbox/native.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "base/log.h"
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+#include "base/sys/unix_socket.h"
+#include "base/sys/userns.h"
+#include "builder/sandbox/native_child.h"
+#include "builder/sandbox/seccomp_program.h"
+#include "builder/sandbox/signals.h"
+#include "builder/sandbox/terminal_relay.h"
+
+namespace acetate::sandbox {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+int namespaces_of(const Json& config) {
+  static const std::pair<const char*, int> kKinds[] = {{"mount", CLONE_NEWNS}, {"pid", CLONE_NEWPID}, {"ipc", CLONE_NEWIPC},
+                                                       {"uts", CLONE_NEWUTS},  {"network", CLONE_NEWNET}, {"cgroup", CLONE_NEWCGROUP}};
+  int flags = 0;
+  for (const Json& each : config["linux"]["namespaces"])
+    for (const auto& [name, flag] : kKinds)
+      if (each["type"] == name && !each.contains("path")) flags |= flag;
+  return flags;
+}
+
+// The container's pid 1 as a child of ours: the one between is there because a fork in a program with threads may do
+// nothing but become somebody else, and because namespaces are entered by a process with one thread.
+Result<pid_t> start(const Json& config, const NativeChild& child, NativePipes& pipes) {
+  const pid_t between = TRY(sys::checked(sys::Call::clone, [] { return ::fork(); }));
+  if (between == 0) {
+    const auto pid = sys::fork_into(namespaces_of(config) | CLONE_PARENT);
+    if (!pid) {
+      tell_failure(pipes.failed.write.ref(), {NativeStage::namespaces, pid.error().code()});
+      ::_exit(1);
+    }
+    if (*pid == 0) become_container(child, pipes);
+    static_cast<void>(sys::write_full(pipes.pid.write.ref(), std::as_bytes(std::span(&*pid, 1))).has_value());
+    ::_exit(0);
+  }
+  sys::Child shim(between);
+  pipes.pid.write.reset();
+  pid_t pid = 0;
+  const std::size_t got = TRY(sys::read(pipes.pid.read.ref(), std::as_writable_bytes(std::span(&pid, 1))));
+  TRY(shim.wait());
+  return got == sizeof pid ? pid : pid_t{0};
+}
+
+std::string format_map(const Json& map) {
+  std::string text;
+  for (const Json& line : map)
+    text += fmt::format("{} {} {}\n", line["containerID"].get<std::uint32_t>(), line["hostID"].get<std::uint32_t>(), line["size"].get<std::uint32_t>());
+  return text;
+}
+
+// Done from here: whoever writes a map must have the ids it leads to.
+Result<void> write_maps(pid_t pid, const Json& linux_part) {
+  for (const auto& [file, key] : {std::pair{"uid_map", "uidMappings"}, std::pair{"gid_map", "gidMappings"}}) {
+    const std::string path = fmt::format("/proc/{}/{}", pid, file);
+    const Fd map = TRY_WITHIN(sys::open(path, O_WRONLY), "{}", path);
+    TRY_WITHIN(sys::write_full(map.ref(), format_map(linux_part[key])), "writing {}", path);
+  }
+  return {};
+}
+
+Result<sys::Exit> explain(const NativeFailure& failure, const Spec& spec) {
+  const Error error(failure.code);
+  if (failure.stage == NativeStage::execute) {
+    const bool absent = error.is(ENOENT) || error.is(ENOTDIR);
+    log::error("{}: cannot be executed in the container: {}", spec.argv[0], error.message());
+    return sys::Exit{.code = absent ? 127 : 126};
+  }
+  return fail(failure.code, "starting the container: {}{}{}: {}", name_of(failure.stage), *failure.what != '\0' ? " " : "",
+              failure.what, error.message());
+}
+
+}  // namespace
+
+Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio stdio) {
+  const Json config = Json::parse(text);  // our own
+  const bool own_users = config["linux"].contains("uidMappings");
+  NativeChild child{.spec = spec,
+                    .config = config,
+                    .filter = config["linux"].contains("seccomp") ? TRY(seccomp_program(config["linux"]["seccomp"])) : std::string(),
+                    .stdio = stdio,
+                    .own_users = own_users};
+  NativePipes pipes = TRY(make_native_pipes());
+  std::optional<TerminalMode> mode;
+  if (spec.terminal) mode = TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0}));
+  const HeldSignals signals;
+  const pid_t pid = TRY_WITHIN(start(config, child, pipes), "starting the container");
+  sys::Child container = pid > 0 ? sys::Child(pid) : sys::Child();
+  pipes.failed.write.reset();
+  pipes.ready.write.reset();
+  pipes.go.read.reset();
+  pipes.terminal.other.reset();
+
+  if (own_users && pid > 0) {
+    std::byte ready{};
+    if (TRY(sys::read(pipes.ready.read.ref(), std::span(&ready, 1))) == 1) TRY_WITHIN(write_maps(pid, config["linux"]), "mapping the container's ids");
+  }
+  pipes.ready.read.reset();
+  static_cast<void>(sys::write_full(pipes.go.write.ref(), std::string_view("\n")).has_value());  // gone: `failed` tells
+  std::optional<TerminalRelay> relay;
+  if (spec.terminal && pid > 0)
+    if (auto master = sys::receive_fd(pipes.terminal.one.ref())) {
+      relay.emplace(*std::move(master), stdio, *mode);
+    }
+  NativeFailure failure{};
+  const std::size_t told = TRY(sys::read(pipes.failed.read.ref(), std::as_writable_bytes(std::span(&failure, 1))));
+  if (told == sizeof failure) {
+    if (container) TRY(container.wait());
+    if (relay) relay->finish();
+    failure.what[sizeof failure.what - 1] = '\0';
+    return explain(failure, spec);
+  }
+  const auto limit = spec.time_limit ? std::optional<TimeLimit>({*spec.time_limit, spec.stop_signal}) : std::nullopt;
+  auto exit = relay ? relay->wait(signals, container, limit) : wait_forwarding(signals, container, limit);
+  if (relay) relay->finish();
+  return exit;
+}
+
+}  // namespace acetate::sandbox

@@ -1,0 +1,21 @@
+// Our own launcher: the part of the runtime-spec that we write, carried out by ourselves, where neither runc nor crun
+// works or none is installed, and where a container is wanted in a few milliseconds.
+//
+// It follows the same config.json that a runtime would be given, so there is one description and one generator. What it
+// leaves out: cgroups and hooks. A container's user namespace is entered last, when every mount stands: its root then
+// owns none of them.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "base/sys/process.h"
+#include "builder/sandbox/spec.h"
+
+namespace acetate::sandbox {
+
+// Runs to the end what `config` (of to_oci_config(spec)) says. 126 and 127 as launch(). Signals and the time limit as
+// there; with spec.terminal the person's terminal is relayed to one of the container's own. Errors say at which step.
+Result<sys::Exit> run_native(const Spec& spec, const std::string& config, Stdio stdio);
+
+}  // namespace acetate::sandbox

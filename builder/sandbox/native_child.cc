@@ -1,0 +1,310 @@
+#include "builder/sandbox/native_child.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+#include "base/sys/mount.h"
+#include "builder/sandbox/capability_number.h"
+#include "builder/sandbox/exec_lookup.h"
+#include "builder/sandbox/native_mounts.h"
+
+namespace acetate::sandbox {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What an id of the container is in our user namespace.
+std::uint32_t outside(const std::vector<sys::IdRange>& map, std::uint32_t id) {
+  for (const auto& range : map)
+    if (id >= range.inside && id - range.inside < range.count) return range.outside + (id - range.inside);
+  return id;
+}
+
+// A call of the C library that says -1 and errno.
+template <class F>
+Result<void> try_call(F&& function) {
+  return function() == 0 ? Result<void>() : Result<void>(Error(errno));
+}
+
+class Container {
+ public:
+  Container(const NativeChild& child, NativePipes& pipes) : child_(child), spec_(child.spec), pipes_(pipes) {}
+
+  [[noreturn]] void become() {
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+    ::signal(SIGCHLD, SIG_DFL);
+    step(NativeStage::network, join_network());
+    step(NativeStage::mounts, make_root());
+    step(NativeStage::hostname, try_call([&] { return ::sethostname(spec_.hostname.data(), spec_.hostname.size()); }));
+    if (::setsid() < 0) step(NativeStage::terminal, Error(errno));
+    step(NativeStage::terminal, spec_.terminal ? open_terminal() : redirect());
+    step(NativeStage::root, enter_root());
+    step(NativeStage::limits, set_limits());
+    step(NativeStage::ids, enter_users());
+    step(NativeStage::directory, try_call([&] { return ::chdir(spec_.cwd.c_str()); }));
+    // With new privileges still to be had, the filter needs the right to install it, so it comes first; it lets
+    // through all that follows. Without, last, since one that plays root would play it for us too.
+    const bool first = !child_.config["process"]["noNewPrivileges"].get<bool>();
+    if (first) step(NativeStage::filter, install_filter());
+    step(NativeStage::capabilities, drop_bounding());
+    step(NativeStage::ids, change_ids());
+    step(NativeStage::capabilities, keep_capabilities());
+    if (!first) {
+      step(NativeStage::capabilities, try_call([] { return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }));
+      step(NativeStage::filter, install_filter());
+    }
+    // Not before: the kernel forgets it whenever credentials change. A parent that died earlier left a pipe without
+    // a writer, which enter_users() met.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    execute();
+  }
+
+ private:
+  void step(NativeStage stage, Result<void> done) {
+    if (done) return;
+    NativeFailure failure{stage, done.error().code()};
+    what_.copy(failure.what, sizeof failure.what - 1);
+    tell_failure(pipes_.failed.write.ref(), failure);
+    ::_exit(125);
+  }
+
+  Result<void> join_network() {
+    if (spec_.surroundings.network_namespace.empty()) {
+      if (spec_.network == Network::none) return raise_loopback();
+      return {};
+    }
+    const Fd ns = TRY(sys::open(spec_.surroundings.network_namespace, O_RDONLY));
+    return sys::setns(ns.ref(), CLONE_NEWNET);
+  }
+
+  static Result<void> raise_loopback();
+
+  Result<void> make_root() {
+    TRY(sys::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+    what_ = spec_.rootfs;
+    TRY(sys::mount(spec_.rootfs.c_str(), spec_.rootfs.c_str(), nullptr, MS_BIND | MS_REC, nullptr));
+    root_ = TRY(sys::open(spec_.rootfs, O_PATH | O_DIRECTORY));
+    return make_mounts(child_.config, root_.ref(), what_);
+  }
+
+  Result<void> enter_root() {
+    what_.clear();
+    TRY(sys::done(sys::Call::fchdir, [&] { return ::fchdir(root_.ref().fd); }));
+    // The old root comes to lie over the new one, and is let go of.
+    TRY(sys::pivot_root(".", "."));
+    TRY(sys::umount(".", MNT_DETACH));
+    root_.reset();
+    return sys::done(sys::Call::chdir, [] { return ::chdir("/"); });
+  }
+
+  // From the container's own devpts, so that its processes find it by the name they are told.
+  Result<void> open_terminal() {
+    const Fd pts = TRY(sys::open({root_.ref(), "dev/pts"}, O_PATH | O_DIRECTORY));
+    const Fd master = TRY(sys::open({pts.ref(), "ptmx"}, O_RDWR | O_NOCTTY));
+    int locked = 0, number = -1;
+    TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(master.ref().fd, TIOCSPTLCK, &locked); }));
+    TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(master.ref().fd, TIOCGPTN, &number); }));
+    const std::string name = std::to_string(number);
+    const Fd slave = TRY(sys::open({pts.ref(), name.c_str()}, O_RDWR | O_NOCTTY));
+    TRY(sys::send_fd(pipes_.terminal.other.ref(), master.ref()));
+    TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(slave.ref().fd, TIOCSCTTY, 0); }));
+    { const Fd console = TRY(sys::open({root_.ref(), "dev/console"}, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600)); }
+    const Fd place = TRY(sys::open({root_.ref(), "dev/console"}, O_PATH | O_NOFOLLOW));
+    TRY(sys::mount(sys::ProcFdPath(slave.ref()).c_str(), sys::ProcFdPath(place.ref()).c_str(), nullptr, MS_BIND, nullptr));
+    // So that its user may open it by name. With one id it is everybody's already.
+    constexpr gid_t kTty = 5;
+    if (spec_.ids != IdMode::single)
+      TRY(sys::chown(slave.ref(), outside(spec_.surroundings.child_uids, spec_.uid), outside(spec_.surroundings.child_gids, kTty)));
+    for (const int fd : {0, 1, 2})
+      TRY(sys::done(sys::Call::dup, [&] { return ::dup2(slave.ref().fd, fd) == fd ? 0 : -1; }));
+    return {};
+  }
+
+  Result<void> redirect() {
+    for (const auto& [fd, as] : {std::pair{child_.stdio.in, 0}, std::pair{child_.stdio.out, 1}, std::pair{child_.stdio.err, 2}})
+      if (fd && fd.fd != as) TRY(sys::done(sys::Call::dup, [&, fd = fd, as = as] { return ::dup2(fd.fd, as) == as ? 0 : -1; }));
+    return {};
+  }
+
+  Result<void> set_limits() {
+    for (const Limit& limit : spec_.limits) {
+      what_ = limit.name;
+      const int number = limit_number(limit.name);
+      const rlimit wanted{.rlim_cur = limit.soft, .rlim_max = limit.hard};
+      TRY(try_call([&] { return ::setrlimit(static_cast<__rlimit_resource>(number), &wanted); }));
+    }
+    what_.clear();
+    return {};
+  }
+
+  static int limit_number(const std::string& name);
+
+  // Last of the namespaces, so that its root owns none of the others.
+  Result<void> enter_users() {
+    if (child_.own_users) {
+      TRY(sys::unshare(CLONE_NEWUSER));
+      TRY(sys::write_full(pipes_.ready.write.ref(), std::string_view("\n")));
+    }
+    std::byte byte{};
+    pipes_.go.write.reset();
+    if (TRY(sys::read(pipes_.go.read.ref(), std::span(&byte, 1))) == 0) return Error(EPIPE);
+    return {};
+  }
+
+  Result<void> change_ids() {
+    const Json& user = child_.config["process"]["user"];
+    const auto uid = user["uid"].get<uid_t>();
+    const auto gid = user["gid"].get<gid_t>();
+    std::vector<gid_t> groups;
+    if (user.contains("additionalGids")) groups = user["additionalGids"].get<std::vector<gid_t>>();
+    TRY(try_call([] { return ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0); }));
+    // Denied where there is one id, which has no groups to give away.
+    if (::setgroups(groups.size(), groups.data()) != 0 && spec_.ids != IdMode::single) return Error(errno);
+    TRY(try_call([&] { return ::setresgid(gid, gid, gid); }));
+    return try_call([&] { return ::setresuid(uid, uid, uid); });
+  }
+
+  bool is_given(int capability) const {
+    return std::ranges::any_of(spec_.capabilities, [&](const auto& name) { return capability_number(name) == capability; });
+  }
+
+  Result<void> drop_bounding() {
+    for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
+      if (!is_given(capability)) TRY(try_call([&] { return ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0); }));
+    return {};
+  }
+
+  // Inheritable and ambient stay empty: they would survive an exec by a user who is not root.
+  Result<void> keep_capabilities() {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    __user_cap_data_struct now[2] = {}, data[2] = {};
+    TRY(try_call([&] { return static_cast<int>(::syscall(SYS_capget, &header, now)); }));
+    for (int capability = 0; capability < 64; ++capability)
+      if (is_given(capability)) data[capability / 32].permitted |= 1U << (capability % 32);
+    for (int half : {0, 1}) {
+      data[half].permitted &= now[half].permitted;
+      data[half].effective = data[half].permitted;
+    }
+    TRY(try_call([] { return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); }));
+    return try_call([&] { return static_cast<int>(::syscall(SYS_capset, &header, data)); });
+  }
+
+  Result<void> install_filter() {
+    if (child_.filter.empty()) return {};
+    std::string program = child_.filter;
+    const sock_fprog filter{.len = static_cast<unsigned short>(program.size() / sizeof(sock_filter)),
+                            .filter = reinterpret_cast<sock_filter*>(program.data())};
+    return try_call([&] { return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter)); });
+  }
+
+  [[noreturn]] void execute() {
+    std::vector<char*> argv, env;
+    for (const std::string& word : spec_.argv) argv.push_back(const_cast<char*>(word.c_str()));
+    for (const std::string& entry : spec_.env) env.push_back(const_cast<char*>(entry.c_str()));
+    argv.push_back(nullptr);
+    env.push_back(nullptr);
+    constexpr unsigned kCloexec = 1U << 2;  // CLOSE_RANGE_CLOEXEC
+    if (::syscall(SYS_close_range, 3U, ~0U, kCloexec) != 0)
+      for (int fd = 3; fd < 65536; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    int code = ENOENT;
+    for (const std::string& path : candidates()) {
+      ::execve(path.c_str(), argv.data(), env.data());
+      if (errno != ENOENT && errno != ENOTDIR) code = errno;
+    }
+    step(NativeStage::execute, Error(code));
+    ::_exit(125);
+  }
+
+  // What argv[0] may mean, by the PATH of the container.
+  std::vector<std::string> candidates() const {
+    const std::string& name = spec_.argv[0];
+    if (name.find('/') != std::string::npos) return {name};
+    std::string path = kDefaultPath;
+    for (const std::string& entry : spec_.env)
+      if (entry.starts_with("PATH=")) path = entry.substr(5);
+    std::vector<std::string> all;
+    for (std::size_t at = 0; at <= path.size();) {
+      const std::size_t colon = std::min(path.find(':', at), path.size());
+      all.push_back((colon == at ? "." : path.substr(at, colon - at)) + "/" + name);
+      at = colon + 1;
+    }
+    return all;
+  }
+
+  const NativeChild& child_;
+  const Spec& spec_;
+  NativePipes& pipes_;
+  Fd root_;
+  std::string what_;
+};
+
+Result<void> Container::raise_loopback() {
+  const Fd socket(Adopt{}, TRY(sys::checked(sys::Call::socket, [] { return ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0); })));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  return sys::done(sys::Call::ioctl, [&] { return ::ioctl(socket.ref().fd, SIOCSIFFLAGS, &request); });
+}
+
+int Container::limit_number(const std::string& name) {
+  static const std::pair<const char*, int> kNumbers[] = {
+      {"RLIMIT_AS", RLIMIT_AS},           {"RLIMIT_CORE", RLIMIT_CORE},         {"RLIMIT_CPU", RLIMIT_CPU},
+      {"RLIMIT_DATA", RLIMIT_DATA},       {"RLIMIT_FSIZE", RLIMIT_FSIZE},       {"RLIMIT_LOCKS", RLIMIT_LOCKS},
+      {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK}, {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE}, {"RLIMIT_NICE", RLIMIT_NICE},
+      {"RLIMIT_NOFILE", RLIMIT_NOFILE},   {"RLIMIT_NPROC", RLIMIT_NPROC},       {"RLIMIT_RSS", RLIMIT_RSS},
+      {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},   {"RLIMIT_RTTIME", RLIMIT_RTTIME},     {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
+      {"RLIMIT_STACK", RLIMIT_STACK},
+  };
+  for (const auto& [known, number] : kNumbers)
+    if (name == known) return number;
+  return -1;
+}
+
+}  // namespace
+
+const char* name_of(NativeStage stage) noexcept {
+  static constexpr const char* kNames[] = {"making its namespaces", "joining its network", "mounting", "entering its root", "setting its hostname",
+                                           "making its terminal", "entering its working directory", "setting the limit", "mapping its ids",
+                                           "setting its capabilities", "installing its system call filter", "executing"};
+  return kNames[static_cast<std::size_t>(stage)];
+}
+
+void tell_failure(FdRef pipe, const NativeFailure& failure) noexcept {
+  // A pipe takes so much at once or not at all; whoever reads is told by its end otherwise.
+  static_cast<void>(sys::write_full(pipe, std::as_bytes(std::span(&failure, 1))).has_value());
+}
+
+Result<NativePipes> make_native_pipes() {
+  return NativePipes{.pid = TRY(sys::make_pipe()),
+                     .ready = TRY(sys::make_pipe()),
+                     .go = TRY(sys::make_pipe()),
+                     .failed = TRY(sys::make_pipe()),
+                     .terminal = TRY(sys::make_socket_pair())};
+}
+
+void become_container(const NativeChild& child, NativePipes& pipes) { Container(child, pipes).become(); }
+
+}  // namespace acetate::sandbox

@@ -1,0 +1,44 @@
+// What becomes of the process that is the container's first: mounts, identity, and then the command.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/fd.h"
+#include "base/sys/process.h"
+#include "base/sys/unix_socket.h"
+#include "builder/sandbox/spec.h"
+
+namespace acetate::sandbox {
+
+// Where it stopped, told in one write.
+enum class NativeStage : int { namespaces, network, mounts, root, hostname, terminal, directory, limits, ids, capabilities, filter, execute };
+const char* name_of(NativeStage stage) noexcept;
+struct NativeFailure {
+  NativeStage stage;
+  int code;
+  char what[200] = {};  // the mount it was about
+};
+void tell_failure(FdRef pipe, const NativeFailure& failure) noexcept;
+
+struct NativePipes {
+  sys::Pipe pid;     // the container's pid, from the one between
+  sys::Pipe ready;   // a byte when it is in its user namespace
+  sys::Pipe go;      // a byte when its ids are mapped
+  sys::Pipe failed;  // a NativeFailure; closed by a successful exec
+  sys::SocketPair terminal;  // the master of its terminal
+};
+Result<NativePipes> make_native_pipes();
+
+struct NativeChild {
+  const Spec& spec;
+  const nlohmann::ordered_json& config;
+  std::string filter;  // a BPF program; empty: none
+  Stdio stdio;
+  bool own_users = false;
+};
+
+// In the new namespaces. Dies with its parent.
+[[noreturn]] void become_container(const NativeChild& child, NativePipes& pipes);
+
+}  // namespace acetate::sandbox

@@ -1,0 +1,17 @@
+// The mounts of a config.json, made: each at a place opened beneath the new root, so that no symlink of an image, and
+// none that a volume shows, leads a mount elsewhere.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace acetate::sandbox {
+
+// Makes every mount of `config`, /dev's nodes and links, what is masked and what is read-only, below `root` (the new
+// root, already a mount point of its own). When it fails, `what` is the place it was about.
+Result<void> make_mounts(const nlohmann::ordered_json& config, FdRef root, std::string& what);
+
+}  // namespace acetate::sandbox

@@ -1,0 +1,99 @@
+#include "builder/sandbox/prepare.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/sys/file.h"
+#include "builder/sandbox/etc_files.h"
+#include "builder/sandbox/in_root.h"
+#include "builder/sandbox/init_program.h"
+#include "builder/sandbox/surroundings.h"
+
+namespace acetate::sandbox {
+
+namespace {
+
+bool is_below(const std::string& path, std::string_view dir) {
+  return path.starts_with(dir) && (path.size() == dir.size() || path[dir.size()] == '/');
+}
+
+// The runtime mounts these itself, on file systems that are empty now.
+bool is_on_fixed_mount(const std::string& path) {
+  return is_below(path, "/dev") || is_below(path, "/proc") || is_below(path, "/sys");
+}
+
+Result<void> prepare_mounts(Spec& spec, FdRef root, MountPoints& points) {
+  for (MountPoint& mount : spec.mounts) {
+    TRY(examine_source(mount));
+    const InRoot target = TRY_WITHIN(resolve_in_root(root, mount.target), "{} in the container", mount.target);
+    const std::string resolved = "/" + target.path.str();
+    if (resolved == "/" || is_below(resolved, "/proc"))
+      return fail(EINVAL, "nothing can be mounted at {} of a container", mount.target);
+    if (is_on_fixed_mount(resolved)) {
+      mount.target = resolved;
+      continue;
+    }
+    const bool directory = mount.kind == MountPoint::Kind::tmpfs ||
+                           S_ISDIR(TRY_WITHIN(sys::stat_following(mount.source), "{}", mount.source).st_mode);
+    mount.target = TRY(points.prepare(mount.target, directory ? PointKind::directory : PointKind::file));
+  }
+  return {};
+}
+
+Result<void> prepare_devices(Spec& spec) {
+  for (Device& device : spec.devices) {
+    const struct stat st = TRY_WITHIN(sys::stat_following(device.source), "the device {}", device.source);
+    if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) return fail(EINVAL, "{} is not a device", device.source);
+    if (!is_below(device.target, "/dev") || device.target == "/dev" || device.target.find("/..") != std::string::npos)
+      return fail(EINVAL, "the device {} can only be shown below /dev, not at {}", device.source, device.target);
+    device.type = S_ISBLK(st.st_mode) ? 'b' : 'c';
+    device.major = major(st.st_rdev);
+    device.minor = minor(st.st_rdev);
+  }
+  return {};
+}
+
+// Resolved by us, through volumes too, so that the runtime meets no symlink: one to /proc/self/fd/7 led it out of the
+// container once (CVE-2024-21626).
+Result<void> prepare_cwd(Spec& spec, FdRef root, MountPoints& points) {
+  std::vector<Fd> opened;
+  std::vector<Covering> coverings;
+  for (const MountPoint& mount : spec.mounts) {
+    if (mount.kind == MountPoint::Kind::bind) opened.push_back(TRY_WITHIN(sys::open(mount.source, O_PATH), "{}", mount.source));
+    coverings.push_back({.target = TRY(RelPath::parse_clamped(mount.target)),
+                         .source = mount.kind == MountPoint::Kind::bind ? opened.back().ref() : FdRef()});
+  }
+  const InRoot found = TRY_WITHIN(resolve_in_root(root, spec.cwd, coverings), "working directory {}", spec.cwd);
+  const std::string resolved = "/" + found.path.str();
+  if (is_below(resolved, "/proc")) return fail(EINVAL, "the working directory {} lies in /proc", spec.cwd);
+  bool on_volume = false;
+  for (const MountPoint& mount : spec.mounts) on_volume = on_volume || is_below(resolved, mount.target);
+  // The runtime makes /dev anew, with /dev/fd -> /proc/self/fd in it.
+  if (is_below(resolved, "/dev") && resolved != "/dev" && !is_below(resolved, "/dev/shm") && !on_volume)
+    return fail(EINVAL, "the working directory {} lies in /dev", spec.cwd);
+  const bool mounted = on_volume || is_on_fixed_mount(resolved);
+  spec.cwd = resolved;
+  if (!mounted) TRY_WITHIN(points.make_directory(resolved), "working directory {}", resolved);
+  return {};
+}
+
+// Our reaper goes in front of the command, from a place that the image has nothing at.
+Result<void> add_init(Spec& spec) {
+  constexpr const char* kInit = "/dev/init";
+  spec.mounts.push_back({.source = TRY(find_init_program()), .target = kInit, .writable = false});
+  spec.argv.insert(spec.argv.begin(), {kInit, "--"});
+  return {};
+}
+
+}  // namespace
+
+Result<void> prepare_root(Spec& spec, FdRef root, MountPoints& points, const std::string& dir) {
+  for (const char* fixed : {"dev", "proc", "sys"}) TRY(points.prepare_fixed(fixed));
+  for (MountPoint& file : TRY(make_etc_files(spec, dir))) spec.mounts.push_back(std::move(file));
+  if (spec.init) TRY(add_init(spec));
+  TRY(prepare_mounts(spec, root, points));
+  TRY(prepare_devices(spec));
+  return prepare_cwd(spec, root, points);
+}
+
+}  // namespace acetate::sandbox

@@ -1,0 +1,26 @@
+// The mode of the person's terminal, given back at the end: whoever stands between it and a container's puts it into raw
+// mode, and may be killed then.
+#pragma once
+
+#include <termios.h>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace acetate::sandbox {
+
+class TerminalMode {
+ public:
+  // ENOTTY with words when it is no terminal.
+  static Result<TerminalMode> keep(FdRef terminal);
+  // Bytes pass as they are typed, ^C included: the container's terminal makes a signal of it.
+  void make_raw() const;
+  void restore() const;
+
+ private:
+  explicit TerminalMode(FdRef terminal) : terminal_(terminal) {}
+  FdRef terminal_;
+  termios before_{};
+};
+
+}  // namespace acetate::sandbox

@@ -1,0 +1,174 @@
+// What a hostile image or command tries, each known from a hole that some runner had. All of it is tried for real.
+#include "tests/builder/sandbox/launch_fixture.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+namespace acetate::sandbox {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Attack : public Launch {
+ protected:
+  void SetUp() override {
+    Launch::SetUp();
+    if (IsSkipped()) return;
+    const std::string self = *sys::readlink(FileAt{kWorkingDir, "/proc/self/exe"});
+    const std::string prober = self.substr(0, self.rfind('/')) + "/prober";
+    dir_.write("root/bin/prober", dir_read(prober), 0755);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(By, Attack, ::testing::Values("runc", "native"), runtime_name);
+
+// CVE-2019-5736: writing to /proc/self/exe or the runtime's binary through it.
+TEST_P(Attack, OverwritesNoProgramOfOursThroughProcSelfExe) {
+  const Ran ran = run(shell("for exe in /proc/self/exe /proc/1/exe; do (echo x > $exe) 2>/dev/null && echo wrote $exe; done; echo over"));
+
+  EXPECT_EQ(ran.out, "over\n");
+}
+
+TEST_P(Attack, OverwritesNoInitOfOurs) {
+  Spec spec = shell("(echo x > /dev/init) 2>/dev/null && echo wrote; (echo x >/proc/1/exe) 2>/dev/null && echo wrote; rm /dev/init 2>/dev/null && echo removed; echo over");
+  spec.init = true;
+
+  EXPECT_EQ(run(spec).out, "over\n");
+}
+
+// CVE-2024-21626: a working directory through a descriptor that a runtime forgot to close.
+TEST_P(Attack, ReachesNoDescriptorByItsWorkingDirectory) {
+  for (int fd = 3; fd < 20; ++fd) {
+    Spec spec = shell("echo reached");
+    spec.cwd = fmt::format("/proc/self/fd/{}", fd);
+    EXPECT_EQ(run(spec).code, 125) << fd;
+  }
+}
+
+// The same by a symlink that only a volume shows.
+TEST_P(Attack, ReachesNoDescriptorByASymlinkInAVolume) {
+  dir_.mkdir("data");
+  ASSERT_TRUE(sys::symlink("/proc/self/fd/7", {kWorkingDir, (dir_ / "data/leak").c_str()}));
+  ASSERT_TRUE(sys::symlink("../../data/leak", {kWorkingDir, (dir_ / "data/twice").c_str()}));
+  for (const char* cwd : {"/data/leak", "/data/twice", "/data/../data/leak"}) {
+    Spec spec = shell("echo reached");
+    spec.cwd = cwd;
+    spec.mounts = {{.source = dir_ / "data", .target = "/data"}};
+
+    const Ran ran = run(spec);
+
+    EXPECT_EQ(ran.code, 125) << ran.out;
+    EXPECT_THAT(ran.out, HasSubstr("lies in /proc"));
+  }
+}
+
+TEST_P(Attack, FindsAWorkingDirectoryThroughAHarmlessSymlinkInAVolume) {
+  dir_.mkdir("data");
+  dir_.mkdir("data/real");
+  ASSERT_TRUE(sys::symlink("/data/real", {kWorkingDir, (dir_ / "data/link").c_str()}));
+  Spec spec = shell("pwd");
+  spec.cwd = "/data/link";
+  spec.mounts = {{.source = dir_ / "data", .target = "/data"}};
+
+  EXPECT_EQ(run(spec).out, "/data/real\n");
+}
+
+// CVE-2019-19921, CVE-2023-27561, CVE-2025-31133, CVE-2025-52565: mount targets that the image chose.
+TEST_P(Attack, LeadsNoMountAstrayBySymlinks) {
+  for (const char* name : {"proc", "sys", "dev"}) {
+    ASSERT_TRUE(sys::symlink("/tmp", {kWorkingDir, (dir_ / fmt::format("root/{}", name)).c_str()}));
+    const Ran ran = run(shell("echo reached"));
+    EXPECT_EQ(ran.code, 125) << name;
+    EXPECT_THAT(ran.out, HasSubstr("symbolic link")) << name;
+    ASSERT_EQ(::unlink((dir_ / fmt::format("root/{}", name)).c_str()), 0);
+  }
+}
+
+TEST_P(Attack, WritesNoHostFileThroughEtcThatIsASymlink) {
+  dir_.write("outside/hosts", "untouched\n");
+  ASSERT_TRUE(sys::symlink((dir_ / "outside/hosts").c_str(), {kWorkingDir, (dir_ / "root/etc/hosts").c_str()}));
+
+  const Ran ran = run(shell("echo attacked > /etc/hosts; echo over"));
+
+  EXPECT_THAT(ran.out, HasSubstr("over"));
+  EXPECT_EQ(dir_.read("outside/hosts"), "untouched\n");
+}
+
+// CVE-2023-25809 and its class.
+TEST_P(Attack, WritesToNoCgroup) {
+  const Ran ran = run(shell("exec 2>/dev/null; mkdir /sys/fs/cgroup/x && echo made; for f in $(busybox find /sys/fs/cgroup -name cgroup.procs -o -name release_agent); do echo 1 > $f && echo wrote $f; done; echo over"));
+
+  EXPECT_EQ(ran.out, "over\n");
+}
+
+TEST_P(Attack, SeesNothingThatIsMasked) {
+  const Ran ran = run(shell("exec 2>/dev/null; for f in /proc/kcore /proc/keys /proc/timer_list /proc/sched_debug /proc/interrupts; do [ -e $f ] && [ $(busybox head -c 10 $f | wc -c) != 0 ] && echo $f; done; "
+                            "for d in /proc/acpi /proc/scsi /sys/firmware /sys/devices/virtual/powercap; do [ -d $d ] && [ -n \"$(ls $d)\" ] && echo $d; done; echo over"));
+
+  EXPECT_EQ(ran.out, "over\n");
+}
+
+TEST_P(Attack, TakesNoMaskAway) {
+  const Ran ran = run(shell("busybox umount /proc/kcore && echo unmasked; busybox umount /sys/firmware && echo unmasked; busybox mount -o remount,rw /proc/sys && echo remounted; "
+                            "busybox mount --bind / /tmp && echo bound; echo over"));
+
+  EXPECT_THAT(ran.out, Not(HasSubstr("unmasked")));
+  EXPECT_THAT(ran.out, Not(HasSubstr("remounted")));
+  EXPECT_THAT(ran.out, Not(HasSubstr("bound")));
+}
+
+// Calls that reach past a container: each is made with arguments the kernel would otherwise look at.
+TEST_P(Attack, MakesNoForbiddenCall) {
+  const Ran ran = run([&] {
+    Spec spec = shell("");
+    spec.argv = {"/bin/prober"};
+    return spec;
+  }());
+
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("calls tried"));
+}
+
+TEST_P(Attack, KeepsNoInheritableCapabilityOfAnotherUser) {
+  if (plan_.mode == IdMode::single) GTEST_SKIP() << "this user has one id";
+  Spec spec = shell("cat /proc/self/status");
+  spec.uid = 1000;
+  spec.gid = 1000;
+
+  const Ran ran = run(spec);
+
+  for (const char* line : {"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapAmb:\t0000000000000000"})
+    EXPECT_THAT(ran.out, HasSubstr(line));
+}
+
+TEST_P(Attack, GainsNothingBySetuidWithoutNewPrivileges) {
+  Spec spec = shell("cat /proc/self/status");
+  spec.confinement.no_new_privileges = true;
+
+  EXPECT_THAT(run(spec).out, HasSubstr("NoNewPrivs:\t1"));
+}
+
+TEST_P(Attack, WritesToNothingBelowAVolumeThatIsReadOnly) {
+  dir_.mkdir("data");
+  dir_.mkdir("data/below");
+  Spec spec = shell("(echo x > /data/below/file) 2>/dev/null && echo wrote; (echo x > /data/file) 2>/dev/null && echo wrote; echo over");
+  spec.mounts = {{.source = dir_ / "data", .target = "/data", .writable = false}};
+  const auto code = run_in_holder(plan_, [&] {
+    // A mount below the source, as a home directory has them.
+    sys::Command mount{.argv = {"/bin/busybox", "mount", "-t", "tmpfs", "tmpfs", dir_ / "data/below"}};
+    const auto mounted = sys::run_captured(mount);
+    if (!mounted || !mounted->exit.ok()) return 77;
+    auto out = sys::make_pipe();
+    auto exit = launch(spec, dir_ / "run", {.in = {}, .out = out->write.ref(), .err = {}});
+    out->write.reset();
+    const std::string text = *sys::read_all(out->read.ref(), 1 << 20);
+    return exit && text == "over\n" ? 0 : 1;
+  });
+
+  ASSERT_TRUE(code);
+  EXPECT_EQ(*code, 0);
+}
+
+}  // namespace
+}  // namespace acetate::sandbox

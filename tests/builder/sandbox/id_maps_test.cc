@@ -1,0 +1,43 @@
+#include "builder/sandbox/id_maps.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace acetate::sandbox {
+namespace {
+
+using ::testing::ElementsAre;
+
+TEST(KeepIdMap, MakesTheCallerThatId) {
+  EXPECT_THAT(keep_id_map(1000, 65537), ElementsAre(sys::IdRange{0, 1, 1000}, sys::IdRange{1000, 0, 1}, sys::IdRange{1001, 1001, 64536}));
+}
+
+TEST(KeepIdMap, OfRootIsTheMapItself) {
+  EXPECT_THAT(keep_id_map(0, 65537), ElementsAre(sys::IdRange{0, 0, 1}, sys::IdRange{1, 1, 65536}));
+}
+
+TEST(KeepIdMap, OfAnIdBeyondTheRangeLosesNone) {
+  EXPECT_THAT(keep_id_map(1234567, 65537), ElementsAre(sys::IdRange{0, 1, 65536}, sys::IdRange{1234567, 0, 1}));
+}
+
+TEST(KeepIdMap, OfOneIdIsThatId) { EXPECT_THAT(keep_id_map(1000, 1), ElementsAre(sys::IdRange{1000, 0, 1})); }
+
+TEST(KeepIdMap, NeverMapsTwoToOne) {
+  for (const std::uint32_t id : {0U, 1U, 5U, 9U, 10U, 11U, 100U}) {
+    std::set<std::uint32_t> inside, outside;
+    for (const auto& range : keep_id_map(id, 11))
+      for (std::uint32_t i = 0; i < range.count; ++i) {
+        EXPECT_TRUE(inside.insert(range.inside + i).second) << id;
+        EXPECT_TRUE(outside.insert(range.outside + i).second) << id;
+        EXPECT_LT(range.outside + i, 11U) << id;
+      }
+    EXPECT_EQ(outside.size(), 11U) << id;
+  }
+}
+
+TEST(MappingOption, IsWhatTheDaemonReads) { EXPECT_EQ(mapping_option({{0, 1, 1000}, {1000, 0, 1}}), "0:1:1000:1000:0:1"); }
+
+}  // namespace
+}  // namespace acetate::sandbox

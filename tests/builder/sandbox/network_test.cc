@@ -1,0 +1,65 @@
+#include "builder/sandbox/network.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "builder/sandbox/etc_files.h"
+
+namespace acetate::sandbox {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(Pasta, PublishesWhatWasAskedForAndNothingElse) {
+  Spec spec;
+  EXPECT_THAT(fmt::format("{}", fmt::join(pasta_command("pasta", spec, "/ns", "/pid"), " ")), HasSubstr("-t none -u none -T none -U none"));
+  spec.ports = {{.outside = 8080, .inside = 80}, {.address = "127.0.0.1", .outside = 53, .inside = 53, .udp = true}};
+
+  const auto command = pasta_command("pasta", spec, "/ns", "/pid");
+
+  EXPECT_THAT(command, Contains("8080:80"));
+  EXPECT_THAT(command, Contains("127.0.0.1/53:53"));
+  EXPECT_THAT(fmt::format("{}", fmt::join(command, " ")), Not(HasSubstr("-t none")));
+}
+
+TEST(Slirp, IsAskedForAPortInItsOwnWords) {
+  const auto request = nlohmann::json::parse(slirp_request({.address = "127.0.0.1", .outside = 8080, .inside = 80}));
+
+  EXPECT_EQ(request["execute"], "add_hostfwd");
+  EXPECT_EQ(request["arguments"]["proto"], "tcp");
+  EXPECT_EQ(request["arguments"]["host_addr"], "127.0.0.1");
+  EXPECT_EQ(request["arguments"]["guest_port"], 80);
+}
+
+TEST(ResolvConf, IsOursWithTheHostsNetworkAndEmptyWithNone) {
+  const std::string ours = "nameserver 127.0.0.53\nsearch example.org\n";
+
+  EXPECT_EQ(resolv_text(Network::host, ours, {}), ours);
+  EXPECT_EQ(resolv_text(Network::none, ours, {}), "");
+  EXPECT_EQ(resolv_text(Network::none, ours, {"9.9.9.9"}), "nameserver 9.9.9.9\n");
+}
+
+TEST(ResolvConf, NamesNoNameserverOnALoopbackThatIsNotTheContainers) {
+  const std::string local = "nameserver 127.0.0.53\nnameserver ::1\nsearch example.org\n";
+  const std::string far = "nameserver 127.0.0.1\nnameserver 192.0.2.1\n";
+
+  EXPECT_EQ(resolv_text(Network::pasta, local, {}), "nameserver 169.254.1.1\nsearch example.org\n");
+  EXPECT_EQ(resolv_text(Network::pasta, far, {}), "nameserver 192.0.2.1\n");
+  EXPECT_EQ(resolv_text(Network::slirp4netns, far, {}), "nameserver 10.0.2.3\nnameserver 192.0.2.1\n");
+}
+
+TEST(ResolvConf, NamesThePersonsNameserversAlone) {
+  EXPECT_EQ(resolv_text(Network::host, "nameserver 192.0.2.1\noptions x\n", {"9.9.9.9", "1.1.1.1"}),
+            "nameserver 9.9.9.9\nnameserver 1.1.1.1\noptions x\n");
+}
+
+TEST(Hosts, HaveTheContainerAndWhatWasAdded) {
+  EXPECT_EQ(hosts_text("box", {"10.0.0.1\tdb"}), "127.0.0.1\tlocalhost box\n::1\tlocalhost ip6-localhost ip6-loopback\n10.0.0.1\tdb\n");
+}
+
+}  // namespace
+}  // namespace acetate::sandbox
