@@ -18,6 +18,19 @@ Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_
   const FileAt at{above->ref(), name.c_str()};
 
   const DirChange change(*dir->dir);
+  // A name that only the lower has. `known`: what stands there, if anybody knows it.
+  const auto hide = [&](Inode* known) -> Result<void> {
+    expect_whiteout(*dir);
+    TRY(upper->put_whiteout(at));
+    if (known == nullptr) return {};
+    inodes.drop_key(*known);
+    known->leave_place(nullptr);
+    if (known->dir) known->dir->dead = true;
+    return {};
+  };
+  // What is found by its place is the lower's alone: whoever puts something there in the upper takes that key away.
+  if (const InodeRef known = inodes.find_placed(*dir, name.view()); known && !want_dir)
+    return known->is_dir() ? Result<void>(Error(EISDIR)) : hide(known.get());
   NameState state = TRY(look_locked(*dir, name, true));
   if (!state.visible()) return Error(ENOENT);
   if (state.is_dir() != want_dir) return Error(want_dir ? ENOTDIR : EISDIR);
@@ -30,23 +43,14 @@ Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_
   if (want_dir)
     inode = TRY(child_locked(*dir, name, std::move(state))).inode;
   else
-    inode = in_upper ? inodes.find_upper(st.stx_ino) : inodes.find_placed(*dir, name.view());
+    inode = in_upper ? inodes.find_upper(st.stx_ino) : InodeRef();
   std::optional<DirChange> below;
   if (want_dir) {
     below.emplace(*inode->dir);
     if (!TRY(is_empty_locked(*inode))) return Error(ENOTEMPTY);
   }
+  if (!in_upper) return hide(inode.get());
   if (in_lower) expect_whiteout(*dir);
-
-  if (!in_upper) {
-    TRY(upper->put_whiteout(at));
-    if (inode) {
-      inodes.drop_key(*inode);
-      inode->leave_place(nullptr);
-      if (inode->dir) inode->dir->dead = true;
-    }
-    return {};
-  }
   const bool placed_here = inode && inode->is_at(*dir, name.view());
   if (placed_here) TRY(unplace(*inode));
   auto removed = upper->remove(at, want_dir, in_lower);
