@@ -40,7 +40,7 @@ Result<std::uint64_t> copy_data(const FileView& from, FdRef to, std::uint64_t le
       if (const auto extent = from.extent(at); extent && extent->length != 0) {
         const std::uint64_t part = std::min(extent->length, end - at);
         // copy_file_range shares blocks where both file systems can; a clone of its own is no faster.
-        if (TRY(sys::copy_range(extent->fd, extent->fd_offset, to, at, part)) != part) return Error(EIO);
+        if (TRY(sys::copy_bytes(extent->fd, extent->fd_offset, to, at, part)) != part) return Error(EIO);
         at += part;
         copied += part;
       } else {
@@ -54,8 +54,7 @@ Result<std::uint64_t> copy_data(const FileView& from, FdRef to, std::uint64_t le
     }
     at = end;
   }
-  // copy_range() leaves holes unwritten, at the end too.
-  if (length != 0 && (written_to < length || copied != 0)) TRY(sys::truncate(to, length));
+  if (written_to < length) TRY(sys::truncate(to, length));  // it ends in a hole
   return copied;
 }
 

@@ -97,6 +97,10 @@ Result<std::uint64_t> copy_range(FdRef from, std::uint64_t from_offset, FdRef to
   return length;
 }
 
+Result<std::uint64_t> copy_bytes(FdRef from, std::uint64_t from_offset, FdRef to, std::uint64_t to_offset, std::uint64_t length) {
+  return RangeCopier(from, to).extent(from_offset, to_offset, length);
+}
+
 Result<void> copy_file(FdRef from, FdRef to, const std::function<bool()>& keep_going) {
   auto cloned = done(Call::ficlone, [&] { return ::ioctl(to.fd, FICLONE, from.fd); });
   if (cloned) return {};

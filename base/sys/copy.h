@@ -18,6 +18,9 @@ namespace acetate::sys {
 Result<std::uint64_t> copy_range(FdRef from, std::uint64_t from_offset, FdRef to, std::uint64_t to_offset,
                                  std::uint64_t length, const std::function<bool()>& keep_going = {});
 
+// The same of what is known to be data: holes are not looked for.
+Result<std::uint64_t> copy_bytes(FdRef from, std::uint64_t from_offset, FdRef to, std::uint64_t to_offset, std::uint64_t length);
+
 // A whole file into an empty one: reflink first, else copy_range; `to` ends with the size of `from`.
 Result<void> copy_file(FdRef from, FdRef to, const std::function<bool()>& keep_going = {});
 
