@@ -1,246 +1,168 @@
 #!/usr/bin/env python3
-"""The same workloads side by side, interleaved in one run: kernel overlayfs, fuse-overlayfs, fuse-overlay.
+"""Measures overlay file systems side by side: the same work on the same layers, interleaved in one run.
 
-A tree (a root filesystem tarball) is split over N lower directories; every mount under test sees the same lowers and a
-fresh upper. Each round goes through all mounts before the next round begins, so that a machine whose speed drifts
-treats all alike; medians and ratios to the first mount are printed, as Markdown.
+A tree (a root filesystem tarball) is spread over N lower directories. In each round every mount under test gets them with a
+fresh upper, so that a machine whose speed drifts treats all alike. As root both tables are made, root's and, in a user
+namespace, the rootless one; as another user the rootless one. Tables are Markdown on standard output; --out also keeps every
+figure as JSON, the machine with it, and plots.
 
-Peers are commands: --mount NAME='COMMAND with {lowers} {upper} {work} {target} {tar}'. The default set is what is found.
-Run it as root, or as root of a user namespace (unshare --user --map-auto --map-root-user --mount) for the rootless figures.
+Example: versus.py rootfs.tar.gz --layers 1,5,20,60 --out results
+Example: versus.py rootfs.tar.gz --quick --mount 'mine=mine -o lowerdir={lowers},upperdir={upper},workdir={work} {target}'
 """
 import argparse
 import json
 import os
 import pathlib
 import platform
-import shlex
 import shutil
-import statistics
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-import zlib
+
+import counts
+import mounts
+import plot
+import privilege
+import report
+import workloads
 
 
-def sh(command, **kwargs):
-    return subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL, **kwargs)
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tree", help="a root filesystem tarball (.tar, .tar.gz) with python3, gcc and make in it")
+    parser.add_argument("--ours", default="fuse-overlay", metavar="PROGRAM", help="the fuse-overlay to measure")
+    parser.add_argument("--workload-program", default=shutil.which("acetate-workload") or "acetate-workload", metavar="PROGRAM")
+    parser.add_argument("--peer", action="append", default=[], metavar="PROGRAM", help="a fuse-overlayfs; else the one in PATH")
+    parser.add_argument("--mount", action="append", default=[], metavar="NAME=COMMAND",
+                        help="one more: a command with {lowers} {upper} {work} {target} {tars} {plain}")
+    parser.add_argument("--only-mounts", metavar="NAME;...", help="of those found, the first being what ratios are taken to")
+    parser.add_argument("--layers", default="20", metavar="N,...")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--privilege", default="root,rootless", help="root, rootless, or both (as root)")
+    parser.add_argument("--quick", action="store_true", help="a part of the work, for a first look")
+    parser.add_argument("--only", metavar="WORKLOAD,...", help="of: " + "; ".join(one.name for one in workloads.TABLE))
+    parser.add_argument("--entries", type=int, default=100_000, help="of the directory with many")
+    parser.add_argument("--large-mib", type=int, default=1024, help="of the large file that is copied up; 0 for none")
+    parser.add_argument("--count", action="store_true", help="count requests and system calls an operation instead of seconds")
+    parser.add_argument("--out", metavar="DIR", help="where results.json and the plots go")
+    parser.add_argument("--scratch", default="/var/tmp", metavar="DIR", help="where the trees are laid out: a disk with room for a few")
+    return parser.parse_args()
 
 
-# --- workloads: each gets the merged root and returns how many things it did; timed as a whole
-
-def walk(root):
-    count = 0
-    for _, folders, files in os.walk(root):
-        count += len(folders) + len(files)
-    return count
-
-
-def stat_all(root):
-    count = 0
-    for folder, folders, files in os.walk(root):
-        for name in folders + files:
-            os.lstat(os.path.join(folder, name))
-            count += 1
-    return count
+def machine():
+    commit = subprocess.run(["git", "-C", os.path.dirname(os.path.abspath(__file__)), "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+    with open("/proc/meminfo") as file:
+        memory = int(file.readline().split()[1]) // 1024
+    return {"processor": model, "processors": os.cpu_count(), "memory_mib": memory, "kernel": platform.release(), "commit": commit,
+            "load_at_start": os.getloadavg()[0]}
 
 
-def absent(root):
-    for i in range(20000):
-        try:
-            os.stat(f"{root}/usr/lib/not-there-{i}")
-        except FileNotFoundError:
-            pass
-    return 20000
+def chosen(options, rootless):
+    found = mounts.defaults(options.ours, options.peer, rootless)
+    found += [mounts.Mount(*extra.split("=", 1)) for extra in options.mount]
+    if options.only_mounts:
+        by_name = {mount.name: mount for mount in found}
+        unknown = [name for name in options.only_mounts.split(";") if name not in by_name]
+        if unknown:
+            sys.exit(f"versus: no mount is called '{unknown[0]}'; there are: {'; '.join(by_name)}")
+        found = [by_name[name] for name in options.only_mounts.split(";")]
+    return found
 
 
-def tar_all(root):
-    sh(f"tar -C {shlex.quote(root)} -cf - --one-file-system . | cat >/dev/null")
-    return 1
+def measured(options, layers, base, halves):
+    """A result a privilege."""
+    names = [one.name for one in workloads.TABLE if (one.name in options.only.split(",") if options.only else one.quick or not options.quick)]
+    results = []
+    for rootless in halves:
+        candidates = chosen(options, rootless)
+        place = f"{base}/{'rootless' if rootless else 'root'}"
+        job = {"base": place, "tree": os.path.abspath(options.tree), "layers": layers, "entries": options.entries if "many" in names else 100,
+               "large_mib": options.large_mib if "copy-up large" in names else 0,
+               "plain": any(mount.plain for mount in candidates), "pack": any(mount.packed for mount in candidates)}
+        print(f"versus: laying out {layers} layers, {'rootless' if rootless else 'root'}", file=sys.stderr)
+        layer_names = privilege.run("run", "prepare", job, rootless)
+        results.append({"layers": layers, "rootless": rootless, "rounds": options.rounds, "mounts": [mount.name for mount in candidates],
+                        "commands": {mount.name: mount.command for mount in candidates}, "versions": {mount.name: mount.version for mount in candidates},
+                        "seconds": {mount.name: {} for mount in candidates}, "memory": {mount.name: [] for mount in candidates},
+                        "base": place, "layer_names": layer_names})
+    try:
+        rounds(options, results, names)
+    except KeyboardInterrupt:
+        print("versus: ended early; what was finished is reported", file=sys.stderr)
+        options.ended = True
+    for result in results:
+        result["rounds"] = max((len(runs) for rows in result["seconds"].values() for runs in rows.values()), default=0)
+        privilege.run("run", "remove", {"base": result.pop("base")}, False if os.geteuid() == 0 else result["rootless"])
+        result.pop("layer_names")
+    return results
 
 
-def read_small(root):
-    count = 0
-    for folder, _, files in os.walk(f"{root}/usr"):
-        for name in files:
-            full = os.path.join(folder, name)
-            if os.path.islink(full) or os.lstat(full).st_size > 16384:
-                continue
-            with open(full, "rb") as file:
-                file.read()
-            count += 1
-            if count == 8000:
-                return count
-    return count
-
-
-def create_unlink(root):
-    folder = f"{root}/created"
-    os.mkdir(folder)
-    for i in range(5000):
-        with open(f"{folder}/{i}", "wb") as file:
-            file.write(b"x")
-    for i in range(5000):
-        os.stat(f"{folder}/{i}")
-    for i in range(5000):
-        os.unlink(f"{folder}/{i}")
-    os.rmdir(folder)
-    return 10000
-
-
-def copy_up_small(root):
-    count = 0
-    for folder, _, files in os.walk(f"{root}/usr/share"):
-        for name in files:
-            full = os.path.join(folder, name)
-            if os.path.islink(full) or os.lstat(full).st_size > 65536:
-                continue
-            with open(full, "ab") as file:
-                file.write(b"x")
-            count += 1
-            if count == 1000:
-                return count
-    return count
-
-
-def remove_lower_tree(root):
-    before = walk(f"{root}/usr/include") if os.path.isdir(f"{root}/usr/include") else 0
-    sh(f"rm -rf {shlex.quote(root)}/usr/include")
-    return before or 1
-
-
-def sequential(root):
-    with open(f"{root}/big", "wb", buffering=0) as file:
-        block = b"x" * (1 << 20)
-        for _ in range(256):
-            file.write(block)
-    os.unlink(f"{root}/big")
-    return 256
-
-
-def python_start(root):
-    for _ in range(5):
-        sh(f"chroot {shlex.quote(root)} /usr/bin/python3 -c 'import json, ssl, sqlite3, email, http.client'")
-    return 5
-
-
-WORKLOADS = {
-    "walk, fresh mount": walk,
-    "stat of every entry, again": stat_all,
-    "20,000 absent names": absent,
-    "tar c of the tree": tar_all,
-    "open+read+close of small files": read_small,
-    "python3 with imports x 5": python_start,
-    "create, stat, unlink 5,000": create_unlink,
-    "copy-up of 1,000 files": copy_up_small,
-    "rm -rf of a lower tree": remove_lower_tree,
-    "write 256 MiB": sequential,
-}
-
-
-def split(tarball, base, layers):
-    """One tree over N directories: every file in one of them, directories where needed, as images are."""
-    whole = f"{base}/whole"
-    os.makedirs(whole)
-    sh(f"tar -xf {shlex.quote(tarball)} -C {shlex.quote(whole)} --exclude=./dev/*")
-    if layers == 1:
-        return [whole]
-    out = [f"{base}/layer{i}" for i in range(layers)]
-    for layer in out:
-        os.makedirs(layer)
-    number = 0
-    for folder, folders, files in os.walk(whole):
-        relative = os.path.relpath(folder, whole)
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        for name in files + links:
-            target = f"{out[zlib.crc32(relative.encode()) % layers]}/{relative}"
-            if not os.path.isdir(target):
-                os.makedirs(target, exist_ok=True)
-            os.rename(os.path.join(folder, name), f"{target}/{name}")
-            number += 1
-    for layer in out:  # the directories themselves, with their modes
-        sh(f"cd {shlex.quote(whole)} && find . -type d -print0 | head -z -n 400 | cpio -0pdm --quiet {shlex.quote(layer)} 2>/dev/null || true")
-    shutil.rmtree(whole)
-    return out
-
-
-def default_mounts(ours, in_userns):
-    kernel = "mount -t overlay overlay -o lowerdir={lowers},upperdir={upper},workdir={work}" + (",userxattr" if in_userns else "") + " {target}"
-    mounts = {"kernel overlayfs": kernel}
-    peer = shutil.which("fuse-overlayfs")
-    if peer:
-        mounts["fuse-overlayfs"] = peer + " -o lowerdir={lowers},upperdir={upper},workdir={work} {target}"
-    mounts["fuse-overlay"] = ours + " -o lowerdir={lowers},upperdir={upper},workdir={work} {target}"
-    mounts["fuse-overlay, tarball"] = ours + " -o lowerdir={tar},upperdir={upper},workdir={work} {target}"
-    return mounts
+def rounds(options, results, names):
+    for round_number in range(options.rounds):
+        for result in results:
+            for name, command in result["commands"].items():
+                print(f"versus: {time.strftime('%H:%M:%S')} round {round_number + 1}, {'rootless' if result['rootless'] else 'root'}, {name}", file=sys.stderr)
+                try:
+                    done = privilege.run("run", "one", {"base": result["base"], "mount": name, "command": command, "layers": result["layer_names"],
+                                                        "tool": options.workload_program, "workloads": names}, result["rootless"])
+                except subprocess.CalledProcessError as error:  # one that cannot mount here is no reason to give up the others
+                    print(f"versus: {name} has no figures in this round: {error}", file=sys.stderr)
+                    continue
+                for row, spent in done["seconds"].items():
+                    result["seconds"][name].setdefault(row, []).append(spent)
+                result["memory"][name].append(done["memory"])
+                for workload, why in done["failed"].items():
+                    print(f"versus: {name}: {workload} failed: {why}", file=sys.stderr)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tree", help="a root filesystem tarball (.tar or .tar.gz)")
-    parser.add_argument("--ours", default="fuse-overlay")
-    parser.add_argument("--layers", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--mount", action="append", default=[], metavar="NAME=COMMAND")
-    parser.add_argument("--only", action="append", default=[], help="a workload's name, or the beginning of it")
-    parser.add_argument("--json", help="where to write every figure")
-    options = parser.parse_args()
-    with open("/proc/self/uid_map") as file:
-        in_userns = sum(int(line.split()[2]) for line in file) < 2**32 - 1
-    base = tempfile.mkdtemp(prefix="acetate-bench.", dir=os.environ.get("TMPDIR", "/var/tmp"))
-    lowers = split(os.path.abspath(options.tree), base, options.layers)
-    mounts = default_mounts(options.ours, in_userns)
-    for extra in options.mount:
-        name, _, command = extra.partition("=")
-        mounts[name] = command
-    workloads = {name: function for name, function in WORKLOADS.items()
-                 if not options.only or any(name.startswith(o) for o in options.only)}
-    seconds = {name: {w: [] for w in workloads} for name in mounts}
-    resident = {name: [] for name in mounts}
+    options = arguments()
+    options.ours = os.path.abspath(options.ours) if os.path.exists(options.ours) else options.ours
+    options.workload_program = os.path.abspath(options.workload_program) if os.path.exists(options.workload_program) else options.workload_program
+    for program in (options.ours, options.workload_program):
+        if not shutil.which(program):
+            sys.exit(f"versus: there is no program {program}")
+    if not os.path.isfile(options.tree):
+        sys.exit(f"versus: {options.tree} is no file; mmdebstrap makes a root filesystem tarball (bench/README.md)")
+    halves = [half == "rootless" for half in options.privilege.split(",") if half == "rootless" or os.geteuid() == 0]
+    base = tempfile.mkdtemp(prefix="acetate-versus.", dir=options.scratch)
+    os.chmod(base, 0o777)
+    results, about = [], machine()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options.ended = False
     try:
-        for round_number in range(options.rounds):
-            for name, command in mounts.items():
-                place = f"{base}/{round_number}"
-                for part in ("upper", "work", "target"):
-                    os.makedirs(f"{place}/{part}")
-                full = command.format(lowers=":".join(lowers), upper=f"{place}/upper", work=f"{place}/work",
-                                      target=f"{place}/target", tar=os.path.abspath(options.tree))
-                sh(full)
-                try:
-                    for workload, function in workloads.items():
-                        begin = time.perf_counter()
-                        function(f"{place}/target")
-                        seconds[name][workload].append(time.perf_counter() - begin)
-                        if workload.startswith("stat of every"):
-                            rss = subprocess.run(["pgrep", "-nf", f"{place}/target"], capture_output=True, text=True).stdout.strip()
-                            if rss and "overlay -t" not in command:
-                                status = pathlib.Path(f"/proc/{rss}/status").read_text()
-                                resident[name].append(int(next(l.split()[1] for l in status.splitlines() if l.startswith("VmRSS"))))
-                finally:
-                    sh(f"umount {place}/target || umount -l {place}/target")
-                shutil.rmtree(place, ignore_errors=True)
+        if options.count:
+            for rootless in halves:
+                print(counts.table(options, base, chosen(options, rootless), rootless) + "\n")
+            return 0
+        for layers in map(int, options.layers.split(",")):
+            results += [] if options.ended else measured(options, layers, base, halves)
     finally:
         shutil.rmtree(base, ignore_errors=True)
+    print(f"{about['processors']} x {about['processor']}, {about['memory_mib']} MiB, Linux {about['kernel']}, commit {about['commit']}\n")
+    for result in results:
+        print(report.markdown(result) + "\n")
+    if options.out:
+        keep(options.out, about, results)
+    return 0
 
-    names = list(mounts)
-    first = names[0]
-    print(f"{options.layers} lower directories, {options.rounds} rounds, {'rootless' if in_userns else 'root'}, kernel {platform.release()}, "
-          f"{os.cpu_count()} processors. Median seconds (smallest-largest), and times {first}.\n")
-    print("| workload | " + " | ".join(names) + " |")
-    print("|---" * (len(names) + 1) + "|")
-    for workload in workloads:
-        base_median = statistics.median(seconds[first][workload])
-        cells = []
-        for name in names:
-            runs = seconds[name][workload]
-            median = statistics.median(runs)
-            cells.append(f"{median:.3f} ({min(runs):.3f}-{max(runs):.3f})" + ("" if name == first else f" x{median / base_median:.2f}"))
-        print(f"| {workload} | " + " | ".join(cells) + " |")
-    print("| geometric mean of the ratios | | " + " | ".join(
-        f"x{statistics.geometric_mean([statistics.median(seconds[n][w]) / statistics.median(seconds[first][w]) for w in workloads]):.2f}" for n in names[1:]) + " |")
-    print("| resident after the walk, MiB | | " + " | ".join(f"{statistics.median(resident[n]) / 1024:.1f}" if resident[n] else "-" for n in names[1:]) + " |")
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"seconds": seconds, "resident_kib": resident}, indent=1))
+
+def keep(out, about, results):
+    os.makedirs(out, exist_ok=True)
+    pathlib.Path(f"{out}/results.json").write_text(json.dumps({"machine": about, "results": results}, indent=1) + "\n")
+    for result in results:
+        half = "rootless" if result["rootless"] else "root"
+        plot.ratios(result, f"{result['layers']} layers, {half}: times {result['mounts'][0]}, Linux {about['kernel']}, {about['commit']}",
+                    f"{out}/ratios-{result['layers']}-{half}.svg")
+    for half in {result["rootless"] for result in results}:
+        own = [result for result in results if result["rootless"] == half]
+        if len(own) > 1:
+            for row, name in (("walk, fresh mount", "walk"), ("stat of every name, fresh mount", "stat"), ("mount", "mount")):
+                plot.over_layers(own, row, f"{out}/layers-{name}-{'rootless' if half else 'root'}.svg")
 
 
 if __name__ == "__main__":
