@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/paths.h"
 #include "cli/remote_options.h"
+#include "cli/store_place.h"
 #include "cli/transfer_display.h"
 #include "layers/image/platform.h"
 #include "layers/registry/pull.h"
@@ -119,10 +120,10 @@ class Pulling {
 };
 
 Result<int> pull(const Options& options, const Context& context) {
-  const auto paths = TRY(find_paths());
+  const auto place = TRY(store_place(TRY(find_paths())));
   const auto platform = TRY(wanted_platform(options));
   const auto remotes = TRY(open_remotes(options.remote));
-  const auto store = TRY(image::ImageStore::open(paths.image_store()));
+  const auto store = TRY(image::ImageStore::open(place));
   Pulling pulling(options, context, platform, *store, *remotes);
   for (const auto& name : options.names) TRY(pulling.pull(name));
   return 0;

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/paths.h"
 #include "cli/remote_options.h"
+#include "cli/store_place.h"
 #include "cli/transfer_display.h"
 #include "layers/image/platform.h"
 #include "layers/registry/push.h"
@@ -36,10 +37,10 @@ Result<image::Reference> destination_of(const Options& options, const registry::
 
 Result<int> push(const Options& options, const Context& context) {
   using Style = TransferDisplay::Style;
-  const auto paths = TRY(find_paths());
+  const auto place = TRY(store_place(TRY(find_paths())));
   auto platform = image::host_platform();
   if (!options.platform.empty()) platform = TRY(image::parse_platform(options.platform));
-  const auto store = TRY(image::ImageStore::open_to_read(paths.image_store()));
+  const auto store = TRY(image::ImageStore::open_to_read(place));
   const auto stored = TRY(store->find(options.image));
   const auto remotes = TRY(open_remotes(options.remote));
   const auto name = TRY(destination_of(options, remotes->conf()));

@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/paths.h"
+#include "cli/store_place.h"
 #include "layers/registry/registry.h"
 #include "layers/registry/serve/server.h"
 
@@ -63,18 +64,17 @@ void wait_for_end(const sigset_t& ending, registry::Server& server) {
 Result<int> serve(Options options, const Context& context) {
   TRY(parse_listen(options.listen, options.server));
   TRY(check_exposure(options));
-  const auto paths = TRY(find_paths());
+  const auto place = TRY(store_place(TRY(find_paths())));
   // Before any thread is made, so that none of them is interrupted.
   sigset_t ending;
   ::sigemptyset(&ending);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&ending, signal);
   ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
 
-  TRY(image::ImageStore::open(
-      paths.image_store()));  // a store that cannot be is told of now and not to the first client
-  const auto server = TRY(registry::Server::open(paths.image_store(), options.server));
+  TRY(image::ImageStore::open(place));  // a store that cannot be is told of now and not to the first client
+  const auto server = TRY(registry::Server::open(place, options.server));
   const bool numbers = options.server.host.find(':') != std::string::npos;
-  context.streams.out << fmt::format("serving {} at {}://{}:{}\n", paths.images(),
+  context.streams.out << fmt::format("serving {} at {}://{}:{}\n", place.dir,
                                      options.server.certificate_file.empty() ? "http" : "https",
                                      numbers ? "[" + options.server.host + "]" : options.server.host,
                                      server->port())
