@@ -51,6 +51,13 @@ TEST_F(ImageName, ThatIsNowhereIsToldWithWhatThereIs) {
               ::testing::HasSubstr("there is no image \"nosuch\" here, neither in the store nor as a file; acetate pull nosuch gets it"));
 }
 
+TEST_F(ImageName, OfAFileThatHoldsNoSuchImageIsToldWithWhatItHolds) {
+  const auto image = find_image(paths, paths.images() + ":v9", "linux/amd64");
+
+  ASSERT_FALSE(image);
+  EXPECT_THAT(image.error().message(), ::testing::HasSubstr("holds no image named \"v9\"; it holds "));
+}
+
 TEST_F(ImageName, IsForThePlatformThatIsAskedFor) {
   EXPECT_THAT(find_image(paths, "v1", "arm64").error().message(),
               ::testing::HasSubstr("has no image for linux/arm64"));
