@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/sys/file.h"
+#include "base/sys/new_file.h"
 #include "builder/export.h"
 #include "builder/export_tree.h"
 #include "builder/sandbox/scratch.h"
@@ -19,19 +20,9 @@ namespace {
 // complete, or standard output.
 Result<void> write_dest(const std::string& dest, const std::function<Result<void>(FdRef)>& write) {
   if (dest == "-") return write(FdRef{STDOUT_FILENO});
-  const std::string partial = dest + ".partial";
-  {
-    const Fd out = TRY_WITHIN(sys::open(partial, O_WRONLY | O_CREAT | O_TRUNC, 0644), "writing {}", partial);
-    auto written = write(out.ref());
-    if (written) written = sys::fsync(out.ref());
-    if (!written) {
-      // Best effort: what is told is why it could not be written.
-      static_cast<void>(sys::unlink({kWorkingDir, partial.c_str()}).has_value());
-      return std::move(written).error().within("writing " + dest);
-    }
-  }
-  TRY_WITHIN(sys::rename({kWorkingDir, partial.c_str()}, {kWorkingDir, dest.c_str()}), "writing {}", dest);
-  return {};
+  auto file = TRY_WITHIN(sys::NewFile::make(dest, 0644), "writing {}", dest);
+  TRY_WITHIN(write(file.ref()), "writing {}", dest);
+  return TRY_WITHIN(file.commit(), "writing {}", dest);
 }
 
 // What `docker load` wants beside the layout. Names without a registry are told as docker.io's are: short.
