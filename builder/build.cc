@@ -24,7 +24,7 @@ Result<void> write_metadata(const std::string& path, const ExportedImage& image,
       {"containerimage.descriptor",
        {{"mediaType", image.manifest.media_type}, {"digest", image.manifest.digest.str()}, {"size", image.manifest.size}}}};
   std::string names;
-  for (const std::string& tag : tags) names += (names.empty() ? "" : ",") + tag;
+  for (const std::string& tag : tags) names += (names.empty() ? "" : ",") + with_tag(tag);
   if (!names.empty()) metadata["image.name"] = names;
   TRY_WITHIN(sys::write_file_atomically({kWorkingDir, path.c_str()}, metadata.dump(2) + "\n", 0644), "writing {}", path);
   return {};
@@ -47,14 +47,14 @@ Result<std::optional<ExportedImage>> put_out(const BuildOptions& options, const 
                         .annotations = options.annotations,
                         .scratch_base = options.scratch_base,
                         .owners = options.owners};
-  for (const std::string& tag : options.tags) request.tags.push_back(with_tag(tag));
+  request.tags = options.tags;
   const int shown = progress.begin("exporting");
   std::optional<ExportedImage> exported;
   if (options.outputs.empty()) exported = TRY(put_in_store(options, request));
   for (const Output& output : options.outputs)
     if (auto image = TRY(export_to(request, output))) exported = image;
   if (exported) {
-    for (const std::string& tag : request.tags) progress.note(shown, "naming it " + tag);
+    for (const std::string& tag : request.tags) progress.note(shown, "naming it " + with_tag(tag));
     progress.note(shown, "image " + exported->config.str());
     if (!options.metadata_file.empty()) TRY(write_metadata(options.metadata_file, *exported, request.tags));
   }

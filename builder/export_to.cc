@@ -26,13 +26,15 @@ Result<void> write_dest(const std::string& dest, const std::function<Result<void
 }
 
 // What `docker load` wants beside the layout. Names without a registry are told as docker.io's are: short.
-Result<void> add_docker_list(const std::string& dir, const ExportedImage& image, const std::vector<std::string>& names) {
+Result<void> add_docker_list(const std::string& dir, const ExportedImage& image, const std::vector<std::string>& tags) {
   const auto blob = [](const Digest& digest) { return "blobs/sha256/" + digest.hex(); };
   const std::string manifest = TRY(sys::read_file(dir + "/" + blob(image.manifest.digest), 4 << 20));
   const auto document = TRY(image::parse_document(manifest, image.manifest.media_type, "the manifest just written"));
   nlohmann::json layers = nlohmann::json::array();
   for (const auto& layer : document.manifest->layers) layers.push_back(blob(layer.digest));
-  const nlohmann::json list = {{{"Config", blob(image.config)}, {"RepoTags", names}, {"Layers", std::move(layers)}}};
+  nlohmann::json names = nlohmann::json::array();
+  for (const std::string& tag : tags) names.push_back(with_tag(tag));
+  const nlohmann::json list = {{{"Config", blob(image.config)}, {"RepoTags", std::move(names)}, {"Layers", std::move(layers)}}};
   return sys::write_file_atomically({kWorkingDir, (dir + "/manifest.json").c_str()}, list.dump(), 0644);
 }
 
@@ -52,7 +54,7 @@ Result<std::optional<ExportedImage>> export_to(const ExportRequest& request, con
   using Type = Output::Type;
   using Answer = std::optional<ExportedImage>;
   ExportRequest named = request;
-  for (const std::string& name : output.names) named.tags.push_back(with_tag(name));
+  for (const std::string& name : output.names) named.tags.push_back(name);
   switch (output.type) {
     case Type::none: return Answer();
     case Type::local: {
