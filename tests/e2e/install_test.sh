@@ -21,5 +21,8 @@ for snippet in storage.conf storage-rootless.conf; do
   found=$(find "$scratch/root" -path "*/acetate/$snippet")
   expect "$snippet names the installed program" "${prefix#"$scratch/root"}/fuse-overlay" "$(sed -n 's/^mount_program = "\(.*\)"/\1/p' "$found")"
 done
-expect "nothing else is installed" "" "$(find "$scratch/root" -type f ! -path '*/bin/*' ! -path '*/man1/*' ! -path '*/share/acetate/*')"
+expect "what --init puts first into a container" "-- COMMAND" \
+  "$("${prefix%/bin}/libexec/acetate/acetate-init" 2>&1 | sed -n 's/.*acetate-init \(-- COMMAND\).*/\1/p')"
+expect "nothing else is installed" "" \
+  "$(find "$scratch/root" -type f ! -path '*/bin/*' ! -path '*/man1/*' ! -path '*/share/acetate/*' ! -name acetate-init)"
 finish
