@@ -235,7 +235,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except OSError:
             pass
 
-    def read_body(self):
+    def read_body(self, keep=None):
+        """The body; of one that is broken off as told, what came goes into `keep` before the client can know."""
         left = int(self.headers.get("Content-Length") or 0) - self.received
         stop = self.fault.get("at", 0) if self.fault.get("do") == "swallow" else None
         parts = []
@@ -249,7 +250,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.received += len(part)
             self.entry["received"] = self.received
             if stop is not None and self.received >= stop:
-                self.partial = b"".join(parts)[:stop]
+                if keep is not None:
+                    keep += b"".join(parts)[:stop]
                 self.break_connection()
                 raise ConnectionError("as told")
         return b"".join(parts)
@@ -369,12 +371,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             begins = re.match(r"(\d+)-", self.headers.get("Content-Range", ""))
             if begins and int(begins[1]) != len(have):
                 return self.refuse(416, "RANGE_INVALID", {**headers, "Range": f"0-{max(len(have) - 1, 0)}"})
-            try:
-                have += self.read_body()
-            except ConnectionError:
-                if self.command == "PATCH":
-                    have += self.partial
-                raise
+            have += self.read_body(have if self.command == "PATCH" else None)
         if self.command == "PUT":
             del self.state.uploads[upload]
             return self.put_blob(repository, have, self.query.get("digest"))

@@ -86,7 +86,9 @@ TEST_F(BlobUpload, GoesOnFromWhatTheRegistryHasWhenAChunkBreaks) {
   registry_.set({{"max_body", 1 << 20}});
   registry_.fault({{"method", "PATCH"}, {"do", "swallow"}, {"at", 300000}});
 
-  EXPECT_EQ(*upload({.chunk = 1 << 20}), Sent::bytes);
+  const auto sent = upload({.chunk = 1 << 20});
+  ASSERT_TRUE(sent) << sent.error().message();
+  EXPECT_EQ(*sent, Sent::bytes);
   expect_there();
 }
 
