@@ -68,9 +68,7 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   for (const std::string& tag : given.tags) TRY(image::parse_reference(tag));  // before anything is done
   LayerOpener layers(given.index_dir);
   const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
-  BuildOptions options = given;
-  options.context_dir = where.dir;
-  if (where.dockerfile && !options.dockerfile_text) options.dockerfile_text = where.dockerfile;
+  const BuildOptions options = in_context(given, where);
   const DockerfileText text = TRY(read_dockerfile(options));
   const dockerfile::Dockerfile file = TRY(dockerfile::parse(text.text, text.name));
   const dockerfile::IgnoreRules ignore = TRY(read_ignore(options, text));

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/sys/file.h"
-#include "builder/context_source.h"
 #include "builder/dockerfile/parse.h"
 
 namespace acetate::build {
@@ -66,12 +65,17 @@ Result<Checked> check_text(const BuildOptions& options, const DockerfileText& te
   return Checked{.warnings = dockerfile::lint(lines, ignore, how), .source = lines.source, .strict = how.error};
 }
 
-Result<CheckReport> check(const BuildOptions& given) {
-  LayerOpener layers(given.index_dir);
-  const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
+BuildOptions in_context(const BuildOptions& given, const ContextDir& where) {
   BuildOptions options = given;
   options.context_dir = where.dir;
   if (where.dockerfile && !options.dockerfile_text) options.dockerfile_text = where.dockerfile;
+  return options;
+}
+
+Result<CheckReport> check(const BuildOptions& given) {
+  LayerOpener layers(given.index_dir);
+  const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
+  const BuildOptions options = in_context(given, where);
   const DockerfileText text = TRY(read_dockerfile(options));
   TRY(dockerfile::parse(text.text, text.name));
   const Checked checked = TRY(check_text(options, text, TRY(read_ignore(options, text))));

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "builder/build.h"
+#include "builder/context_source.h"
 #include "builder/dockerfile/ignore.h"
 #include "builder/dockerfile/lint.h"
 
@@ -16,6 +17,9 @@ struct DockerfileText {
   std::string path;  // "" when it was not a file
   std::string text;
 };
+
+// The options once it is known where their context lies: it may be a Dockerfile itself.
+BuildOptions in_context(const BuildOptions& given, const ContextDir& where);
 
 // ENOENT with words that name what was looked for.
 Result<DockerfileText> read_dockerfile(const BuildOptions& options);
