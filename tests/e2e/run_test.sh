@@ -137,9 +137,10 @@ signals() { # AS NAME TAG
   tries=0
   while [ -n "$(processes_of 'sleep 86399')" ] && [ $tries -lt 200 ]; do tries=$((tries + 1)); sleep 0.05; done
   expect "$2: nothing outlives SIGKILL" "" "$(processes_of 'sleep 86399')"
-  # Its own processes name the image; the one that held the scratch directory is among them.
-  tries=0
-  while [ -n "$(processes_of "acetate run -v $scratch")" ] && [ $tries -lt 200 ]; do tries=$((tries + 1)); sleep 0.05; done
+  # A process that is ending has no arguments to be seen by any more and still holds its lock: wait for the lock itself.
+  for lock in "$scratch"/home-*/.local/share/acetate/run/run-*/.lock; do
+    [ ! -e "$lock" ] || flock "$lock" true
+  done
   expect_match "$2: the next command says what it removes" "an earlier command was killed" "$($1 acetate run "$base" true 2>&1)"
   expect "$2: and says it once" "" "$($1 acetate run "$base" true 2>&1 | grep killed || true)"
 }
