@@ -132,6 +132,7 @@ struct Inode {
   std::atomic<bool> fd_used{false};   // FdCache's second chance
   std::atomic<bool> bare{false};      // its node of the lower has no attributes: nothing need be asked
   bool copying = false;               // guarded by the overlay's copy gate
+  std::atomic<bool> has_other_names{false};  // OtherNames may know of some
   const std::unique_ptr<Directory> dir;
 };
 

@@ -106,6 +106,7 @@ void InodeTable::destroy(Inode* inode) noexcept {
     by_ino_.remove(hash_of_ino(*inode), *inode);
     drop_key(*inode);
     fds_.remove(*inode);
+    other_names_.forget(*inode);
     if (inode->has_lower) lower_->release(inode->lower);
     Inode* above = nullptr;
     {

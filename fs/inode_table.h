@@ -14,6 +14,7 @@
 
 #include "base/mutex.h"
 #include "fs/inode.h"
+#include "fs/other_names.h"
 #include "layers/layer.h"
 
 namespace acetate::fs {
@@ -138,12 +139,15 @@ class InodeTable {
   // The kernel's references end with the mount.
   void forget_all();
 
+  OtherNames& other_names() noexcept { return other_names_; }
+
   // Takes one out that nobody refers to, and its ancestors that nobody refers to any more.
   void destroy(Inode* inode) noexcept;
 
  private:
   const Layer* lower_;
   FdCache& fds_;
+  OtherNames other_names_;
   std::atomic<std::uint64_t> next_{static_cast<std::uint64_t>(Ino::root)};
   std::atomic<std::uint64_t> count_{0};
   InodeIndex<&Inode::next_by_ino, hash_of_ino> by_ino_;

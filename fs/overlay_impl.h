@@ -137,6 +137,8 @@ class Overlay::Impl {
   // --- overlay_file.cc: the upper's file of a handle whose inode is in the upper.
   Result<FdRef> file_in_upper(OpenFile& file);
   Result<FdRef> file_for_writing(OpenFile& file);  // EBADF when it was not opened so
+  // The same, for a change of its bytes that drops suid and sgid if `kill_suidgid`.
+  Result<FdRef> file_for_writing(OpenFile& file, bool kill_suidgid);
   // What the kernel is about to be told of it.
   void note_told(Inode& inode, const Attr& attr) noexcept {
     if (S_ISREG(attr.mode)) inode.told_suid.store(without_suidgid(attr.mode) != attr.mode, std::memory_order_relaxed);
@@ -176,10 +178,20 @@ class Overlay::Impl {
   bool brings_ino(const Inode& inode) const noexcept {
     return inode.st_ino.load(std::memory_order_relaxed) != own_ino(inode.upper_ino.load(std::memory_order_relaxed));
   }
-  // Undoes unplace().
-  void replace(Inode& inode, Inode& dir, const Name& name) {
-    inode.settle(dir, name.view());
-    fds.add(inode);
+  // A name that goes, or moves: if the upper's object is reached by it, its place is taken away.
+  Result<OtherNames::Was> take_name(Inode& inode, Inode& dir, const Name& name) {
+    const OtherNames::Was was = inodes.other_names().take(inode, dir, name.view());
+    if (was == OtherNames::Was::place) TRY(unplace(inode));
+    return was;
+  }
+  // A name that came, or did not go after all.
+  void give_name(Inode& inode, Inode& dir, const Name& name) {
+    inodes.other_names().add(inode, dir, name.view());
+    if (inode.descriptor()) fds.add(inode);
+  }
+  // After its place is gone for good: with another name at hand its descriptor need not stay.
+  void settle_elsewhere(Inode& inode) {
+    if (inodes.other_names().settle_elsewhere(inode)) fds.add(inode);
   }
 
   // --- overlay_metacopy.cc

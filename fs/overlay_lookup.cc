@@ -114,6 +114,9 @@ Result<std::optional<Child>> Overlay::Impl::known_child(Inode& dir, const Name& 
     InodeRef known = inodes.find_upper(state.st.stx_ino);
     // One without a place gets one under the mutex.
     if (!known || known->type != (state.st.stx_mode & S_IFMT) || !known->has_place()) return std::optional<Child>();
+    // So does another name of a hard link: it is noted under the mutex.
+    if (!known->is_dir() && state.st.stx_nlink > 1 && !inodes.other_names().knows(*known, dir, name.view()))
+      return std::optional<Child>();
     Attr attr = shown(*known, state.st);
     return std::optional<Child>(Child{std::move(known), std::move(attr)});
   }
@@ -136,7 +139,7 @@ Result<InodeRef> Overlay::Impl::adopt_upper_locked(Inode& dir, const Name& name,
                                                    NameState& state) {
   if (InodeRef known = inodes.find_upper(st.stx_ino)) {
     if (known->type == (st.stx_mode & S_IFMT)) {
-      known->settle(dir, name.view());
+      give_name(*known, dir, name);
       return known;
     }
     inodes.drop_key(*known);  // somebody changed the upper behind us, and its number was given out again

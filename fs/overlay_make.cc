@@ -285,7 +285,7 @@ Result<Found> Overlay::link(Ino ino, Ino new_parent, std::string_view text) {
       TRY(sys::link(object->ref(), at));
       if (state.upper == NameState::In::file_whiteout) impl_->upper->remove_file_whiteout(at);
     }
-    inode->settle(*dir, name.view());
+    impl_->give_name(*inode, *dir, name);
   }
   const Attr attr = TRY(impl_->attr(*inode));
   return impl_->give(inode, attr);

@@ -7,7 +7,10 @@
 namespace acetate::fs {
 
 void Overlay::Impl::removed_locked(Inode& inode, const struct statx& last) {
-  if (inode.dir) inode.dir->dead = true;
+  if (inode.dir)
+    inode.dir->dead = true;
+  else
+    settle_elsewhere(inode);
   if (S_ISDIR(last.stx_mode) || last.stx_nlink <= 1) forget_kept_ino(last.stx_ino);
 }
 
@@ -51,11 +54,10 @@ Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_
   }
   if (!in_upper) return hide(inode.get());
   if (in_lower) expect_whiteout(*dir);
-  const bool placed_here = inode && inode->is_at(*dir, name.view());
-  if (placed_here) TRY(unplace(*inode));
+  const auto was = inode ? TRY(take_name(*inode, *dir, name)) : OtherNames::Was::unknown;
   auto removed = upper->remove(at, want_dir, in_lower);
   if (!removed) {
-    if (placed_here) replace(*inode, *dir, name);
+    if (was != OtherNames::Was::unknown) give_name(*inode, *dir, name);
     return removed;
   }
   if (inode)

@@ -138,15 +138,15 @@ Result<void> Overlay::Impl::move_locked(Move& move) {
   }
   if (move.lower_has_source) expect_whiteout(move.from_dir);
 
-  const bool placed = moved.is_at(move.from_dir, move.from_name.view());
-  const bool other_placed = other != nullptr && other->is_upper() && other->is_at(move.to_dir, move.to_name.view());
-  if (placed) TRY(unplace(moved));
-  Undo place_again([&] {
-    if (placed) replace(moved, move.from_dir, move.from_name);
+  using Was = OtherNames::Was;
+  const Was was = TRY(take_name(moved, move.from_dir, move.from_name));
+  Undo name_again([&] {
+    if (was != Was::unknown) give_name(moved, move.from_dir, move.from_name);
   });
-  if (other_placed) TRY(unplace(*other));
-  Undo place_other_again([&] {
-    if (other_placed) replace(*other, move.to_dir, move.to_name);
+  Was other_was = Was::unknown;
+  if (other != nullptr && other->is_upper()) other_was = TRY(take_name(*other, move.to_dir, move.to_name));
+  Undo name_other_again([&] {
+    if (other_was != Was::unknown) give_name(*other, move.to_dir, move.to_name);
   });
 
   if (move.exchanges()) {
@@ -159,11 +159,11 @@ Result<void> Overlay::Impl::move_locked(Move& move) {
   }
   if (move.target_in == NameState::In::file_whiteout) upper->remove_file_whiteout(to);
 
-  place_again.release();
-  place_other_again.release();
-  if (placed) replace(moved, move.to_dir, move.to_name);
+  name_again.release();
+  name_other_again.release();
+  if (was != Was::unknown) give_name(moved, move.to_dir, move.to_name);
   if (move.exchanges()) {
-    if (other_placed) replace(*other, move.from_dir, move.from_name);
+    if (other_was != Was::unknown) give_name(*other, move.from_dir, move.from_name);
   } else if (other != nullptr && other->is_upper()) {
     removed_locked(*other, move.target_st);
   } else if (other != nullptr) {
