@@ -19,8 +19,8 @@
 //     Directory::mutex           shared to look, exclusive to change names below; parents before children, two
 //                                unrelated directories by number
 //       Impl::lending            one at a time lends a mode's bits (unprivileged daemons)
-//         FdCache, InodeIndex, HandleTable, Inode mutexes   leaves: never held across a system call; FdCache's
-//                                comes before Inode's
+//         FdCache, OtherNames, InodeIndex, HandleTable, Inode mutexes   leaves: never held across a system call; FdCache's
+//                                and OtherNames' come before Inode's
 //   The gate of a copy-up (only those who would change the same inode wait at it) is entered before any
 //   Directory::mutex is taken; the copy then takes its parent's for the one call that publishes it.
 // A lookup of a name the kernel knows, getattr and read take leaves only.
@@ -136,14 +136,16 @@ class Overlay {
 
   // --- files. Flags as open(2); copies up when they ask to write.
   Result<Opened> open(Ino ino, int flags);
+  // Whether a file was last told of with suid, or sgid and group-executable. Asks nobody.
+  bool shows_suid(Ino ino);
   Result<std::size_t> read(Handle file, std::span<std::byte> into, std::uint64_t offset);
-  // kill_suidgid: FUSE_WRITE_KILL_SUIDGID.
+  // kill_suidgid, of all that change data: the caller's writing drops suid, and sgid of group-executables.
   Result<std::size_t> write(Handle file, std::span<const std::byte> from, std::uint64_t offset, bool kill_suidgid);
   Result<void> fsync(Handle file, bool data_only);
-  Result<void> fallocate(Handle file, int mode, std::uint64_t offset, std::uint64_t length);
+  Result<void> fallocate(Handle file, int mode, std::uint64_t offset, std::uint64_t length, bool kill_suidgid);
   Result<std::uint64_t> lseek(Handle file, std::uint64_t offset, int whence);  // SEEK_DATA, SEEK_HOLE
   Result<std::size_t> copy_file_range(Handle from, std::uint64_t from_offset, Handle to, std::uint64_t to_offset,
-                                      std::size_t length);
+                                      std::size_t length, bool kill_suidgid);
   void release(Handle file) noexcept;
 
   // --- directories

@@ -38,6 +38,12 @@ Result<FdRef> Overlay::Impl::file_for_writing(OpenFile& file) {
   return file_in_upper(file);
 }
 
+Result<FdRef> Overlay::Impl::file_for_writing(OpenFile& file, bool kill_suidgid) {
+  const FdRef fd = TRY(file_for_writing(file));
+  if (kill_suidgid) TRY(drop_suidgid(fd, permissions()));
+  return fd;
+}
+
 void Overlay::Impl::note_changed(Inode& inode, FdRef object) noexcept {
   if (!inode.told_suid.load(std::memory_order_relaxed)) return;
   const auto st = permissions().stat(FileAt{object, ""});
@@ -45,6 +51,11 @@ void Overlay::Impl::note_changed(Inode& inode, FdRef object) noexcept {
   if (st && without_suidgid(st->stx_mode) != st->stx_mode) return;
   inode.told_suid.store(false, std::memory_order_relaxed);
   if (rememberer != nullptr) rememberer->forget_attributes(inode.ino);
+}
+
+bool Overlay::shows_suid(Ino ino) {
+  const auto inode = impl_->inode(ino);
+  return inode && (*inode)->told_suid.load(std::memory_order_relaxed);
 }
 
 Result<Opened> Overlay::open(Ino ino, int flags) {
@@ -87,8 +98,7 @@ Result<std::size_t> Overlay::read(Handle handle, std::span<std::byte> into, std:
 Result<std::size_t> Overlay::write(Handle handle, std::span<const std::byte> from, std::uint64_t offset,
                                    bool kill_suidgid) {
   const auto file = TRY(impl_->handles.file(handle));
-  const FdRef fd = TRY(impl_->file_for_writing(*file));
-  if (kill_suidgid) TRY(drop_suidgid(fd, impl_->permissions()));
+  const FdRef fd = TRY(impl_->file_for_writing(*file, kill_suidgid));
   auto written = sys::pwrite(fd, from, offset);
   impl_->note_changed(*file->inode, fd);
   return written;
@@ -101,9 +111,9 @@ Result<void> Overlay::fsync(Handle handle, bool data_only) {
   return data_only ? sys::fdatasync(fd) : sys::fsync(fd);
 }
 
-Result<void> Overlay::fallocate(Handle handle, int mode, std::uint64_t offset, std::uint64_t length) {
+Result<void> Overlay::fallocate(Handle handle, int mode, std::uint64_t offset, std::uint64_t length, bool kill_suidgid) {
   const auto file = TRY(impl_->handles.file(handle));
-  const FdRef fd = TRY(impl_->file_for_writing(*file));
+  const FdRef fd = TRY(impl_->file_for_writing(*file, kill_suidgid));
   TRY(sys::fallocate(fd, mode, offset, length));
   impl_->note_changed(*file->inode, fd);
   return {};
@@ -127,11 +137,11 @@ Result<std::uint64_t> Overlay::lseek(Handle handle, std::uint64_t offset, int wh
 }
 
 Result<std::size_t> Overlay::copy_file_range(Handle from, std::uint64_t from_offset, Handle to,
-                                             std::uint64_t to_offset, std::size_t length) {
+                                             std::uint64_t to_offset, std::size_t length, bool kill_suidgid) {
   const auto source = TRY(impl_->handles.file(from));
   const auto target = TRY(impl_->handles.file(to));
   if ((source->flags & O_ACCMODE) == O_WRONLY) return Error(EBADF);
-  const FdRef out = TRY(impl_->file_for_writing(*target));
+  const FdRef out = TRY(impl_->file_for_writing(*target, kill_suidgid));
   const auto copy = [&](FdRef in, std::uint64_t in_offset, std::uint64_t most) -> Result<std::size_t> {
     auto copied = sys::copy_file_range(in, in_offset, out, to_offset, static_cast<std::size_t>(most));
     impl_->note_changed(*target->inode, out);

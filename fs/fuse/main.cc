@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "base/sys/call.h"
 #include "base/sys/file.h"
-#include "base/sys/userns.h"
 #include "fs/fuse/background.h"
+#include "fs/fuse/fsetid.h"
 #include "fs/fuse/fuse.h"
 #include "fs/fuse/live_mount.h"
 #include "fs/fuse/lowers.h"
@@ -54,13 +54,6 @@ void set_log_level(const Options& options) {
   const std::string_view level = asked != nullptr ? asked : "";
   if (options.verbose || level == "info") log::set_level(log::Level::info);
   if (options.debug || level == "debug") log::set_level(log::Level::debug);  // libfuse prints requests as debug
-}
-
-// True without CAP_FSETID in the first user namespace: as a plain user, and as root of another namespace.
-bool is_unprivileged() {
-  if (::geteuid() != 0) return true;
-  auto map = sys::current_uid_map();
-  return !map || map->size() != 1 || (*map)[0].count != 0xffffffffU;
 }
 
 Result<std::optional<Fd>> open_directory(const char* role, const std::optional<std::string>& path) {
@@ -122,7 +115,7 @@ Result<int> serve(const Options& options) {
                      .acl = options.acl && !overlay->permissions_in_xattr(),
                      .writeback = options.writeback,
                      .debug = options.debug,
-                     .upper_drops_suid = is_unprivileged() && !overlay->permissions_in_xattr(),
+                     .upper_drops_suid = !have_fsetid() && !overlay->permissions_in_xattr(),
                      .signals = true,
                      .lifeline = lifeline(),
                      .mount_options = options.mount_options};

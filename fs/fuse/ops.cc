@@ -59,9 +59,10 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   want(FUSE_CAP_SPLICE_MOVE, false);
   want(FUSE_CAP_HANDLE_KILLPRIV, false);
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
-  // Spares a GETXATTR(security.capability) before each write. libfuse hides the request's own flag, so only where the
-  // upper's file system does the dropping by itself: an unprivileged daemon has no CAP_FSETID.
-  want(FUSE_CAP_HANDLE_KILLPRIV_V2, context.killpriv);
+  // Spares a GETXATTR(security.capability) before each write. Capabilities go with any write to the upper; suid does with an
+  // unprivileged daemon's, else it is for us to drop.
+  want(FUSE_CAP_HANDLE_KILLPRIV_V2, true);
+  context.drops_suid = !context.upper_drops_suid && (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) != 0;
 #endif
   if (context.stateless != nullptr) {
     context.stateless->without_open = context.keep_cache && (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;

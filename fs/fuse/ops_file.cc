@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "fs/fuse/fsetid.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/stateless_files.h"
 
@@ -31,6 +32,13 @@ void describe(fuse_req_t req, fuse_file_info* info, const Opened& opened) {
   info->noflush = 1;  // nothing is kept back that a close would have to write
 }
 
+// Whether a change of a file's bytes by the caller takes suid away.
+bool kills_suid(fuse_req_t req, fuse_ino_t ino) {
+  return served(req).overlay.shows_suid(ino_of(ino)) && !has_fsetid(fuse_req_ctx(req)->pid);
+}
+// The same of changes that the kernel may leave to us, or not.
+bool must_kill_suid(fuse_req_t req, fuse_ino_t ino) { return served(req).drops_suid && kills_suid(req, ino); }
+
 // With writeback caching the kernel reads what it will write part of, and appends by itself.
 int backing_flags(const Served& context, int flags) {
   if (!context.writeback) return flags;
@@ -38,14 +46,11 @@ int backing_flags(const Served& context, int flags) {
   return flags & ~O_APPEND;
 }
 
-// A truncating open drops suid and sgid as truncate(2) does, unless root asks. The kernel leaves that to us and libfuse
-// does not show us what the kernel says about it; the overlay's own writes may be those of root.
+// A truncating open drops suid and sgid as truncate(2) does. The kernel leaves that to us in any case; the overlay's own
+// writes may be those of root.
 Result<void> drop_suid_after_truncation(fuse_req_t req, fuse_ino_t ino, int flags) {
-  if ((flags & O_TRUNC) == 0 || fuse_req_ctx(req)->uid == 0) return {};
-  Overlay& overlay = served(req).overlay;
-  const mode_t mode = TRY(overlay.getattr(ino_of(ino))).mode;
-  if ((mode & S_ISUID) == 0 && (mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP)) return {};
-  TRY(overlay.setattr(ino_of(ino), AttrChange{.kill_suidgid = true}, std::nullopt));
+  if ((flags & O_TRUNC) == 0 || !kills_suid(req, ino)) return {};
+  TRY(served(req).overlay.setattr(ino_of(ino), AttrChange{.kill_suidgid = true}, std::nullopt));
   return {};
 }
 
@@ -119,12 +124,12 @@ void read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_f
       [&](std::size_t count) { fuse_reply_buf(req, reinterpret_cast<const char*>(buffer.data()), count); });
 }
 
-void write(fuse_req_t req, fuse_ino_t, const char* bytes, std::size_t size, off_t offset, fuse_file_info* info) {
+void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, off_t offset, fuse_file_info* info) {
   serve(
       req,
       [&] {
         return served(req).overlay.write(handle_of(info), std::as_bytes(std::span(bytes, size)),
-                                         static_cast<std::uint64_t>(offset), false);
+                                         static_cast<std::uint64_t>(offset), must_kill_suid(req, ino));
       },
       [&](std::size_t count) { fuse_reply_write(req, count); });
 }
@@ -140,10 +145,10 @@ void fsync(fuse_req_t req, fuse_ino_t ino, int data_only, fuse_file_info* info) 
   });
 }
 
-void fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length, fuse_file_info* info) {
+void fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info* info) {
   serve(req, [&] {
     return served(req).overlay.fallocate(handle_of(info), mode, static_cast<std::uint64_t>(offset),
-                                         static_cast<std::uint64_t>(length));
+                                         static_cast<std::uint64_t>(length), must_kill_suid(req, ino));
   });
 }
 
@@ -158,13 +163,14 @@ void lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_file_i
       [&](std::uint64_t found) { fuse_reply_lseek(req, static_cast<off_t>(found)); });
 }
 
-void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_info* from, fuse_ino_t, off_t to_offset,
+void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_info* from, fuse_ino_t to_ino, off_t to_offset,
                      fuse_file_info* to, std::size_t length, int) {
   serve(
       req,
       [&] {
         return served(req).overlay.copy_file_range(handle_of(from), static_cast<std::uint64_t>(from_offset),
-                                                   handle_of(to), static_cast<std::uint64_t>(to_offset), length);
+                                                   handle_of(to), static_cast<std::uint64_t>(to_offset), length,
+                                                   must_kill_suid(req, to_ino));
       },
       [&](std::size_t count) { fuse_reply_write(req, count); });
 }

@@ -24,7 +24,8 @@ struct Served {
   bool xattrs;
   bool acl;
   bool writeback;
-  bool killpriv;     // the daemon's own writes drop suid and capabilities, so the kernel need not ask first
+  bool upper_drops_suid;    // what the daemon writes drops suid by itself
+  bool drops_suid = false;  // set at INIT: dropping it is ours to do
   class StatelessFiles* stateless;  // set on read-only mounts: OPEN and OPENDIR are answered once, with ENOSYS
 };
 

@@ -111,7 +111,7 @@ struct Session::Impl {
                 .xattrs = how.xattrs,
                 .acl = how.acl,
                 .writeback = how.writeback,
-                .killpriv = how.upper_drops_suid,
+                .upper_drops_suid = how.upper_drops_suid,
                 .stateless = how.stateless ? &files : nullptr},
         table(operations(context)),
         threads(thread_count(how.threads)),

@@ -110,7 +110,7 @@ TEST(KnownTroubles, AnOpenUnlinkedFileTakesEveryChangeThatADescriptorCanAskFor) 
     EXPECT_TRUE(m.overlay().setattr(ino, {.mode = 0600}, {})) << name;
     EXPECT_TRUE(m.overlay().setattr(ino, {.mtime = TimeChange{.at = {1, 0}}}, {})) << name;
     EXPECT_TRUE(m.overlay().setxattr(ino, "user.tag", "v", 0, false)) << name;
-    EXPECT_TRUE(m.overlay().fallocate(handle, 0, 0, 4096)) << name;
+    EXPECT_TRUE(m.overlay().fallocate(handle, 0, 0, 4096, false)) << name;
     EXPECT_EQ(m.overlay().getattr(ino)->size, 4096U) << name;
     m.overlay().release(handle);
   }

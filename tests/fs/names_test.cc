@@ -377,5 +377,18 @@ TEST(Setattr, DropsSuidAndSgidWhenToldTo) {
   EXPECT_EQ(m.attr("f").mode, S_IFREG | 0755);
 }
 
+TEST(Write, DropsSuidThatWasSetAfterAnEarlierWrite) {
+  Mounted m({memory_file("f", "text")});
+  const Handle handle = *m.open("f", O_RDWR);
+  const auto write = [&] { return m.overlay().write(handle, std::as_bytes(std::span("x", 1)), 0, true); };
+  ASSERT_TRUE(write());
+  ASSERT_EQ(code(m.chmod("f", 06755)), 0);
+  ASSERT_TRUE(write());
+  EXPECT_EQ(m.attr("f").mode, S_IFREG | 0755);
+  ASSERT_EQ(code(m.chmod("f", 06755)), 0);
+  ASSERT_EQ(code(m.overlay().fallocate(handle, 0, 0, 4096, true)), 0);
+  EXPECT_EQ(m.attr("f").mode, S_IFREG | 0755);
+}
+
 }  // namespace
 }  // namespace acetate::fs

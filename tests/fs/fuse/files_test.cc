@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/fuse/fsetid.h"
 #include "tests/fs/fuse/served.h"
 
 namespace acetate::fs {
@@ -95,11 +96,11 @@ TEST_F(Files, AreClosedAndForgottenWhenTheReplyIsNotTaken) {
   EXPECT_EQ(overlay().stats().inodes, before + 1);  // only the lookup that was taken
 }
 
-TEST_F(Files, ATruncatingOpenDropsSuidUnlessRootAsks) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can act for somebody else";
+TEST_F(Files, ATruncatingOpenDropsSuidUnlessTheCallerMayLeaveIt) {
+  if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
   serve({memory_file("a", "text", 06755), memory_file("b", "text", 06755)});
 
-  kernel().uid = kernel().gid = 1000;
+  kernel().pid = 0;  // somebody of whom nothing is known
   const std::uint64_t a = node("a");
   kernel().notifications();
   (void)handle(a, O_WRONLY | O_TRUNC);
@@ -107,12 +108,52 @@ TEST_F(Files, ATruncatingOpenDropsSuidUnlessRootAsks) {
   const auto told = kernel().notifications();
   ASSERT_EQ(told.size(), 1U);
   EXPECT_EQ(told[0].as<fuse_notify_inval_inode_out>().ino, a);
-  kernel().uid = kernel().gid = 0;
+  kernel().pid = ::getpid();
   (void)handle(node("b"), O_WRONLY | O_TRUNC);
 
   EXPECT_EQ(found(FUSE_ROOT_ID, "a").attr.mode, S_IFREG | 0755U);
   EXPECT_EQ(found(FUSE_ROOT_ID, "a").attr.size, 0U);
   EXPECT_EQ(found(FUSE_ROOT_ID, "b").attr.mode, S_IFREG | 06755U);
+}
+
+TEST_F(Files, AWriteDropsSuidUnlessTheCallerMayLeaveIt) {
+  if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
+  serve({});
+  kernel().pid = ::getpid();
+  const auto created = create("f", 04755);
+  ASSERT_EQ(created.error, 0);
+  const std::uint64_t f = created.as<fuse_entry_out>().nodeid;
+  const std::uint64_t open = created.as<fuse_open_out>(sizeof(fuse_entry_out)).fh;
+
+  EXPECT_EQ(write(f, open, 0, "x").error, 0);
+  EXPECT_EQ(mounted().attr("f").mode & 07777, 04755U);
+  kernel().pid = 0;  // somebody of whom nothing is known; also root without that capability
+  EXPECT_EQ(write(f, open, 0, "x").error, 0);
+  EXPECT_EQ(mounted().attr("f").mode & 07777, 0755U);
+}
+
+TEST_F(Files, AnAllocationAndACopyDropSuidAsAWriteDoes) {
+  if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
+  serve({memory_file("a", "text", 04755), memory_file("b", "text", 04755)});
+  const std::uint64_t a = node("a");
+  const std::uint64_t b = node("b");
+  const std::uint64_t into_a = handle(a, O_RDWR);
+  const std::uint64_t into_b = handle(b, O_RDWR);
+  kernel().pid = 0;
+
+  fuse_fallocate_in allocate{};
+  allocate.fh = into_a;
+  allocate.length = 4096;
+  EXPECT_EQ(kernel().ask(FUSE_FALLOCATE, a, bytes_of(allocate)).error, 0);
+  fuse_copy_file_range_in copy{};
+  copy.fh_in = into_a;
+  copy.nodeid_out = b;
+  copy.fh_out = into_b;
+  copy.len = 4;
+  EXPECT_EQ(kernel().ask(FUSE_COPY_FILE_RANGE, a, bytes_of(copy)).error, 0);
+
+  EXPECT_EQ(mounted().attr("a").mode & 07777, 0755U);
+  EXPECT_EQ(mounted().attr("b").mode & 07777, 0755U);
 }
 
 TEST_F(Files, AreOpenedForReadingTooWhenTheKernelWritesBack) {
