@@ -1,4 +1,5 @@
 // Names to inodes, and making and removing names.
+#include "fs/fuse/give_back.h"
 #include "fs/fuse/ops.h"
 
 namespace acetate::fs {
@@ -19,14 +20,17 @@ void lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
 }
 
 void forget(fuse_req_t req, fuse_ino_t ino, std::uint64_t count) {
-  served(req).overlay.forget(ino_of(ino), count);
+  Served& context = served(req);
+  context.overlay.forget(ino_of(ino), count);
   fuse_reply_none(req);
+  context.give_back->forgot(context.overlay.stats().inodes);
 }
 
 void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) {
-  Overlay& overlay = served(req).overlay;
-  for (std::size_t i = 0; i < count; ++i) overlay.forget(ino_of(forgets[i].ino), forgets[i].nlookup);
+  Served& context = served(req);
+  for (std::size_t i = 0; i < count; ++i) context.overlay.forget(ino_of(forgets[i].ino), forgets[i].nlookup);
   fuse_reply_none(req);
+  context.give_back->forgot(context.overlay.stats().inodes);
 }
 
 void mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev) {

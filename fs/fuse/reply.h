@@ -26,6 +26,7 @@ struct Served {
   bool writeback;
   bool upper_drops_suid;    // what the daemon writes drops suid by itself
   bool drops_suid = false;  // set at INIT: dropping it is ours to do
+  class GiveBack* give_back;
   class StatelessFiles* stateless;  // set on read-only mounts: OPEN and OPENDIR are answered once, with ENOSYS
 };
 

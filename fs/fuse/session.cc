@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
+#include "fs/fuse/give_back.h"
 #include "fs/fuse/mounting.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/signals.h"
@@ -112,6 +113,7 @@ struct Session::Impl {
                 .acl = how.acl,
                 .writeback = how.writeback,
                 .upper_drops_suid = how.upper_drops_suid,
+                .give_back = &give_back,
                 .stateless = how.stateless ? &files : nullptr},
         table(operations(context)),
         threads(thread_count(how.threads)),
@@ -151,6 +153,7 @@ struct Session::Impl {
   StatelessFiles files;
   Metrics metrics;
   Gate gate;
+  GiveBack give_back;
   Served context;
   fuse_lowlevel_ops table;
   unsigned threads;
