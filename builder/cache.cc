@@ -94,9 +94,11 @@ Result<void> Cache::set_last_inputs(const std::string& place, const KeyInputs& i
 Result<std::optional<image::Descriptor>> Cache::packed(const Digest& diff_id, const std::string& how) {
   Statement select = TRY(database_.prepare("SELECT digest, size, media_type FROM packs WHERE diff_id = ? AND how = ?"));
   if (!TRY(select.bind(diff_id.str()).bind(how).step())) return std::optional<image::Descriptor>();
-  return std::optional(image::Descriptor{.media_type = select.text(2),
-                                         .digest = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache"),
-                                         .size = static_cast<std::uint64_t>(select.number(1))});
+  image::Descriptor packed;
+  packed.digest = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache");
+  packed.size = static_cast<std::uint64_t>(select.number(1));
+  packed.media_type = select.text(2);
+  return std::optional(std::move(packed));
 }
 
 Result<void> Cache::set_packed(const Digest& diff_id, const std::string& how, const image::Descriptor& packed) {
@@ -112,9 +114,11 @@ Result<void> Cache::set_packed(const Digest& diff_id, const std::string& how, co
 Result<std::optional<FileIdentity>> Cache::file_identity(const std::string& file) {
   Statement select = TRY(database_.prepare("SELECT digest, diff_id, media_type FROM files WHERE file = ?"));
   if (!TRY(select.bind(file).step())) return std::optional<FileIdentity>();
-  return std::optional(FileIdentity{.digest = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache"),
-                                    .diff_id = TRY_WITHIN(Digest::parse(select.text(1)), "reading the build cache"),
-                                    .media_type = select.text(2)});
+  FileIdentity identity;
+  identity.digest = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache");
+  identity.diff_id = TRY_WITHIN(Digest::parse(select.text(1)), "reading the build cache");
+  identity.media_type = select.text(2);
+  return std::optional(std::move(identity));
 }
 
 Result<void> Cache::set_file_identity(const std::string& file, const FileIdentity& identity) {

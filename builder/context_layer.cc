@@ -79,7 +79,8 @@ class ContextLayer : public Layer {
       if (name != "security.capability" && !name.starts_with("user.")) continue;
       auto value = sys::get_xattr(fd.ref(), name.c_str());
       if (!value && value.error().is(ENODATA)) continue;
-      found.push_back({name, TRY(std::move(value))});
+      if (!value) return std::move(value).error();
+      found.push_back({name, *std::move(value)});
     }
     return found;
   }

@@ -39,7 +39,8 @@ Result<void> DeltaPlan::show_parents(const RelPath& path) {
     if (ops_.contains(up)) continue;
     const auto seen = TRY(at(up));
     if (!seen || !seen->attr.is_dir()) return fail(ENOTDIR, "/{} is no directory", up.str());
-    ops_.emplace(up, PlannedOp{.op = {.kind = Kind::implicit_dir, .path = up, .attr = seen->attr, .xattrs = TRY(xattrs(up))}});
+    auto kept = TRY(xattrs(up));
+    ops_.emplace(up, PlannedOp{.op = {.kind = Kind::implicit_dir, .path = up, .attr = seen->attr, .xattrs = std::move(kept)}});
   }
   return {};
 }

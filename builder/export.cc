@@ -23,8 +23,8 @@ Result<ExportedImage> export_image(const ExportRequest& request, image::Layout& 
         TRY_WITHIN(put_layer(layer, layout, packing, request.cache), "writing the layer {}", layer.diff_id.str()));
   const std::string config = TRY(image::to_json(state.config));
   manifest.config = TRY(layout.put_blob(config, std::string(image::kOciConfig)));
-  ExportedImage exported{.config = manifest.config.digest,
-                         .manifest = TRY(layout.put_blob(image::to_json(manifest), std::string(image::kOciManifest)))};
+  ExportedImage exported{.config = manifest.config.digest};
+  exported.manifest = TRY(layout.put_blob(image::to_json(manifest), std::string(image::kOciManifest)));
   for (const std::string& tag : request.tags) TRY(layout.set_reference(tag, exported.manifest));
   return exported;
 }

@@ -17,8 +17,8 @@ Result<void> StagePlanner::plan(const dockerfile::Run& run) {
                .cwd = cwd(),
                .user = config_.user,
                .network = options_.network,
-               .insecure = run.security == "insecure",
-               .mounts = TRY(plan_mounts(run.mounts))};
+               .insecure = run.security == "insecure"};
+  step.mounts = TRY(plan_mounts(run.mounts));
   if (const auto hostname = args_.given("BUILDKIT_SANDBOX_HOSTNAME")) step.hostname = *hostname;
   if (run.network) {
     if (*run.network != "default" && *run.network != "host" && *run.network != "none")

@@ -46,7 +46,8 @@ Result<Resolved> resolve(const TreeView& view, std::string_view path, LastLink l
   if (path.find('\0') != std::string_view::npos) return fail(EINVAL, "a path holds a NUL byte");
   std::deque<std::string> todo;
   for (std::string& part : split(path)) todo.push_back(std::move(part));
-  Resolved at{RelPath(), TRY(view.at(RelPath()))};
+  const std::optional<Seen> top = TRY(view.at(RelPath()));
+  Resolved at{RelPath(), top};
   int links = 0;
   while (!todo.empty()) {
     const std::string part = std::move(todo.front());
@@ -63,7 +64,7 @@ Result<Resolved> resolve(const TreeView& view, std::string_view path, LastLink l
       if (++links > kMostLinks) return fail(ELOOP, "/{}: too many levels of symbolic links", next.str());
       const std::vector<std::string> target = split(seen->target);
       todo.insert(todo.begin(), target.begin(), target.end());
-      if (seen->target.starts_with('/')) at = {RelPath(), TRY(view.at(RelPath()))};
+      if (seen->target.starts_with('/')) at = {RelPath(), top};
       continue;
     }
     at = {next, std::move(seen)};

@@ -63,9 +63,9 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
                             .explain = options.explain,
                             .tags = options.tags,
                             .build_dir = paths.data + "/build",
-                            .images = TRY(store_place(paths)),
                             .index_dir = paths.index(),
                             .scratch_base = paths.data + "/scratch"};
+  build.images = TRY(store_place(paths));
   if (options.context == "-" && options.file == "-")
     return fail(EINVAL, "the context and the Dockerfile cannot both come from standard input");
   if (options.file == "-") {

@@ -242,13 +242,15 @@ class TemplateParser {
         const auto kind = word == "if" ? Node::Kind::branch : word == "range" ? Node::Kind::range : Node::Kind::with;
         nodes.push_back(TRY(block(kind, behind, depth)));
       } else {
-        nodes.push_back({.kind = Node::Kind::print, .pipeline = TRY(parse_pipeline(text))});
+        auto pipeline = TRY(parse_pipeline(text));
+        nodes.push_back({.kind = Node::Kind::print, .pipeline = std::move(pipeline)});
       }
     }
   }
 
   Result<Node> block(Node::Kind kind, std::string_view condition, int depth) {
-    Node node{.kind = kind, .pipeline = TRY(parse_pipeline(condition))};
+    Node node{.kind = kind};
+    node.pipeline = TRY(parse_pipeline(condition));
     node.body = TRY(list(depth + 1));
     if (ended_by_.starts_with("else")) {
       const std::string rest(trimmed(std::string_view(ended_by_).substr(4)));

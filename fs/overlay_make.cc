@@ -223,8 +223,9 @@ Result<Created> Overlay::create(Ino parent, std::string_view text, mode_t mode, 
   if (!made && made.error().is(EEXIST) && (flags & O_EXCL) == 0) {
     const Found found = TRY(lookup(parent, text));
     auto handle = open(found.ino, flags & ~O_CREAT);
-    if (!handle) forget(found.ino, 1);
-    return Created{.found = found, .opened = TRY(std::move(handle))};
+    if (handle) return Created{.found = found, .opened = *std::move(handle)};
+    forget(found.ino, 1);
+    return std::move(handle).error();
   }
   const Child child = TRY(std::move(made));
   auto file = std::make_shared<OpenFile>(child.inode, flags);

@@ -236,7 +236,8 @@ Result<std::vector<Xattr>> DirLayer::xattrs(Node node) const {
     auto value = get_xattr_of(way->ref(), item, stored.c_str());
     // Some names are listed and cannot be read (an access control list that is not there, as some say it).
     if (!value && (value.error().is(ENODATA) || value.error().is(ENOTSUP))) continue;
-    all.push_back({*std::move(name), TRY(std::move(value))});
+    if (!value) return std::move(value).error();
+    all.push_back({*std::move(name), *std::move(value)});
   }
   return all;
 }

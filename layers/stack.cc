@@ -24,7 +24,8 @@ Result<LayerPtr> make_stack(std::vector<LayerPtr> top_to_bottom) {
 }
 
 Result<Entry> walk(const Layer& layer, const RelPath& path) {
-  Entry at{.node = layer.root(), .attr = TRY(layer.attr(layer.root()))};
+  Entry at{.node = layer.root()};
+  at.attr = TRY(layer.attr(layer.root()));
   layer.hold(at.node);
   for (const std::string_view name : path.components()) {
     const HeldNode dir(layer, at.node);

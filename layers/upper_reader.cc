@@ -67,11 +67,13 @@ Result<const Layer*> UpperReader::merge() {
 Result<void> UpperReader::read() {
   const Node root = upper_->root();
   upper_->hold(root);
-  Entry entry{.node = root, .attr = TRY(upper_->attr(root))};
+  Entry entry{.node = root};
+  entry.attr = TRY(upper_->attr(root));
   std::optional<Entry> below;
   if (lower_ != nullptr) {
     lower_->hold(lower_->root());
-    below = Entry{.node = lower_->root(), .attr = TRY(lower_->attr(lower_->root()))};
+    below = Entry{.node = lower_->root()};
+    below->attr = TRY(lower_->attr(lower_->root()));
   }
   TRY(add_dir(*upper_, HeldNode(*upper_, root), entry, RelPath(), below));
   while (!open_.empty()) {

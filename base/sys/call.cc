@@ -27,9 +27,9 @@ constexpr std::array kNames = {
 constexpr int kKill = -1;
 
 struct Rule {
-  Call call;
-  std::uint64_t nth;  // 0: every one
-  int code;           // an errno, or kKill
+  Call call = Call::count_;
+  std::uint64_t nth = 0;  // 0: every one
+  int code = 0;           // an errno, or kKill
 };
 
 class FaultHook final : public Hook {
@@ -65,7 +65,8 @@ Result<Rule> parse_rule(std::string_view text) {
   if (equals == std::string_view::npos)
     return fail(EINVAL, "ACETATE_FAULT: '{}' has no '=' (CALL[#N]=ERRNO)", text);
   std::string_view call = text.substr(0, equals);
-  Rule rule{.call = Call::count_, .nth = 0, .code = TRY(errno_named(text.substr(equals + 1)))};
+  Rule rule;
+  rule.code = TRY(errno_named(text.substr(equals + 1)));
   if (const std::size_t hash = call.find('#'); hash != std::string_view::npos) {
     const std::string_view number = call.substr(hash + 1);
     const auto parsed = std::from_chars(number.data(), number.data() + number.size(), rule.nth);

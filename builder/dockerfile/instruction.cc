@@ -214,7 +214,8 @@ class InstructionParser {
 }  // namespace
 
 Result<Instruction> parse_instruction(const Node& node, const SourceText& source) {
-  return Instruction{.place = node.place, .original = node.original, .what = TRY(InstructionParser(node, source).run())};
+  auto what = TRY(InstructionParser(node, source).run());
+  return Instruction{.place = node.place, .original = node.original, .what = std::move(what)};
 }
 
 }  // namespace acetate::dockerfile

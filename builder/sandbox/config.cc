@@ -165,12 +165,13 @@ Result<std::string> to_oci_config(const Spec& spec) {
     if (mount.kind == MountPoint::Kind::bind && !mount.source.starts_with('/'))
       return fail(EINVAL, "the mount source '{}' is not an absolute path", mount.source);
   }
+  Json on_linux = TRY(linux_part(spec));
   Json config{{"ociVersion", "1.0.2"},
                     {"process", process(spec)},
                     {"root", {{"path", spec.rootfs}, {"readonly", spec.read_only}}},
                     {"hostname", spec.hostname},
                     {"mounts", mounts(spec)},
-                    {"linux", TRY(linux_part(spec))}};
+                    {"linux", std::move(on_linux)}};
   for (const auto& [name, value] : spec.annotations) config["annotations"][name] = value;
   // An argument need not be UTF-8, but JSON is.
   try {

@@ -46,8 +46,9 @@ Result<ExecFormat> read_exec_format(FdRef file) {
   const std::size_t size = TRY(sys::pread_full(file, std::as_writable_bytes(std::span(buffer)), 0));
   const std::string_view head(buffer.data(), size);
   if (head.starts_with("#!")) return ExecFormat{true, script_interpreter(head)};
-  if (head.starts_with(std::string_view(ELFMAG, SELFMAG))) return ExecFormat{true, TRY(loader(file, head))};
-  return ExecFormat{};
+  if (!head.starts_with(std::string_view(ELFMAG, SELFMAG))) return ExecFormat{};
+  auto interpreter = TRY(loader(file, head));
+  return ExecFormat{true, std::move(interpreter)};
 }
 
 }  // namespace acetate::sandbox

@@ -36,7 +36,8 @@ Result<void> MountPoints::make(const RelPath& path, PointKind kind, bool keep) {
   }
   if (keep) return {};
   const struct stat after = TRY(sys::stat(parent.ref()));
-  made_.push_back({path, TRY(sys::stat(at)), {before.st_atim, before.st_mtim}, after.st_mtim});
+  const struct stat made = TRY(sys::stat(at));
+  made_.push_back({path, made, {before.st_atim, before.st_mtim}, after.st_mtim});
   return {};
 }
 

@@ -90,9 +90,11 @@ Result<sys::Exit> explain(const NativeFailure& failure, const Spec& spec) {
 Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio stdio) {
   const Json config = Json::parse(text);  // our own
   const bool own_users = config["linux"].contains("uidMappings");
+  std::string filter;
+  if (config["linux"].contains("seccomp")) filter = TRY(seccomp_program(config["linux"]["seccomp"]));
   NativeChild child{.spec = spec,
                     .config = config,
-                    .filter = config["linux"].contains("seccomp") ? TRY(seccomp_program(config["linux"]["seccomp"])) : std::string(),
+                    .filter = std::move(filter),
                     .stdio = stdio,
                     .own_users = own_users};
   NativePipes pipes = TRY(make_native_pipes());

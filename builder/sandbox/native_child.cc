@@ -298,11 +298,13 @@ void tell_failure(FdRef pipe, const NativeFailure& failure) noexcept {
 }
 
 Result<NativePipes> make_native_pipes() {
-  return NativePipes{.pid = TRY(sys::make_pipe()),
-                     .ready = TRY(sys::make_pipe()),
-                     .go = TRY(sys::make_pipe()),
-                     .failed = TRY(sys::make_pipe()),
-                     .terminal = TRY(sys::make_socket_pair())};
+  NativePipes pipes;
+  pipes.pid = TRY(sys::make_pipe());
+  pipes.ready = TRY(sys::make_pipe());
+  pipes.go = TRY(sys::make_pipe());
+  pipes.failed = TRY(sys::make_pipe());
+  pipes.terminal = TRY(sys::make_socket_pair());
+  return pipes;
 }
 
 void become_container(const NativeChild& child, NativePipes& pipes) { Container(child, pipes).become(); }

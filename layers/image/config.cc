@@ -24,11 +24,12 @@ Result<std::vector<History>> read_history(const ObjectReader& document) {
   const std::string what = fmt::format("{}: history", document.what());
   for (const auto& each : *list) {
     const auto entry = TRY(ObjectReader::make(each, what));
-    out.push_back({.created = TRY(entry.string("created")),
-                   .created_by = TRY(entry.string("created_by")),
-                   .author = TRY(entry.string("author")),
-                   .comment = TRY(entry.string("comment")),
-                   .empty_layer = TRY(entry.boolean("empty_layer"))});
+    History& step = out.emplace_back();
+    step.created = TRY(entry.string("created"));
+    step.created_by = TRY(entry.string("created_by"));
+    step.author = TRY(entry.string("author"));
+    step.comment = TRY(entry.string("comment"));
+    step.empty_layer = TRY(entry.boolean("empty_layer"));
   }
   return out;
 }

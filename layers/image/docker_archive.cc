@@ -27,9 +27,10 @@ Result<std::vector<DockerItem>> read_docker_items(const ImageFiles& files) {
   std::vector<DockerItem> items;
   for (const auto& each : document) {
     const auto reader = TRY(ObjectReader::make(each, what));
-    items.push_back({.config = TRY(reader.string("Config")),
-                     .tags = TRY(reader.strings("RepoTags")),
-                     .layers = TRY(reader.strings("Layers"))});
+    DockerItem& item = items.emplace_back();
+    item.config = TRY(reader.string("Config"));
+    item.tags = TRY(reader.strings("RepoTags"));
+    item.layers = TRY(reader.strings("Layers"));
   }
   if (items.empty()) return fail(ENOENT, "{} holds no image", files.where());
   return items;

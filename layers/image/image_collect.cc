@@ -59,7 +59,8 @@ Result<std::vector<Candidate>> candidates_of(const ImageStore& store) {
   std::vector<Candidate> found;
   for (auto& image : TRY(store.list())) {
     if (image.is_shared) continue;
-    Candidate candidate{.image = image, .used = TRY(last_used(store, image))};
+    Candidate candidate{.image = image};
+    candidate.used = TRY(last_used(store, image));
     const auto walked = walk_image(store.files(image), image.target, [&](const ImagePart& part) -> Result<void> {
       candidate.blobs.insert(part.descriptor.digest);
       return {};

@@ -91,11 +91,14 @@ Result<std::unique_ptr<ImageStore::State>> ImageStore::State::open(const StorePl
   auto state = std::make_unique<State>(State{.place = place});
   if (TRY(is_layout(place.dir))) {
     state->dir = TRY_WITHIN(sys::open(place.dir, O_RDONLY | O_DIRECTORY), "opening the image store {}", place.dir);
-    state->parts.push_back({.dir = place.dir, .files = TRY(directory_files(place.dir))});
+    auto files = TRY(directory_files(place.dir));
+    state->parts.push_back({.dir = place.dir, .files = std::move(files)});
   }
-  for (const auto& dir : place.shared)
-    if (TRY(is_layout(dir)))
-      state->parts.push_back({.dir = dir, .files = TRY(directory_files(dir)), .is_shared = true});
+  for (const auto& dir : place.shared) {
+    if (!TRY(is_layout(dir))) continue;
+    auto files = TRY(directory_files(dir));
+    state->parts.push_back({.dir = dir, .files = std::move(files), .is_shared = true});
+  }
   return state;
 }
 

@@ -8,9 +8,10 @@ namespace acetate::image {
 namespace {
 
 Result<Descriptor> read_descriptor(const ObjectReader& from) {
-  Descriptor descriptor{.media_type = TRY(from.string("mediaType")),
-                        .digest = TRY(from.digest("digest")),
-                        .size = TRY(from.size("size"))};
+  Descriptor descriptor;
+  descriptor.media_type = TRY(from.string("mediaType"));
+  descriptor.digest = TRY(from.digest("digest"));
+  descriptor.size = TRY(from.size("size"));
   return descriptor;
 }
 
@@ -19,9 +20,11 @@ Result<std::optional<Platform>> read_platform(const ObjectReader& from) {
   if (value == nullptr) return std::optional<Platform>();
   const std::string what = fmt::format("{}: platform", from.what());
   const auto reader = TRY(ObjectReader::make(*value, what));
-  return std::optional(Platform{.os = TRY(reader.string("os")),
-                                .architecture = TRY(reader.string("architecture")),
-                                .variant = TRY(reader.string("variant"))});
+  Platform platform;
+  platform.os = TRY(reader.string("os"));
+  platform.architecture = TRY(reader.string("architecture"));
+  platform.variant = TRY(reader.string("variant"));
+  return std::optional(std::move(platform));
 }
 
 enum class Accept { images, artifacts_too };
@@ -56,10 +59,11 @@ Result<Index> read_index(const ObjectReader& from) {
   const std::string what = fmt::format("{}: manifests", from.what());
   for (const auto& each : *list) {
     const auto entry = TRY(ObjectReader::make(each, what));
-    index.entries.push_back({.descriptor = TRY(read_descriptor(entry)),
-                             .platform = TRY(read_platform(entry)),
-                             .annotations = TRY(entry.string_map("annotations")),
-                             .artifact_type = TRY(entry.string("artifactType"))});
+    auto& read = index.entries.emplace_back();
+    read.descriptor = TRY(read_descriptor(entry));
+    read.platform = TRY(read_platform(entry));
+    read.annotations = TRY(entry.string_map("annotations"));
+    read.artifact_type = TRY(entry.string("artifactType"));
   }
   return index;
 }

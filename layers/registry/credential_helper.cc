@@ -39,7 +39,8 @@ Result<CredentialHelper::Answer> CredentialHelper::ask(const char* verb, const s
   auto child = TRY(sys::spawn({.argv = {program_, verb}, .fds = {{in.ref(), 0}, {out.ref(), 1}}}));
   const auto ended = TRY(child.wait());
   TRY(sys::lseek(out.ref(), 0, SEEK_SET));
-  return Answer{.ok = ended.ok(), .out = TRY(sys::read_all(out.ref(), kMaxAnswer)), .how = ended.describe()};
+  auto said = TRY(sys::read_all(out.ref(), kMaxAnswer));
+  return Answer{.ok = ended.ok(), .out = std::move(said), .how = ended.describe()};
 }
 
 Result<std::optional<Login>> CredentialHelper::get(const std::string& server) const {
@@ -49,7 +50,9 @@ Result<std::optional<Login>> CredentialHelper::get(const std::string& server) co
   const std::string what = "the answer of " + program_;
   const auto json = TRY(image::parse_json(answer.out, what));
   const auto reader = TRY(image::ObjectReader::make(json, what));
-  Login login{.username = TRY(reader.string("Username")), .secret = TRY(reader.string("Secret"))};
+  Login login;
+  login.username = TRY(reader.string("Username"));
+  login.secret = TRY(reader.string("Secret"));
   if (login.secret.empty()) return std::optional<Login>();
   login.identity_token = login.username == "<token>";
   return std::optional<Login>(std::move(login));

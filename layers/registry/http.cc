@@ -99,7 +99,8 @@ Http::Http(std::unique_ptr<HttpLoop> loop) : loop_(std::move(loop)) {}
 Http::~Http() = default;
 
 Result<std::unique_ptr<Http>> Http::make(const HttpOptions& options) {
-  return std::unique_ptr<Http>(new Http(TRY(HttpLoop::make(options))));
+  auto loop = TRY(HttpLoop::make(options));
+  return std::unique_ptr<Http>(new Http(std::move(loop)));
 }
 
 Result<Exchange> Http::start(Request request) {

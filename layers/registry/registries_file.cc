@@ -72,7 +72,9 @@ std::string without_slash(std::string text) {
 }
 
 Result<Mirror> read_mirror(const Table& table, bool digests_only) {
-  Mirror mirror{.location = without_slash(TRY(table.text("location"))), .insecure = TRY(table.flag("insecure"))};
+  Mirror mirror;
+  mirror.location = without_slash(TRY(table.text("location")));
+  mirror.insecure = TRY(table.flag("insecure"));
   if (mirror.location.empty()) return table.wrong("location", "the place of a mirror");
   const auto serves = TRY(table.text("pull-from-mirror"));
   if (serves == "digest-only" || digests_only)
@@ -85,10 +87,11 @@ Result<Mirror> read_mirror(const Table& table, bool digests_only) {
 }
 
 Result<RegistryRule> read_rule(const Table& table) {
-  RegistryRule rule{.prefix = without_slash(TRY(table.text("prefix"))),
-                    .location = without_slash(TRY(table.text("location"))),
-                    .insecure = TRY(table.flag("insecure")),
-                    .blocked = TRY(table.flag("blocked"))};
+  RegistryRule rule;
+  rule.prefix = without_slash(TRY(table.text("prefix")));
+  rule.location = without_slash(TRY(table.text("location")));
+  rule.insecure = TRY(table.flag("insecure"));
+  rule.blocked = TRY(table.flag("blocked"));
   if (rule.prefix.empty()) rule.prefix = rule.location;
   if (rule.prefix.empty()) return table.wrong("prefix", "there, and neither is \"location\"");
   if (rule.location.empty() && !rule.prefix.starts_with("*.")) rule.location = rule.prefix;

@@ -160,7 +160,8 @@ class CompiledStack final : public Layer {
 
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     const auto found = TRY(index_->lookup(TRY(inode_number(dir)), name));
-    return Entry{.node = Node{found.number}, .attr = tar_attr(found.inode, TRY(index_->source(found.number)).ino)};
+    const auto source = TRY(index_->source(found.number));
+    return Entry{.node = Node{found.number}, .attr = tar_attr(found.inode, source.ino)};
   }
 
   Result<Attr> attr(Node node) const override {
