@@ -10,6 +10,7 @@
 #include <ostream>
 
 #include "base/log.h"
+#include "base/sys/terminal.h"
 #include "cli/command.h"
 #include "cli/remote_options.h"
 
@@ -57,11 +58,9 @@ Result<std::string> read_password(const Options& options, const Context& context
   }
   if (!options.password.empty()) return options.password;
   if (!context.streams.tty) return fail(EINVAL, "no password was given; give it by --password-stdin");
-  // Obsolete for its limits, of which a password of a terminal needs none; it turns the echo off and on
-  // again.
-  const char* typed = ::getpass("Password: ");
-  if (typed == nullptr || *typed == 0) return fail(EINVAL, "no password was given");
-  return std::string(typed);
+  auto typed = TRY_WITHIN(sys::read_unseen_line("Password: "), "asking for the password");
+  if (typed.empty()) return fail(EINVAL, "no password was given");
+  return typed;
 }
 
 Result<int> login(const Options& options, const Context& context) {

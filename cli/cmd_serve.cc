@@ -1,14 +1,17 @@
 // acetate serve: our store as a registry, until it is told to end.
-#include <csignal>
+#include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <charconv>
+#include <csignal>
 #include <memory>
 #include <ostream>
 #include <thread>
 
+#include "base/scope.h"
+#include "base/sys/signals.h"
 #include "cli/command.h"
 #include "cli/paths.h"
 #include "cli/store_place.h"
@@ -19,7 +22,7 @@ namespace acetate::cli {
 
 namespace {
 
-constexpr time_t kTidySeconds = 60;
+constexpr std::chrono::seconds kTidyEvery{60};
 
 struct Options {
   std::string listen = "127.0.0.1:5000";
@@ -54,11 +57,11 @@ Result<void> check_exposure(const Options& options) {
   return {};
 }
 
-// Waits for the signals that end us; they are blocked in every thread.
-void wait_for_end(const sigset_t& ending, registry::Server& server) {
-  const timespec pause{.tv_sec = kTidySeconds, .tv_nsec = 0};
-  while (::sigtimedwait(&ending, nullptr, &pause) < 0) server.tidy();
-  server.stop();
+// Waits for the signals that end us.
+Result<void> wait_for_end(const sys::AwaitedSignals& ending, registry::Server& server) {
+  const Undo stop{[&] { server.stop(); }};
+  while (!TRY(ending.wait(kTidyEvery))) server.tidy();
+  return {};
 }
 
 Result<int> serve(Options options, const Context& context) {
@@ -66,10 +69,7 @@ Result<int> serve(Options options, const Context& context) {
   TRY(check_exposure(options));
   const auto place = TRY(store_place(TRY(find_paths())));
   // Before any thread is made, so that none of them is interrupted.
-  sigset_t ending;
-  ::sigemptyset(&ending);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&ending, signal);
-  ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+  const auto ending = TRY(sys::AwaitedSignals::block({SIGINT, SIGTERM, SIGHUP}));
 
   TRY(image::ImageStore::open(place));  // a store that cannot be is told of now and not to the first client
   const auto server = TRY(registry::Server::open(place, options.server));
@@ -84,9 +84,10 @@ Result<int> serve(Options options, const Context& context) {
     ended = server->run();
     ::kill(::getpid(), SIGTERM);  // when it broke by itself, whoever waits below is to know
   });
-  wait_for_end(ending, *server);
+  const auto waited = wait_for_end(ending, *server);
   serving.join();
   TRY(std::move(ended));
+  if (!waited) return waited.error().clone();
   return 0;
 }
 

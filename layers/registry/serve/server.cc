@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "base/sys/tcp_socket.h"
 #include "layers/registry/serve/answers.h"
 #include "layers/registry/serve/handlers.h"
 #include "layers/registry/serve/htpasswd.h"
@@ -32,8 +33,8 @@ class HttpServer final : public Server {
     http_->new_task_queue = [] { return new httplib::ThreadPool(kThreads); };  // owned by httplib
     // Its own choice is SO_REUSEPORT, by which a second server would take half of the first one's clients.
     http_->set_socket_options([](socket_t socket) {
-      const int yes = 1;
-      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+      // What fails here fails again, in words, when it is bound.
+      (void)sys::reuse_address(FdRef{socket});
     });
     http_->set_tcp_nodelay(true);
     http_->set_keep_alive_max_count(100000);

@@ -1,0 +1,30 @@
+#include "base/sys/signals.h"
+
+#include <pthread.h>
+#include <sys/signalfd.h>
+
+#include <csignal>
+#include <span>
+
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+#include "base/sys/message_socket.h"
+
+namespace acetate::sys {
+
+Result<AwaitedSignals> AwaitedSignals::block(std::initializer_list<int> signals) {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : signals) ::sigaddset(&set, signal);
+  if (const int code = ::pthread_sigmask(SIG_BLOCK, &set, nullptr); code != 0) return Error(code);
+  return AwaitedSignals(Fd(Adopt{}, TRY(checked(Call::signalfd, [&] { return ::signalfd(-1, &set, SFD_CLOEXEC); }))));
+}
+
+Result<std::optional<int>> AwaitedSignals::wait(std::chrono::milliseconds longest) const {
+  if (!TRY(wait_readable(fd_.ref(), static_cast<int>(longest.count())))) return std::optional<int>();
+  signalfd_siginfo what{};
+  TRY(read(fd_.ref(), std::as_writable_bytes(std::span(&what, 1))));
+  return std::optional<int>(static_cast<int>(what.ssi_signo));
+}
+
+}  // namespace acetate::sys
