@@ -46,6 +46,7 @@ class PlainSource final : public DecodedSource {
     return got;
   }
   std::optional<Plain> plain() const override { return source_->plain(); }
+  Result<void> bring(std::uint64_t offset, std::uint64_t length) const override { return source_->bring(offset, length); }
   DecodeCount counted() const noexcept override {
     return {.plain_bytes = read(bytes_), .packed_bytes = read(bytes_)};
   }
@@ -68,6 +69,7 @@ class SpanSource final : public DecodedSource {
   std::uint64_t size() const override { return what_.plain_size; }
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override;
   std::optional<Stretch> stretch(std::uint64_t offset) const override;
+  Result<void> bring(std::uint64_t offset, std::uint64_t length) const override;
   DecodeCount counted() const noexcept override {
     return {read(spans_), read(plain_bytes_), read(packed_bytes_), read(starts_)};
   }
@@ -89,6 +91,7 @@ class SpanSource final : public DecodedSource {
   Result<std::size_t> start_before(std::size_t index) const;
   Result<std::unique_ptr<Decoder>> begin_at(std::size_t start, InflateEngine engine) const;
   Result<void> go_to(Decoder& decoder, const Span& span, std::size_t start) const;
+  Result<std::uint64_t> packed_end(std::size_t index) const;
   void see(std::size_t index) const;
   std::shared_ptr<Mirror> mirror(bool needed) const;
   Error answer(Error error) const;
@@ -163,6 +166,8 @@ Result<SpanBytes> SpanSource::decode(const Span& span) const {
   if (lease.decoder == nullptr) {
     lease.decoder = TRY(begin_at(start, fast_is_wrong_ ? InflateEngine::zlib : what_.engine));
   }
+  const std::uint64_t from = lease.decoder->packed().position(), to = TRY(packed_end(span.index));
+  if (from < to) TRY(what_.packed->bring(from, to - from));
   const std::uint64_t fetched_before = lease.decoder->packed().fetched();
   const std::uint64_t plain_before = lease.decoder->plain_offset();
 
@@ -234,6 +239,24 @@ Result<std::size_t> SpanSource::start_before(std::size_t index) const {
     if (TRY(what_.checkpoints->at(index)).has_start()) return index;
     if (index == 0) return fail(EBADMSG, "its table of checkpoints is damaged");
   }
+}
+
+// Where a decoder that has read the span has come to in the packed bytes, at most.
+Result<std::uint64_t> SpanSource::packed_end(std::size_t index) const {
+  for (++index; index < what_.checkpoints->count(); ++index) {
+    const CheckpointView next = TRY(what_.checkpoints->at(index));
+    if (next.has_start()) return std::min(next.packed_bit / 8 + kPackedBuffer, what_.packed->size());
+  }
+  return what_.packed->size();
+}
+
+Result<void> SpanSource::bring(std::uint64_t offset, std::uint64_t length) const {
+  if (offset >= what_.plain_size || length == 0) return {};
+  length = std::min(length, what_.plain_size - offset);
+  const std::size_t first = TRY(start_before(TRY(find_span(*what_.checkpoints, offset))));
+  const std::uint64_t from = TRY(what_.checkpoints->at(first)).packed_bit / 8;
+  const std::uint64_t to = TRY(packed_end(TRY(find_span(*what_.checkpoints, offset + length - 1))));
+  return from < to ? what_.packed->bring(from, to - from) : Result<void>();
 }
 
 Result<std::unique_ptr<Decoder>> SpanSource::begin_at(std::size_t start, InflateEngine engine) const {

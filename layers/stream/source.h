@@ -19,6 +19,12 @@ class ByteSource {
   virtual ~ByteSource() = default;
   virtual std::uint64_t size() const = 0;
   virtual Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const = 0;
+  // Those bytes will be asked for: whoever has to get them from far away gets them now, in one piece, and an error says
+  // that they cannot be had. Nothing to do for the others.
+  virtual Result<void> bring(std::uint64_t offset, std::uint64_t length) const {
+    (void)offset, (void)length;
+    return {};
+  }
   // Where the bytes lie plain in a file: the descriptor and the offset of our byte 0 in it.
   struct Plain {
     FdRef fd;

@@ -1,0 +1,56 @@
+#include "layers/stream/fetcher_program.h"
+
+#include <fcntl.h>
+
+#include <cstdlib>
+
+#include "base/sys/file.h"
+#include "base/sys/process.h"
+
+namespace acetate {
+
+namespace {
+
+bool is_program(const std::string& path) {
+  const auto st = sys::stat_following(path);
+  return st && S_ISREG(st->st_mode) && (st->st_mode & 0111) != 0;
+}
+
+}  // namespace
+
+Result<std::string> find_fetcher() {
+  if (const char* named = std::getenv("ACETATE_FETCHER"); named != nullptr && *named != '\0') {
+    if (!is_program(named)) return fail(ENOENT, "ACETATE_FETCHER={} is not a program", named);
+    return std::string(named);
+  }
+  if (const auto self = sys::readlink(FileAt{kWorkingDir, "/proc/self/exe"})) {
+    const std::string dir = self->substr(0, self->rfind('/'));
+    for (const char* place : {"/../libexec/acetate/acetate-fetcher", "/acetate-fetcher",
+                              // in a build tree: from cli/ and from fs/fuse/
+                              "/../layers/registry/fetcher/acetate-fetcher", "/../../layers/registry/fetcher/acetate-fetcher"})
+      if (is_program(dir + place)) return dir + place;
+  }
+  auto found = sys::find_program("acetate-fetcher");
+  if (!found)
+    return fail(ENOENT, "acetate-fetcher was found neither beside this program nor in PATH (ACETATE_FETCHER names one)");
+  return found;
+}
+
+Result<void> start_fetcher(const std::string& dir) {
+  const std::string program = TRY(find_fetcher());
+  const Fd null = TRY(sys::open("/dev/null", O_RDWR));
+  // It goes to the background once it listens, and what is wrong before that it says on a pipe.
+  sys::Pipe err = TRY(sys::make_pipe());
+  auto child = TRY(sys::spawn({.argv = {program, dir},
+                               .cwd = "/",
+                               .fds = {{null.ref(), 0}, {null.ref(), 1}, {err.write.ref(), 2}},
+                               .new_session = true}));
+  err.write.reset();
+  auto said = sys::read_all(err.read.ref(), 16 << 10);
+  const auto exit = TRY_WITHIN(child.wait(), "starting {}", program);
+  if (exit.ok()) return {};
+  while (said && said->ends_with('\n')) said->pop_back();
+  return fail(EIO, "{}", said && !said->empty() ? *said : fmt::format("{} {}", program, exit.describe()));
+}
+
+}  // namespace acetate

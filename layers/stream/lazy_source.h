@@ -1,0 +1,36 @@
+// LazySource: the packed bytes of a blob that is still being fetched, read at any offset.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "layers/stream/blob_fetcher.h"
+#include "layers/stream/partial_blob.h"
+#include "layers/stream/source.h"
+
+namespace acetate {
+
+// Thread-safe. What is here is read from disk, whether anybody can be reached or not; what is not is asked of the
+// fetcher. What cannot be had is EIO with words: never fewer bytes, never zeroes.
+class LazySource final : public ByteSource {
+ public:
+  LazySource(std::unique_ptr<PartialBlob> blob, std::shared_ptr<BlobFetcher> fetcher);
+
+  std::uint64_t size() const override { return blob_->size(); }
+  Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override;
+  Result<void> bring(std::uint64_t offset, std::uint64_t length) const override;
+  // All of it will be read, in order and by somebody who waits.
+  Result<void> complete(bool soon) const;
+  const PartialBlob& blob() const noexcept { return *blob_; }
+
+ private:
+  Result<void> ensure(std::uint64_t first, std::uint64_t end) const;
+  Result<void> copy(std::uint64_t block, std::size_t skip, std::span<std::byte> into) const;
+
+  const std::unique_ptr<PartialBlob> blob_;
+  const std::shared_ptr<BlobFetcher> fetcher_;
+  mutable std::vector<std::atomic<bool>> known_;  // by block: its checksum was found to be right
+};
+
+}  // namespace acetate

@@ -1,0 +1,163 @@
+#include "layers/stream/partial_blob.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+#include "base/hash.h"
+#include "base/sys/file.h"
+#include "layers/stream/partial_format.h"
+
+namespace acetate {
+
+namespace {
+
+using partial_format::Header;
+using Record = partial_format::Record;
+
+constexpr Record kAbsent = 0;
+
+template <class T>
+std::span<const std::byte> raw(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+Record record_of(std::span<const std::byte> bytes) noexcept {
+  const Record sum = xxh3(bytes);
+  return sum != kAbsent ? sum : 1;
+}
+
+Header header_for(const PartialBlob::Of& of) {
+  Header header{};
+  std::memcpy(header.magic, partial_format::kMagic, sizeof header.magic);
+  header.size = of.size;
+  std::memcpy(header.blob, of.blob.sha256.data(), sizeof header.blob);
+  header.sum = xxh3(raw(header).first(offsetof(Header, sum)));
+  return header;
+}
+
+std::uint64_t blocks_of(std::uint64_t size) { return (size + PartialBlob::kBlock - 1) / PartialBlob::kBlock; }
+
+// Only what we or root own and nobody else can write is believed.
+bool is_ours(const struct stat& st) {
+  return S_ISREG(st.st_mode) && (st.st_uid == ::geteuid() || st.st_uid == 0) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+Result<Fd> open_file(FdRef dir, const std::string& name, int flags) {
+  // The mode is what it will have as a blob of the store. Readers that may not write can read all the same.
+  auto file = sys::open({dir, name.c_str()}, O_RDWR | O_NOFOLLOW | O_NONBLOCK | flags, 0644);
+  if (!file && (flags & O_CREAT) == 0 && (file.error().is(EACCES) || file.error().is(EROFS)))
+    file = sys::open({dir, name.c_str()}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  return file;
+}
+
+// What the map says it is of, if it can be believed.
+std::optional<PartialBlob::Of> read_header(FdRef map, const Digest& blob) {
+  Header header{};
+  const auto into = std::as_writable_bytes(std::span(&header, 1));
+  const auto got = sys::pread_full(map, into, 0);
+  if (!got || *got != into.size()) return std::nullopt;
+  const PartialBlob::Of of{blob, header.size};
+  if (header.size > partial_format::kMostBytes) return std::nullopt;
+  Header expected = header_for(of);
+  expected.state = header.state;
+  if (std::memcmp(&header, &expected, sizeof header) != 0) return std::nullopt;
+  return of;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PartialBlob>> PartialBlob::make(const std::string& path, const Of& of) {
+  if (of.size > partial_format::kMostBytes)
+    return fail(EFBIG, "the blob {} has {} bytes, which no layer has", of.blob.str(), of.size);
+  TRY_WITHIN(sys::make_dirs(path, 0700), "making {}", path);
+  const auto there = open(path, of.blob);
+  if (there && (*there)->size() == of.size) return open(path, of.blob);
+  const Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  const auto name = data_name(of.blob), map = map_name(of.blob);
+  Fd data = TRY_WITHIN(open_file(dir.ref(), name, O_CREAT), "making {}/{}", path, name);
+  TRY_WITHIN(sys::truncate(data.ref(), of.size), "making {}/{}", path, name);
+  // The map comes last: what has one is whole.
+  std::string text(raw(header_for(of)).size() + blocks_of(of.size) * sizeof(Record), '\0');
+  const Header header = header_for(of);
+  std::memcpy(text.data(), &header, sizeof header);
+  TRY_WITHIN(sys::write_file_atomically({dir.ref(), map.c_str()}, text, 0600), "making {}/{}", path, map);
+  return open(path, of.blob);
+}
+
+Result<std::unique_ptr<PartialBlob>> PartialBlob::open(const std::string& path, const Digest& blob) {
+  const Fd dir = TRY(sys::open(path, O_RDONLY | O_DIRECTORY));
+  Fd map = TRY(open_file(dir.ref(), map_name(blob), 0));
+  Fd data = TRY(open_file(dir.ref(), data_name(blob), 0));
+  const auto map_stat = TRY(sys::stat(map.ref())), data_stat = TRY(sys::stat(data.ref()));
+  const auto of = read_header(map.ref(), blob);
+  if (!is_ours(map_stat) || !is_ours(data_stat) || !of ||
+      static_cast<std::uint64_t>(map_stat.st_size) != sizeof(Header) + blocks_of(of->size) * sizeof(Record) ||
+      static_cast<std::uint64_t>(data_stat.st_size) != of->size)
+    return fail(EBADMSG, "{}/{} is damaged, or others may write it", path, map_name(blob));
+  // File systems without locks lose garbage collection's care, and nothing else.
+  (void)sys::flock(data.ref(), LOCK_SH);
+  return std::unique_ptr<PartialBlob>(new PartialBlob(*of, std::move(data), std::move(map)));
+}
+
+std::size_t PartialBlob::bytes_of(std::uint64_t block) const noexcept {
+  return static_cast<std::size_t>(std::min(kBlock, of_.size - block * kBlock));
+}
+
+Result<std::vector<bool>> PartialBlob::present(std::uint64_t first, std::uint64_t end) const {
+  std::vector<Record> records(static_cast<std::size_t>(end - first));
+  const auto into = std::as_writable_bytes(std::span(records));
+  if (TRY(sys::pread_full(map_.ref(), into, partial_format::record_at(first))) != into.size())
+    return fail(EIO, "the map of the blob {} became shorter", of_.blob.str());
+  std::vector<bool> there(records.size());
+  for (std::size_t i = 0; i < records.size(); ++i) there[i] = records[i] != kAbsent;
+  return there;
+}
+
+Result<std::uint64_t> PartialBlob::present_bytes() const {
+  const auto there = TRY(present(0, blocks()));
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < there.size(); ++i)
+    if (there[i]) sum += bytes_of(i);
+  return sum;
+}
+
+Result<bool> PartialBlob::read(std::uint64_t block, std::span<std::byte> into) const {
+  Record record = kAbsent;
+  TRY(sys::pread_full(map_.ref(), std::as_writable_bytes(std::span(&record, 1)), partial_format::record_at(block)));
+  if (record == kAbsent) return false;
+  into = into.first(bytes_of(block));
+  return TRY(sys::pread_full(data_.ref(), into, block * kBlock)) == into.size() && record_of(into) == record;
+}
+
+Result<void> PartialBlob::put(std::uint64_t block, std::span<const std::byte> bytes) const {
+  TRY(sys::pwrite_full(data_.ref(), bytes, block * kBlock));
+  return sys::pwrite_full(map_.ref(), raw(record_of(bytes)), partial_format::record_at(block));
+}
+
+Result<void> PartialBlob::forget(std::uint64_t block) const {
+  return sys::pwrite_full(map_.ref(), raw(kAbsent), partial_format::record_at(block));
+}
+
+Result<void> PartialBlob::forget_all() const {
+  const std::vector<Record> records(static_cast<std::size_t>(blocks()), kAbsent);
+  return sys::pwrite_full(map_.ref(), std::as_bytes(std::span(records)), partial_format::record_at(0));
+}
+
+Result<void> PartialBlob::condemn() const {
+  return sys::pwrite_full(map_.ref(), raw(partial_format::kCondemned), offsetof(Header, state));
+}
+
+bool PartialBlob::is_condemned() const {
+  std::uint64_t state = 0;
+  const auto into = std::as_writable_bytes(std::span(&state, 1));
+  const auto got = sys::pread_full(map_.ref(), into, offsetof(Header, state));
+  return !got || *got != into.size() || state == partial_format::kCondemned;
+}
+
+}  // namespace acetate
