@@ -9,6 +9,7 @@
 
 #include "base/sys/file.h"
 #include "layers/dir_layer.h"
+#include "layers/tar/open_lazy_tar.h"
 #include "layers/tar/open_tar.h"
 
 namespace acetate {
@@ -38,8 +39,10 @@ Result<void> apply_option(std::string_view option, LayerSpec& spec) {
     std::string text(value);
     if (const std::size_t dash = text.find('-'); dash != std::string::npos) text[dash] = ':';
     spec.digest = TRY(Digest::parse(text));
+  } else if (option == "lazy") {
+    spec.lazy = true;
   } else {
-    return fail(EINVAL, "'{}' is none of offset=, length= and digest=", option);
+    return fail(EINVAL, "'{}' is none of offset=, length=, digest= and lazy", option);
   }
   return {};
 }
@@ -62,16 +65,23 @@ Result<MirrorStore> mirrors_beside(const std::string& index_dir) {
   return MirrorStore(index_dir + "/mirror", capacity);
 }
 
+OpenedLayer opened(OpenedTar tar) {
+  OpenedLayer layer{.layer = std::move(tar.layer), .bytes = std::move(tar.bytes), .is_tar = true,
+                    .diff_id = tar.facts.diff_id, .facts = tar.facts,
+                    .index_was_cached = tar.index_was_cached, .is_lazy = tar.is_lazy,
+                    .entries = tar.facts.entries, .compressed_size = tar.facts.packed_bytes,
+                    .uncompressed_size = tar.facts.plain_bytes};
+  // What somebody else's index says is shown, and is the ground of nothing that is kept.
+  if (tar.index_is_foreign) layer.facts.reset();
+  return layer;
+}
+
 Result<OpenedLayer> open_tar_file(Fd file, const LayerSpec& spec, const std::string& index_dir) {
   const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
   OpenedTar tar = TRY(open_tar({.file = std::move(file), .offset = spec.offset, .length = spec.length,
                                 .digest = spec.digest},
                                IndexStore(index_dir), IdentityCache(index_dir), {}, &mirrors));
-  return OpenedLayer{.layer = std::move(tar.layer), .bytes = std::move(tar.bytes), .is_tar = true,
-                     .diff_id = tar.facts.diff_id, .facts = tar.facts,
-                     .index_was_cached = tar.index_was_cached,
-                     .entries = tar.facts.entries, .compressed_size = tar.facts.packed_bytes,
-                     .uncompressed_size = tar.facts.plain_bytes};
+  return opened(std::move(tar));
 }
 
 Result<OpenedLayer> open_whatever_it_is(const LayerSpec& spec, const std::string& index_dir) {
@@ -85,6 +95,22 @@ Result<OpenedLayer> open_whatever_it_is(const LayerSpec& spec, const std::string
   }
   if (!S_ISREG(st.st_mode)) return fail(ENOTDIR, "not a directory and not a tarball");
   return open_tar_file(TRY(sys::reopen(at.ref(), O_RDONLY)), spec, index_dir);
+}
+
+// A blob that may not be here yet. It comes to its own name whole, in one moment, and perhaps just now.
+Result<OpenedLayer> open_lazy(const LayerSpec& spec, const std::string& index_dir) {
+  const auto blobs = spec.path.rfind("/blobs/sha256/");
+  if (blobs == std::string::npos || !spec.digest)
+    return fail(EINVAL, "only a blob of an image store, with its digest, can be lazy");
+  for (int tries = 0;; ++tries) {
+    auto whole = open_whatever_it_is(spec, index_dir);
+    if (whole || !whole.error().is(ENOENT)) return whole;
+    const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
+    auto tar = open_lazy_tar({.dir = spec.path.substr(0, blobs) + "/.acetate-lazy", .blob = *spec.digest},
+                             IndexStore(index_dir), &mirrors);
+    if (!tar && tar.error().is(ENOENT) && tries == 0) continue;
+    return opened(TRY(std::move(tar)));
+  }
 }
 
 }  // namespace
@@ -120,13 +146,14 @@ std::string format_layer_spec(const LayerSpec& spec) {
   if (spec.offset != 0) add(fmt::format("offset={}", spec.offset));
   if (spec.length) add(fmt::format("length={}", *spec.length));
   if (spec.digest) add("digest=sha256-" + spec.digest->hex());
+  if (spec.lazy) add("lazy");
   // A path that begins with "//" would be read as a plugin's.
   if (options.empty() && !spec.path.starts_with("//")) return spec.path;
   return fmt::format("//{}/{}{}", kTarPlugin, options, absolute(spec.path));
 }
 
 Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir) {
-  auto opened = open_whatever_it_is(spec, index_dir);
+  auto opened = spec.lazy ? open_lazy(spec, index_dir) : open_whatever_it_is(spec, index_dir);
   if (!opened) return std::move(opened).error().within("opening layer " + spec.path);
   return opened;
 }

@@ -3,7 +3,7 @@
 //   /some/dir                                   a directory
 //   /some/layer.tar[.gz|.zst|…]                 a tarball, told by its content and not by its name
 //   //tar/KEY=VALUE[+KEY=VALUE…]/abs/path       a tarball that is part of a file, or whose digest is known:
-//                                               offset=N, length=N, digest=sha256-<hex>
+//                                               offset=N, length=N, digest=sha256-<hex>, lazy
 //
 // The third is fuse-overlayfs's plugin grammar (//PLUGIN/DATA/PATH) with a plugin that is always there. It is
 // how `acetate` hands layers inside archives to the daemon, so that nothing is unpacked.
@@ -27,6 +27,9 @@ struct LayerSpec {
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> length = {};  // to the end when absent
   std::optional<Digest> digest = {};         // what the bytes named must be; computed when absent
+  // A blob of our store (…/blobs/sha256/HEX) that may not all be here yet: then it is read from …/.acetate-lazy, and what
+  // is missing is asked of the fetcher.
+  bool lazy = false;
   auto operator<=>(const LayerSpec&) const = default;
 };
 
@@ -44,6 +47,7 @@ struct OpenedLayer {
   std::optional<Digest> diff_id = {};    // of a tarball: the digest of its uncompressed bytes, as we read them
   std::optional<IndexFacts> facts = {};  // of a tarball: what its index says
   bool index_was_cached = false;
+  bool is_lazy = false;  // not all of it was here when it was opened: files that are run must be opened to be fetched
   std::uint64_t entries = 0;             // of a tarball
   std::uint64_t compressed_size = 0;     // of a tarball
   std::uint64_t uncompressed_size = 0;   // of a tarball

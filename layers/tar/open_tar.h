@@ -30,6 +30,8 @@ struct OpenedTar {
   DecodedSourcePtr bytes;  // what the layer reads, for whoever counts it
   IndexFacts facts;
   bool index_was_cached = false;
+  bool is_lazy = false;           // open_lazy_tar(): not all of it is here
+  bool index_is_foreign = false;  // open_lazy_tar(): nobody here has made, or checked, the index it is shown by
 };
 
 // With an index at hand nothing of the tarball is read. Else one pass reads, hashes and decodes it, and the

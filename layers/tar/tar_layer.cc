@@ -2,8 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <utility>
 
+#include "base/bytes.h"
 #include "layers/tar/tar_attr.h"
 #include "layers/tar/tar_file.h"
 
@@ -17,9 +19,16 @@ Attr attr_of(std::uint32_t number, const lix::Inode& inode) noexcept {
   return tar_attr(inode, std::uint64_t{number} + 1);
 }
 
+Result<bool> is_program(const FileView& file) {
+  constexpr std::string_view kElf = "\x7f" "ELF";
+  std::array<std::byte, kElf.size()> begin{};
+  return file.size() > begin.size() && TRY(file.pread(begin, 0)) == begin.size() && as_text(begin) == kElf;
+}
+
 class TarLayer final : public Layer {
  public:
-  TarLayer(LayerIndexPtr index, SourcePtr plain) : index_(std::move(index)), plain_(std::move(plain)) {}
+  TarLayer(LayerIndexPtr index, SourcePtr plain, TarLayerOptions options)
+      : index_(std::move(index)), plain_(std::move(plain)), options_(options) {}
 
   Node root() const override { return node_of(LayerIndex::kRoot); }
 
@@ -46,7 +55,10 @@ class TarLayer final : public Layer {
     const lix::Inode inode = TRY(index_->inode(TRY(inode_number(node))));
     if (S_ISDIR(inode.mode)) return Error(EISDIR);
     if (!S_ISREG(inode.mode) || (inode.flags & lix::kLinkTo) != 0) return Error(EINVAL);
-    return open_tar_file(*index_, plain_, inode);
+    auto file = TRY(open_tar_file(*index_, plain_, inode));
+    if (options_.programs_whole_at_open && (inode.flags & lix::kSparse) == 0 && TRY(is_program(*file)))
+      TRY(plain_->bring(inode.data, inode.size));
+    return file;
   }
 
   Result<std::string> readlink(Node node) const override {
@@ -87,12 +99,13 @@ class TarLayer final : public Layer {
  private:
   LayerIndexPtr index_;
   SourcePtr plain_;
+  TarLayerOptions options_;
 };
 
 }  // namespace
 
-LayerPtr make_tar_layer(LayerIndexPtr index, SourcePtr plain) {
-  return std::make_shared<const TarLayer>(std::move(index), std::move(plain));
+LayerPtr make_tar_layer(LayerIndexPtr index, SourcePtr plain, TarLayerOptions options) {
+  return std::make_shared<const TarLayer>(std::move(index), std::move(plain), options);
 }
 
 }  // namespace acetate

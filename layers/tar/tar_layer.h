@@ -12,6 +12,11 @@ namespace acetate {
 // as long as the layer. Attr::ino is the number in the index + 1.
 //
 // EIO where the index turns out damaged or the bytes cannot be had; wrong bytes never.
-LayerPtr make_tar_layer(LayerIndexPtr index, SourcePtr plain);
+struct TarLayerOptions {
+  // Bytes come from far away: programs and libraries (ELF) are brought here whole when they are opened, since a page of a
+  // mapping that cannot be had kills the process, and an open that fails is an error like others.
+  bool programs_whole_at_open = false;
+};
+LayerPtr make_tar_layer(LayerIndexPtr index, SourcePtr plain, TarLayerOptions options = {});
 
 }  // namespace acetate

@@ -1,0 +1,193 @@
+// A layer that is shown while it is being fetched.
+#include "layers/tar/open_lazy_tar.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "base/bytes.h"
+#include "tests/layers/stream/fake_fetcher.h"
+#include "tests/layers/stream/packed_data.h"
+#include "tests/layers/tar/scanned.h"
+#include "tests/layers/tar/tar_maker.h"
+#include "tests/layers/tree.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate::test {
+namespace {
+
+std::string noise(std::size_t size, unsigned seed) {
+  std::minstd_rand random(seed);
+  std::string text(size, '\0');
+  for (char& c : text) c = static_cast<char>(random());
+  return text;
+}
+
+TarMaker sample() {
+  TarMaker tar;
+  tar.file("first", "one");
+  for (unsigned i = 0; i < 6; ++i) tar.file(fmt::format("noise{}", i), noise(3 << 20, i));
+  return tar.file("program", "\x7f" "ELF" + noise(5 << 20, 9), 0755).file("last", "z");
+}
+
+class OpenLazyTar : public ::testing::Test {
+ protected:
+  const std::string plain_ = sample().end();
+  const std::vector<std::byte> packed_ = [&] {
+    const auto gzip = gzip_of(as_bytes(plain_));
+    return std::vector<std::byte>(gzip.begin(), gzip.end());
+  }();
+  const Digest blob_ = Digest::of(packed_);
+  const TempDir dir_;
+  const IndexStore indexes_{dir_ / "index"};
+  const std::string lazy_ = dir_ / "lazy";
+  std::shared_ptr<FakeFetcher> fetcher_ = std::make_shared<FakeFetcher>(packed_);
+
+  void SetUp() override { ASSERT_TRUE(PartialBlob::make(lazy_, {.blob = blob_, .size = packed_.size()})); }
+
+  LazyTar tar() const { return {.dir = lazy_, .blob = blob_, .fetcher = fetcher_}; }
+  Result<OpenedTar> open() { return open_lazy_tar(tar(), indexes_); }
+  TarScan scan() const { return *scan_tar(memory_source(packed_)); }
+  void put_foreign(TarScan scan) {
+    scan.pass.blob = blob_;
+    const TempDir elsewhere;
+    const IndexStore store(elsewhere.path());
+    ASSERT_TRUE(store.keep(IndexImage::build(std::move(scan))));
+    std::filesystem::copy_file(store.path_of(blob_), lazy_ + "/" + foreign_index_name(blob_));
+  }
+  std::string read(const Layer& layer, const char* name, std::size_t length = 1 << 20) {
+    const auto entry = layer.lookup(layer.root(), name);
+    if (!entry) return "lookup: " + entry.error().message();
+    const auto file = layer.open(entry->node);
+    if (!file) return "open: " + file.error().message();
+    std::string text(length, '\0');
+    const auto got = (*file)->pread(std::as_writable_bytes(std::span(text)), 0);
+    if (!got) return "read: " + got.error().message();
+    return text.substr(0, *got);
+  }
+  std::uint64_t blocks_asked() const {
+    std::uint64_t sum = 0;
+    for (const auto& [first, end] : fetcher_->asked) sum += end - first;
+    return sum;
+  }
+};
+
+TEST_F(OpenLazyTar, IsIndexedOnItsWayWhereThereIsNoIndex) {
+  const auto opened = open();
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_FALSE(opened->index_was_cached);
+  EXPECT_TRUE(fetcher_->wanted_soon);
+  EXPECT_EQ(tree_of(*opened->layer), tree_of(*made(plain_)));
+  EXPECT_EQ(blocks_asked(), (packed_.size() + PartialBlob::kBlock - 1) / PartialBlob::kBlock);
+  EXPECT_NE(indexes_.find(blob_), nullptr);
+}
+
+TEST_F(OpenLazyTar, FetchesOnlyWhatIsReadWhereThereIsOne) {
+  ASSERT_TRUE(indexes_.keep(IndexImage::build(scan())));
+  const auto opened = open();
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_TRUE(opened->index_was_cached);
+  EXPECT_TRUE(fetcher_->wanted_whole);
+  EXPECT_FALSE(fetcher_->wanted_soon);
+  EXPECT_EQ(blocks_asked(), 0u);
+  EXPECT_EQ(read(*opened->layer, "last"), "z");
+  EXPECT_EQ(fetcher_->asked.size(), 1u);
+  EXPECT_LT(blocks_asked(), packed_.size() / PartialBlob::kBlock / 2);
+}
+
+TEST_F(OpenLazyTar, BringsProgramsWholeWhenTheyAreOpened) {
+  ASSERT_TRUE(indexes_.keep(IndexImage::build(scan())));
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  const auto entry = opened->layer->lookup(opened->layer->root(), "program");
+  ASSERT_TRUE(entry);
+  const auto program = opened->layer->open(entry->node);
+  ASSERT_TRUE(program) << program.error().message();
+  fetcher_->fails = true;
+  std::string all((*program)->size(), '\0');
+  const auto got = (*program)->pread(std::as_writable_bytes(std::span(all)), 0);
+  ASSERT_TRUE(got) << got.error().message();
+  EXPECT_TRUE(all.substr(4) == noise(5 << 20, 9));
+  EXPECT_EQ(read(*opened->layer, "noise0").substr(0, 5), "read:");
+}
+
+TEST_F(OpenLazyTar, AnswersEioForWhatIsNotWhatWasIndexed) {
+  ASSERT_TRUE(indexes_.keep(IndexImage::build(scan())));
+  for (std::size_t at = 100000; at < fetcher_->bytes.size(); at += 50000) fetcher_->bytes[at] ^= std::byte{1};
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  const auto entry = opened->layer->lookup(opened->layer->root(), "noise1");
+  const auto file = opened->layer->open(entry->node);
+  ASSERT_TRUE(file);
+  std::byte one{};
+  const auto got = (*file)->pread(std::span(&one, 1), 1000);
+  ASSERT_FALSE(got);
+  EXPECT_TRUE(got.error().is(EIO));
+}
+
+TEST_F(OpenLazyTar, ShowsByAnIndexFromElsewhereAndKeepsNothingThatIsMadeByIt) {
+  put_foreign(scan());
+  const MirrorStore mirrors(dir_ / "mirror", 1 << 30);
+  const auto opened = open_lazy_tar(tar(), indexes_, &mirrors);
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_TRUE(opened->index_is_foreign);
+  EXPECT_EQ(read(*opened->layer, "first"), "one");
+  EXPECT_EQ(indexes_.find(blob_), nullptr);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "mirror"));
+}
+
+TEST_F(OpenLazyTar, FindsOutAnIndexThatTellsAnotherTree) {
+  const auto check = [&] { return check_foreign_index(tar(), indexes_, memory_source(packed_)); };
+  EXPECT_TRUE(check()) << "there is none";
+  put_foreign(scan());
+  EXPECT_TRUE(check());
+  ASSERT_TRUE(std::filesystem::remove(lazy_ + "/" + foreign_index_name(blob_)));
+
+  // Everything as it is, and one mode another.
+  auto other = sample();
+  auto lie = *scan_tar(memory_source([&] {
+    const auto gzip = gzip_of(as_bytes(other.file("evil", "", 04755).end()));
+    return std::vector<std::byte>(gzip.begin(), gzip.end());
+  }()));
+  lie.pass.packed_size = packed_.size();
+  put_foreign(std::move(lie));
+  const auto checked = check();
+  ASSERT_FALSE(checked);
+  EXPECT_TRUE(checked.error().is(EBADMSG));
+}
+
+TEST_F(OpenLazyTar, SaysThatItIsNotTheBlobThatWasMeant) {
+  fetcher_->bytes.back() ^= std::byte{1};
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_TRUE(opened.error().is(EBADMSG));
+  EXPECT_EQ(indexes_.find(blob_), nullptr);
+}
+
+TEST_F(OpenLazyTar, IsNotThereWhereNobodyPutIt) {
+  const auto opened = open_lazy_tar({.dir = lazy_, .blob = Digest::of("other"), .fetcher = fetcher_}, indexes_);
+  ASSERT_FALSE(opened);
+  EXPECT_TRUE(opened.error().is(ENOENT));
+}
+
+TEST(OpenLazyPlainTar, IsAllFetchedAndProvedSinceNothingElseVerifiesIt) {
+  const TempDir dir;
+  const std::string tar = TarMaker().file("a", noise(200000, 1)).end();
+  const auto bytes = std::vector<std::byte>(as_bytes(tar).begin(), as_bytes(tar).end());
+  const IndexStore indexes(dir / "index");
+  ASSERT_TRUE(indexes.keep(IndexImage::build(*scan_tar(memory_source(bytes)))));
+  ASSERT_TRUE(PartialBlob::make(dir / "lazy", {.blob = Digest::of(tar), .size = tar.size()}));
+  const auto fetcher = std::make_shared<FakeFetcher>(bytes);
+  const LazyTar lazy{.dir = dir / "lazy", .blob = Digest::of(tar), .fetcher = fetcher};
+  EXPECT_TRUE(open_lazy_tar(lazy, indexes));
+  EXPECT_FALSE(fetcher->asked.empty());
+
+  const auto partial = PartialBlob::open(dir / "lazy", Digest::of(tar));
+  ASSERT_TRUE((*partial)->forget_all());
+  fetcher->bytes[1000] ^= std::byte{1};
+  EXPECT_FALSE(open_lazy_tar(lazy, indexes));
+}
+
+}  // namespace
+}  // namespace acetate::test
