@@ -10,6 +10,7 @@
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "layers/image/image_walk.h"
+#include "layers/image/lazy_images.h"
 #include "layers/image/store_state.h"
 
 namespace acetate::image {
@@ -130,7 +131,10 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   auto candidates = TRY(candidates_of(*store));
   const Sizes sizes = TRY(blobs_on_disk(place.dir));
   decide(candidates, sizes, options);
-  const auto stays = reachable(candidates);
+  auto stays = reachable(candidates);
+  // Images that are still being fetched need their documents, and the layers that are whole by now.
+  const LazyImages lazy(place.dir);
+  for (const auto& digest : TRY(lazy.needed())) stays.insert(digest);
   for (auto& candidate : candidates)
     if (candidate.goes) out.images.push_back(candidate.image);
   for (const auto& [digest, size] : sizes) {
@@ -144,6 +148,7 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   if (options.dry_run) return out;
   for (const auto& image : out.images) TRY(store->remove_image(image.target.digest));
   TRY(remove_blobs(place.dir, out.blobs));
+  TRY(lazy.sweep());
   return out;
 }
 

@@ -1,0 +1,173 @@
+#include "layers/image/lazy_images.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "base/sys/dir.h"
+#include "base/sys/file.h"
+#include "layers/image/image_walk.h"
+#include "layers/image/json.h"
+#include "layers/image/oci_image.h"
+#include "layers/stream/partial_blob.h"
+
+namespace acetate::image {
+
+namespace {
+
+class LazyFiles final : public ImageFiles {
+ public:
+  LazyFiles(std::unique_ptr<ImageFiles> whole, std::string lazy) : whole_(std::move(whole)), lazy_(std::move(lazy)) {}
+
+  Result<LayerSpec> locate(const std::string& name) const override {
+    auto there = whole_->locate(name);
+    if (there || !there.error().is(ENOENT)) return there;
+    constexpr std::string_view kBlobs = "blobs/sha256/";
+    if (!name.starts_with(kBlobs)) return there;
+    const auto digest = Digest::parse("sha256:" + name.substr(kBlobs.size()));
+    if (!digest) return there;
+    const auto partial = PartialBlob::open(lazy_, *digest);
+    if (!partial) return partial.error().is(ENOENT) ? std::move(there) : Result<LayerSpec>(partial.error().clone());
+    return LayerSpec{.path = where() + "/" + name, .length = (*partial)->size(), .lazy = true};
+  }
+  const std::string& where() const override { return whole_->where(); }
+
+ private:
+  const std::unique_ptr<ImageFiles> whole_;
+  const std::string lazy_;
+};
+
+Result<void> make_index(const std::string& path) {
+  TRY_WITHIN(sys::make_dirs(path, 0700), "making {}", path);
+  const auto lock = TRY(LayoutLock::take(path));
+  if (const auto there = sys::stat_following(path + "/index.json"); there || !there.error().is(ENOENT)) return {};
+  const Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  return TRY_WITHIN(sys::write_file_atomically({dir.ref(), "index.json"}, to_json(Index{}), 0600), "making {}", path);
+}
+
+bool is_whole(const StoredImage& image, const ImageFiles& store) {
+  return walk_image(store, image.target, [](const ImagePart&) { return Result<void>(); }).has_value();
+}
+
+Result<void> give(ImageStore& store, const StoredImage& image) {
+  for (const auto& name : image.names) TRY(name.tag.empty() ? store.keep_unnamed(image.target) : store.set_reference(name, image.target));
+  return {};
+}
+
+}  // namespace
+
+Result<void> LazyImages::edit(const std::function<Result<bool>(Json&)>& edit) const {
+  TRY(make_index(dir()));
+  const Fd fd = TRY_WITHIN(sys::open(dir(), O_RDONLY | O_DIRECTORY), "opening {}", dir());
+  return edit_index(fd.ref(), dir(), edit);
+}
+
+Result<void> LazyImages::set_reference(const Reference& reference, const Descriptor& target) const {
+  const auto name = reference.str();
+  return edit([&](Json& entries) -> Result<bool> {
+    std::erase_if(entries.get_ref<Json::array_t&>(), [&](const Json& entry) { return name_of(entry) == name; });
+    entries.push_back({{"mediaType", target.media_type},
+                       {"digest", target.digest.str()},
+                       {"size", target.size},
+                       {"annotations", {{kRefName, name}}}});
+    return true;
+  });
+}
+
+Result<void> LazyImages::remove_reference(const Reference& reference) const {
+  if (!sys::stat_following(dir() + "/index.json")) return Error(ENOENT);
+  std::size_t removed = 0;
+  TRY(edit([&](Json& entries) -> Result<bool> {
+    removed = std::erase_if(entries.get_ref<Json::array_t&>(),
+                            [&](const Json& entry) { return name_of(entry) == reference.str(); });
+    return removed > 0;
+  }));
+  return removed > 0 ? Result<void>() : Error(ENOENT);
+}
+
+Result<std::vector<StoredImage>> LazyImages::list() const {
+  std::vector<StoredImage> images;
+  const std::string path = dir() + "/index.json";
+  const auto text = sys::read_file(path, kMaxDocument);
+  if (!text && text.error().is(ENOENT)) return images;
+  if (!text) return text.error().clone().within("reading " + path);
+  for (const auto& entry : TRY(parse_index(*text, path)).entries)
+    if (auto name = parse_reference(name_of(entry)))
+      images.push_back({.target = entry.descriptor, .names = {*std::move(name)}, .store = store_});
+  return images;
+}
+
+Result<StoredImage> LazyImages::find(std::string_view text) const {
+  const auto wanted = parse_reference(text);
+  if (!wanted) return Error(ENOENT);
+  for (auto& image : TRY(list()))
+    if (image.names.front() == *wanted) return image;
+  return Error(ENOENT);
+}
+
+Result<Image> LazyImages::open_image(const StoredImage& stored, const Platform& platform) const {
+  auto image = TRY(read_oci_image(*TRY(files()), {IndexEntry{.descriptor = stored.target}}, platform));
+  image.name = stored.names.front().familiar();
+  return image;
+}
+
+Result<std::unique_ptr<ImageFiles>> LazyImages::files() const {
+  return std::unique_ptr<ImageFiles>(std::make_unique<LazyFiles>(TRY(directory_files(store_)), dir()));
+}
+
+Result<void> LazyImages::settle() const {
+  const auto images = TRY(list());
+  const auto whole = TRY(directory_files(store_));
+  if (std::ranges::none_of(images, [&](const auto& image) { return is_whole(image, *whole); })) return {};
+  const auto store = TRY(ImageStore::open({.dir = store_}));
+  for (const auto& image : images) {
+    if (!is_whole(image, *whole)) continue;
+    auto given = give(*store, image);
+    if (given) given = remove_reference(image.names.front());
+    if (!given && !given.error().is(ENOENT))  // somebody else was faster
+      log::warn("{} is whole and cannot be given a name in the store: {}", image.names.front().str(),
+                given.error().message());
+  }
+  return {};
+}
+
+Result<std::vector<Digest>> LazyImages::needed() const {
+  std::vector<Digest> needed;
+  const auto files = TRY(this->files());
+  for (const auto& image : TRY(list())) {
+    // Of one that is damaged what can be read of it stays; whoever opens it hears what is wrong.
+    (void)walk_image(*files, image.target, [&](const ImagePart& part) -> Result<void> {
+      needed.push_back(part.descriptor.digest);
+      return {};
+    });
+  }
+  return needed;
+}
+
+Result<void> LazyImages::sweep() const {
+  const auto path = dir();
+  const auto fd = sys::open(path, O_RDONLY | O_DIRECTORY);
+  if (!fd && fd.error().is(ENOENT)) return {};
+  if (!fd) return fd.error().clone().within("opening " + path);
+  const auto list = TRY(needed());
+  const std::set<Digest> needed(list.begin(), list.end());
+  std::vector<std::string> names;
+  TRY(sys::read_dir(fd->ref(), [&](const sys::DirEntry& entry) {
+    names.emplace_back(entry.name);
+    return true;
+  }));
+  for (const auto& name : names) {
+    const auto digest = Digest::parse("sha256:" + name.substr(0, name.find('.')));
+    if (!digest || needed.contains(*digest)) continue;
+    const auto data = sys::open({fd->ref(), PartialBlob::data_name(*digest).c_str()}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    // Somebody reads it, or fills it.
+    if (data && !sys::flock(data->ref(), LOCK_EX | LOCK_NB)) continue;
+    (void)sys::unlink({fd->ref(), name.c_str()});
+  }
+  return {};
+}
+
+}  // namespace acetate::image

@@ -1,0 +1,53 @@
+// Images whose layers are still being fetched: known by name, with their documents in the store and their layers partly
+// in STORE/.acetate-lazy (layers/stream/partial_blob.h). A name of the store itself stands for a whole image; these are
+// kept apart until they are whole, and then go over.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "layers/image/image_files.h"
+#include "layers/image/image_store.h"
+#include "layers/image/layout_index.h"
+
+namespace acetate::image {
+
+// A value. Thread-safe.
+class LazyImages {
+ public:
+  // `store`: the store's own directory. Nothing is made until there is something to keep.
+  explicit LazyImages(std::string store) : store_(std::move(store)) {}
+
+  const std::string& store() const { return store_; }
+  std::string dir() const { return store_ + "/.acetate-lazy"; }
+
+  Result<void> set_reference(const Reference& reference, const Descriptor& target) const;
+  // ENOENT bare when there is no such name.
+  Result<void> remove_reference(const Reference& reference) const;
+  // In the order they were put in.
+  Result<std::vector<StoredImage>> list() const;
+  // By name, as ImageStore::find() reads one. ENOENT bare.
+  Result<StoredImage> find(std::string_view text) const;
+  // Ready to be mounted: a layer that is not all here has LayerSpec::lazy.
+  Result<Image> open_image(const StoredImage& stored, const Platform& platform) const;
+
+  // The store's files, and of blobs that are not all here where they will lie.
+  Result<std::unique_ptr<ImageFiles>> files() const;
+
+  // Gives those that are whole now to the store. What cannot be given is left, and told in the log.
+  Result<void> settle() const;
+
+  // Every blob that one of them needs, for garbage collection; and takes away what is partly here, needed by none and
+  // used by nobody.
+  Result<std::vector<Digest>> needed() const;
+  Result<void> sweep() const;
+
+ private:
+  Result<void> edit(const std::function<Result<bool>(Json& manifests)>& edit) const;
+
+  std::string store_;
+};
+
+}  // namespace acetate::image

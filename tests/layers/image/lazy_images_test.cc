@@ -1,0 +1,97 @@
+#include "layers/image/lazy_images.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "layers/image/image_collect.h"
+#include "layers/stream/partial_blob.h"
+#include "tests/layers/image/sample.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate::image {
+namespace {
+
+using test::amd64;
+
+class LazyImagesTest : public testing::Test {
+ protected:
+  const test::TempDir dir_;
+  const StorePlace place_{.dir = dir_ / "store"};
+  const LazyImages images_{place_.dir};
+  const test::Sample sample_;
+  const Reference name_ = *parse_reference("reg.example/team/app:1");
+  const Descriptor target_{.media_type = sample_.manifest.media_type,
+                           .digest = sample_.manifest.digest(),
+                           .size = sample_.manifest.text.size()};
+
+  // The documents and the layer at the bottom are here, the one at the top is not.
+  void SetUp() override {
+    const auto store = *ImageStore::open(place_);
+    for (const auto* blob : {&sample_.layers[0], &sample_.config, &sample_.manifest})
+      ASSERT_TRUE(store->put_blob(blob->text, blob->media_type));
+    ASSERT_TRUE(PartialBlob::make(images_.dir(), {.blob = top().digest(), .size = top().text.size()}));
+    ASSERT_TRUE(images_.set_reference(name_, target_));
+  }
+  const test::Blob& top() const { return sample_.layers[1]; }
+  void top_arrives() { ASSERT_TRUE((*ImageStore::open(place_))->put_blob(top().text, top().media_type)); }
+  bool is_in_store() const { return (*ImageStore::open_to_read(place_))->find("reg.example/team/app:1").has_value(); }
+};
+
+TEST_F(LazyImagesTest, KnowsAnImageByNameAndWhichLayersAreNotHere) {
+  const auto stored = images_.find("reg.example/team/app:1");
+  ASSERT_TRUE(stored);
+  const auto image = images_.open_image(*stored, amd64());
+  ASSERT_TRUE(image) << image.error().message();
+  ASSERT_EQ(image->layers.size(), 2u);
+  EXPECT_FALSE(image->layers[0].spec.lazy);
+  EXPECT_TRUE(image->layers[1].spec.lazy);
+  EXPECT_TRUE(parse_layer_spec(image->lowers()[0])->lazy);
+  EXPECT_TRUE(images_.find("reg.example/team/app:2").error().is(ENOENT));
+  EXPECT_FALSE(is_in_store());
+}
+
+TEST_F(LazyImagesTest, GivesAnImageToTheStoreWhenItIsWhole) {
+  ASSERT_TRUE(images_.settle());
+  EXPECT_FALSE(is_in_store());
+  top_arrives();
+  ASSERT_TRUE(images_.settle());
+  EXPECT_TRUE(is_in_store());
+  EXPECT_TRUE(images_.list()->empty());
+}
+
+TEST_F(LazyImagesTest, IsSparedByGarbageCollectionUntilItIsForgotten) {
+  ASSERT_TRUE(collect(place_, {}));
+  const auto stored = images_.find("reg.example/team/app:1");
+  ASSERT_TRUE(stored);
+  EXPECT_TRUE(images_.open_image(*stored, amd64()));
+
+  {
+    const auto reader = PartialBlob::open(images_.dir(), top().digest());
+    ASSERT_TRUE(images_.remove_reference(name_));
+    EXPECT_TRUE(images_.remove_reference(name_).error().is(ENOENT));
+    ASSERT_TRUE(collect(place_, {}));
+    EXPECT_TRUE(PartialBlob::open(images_.dir(), top().digest())) << "somebody reads it";
+  }
+  ASSERT_TRUE(collect(place_, {}));
+  EXPECT_TRUE(PartialBlob::open(images_.dir(), top().digest()).error().is(ENOENT));
+  EXPECT_TRUE(std::filesystem::is_empty(place_.dir + "/blobs/sha256"));
+}
+
+TEST_F(LazyImagesTest, ReplacesANameAndKeepsTheOthers) {
+  const auto other = *parse_reference("reg.example/team/app:2");
+  ASSERT_TRUE(images_.set_reference(other, target_));
+  ASSERT_TRUE(images_.set_reference(name_, target_));
+  EXPECT_EQ(images_.list()->size(), 2u);
+}
+
+TEST(NoLazyImages, AreNoneWhereThereIsNoStore) {
+  const test::TempDir dir;
+  const LazyImages images(dir / "none");
+  EXPECT_TRUE(images.list()->empty());
+  EXPECT_TRUE(images.sweep());
+  EXPECT_FALSE(dir.exists("none"));
+}
+
+}  // namespace
+}  // namespace acetate::image
