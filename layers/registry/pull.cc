@@ -50,6 +50,8 @@ class Pull {
                   image::format_platform(options_.platform));
     TRY(transfer_all({blobs_.begin(), blobs_.end()}, options_.at_once, options_.events,
                      [this](const auto& blob, const auto& progress) { return fetch(blob, progress); }));
+    for (const auto& layer : later_)
+      if (!TRY(store_.bring(layer))) TRY(options_.later(layer));
     // Bottom up: what is in the store always has below it what it points at.
     for (auto document = documents_.rbegin(); document != documents_.rend(); ++document)
       TRY(store_.put_blob(document->bytes, document->descriptor.media_type));
@@ -93,7 +95,7 @@ class Pull {
                   repository_.where(), manifest.config.size, image::kMaxDocument);
     blobs_.insert(manifest.config);
     for (const auto& layer : manifest.layers)
-      if (!image::is_foreign_layer(layer.media_type)) blobs_.insert(layer);
+      if (!image::is_foreign_layer(layer.media_type)) (options_.later ? later_ : blobs_).insert(layer);
     if (!chosen_) {
       chosen_ = descriptor;
       id_ = manifest.config.digest;
@@ -119,7 +121,7 @@ class Pull {
   image::ImageStore& store_;
   const PullOptions& options_;
   std::vector<FetchedManifest> documents_;  // those above come before those below
-  std::set<image::Descriptor, ByDigest> blobs_;
+  std::set<image::Descriptor, ByDigest> blobs_, later_;
   std::optional<image::Descriptor> chosen_;
   Digest id_;
 };

@@ -2,6 +2,7 @@
 // documents.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "layers/image/image.h"
@@ -16,6 +17,8 @@ struct PullOptions {
   bool all_platforms = false;  // of an index: every image, not the one for `platform`
   int at_once = kTransfersAtOnce;
   TransferEvents events = {};
+  // Set: layers that the store does not have are not fetched but handed to it, before any document is put in.
+  std::function<Result<void>(const image::Descriptor& layer)> later = {};
 };
 
 struct Pulled {

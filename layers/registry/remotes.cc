@@ -31,7 +31,13 @@ Result<Registry*> Remotes::host(const std::string& host, bool insecure, const st
   if (options_.verify_tls) insecure = !*options_.verify_tls;
   const auto key =
       fmt::format("{} {} {}", host, insecure, login ? login->username + "\n" + login->secret : "");
-  auto& kept = registries_[key];
+  Connection* connection = nullptr;
+  {
+    const Lock lock(mutex_);
+    connection = &connections_[key];
+  }
+  const Lock lock(connection->mutex);
+  auto& kept = connection->registry;
   if (kept == nullptr) {
     const auto certificates = [this, own = host](const std::string& authority) {
       // --cert-dir is about the registry, not about where it sends us.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "layers/image/reference.h"
 #include "layers/registry/registries_conf.h"
 #include "layers/registry/repository.h"
@@ -25,7 +26,7 @@ struct RemoteOptions {
 };
 
 // Reads the configuration once and keeps one connection pool; hosts are connected to when they are first
-// needed and stay so. Not thread-safe; the repositories it gives are.
+// needed and stay so. Thread-safe: one host that does not answer keeps nobody from the others.
 class Remotes {
  public:
   static Result<std::unique_ptr<Remotes>> make(const Environment& environment, uid_t uid,
@@ -56,8 +57,14 @@ class Remotes {
   const RegistriesConf conf_;
   const Credentials credentials_;
   const std::unique_ptr<Http> http_;
+  // A host that is connected to, or being.
+  struct Connection {
+    Mutex mutex;
+    std::unique_ptr<Registry> registry GUARDED_BY(mutex);
+  };
+  Mutex mutex_;
   // By host, login and whether it is insecure: two paths of one host may have credentials of their own.
-  std::map<std::string, std::unique_ptr<Registry>> registries_;
+  std::map<std::string, Connection> connections_ GUARDED_BY(mutex_);
 };
 
 }  // namespace acetate::registry

@@ -13,6 +13,7 @@ int layer_index(std::span<const std::byte> bytes);
 int gzip(std::span<const std::byte> bytes);
 int zstd(std::span<const std::byte> bytes);
 int xz_and_bzip2(std::span<const std::byte> bytes);
+int registry_texts(std::span<const std::byte> bytes);
 
 struct Target {
   const char* name;  // also of its corpus
@@ -20,6 +21,7 @@ struct Target {
 };
 inline constexpr Target kTargets[] = {
     {"tar_scan", tar_scan}, {"layer_index", layer_index}, {"gzip", gzip}, {"zstd", zstd}, {"xz_and_bzip2", xz_and_bzip2},
+    {"registry_texts", registry_texts},
 };
 
 }  // namespace acetate::fuzz

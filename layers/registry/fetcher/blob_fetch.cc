@@ -1,0 +1,233 @@
+#include "layers/registry/fetcher/blob_fetch.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "base/log.h"
+
+namespace acetate::registry {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::uint64_t kBlock = PartialBlob::kBlock;
+
+// What the stream of the whole blob brings so soon is not asked for a second time: a mebibyte, which is what a link of
+// 10 MB/s brings in the time of one round trip to far away.
+constexpr std::uint64_t kNear = 16;
+// A gap of blocks that are here already is worth a new request when it is that long.
+constexpr std::uint64_t kWorthSkipping = 16;
+
+constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{2000};
+
+// Puts the bytes of an answer together to blocks.
+class Blocks {
+ public:
+  Blocks(const PartialBlob& blob, std::uint64_t first) : blob_(blob), block_(first) {}
+
+  // `done` hears of every block that is there now.
+  template <class F>
+  Result<void> add(std::span<const std::byte> bytes, F&& done) {
+    while (!bytes.empty()) {
+      const std::size_t whole = blob_.bytes_of(block_);
+      const auto part = bytes.first(std::min(bytes.size(), whole - kept_.size()));
+      kept_.insert(kept_.end(), part.begin(), part.end());
+      bytes = bytes.subspan(part.size());
+      if (kept_.size() < whole) return {};
+      TRY_WITHIN(blob_.put(block_, kept_), "keeping a part of {}", blob_.digest().str());
+      kept_.clear();
+      done(block_++);
+    }
+    return {};
+  }
+  // An answer after one that broke off begins at a byte we may have.
+  std::uint64_t next_byte() const { return block_ * kBlock + kept_.size(); }
+
+ private:
+  const PartialBlob& blob_;
+  std::uint64_t block_;
+  std::vector<std::byte> kept_;
+};
+
+}  // namespace
+
+BlobFetch::BlobFetch(std::unique_ptr<PartialBlob> blob, std::unique_ptr<BlobPlaces> places, FetchEvents events)
+    : blob_(std::move(blob)), places_(std::move(places)), events_(std::move(events)) {}
+
+// The first run of missing blocks, little gaps in it included. `verify`: those which the map says are there are looked at.
+Result<std::optional<BlobFetch::Run>> BlobFetch::first_missing(std::uint64_t first, std::uint64_t end, bool verify) const {
+  auto there = TRY(blob_->present(first, end));
+  std::vector<std::byte> bytes(verify ? kBlock : 0);
+  for (std::size_t i = 0; verify && i < there.size(); ++i) {
+    if (!there[i] || TRY(blob_->read(first + i, bytes))) continue;
+    TRY(blob_->forget(first + i));
+    there[i] = false;
+  }
+  std::optional<Run> run;
+  std::uint64_t gap = 0;
+  for (std::uint64_t block = first; block < end; ++block) {
+    if (there[static_cast<std::size_t>(block - first)]) {
+      if (run && ++gap == kWorthSkipping) break;
+      continue;
+    }
+    if (!run) run = Run{block, block};
+    run->end = block + 1;
+    gap = 0;
+  }
+  return run;
+}
+
+const BlobFetch::Stream* BlobFetch::who_brings(std::uint64_t block) const {
+  for (const Stream* stream : streams_)
+    if (stream->next <= block && block < stream->end && (no_ranges_ || block - stream->next < kNear)) return stream;
+  return nullptr;
+}
+
+BlobFetch::Run BlobFetch::cut_at_others(Run run) const {
+  for (const Stream* stream : streams_)
+    if (stream->next > run.first && stream->next < run.end) run.end = stream->next;
+  return run;
+}
+
+Result<void> BlobFetch::fetch(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience) {
+  end = std::min(end, blob_->blocks());
+  Held lock(mutex_);
+  auto pause = kFirstPause;
+  auto heard = Clock::now();  // of the last byte
+  std::optional<std::uint64_t> last_missing;
+  while (first < end) {
+    const auto missing = TRY(first_missing(first, end, true));
+    if (!missing) return {};
+    if (last_missing != missing->first) heard = Clock::now(), pause = kFirstPause;
+    last_missing = missing->first;
+    if (who_brings(missing->first) != nullptr) {
+      // Woken by whatever comes; should nothing come, by the stream's own end.
+      changed_.wait(lock);
+      continue;
+    }
+    if (TRY(comes_with_whole(missing->first))) {
+      if (changed_.wait_for(lock, kLongestPause) == std::cv_status::timeout) whole_expected_ = false;
+      continue;
+    }
+    if (no_ranges_) {
+      TRY(wait_for_whole(lock, missing->first, patience));
+      continue;
+    }
+    events_.demand_begins();
+    auto streamed = stream(lock, cut_at_others(*missing), [] { return true; });
+    events_.demand_ends();
+    if (streamed) continue;
+    if (!is_transient(streamed.error()) || Clock::now() - heard + pause >= patience) return streamed;
+    lock.unlock();
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kLongestPause);
+    lock.lock();
+  }
+  return {};
+}
+
+void BlobFetch::expect_whole() {
+  const Held lock(mutex_);
+  whole_expected_ = true;
+}
+
+Result<bool> BlobFetch::comes_with_whole(std::uint64_t block) const {
+  if (!whole_expected_) return false;
+  const auto first = TRY(first_missing(0, block + 1, false));
+  return first && block - first->first < kNear;
+}
+
+// Where only the whole can be had, somebody has been told to fetch it.
+Result<void> BlobFetch::wait_for_whole(Held& lock, std::uint64_t first, std::chrono::milliseconds patience) {
+  const auto failures = whole_failures_;
+  lock.unlock();
+  events_.needs_whole();
+  lock.lock();
+  const auto until = Clock::now() + patience;
+  for (;;) {
+    if (TRY(blob_->present(first, first + 1)).front()) return {};
+    if (whole_failures_ != failures) return whole_failure_->clone();
+    if (changed_.wait_until(lock, until) == std::cv_status::timeout)
+      return fail(ETIMEDOUT, "nothing came for {} seconds", patience.count() / 1000);
+  }
+}
+
+// Without the lock while it reads.
+Result<void> BlobFetch::stream(Held& lock, Run run, const std::function<bool()>& goes_on) {
+  Stream mine{run.first, run.end};
+  streams_.push_back(&mine);
+  lock.unlock();
+  Blocks blocks(*blob_, run.first);
+  bool stopped = false;
+  const auto ended = places_->read(
+      run.first * kBlock, std::min(run.end * kBlock, blob_->size()),
+      [&](std::uint64_t offset, std::span<const std::byte> bytes) -> Result<bool> {
+        if (offset != blocks.next_byte()) return fail(EBADMSG, "bytes of {} come out of order", blob_->digest().str());
+        TRY(blocks.add(bytes, [&](std::uint64_t block) {
+          const Held held(mutex_);
+          mine.next = block + 1;
+          changed_.notify_all();
+        }));
+        stopped = !goes_on();
+        return !stopped;
+      });
+  lock.lock();
+  std::erase(streams_, &mine);
+  if (ended && *ended == RangeEnd::no_ranges) no_ranges_ = true;
+  changed_.notify_all();
+  if (!ended) return ended.error().clone();
+  return stopped ? Error(ECANCELED) : Result<void>();
+}
+
+Result<void> BlobFetch::complete(const std::function<bool()>& goes_on) {
+  auto work = [&]() -> Result<void> {
+    for (bool again = false;; again = true) {
+      Held lock(mutex_);
+      while (const auto missing = TRY(first_missing(0, blob_->blocks(), false))) {
+        if (!goes_on()) return Error(ECANCELED);
+        if (who_brings(missing->first) != nullptr) {
+          changed_.wait(lock);
+          continue;
+        }
+        // From its beginning, where that is all that can be had: what is here comes again.
+        const Run run = no_ranges_ ? Run{0, blob_->blocks()} : cut_at_others(*missing);
+        whole_expected_ = false;  // it begins
+        TRY(stream(lock, run, goes_on));
+      }
+      lock.unlock();
+      if (TRY(verify(goes_on))) return {};
+      TRY(blob_->forget_all());
+      places_->distrust();
+      if (again)
+        return fail(EBADMSG, "what the registry sends for {} is something else, twice", blob_->digest().str());
+      log::warn("what the registry sent for {} is something else; it is fetched again", blob_->digest().str());
+    }
+  };
+  auto done = work();
+  const Held lock(mutex_);
+  whole_expected_ = false;
+  if (!done) {
+    ++whole_failures_;
+    whole_failure_ = done.error().clone();
+  }
+  changed_.notify_all();
+  return done;
+}
+
+// False: its bytes are not those of the digest. A block that is damaged on the disk is fetched again, and then once more all
+// of this.
+Result<bool> BlobFetch::verify(const std::function<bool()>& goes_on) {
+  Sha256 sha;
+  std::vector<std::byte> bytes(kBlock);
+  for (std::uint64_t block = 0; block < blob_->blocks(); ++block) {
+    if (!goes_on()) return Error(ECANCELED);
+    if (!TRY(blob_->read(block, bytes)))
+      TRY(fetch(block, block + 1, kLongestPause));
+    if (!TRY(blob_->read(block, bytes))) return fail(EIO, "the disk does not keep a part of {}", blob_->digest().str());
+    sha.update(std::span(bytes).first(blob_->bytes_of(block)));
+  }
+  return sha.finish() == blob_->digest();
+}
+
+}  // namespace acetate::registry

@@ -1,0 +1,75 @@
+// BlobFetch: one blob on its way here. Parts of it that somebody waits for come by range requests of their own; all of it
+// comes by one stream, in order, when it is wanted whole. No byte is asked for twice: whoever wants what is under way waits
+// for it.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "layers/registry/fetcher/blob_places.h"
+#include "layers/stream/partial_blob.h"
+
+namespace acetate::registry {
+
+// What a fetch tells of itself, and asks, while it is at work. From any thread.
+struct FetchEvents {
+  std::function<void()> demand_begins = [] {};  // somebody waits for bytes that are asked for now …
+  std::function<void()> demand_ends = [] {};    // … and has them, or not
+  // The registry sends blobs from their beginning only, so all of this one is to come now.
+  std::function<void()> needs_whole = [] {};
+};
+
+// Thread-safe.
+class BlobFetch {
+ public:
+  BlobFetch(std::unique_ptr<PartialBlob> blob, std::unique_ptr<BlobPlaces> places, FetchEvents events);
+
+  // Returns when blocks `first` to `end` (not included) are there. Network errors are tried again until nothing came for
+  // `patience`. Errors with words.
+  Result<void> fetch(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience);
+
+  // Fetches all that is missing, in order, and verifies the digest of the whole: what does not verify is fetched once
+  // more, from another place where there is one, and is EBADMSG then. ECANCELED when `goes_on` says false.
+  Result<void> complete(const std::function<bool()>& goes_on);
+
+  // complete() will be called at once: what it brings first is not asked for by others meanwhile.
+  void expect_whole();
+
+  const PartialBlob& blob() const { return *blob_; }
+
+ private:
+  // A stretch of blocks that an answer is bringing.
+  struct Stream {
+    std::uint64_t next, end;
+  };
+  struct Run {
+    std::uint64_t first, end;
+  };
+  using Held = std::unique_lock<std::mutex>;
+
+  Result<std::optional<Run>> first_missing(std::uint64_t first, std::uint64_t end, bool verify) const;
+  const Stream* who_brings(std::uint64_t block) const;
+  Run cut_at_others(Run run) const;
+  Result<void> stream(Held& lock, Run run, const std::function<bool()>& goes_on);
+  Result<bool> comes_with_whole(std::uint64_t block) const;
+  Result<void> wait_for_whole(Held& lock, std::uint64_t first, std::chrono::milliseconds patience);
+  Result<bool> verify(const std::function<bool()>& goes_on);
+
+  const std::unique_ptr<PartialBlob> blob_;
+  const std::unique_ptr<BlobPlaces> places_;
+  const FetchEvents events_;
+  std::mutex mutex_;
+  std::condition_variable changed_;  // a block came, or a stream ended
+  std::vector<const Stream*> streams_;
+  bool no_ranges_ = false;
+  bool whole_expected_ = false;
+  std::uint64_t whole_failures_ = 0;  // how often complete() ended with an error, …
+  std::optional<Error> whole_failure_;  // … and the last one
+};
+
+}  // namespace acetate::registry

@@ -1,0 +1,115 @@
+#include "layers/registry/fetcher/blob_places.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "layers/image/reference.h"
+
+namespace acetate::registry {
+
+namespace {
+
+constexpr std::uint64_t kWorthNewTries = 1 << 20;
+
+// Somebody waits for these bytes: a place that does not answer is left for the next one, or told of, soon.
+RetryPolicy impatient() {
+  return {.attempts = 4,
+          .first_pause = std::chrono::milliseconds(100),
+          .longest_pause = std::chrono::milliseconds(2000)};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Remotes>> RemotePool::get(const Ticket& ticket) {
+  const Lock lock(mutex_);
+  auto& kept = known_[{ticket.authfile, ticket.cert_dir, ticket.verify_tls}];
+  if (kept == nullptr)
+    kept = TRY(Remotes::make(process_environment, ::getuid(),
+                             {.authfile = ticket.authfile,
+                              .cert_dir = ticket.cert_dir,
+                              .verify_tls = ticket.verify_tls,
+                              .retry = impatient(),
+                              .http = http_}));
+  return kept;
+}
+
+void RemotePool::forget(const std::shared_ptr<Remotes>& remotes) {
+  const Lock lock(mutex_);
+  std::erase_if(known_, [&](const auto& entry) { return entry.second == remotes; });
+}
+
+Result<std::vector<Place>> BlobPlaces::places(const Remotes& remotes) const {
+  std::vector<Place> all;
+  for (const auto& text : ticket_.names) {
+    const auto name = TRY(image::parse_reference(text));
+    for (auto& place :
+         TRY(places_to_pull(remotes.conf(), name.registry, name.repository, "@" + ticket_.blob.digest.str())))
+      if (std::ranges::find(all, place) == all.end()) all.push_back(std::move(place));
+  }
+  if (all.empty()) return fail(ENOENT, "nobody knows where {} comes from", ticket_.blob.digest.str());
+  return all;
+}
+
+Result<RangeEnd> BlobPlaces::read(std::uint64_t from, std::uint64_t to, const RangeSink& sink) {
+  auto remotes = TRY(pool_.get(ticket_));
+  const auto all = TRY(places(*remotes));
+  std::size_t first = 0;
+  {
+    const Lock lock(mutex_);
+    first = best_;
+  }
+  bool is_anew = false;
+  for (std::size_t i = 0;; ++i) {
+    const std::size_t number = (first + i) % all.size();
+    bool sink_failed = false;
+    auto ended = read_at(*remotes, all[number], from, to, sink, sink_failed);
+    if (ended) {
+      const Lock lock(mutex_);
+      best_ = number;
+      return ended;
+    }
+    if (sink_failed) return ended;
+    if (i + 1 < all.size()) {
+      log::info("{}; trying the next place", ended.error().message());
+      continue;
+    }
+    // A login may have been renewed, or made, since we read it.
+    if (!ended.error().is(EACCES) || is_anew) return ended;
+    pool_.forget(remotes);
+    remotes = TRY(pool_.get(ticket_));
+    is_anew = true;
+    i = static_cast<std::size_t>(-1);
+  }
+}
+
+Result<RangeEnd> BlobPlaces::read_at(Remotes& remotes, const Place& place, std::uint64_t& from, std::uint64_t to,
+                                     const RangeSink& sink, bool& sink_failed) {
+  auto repository = TRY(remotes.at(place));
+  const RetryPolicy policy = impatient();
+  Retries retries(policy);
+  std::uint64_t counted_from = from;
+  const RangeSink counting = [&](std::uint64_t offset, std::span<const std::byte> bytes) -> Result<bool> {
+    auto more = sink(offset, bytes);
+    sink_failed = !more;
+    from = offset + bytes.size();
+    return more;
+  };
+  for (;;) {
+    auto ended = download_range(repository, ticket_.blob, from, to, counting);
+    if (ended || sink_failed || !is_transient(ended.error())) return ended;
+    if (from >= counted_from + kWorthNewTries) {
+      retries.reset();
+      counted_from = from;
+    }
+    if (!retries.again()) return ended;
+  }
+}
+
+void BlobPlaces::distrust() {
+  const Lock lock(mutex_);
+  ++best_;
+}
+
+}  // namespace acetate::registry

@@ -1,0 +1,58 @@
+// Where the bytes of one blob come from: the places its names stand for, the one that last worked first.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/mutex.h"
+#include "layers/registry/fetcher/ticket.h"
+#include "layers/registry/range_download.h"
+
+namespace acetate::registry {
+
+// Connections to registries, shared by all blobs that are fetched in the same way. Thread-safe.
+class RemotePool {
+ public:
+  explicit RemotePool(HttpOptions http = {.connect_seconds = 10, .stall_seconds = 15}) : http_(http) {}
+
+  Result<std::shared_ptr<Remotes>> get(const Ticket& ticket);
+  // What was configured may have changed since: files are read anew when it is next asked for.
+  void forget(const std::shared_ptr<Remotes>& remotes);
+
+ private:
+  using Key = std::tuple<std::string, std::string, std::optional<bool>>;
+  const HttpOptions http_;
+  Mutex mutex_;
+  std::map<Key, std::shared_ptr<Remotes>> known_ GUARDED_BY(mutex_);
+};
+
+// Thread-safe.
+class BlobPlaces {
+ public:
+  BlobPlaces(RemotePool& pool, Ticket ticket) : pool_(pool), ticket_(std::move(ticket)) {}
+
+  // Hands over bytes `from` to `to`, or enough of them, trying one place after the other and each several times. As
+  // download_range(), whose errors it has; the sink's own error ends it at once.
+  Result<RangeEnd> read(std::uint64_t from, std::uint64_t to, const RangeSink& sink);
+  // The place that last worked has sent what is wrong: others go first from now on.
+  void distrust();
+
+  const image::Descriptor& blob() const { return ticket_.blob; }
+
+ private:
+  Result<std::vector<Place>> places(const Remotes& remotes) const;
+  Result<RangeEnd> read_at(Remotes& remotes, const Place& place, std::uint64_t& from, std::uint64_t to,
+                           const RangeSink& sink, bool& sink_failed);
+
+  RemotePool& pool_;
+  const Ticket ticket_;
+  Mutex mutex_;
+  std::size_t best_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace acetate::registry

@@ -1,0 +1,129 @@
+#include "layers/registry/fetcher/fetcher.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "base/log.h"
+#include "base/sys/file.h"
+#include "base/sys/message_socket.h"
+#include "layers/registry/fetcher/publish.h"
+#include "layers/registry/fetcher/work.h"
+#include "layers/stream/fetch_protocol.h"
+
+namespace acetate::registry {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kMostPatience{std::chrono::hours(24)};
+
+// The lock, or null when somebody else has it and answers. One who is just starting, or just ending, is waited for.
+Result<Fd> take_place(FdRef dir) {
+  Fd lock = TRY(sys::open({dir, fetch::kLockName}, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  for (;;) {
+    const auto locked = sys::flock(lock.ref(), LOCK_EX | LOCK_NB);
+    if (locked) return lock;
+    if (!locked.error().is(EWOULDBLOCK)) return locked.error().clone();
+    if (sys::connect_for_messages(dir, fetch::kSocketName)) return Fd();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+fetch::Reply reply_of(const Result<void>& result) {
+  if (result) return {};
+  return {.code = result.error().code(), .words = result.error().message()};
+}
+
+}  // namespace
+
+struct Fetcher::Impl {
+  std::string path;
+  FetcherOptions options = {};
+  Fd dir, lock, listening = {};
+  std::unique_ptr<Work> work = {};
+  std::atomic<int> clients = 0;
+
+  Result<void> obey(const fetch::Request& request) const {
+    const auto fetch = TRY(work->find(request.blob));
+    switch (request.verb) {
+      case fetch::Verb::fetch: {
+        const auto patience = std::min(kMostPatience, std::chrono::milliseconds(request.patience));
+        // Our answer should come before whoever asked gives us up.
+        return fetch->fetch(request.first, request.end, patience * 9 / 10);
+      }
+      case fetch::Verb::complete: work->want(fetch, false); return {};
+      case fetch::Verb::complete_soon: work->want(fetch, true); return {};
+      case fetch::Verb::seal: work->want(fetch, true); return work->wait(fetch);
+    }
+    return Error(EINVAL);
+  }
+
+  void serve_client(FdRef client) const {
+    const auto uid = sys::peer_uid(client);
+    if (!uid || (*uid != ::geteuid() && *uid != 0)) return;
+    std::array<std::byte, fetch::kRequestBytes + 1> buffer;
+    for (;;) {
+      const auto got = sys::receive_message(client, buffer);
+      if (!got || *got == 0) return;
+      const auto request = fetch::unpack_request(std::span(buffer).first(*got));
+      const auto reply = request ? reply_of(obey(*request)) : fetch::Reply{.code = EPROTO, .words = "that is no request"};
+      if (!sys::send_message(client, pack(reply))) return;
+    }
+  }
+};
+
+Fetcher::Fetcher(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Fetcher::~Fetcher() = default;
+
+Result<std::unique_ptr<Fetcher>> Fetcher::listen(const std::string& path, FetcherOptions options) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = path;
+  impl->options = std::move(options);
+  impl->dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  const auto st = TRY(sys::stat(impl->dir.ref()));
+  if (st.st_uid != ::geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return fail(EPERM, "{} must be yours, and nobody else may write it", path);
+  impl->lock = TRY_WITHIN(take_place(impl->dir.ref()), "locking {}", path);
+  if (!impl->lock) return std::unique_ptr<Fetcher>();
+  impl->listening = TRY_WITHIN(sys::listen_for_messages(impl->dir.ref(), fetch::kSocketName), "listening in {}", path);
+  return std::unique_ptr<Fetcher>(new Fetcher(std::move(impl)));
+}
+
+Result<void> Fetcher::serve() {
+  Impl& impl = *impl_;
+  impl.work = std::make_unique<Work>(impl.path, std::chrono::milliseconds(impl.options.quiet_milliseconds),
+                                     [&impl](const BlobFetch& fetch) {
+                                       return publish_blob(impl.path, fetch.blob(), impl.options.index_dir);
+                                     });
+  const auto linger = std::chrono::milliseconds(impl.options.linger_milliseconds);
+  auto last_used = Clock::now();
+  for (;;) {
+    if (TRY(sys::wait_readable(impl.listening.ref(), 250))) {
+      auto client = sys::accept(impl.listening.ref());
+      if (!client) {
+        log::warn("accepting a connection: {}", client.error().message());
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        continue;
+      }
+      ++impl.clients;
+      std::thread([&impl, fd = *std::move(client)] {
+        impl.serve_client(fd.ref());
+        --impl.clients;
+      }).detach();
+    }
+    if (impl.clients != 0 || !impl.work->is_idle()) last_used = Clock::now();
+    if (Clock::now() - last_used >= linger) break;
+  }
+  // Whoever connected just now is told by a closed connection, and starts another one.
+  (void)sys::unlink({impl.dir.ref(), fetch::kSocketName});
+  return {};
+}
+
+}  // namespace acetate::registry

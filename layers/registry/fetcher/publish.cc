@@ -1,0 +1,54 @@
+#include "layers/registry/fetcher/publish.h"
+
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "base/sys/file.h"
+#include "layers/image/image_files.h"
+#include "layers/image/lazy_images.h"
+#include "layers/registry/fetcher/ticket.h"
+#include "layers/tar/open_lazy_tar.h"
+
+namespace acetate::registry {
+
+namespace {
+
+Result<void> forget(FdRef dir, const std::string& name) {
+  auto gone = sys::unlink({dir, name.c_str()});
+  if (!gone && !gone.error().is(ENOENT)) return std::move(gone).error().within("removing " + name);
+  return {};
+}
+
+Result<void> move_to_store(FdRef lazy, const std::string& store, const PartialBlob& blob) {
+  const auto data = PartialBlob::data_name(blob.digest());
+  TRY(sys::fsync(blob.data()));
+  const std::string path = store + "/blobs/sha256";
+  const Fd blobs = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  TRY(sys::rename({lazy, data.c_str()}, {blobs.ref(), blob.digest().hex().c_str()}));
+  return sys::fsync(blobs.ref());
+}
+
+}  // namespace
+
+Result<void> publish_blob(const std::string& dir, const PartialBlob& blob, const std::string& index_dir) {
+  const std::string store = dir.substr(0, dir.rfind('/'));
+  const auto packed = TRY(file_source(TRY(sys::dup(blob.data())), 0, blob.size()));
+  const auto checked = check_foreign_index({.dir = dir, .blob = blob.digest()}, IndexStore(index_dir), packed);
+  if (!checked) {
+    log::error("the index that came with the layer {} does not tell what is in it: {}", blob.digest().str(),
+               checked.error().message());
+    // A blob that is no tar at all is still the blob; what was shown of it is not to be believed either way.
+    TRY(blob.condemn());
+  }
+  const Fd lazy = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
+  TRY_WITHIN(move_to_store(lazy.ref(), store, blob), "moving {} into the store", blob.digest().str());
+  // The map goes last: a ticket without it is nothing.
+  for (const auto& name : {foreign_index_name(blob.digest()), ticket_name(blob.digest()), PartialBlob::map_name(blob.digest())})
+    TRY(forget(lazy.ref(), name));
+  TRY(image::LazyImages(store).settle());
+  if (checked) return {};
+  return fail(EBADMSG, "the index that came with the layer {} told of other files than there are, and what was mounted by it shows "
+              "none any more; the layer itself is good and in the store", blob.digest().str());
+}
+
+}  // namespace acetate::registry

@@ -1,0 +1,133 @@
+#include "layers/registry/fetcher/work.h"
+
+#include "base/log.h"
+
+namespace acetate::registry {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int kSideBySide = 6;  // as pulls have it
+constexpr std::chrono::milliseconds kLook{100};
+
+}  // namespace
+
+Work::Work(std::string dir, std::chrono::milliseconds quiet, Whole whole)
+    : dir_(std::move(dir)), quiet_(quiet), whole_(std::move(whole)) {
+  for (int i = 0; i < kSideBySide; ++i) threads_.emplace_back([this] { run(true); });
+  threads_.emplace_back([this] { run(false); });
+}
+
+Work::~Work() {
+  ending_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  }
+  for (auto& thread : threads_) thread.join();
+}
+
+Result<std::shared_ptr<BlobFetch>> Work::find(const Digest& blob) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = entries_.find(blob); known != entries_.end()) return known->second->fetch;
+  auto ticket = read_ticket(dir_, blob);
+  if (!ticket && ticket.error().is(ENOENT)) return fail(ENOENT, "nobody has said where {} comes from", blob.str());
+  if (!ticket) return std::move(ticket).error();
+  auto partial = TRY_WITHIN(PartialBlob::open(dir_, blob), "opening what there is of {}", blob.str());
+  if (partial->size() != ticket->blob.size) return fail(EBADMSG, "the ticket of {} speaks of another size", blob.str());
+  FetchEvents events{.demand_begins = [this] { ++waiting_; },
+                     .demand_ends =
+                         [this] {
+                           last_demand_ = Clock::now().time_since_epoch().count();
+                           --waiting_;
+                         },
+                     .needs_whole =
+                         [this, blob] {
+                           if (const auto fetch = find(blob)) want(*fetch, true);
+                         }};
+  auto entry = std::make_shared<Entry>();
+  entry->fetch = std::make_shared<BlobFetch>(
+      std::move(partial), std::make_unique<BlobPlaces>(pool_, *std::move(ticket)), std::move(events));
+  entries_[blob] = entry;
+  return entry->fetch;
+}
+
+void Work::want(const std::shared_ptr<BlobFetch>& fetch, bool soon) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(fetch->blob().digest());
+  if (found == entries_.end()) return;  // whole since it was found
+  Entry& entry = *found->second;
+  entry.state = State::wanted;
+  // Whoever has just begun will soon want something.
+  if (!soon) last_demand_ = Clock::now().time_since_epoch().count();
+  if (soon) {
+    entry.is_soon = true;  // one that runs quietly stops, and is taken up by those who hurry
+    if (!entry.is_running) fetch->expect_whole();
+  }
+  changed_.notify_all();
+}
+
+Result<void> Work::wait(const std::shared_ptr<BlobFetch>& fetch) {
+  std::unique_lock lock(mutex_);
+  const auto found = entries_.find(fetch->blob().digest());
+  if (found == entries_.end()) return {};
+  const auto entry = found->second;
+  changed_.wait(lock, [&] { return ending_ || entry->state == State::whole || entry->state == State::failed; });
+  if (entry->state == State::whole) return {};
+  if (entry->state == State::failed) return entry->failure->clone();
+  return Error(ECANCELED);
+}
+
+bool Work::is_idle() const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [blob, entry] : entries_)
+    if (entry->state == State::wanted && entry->is_soon) return false;
+  return waiting_ == 0;
+}
+
+bool Work::is_quiet() const {
+  if (waiting_ != 0) return false;
+  const auto last = last_demand_.load();
+  return last == 0 || Clock::now() - Clock::time_point(Clock::duration(last)) >= quiet_;
+}
+
+// Under the lock. Null: nothing to do now.
+std::shared_ptr<Work::Entry> Work::next(bool soon) const {
+  for (const auto& [blob, entry] : entries_)
+    if (entry->state == State::wanted && entry->is_soon == soon && !entry->is_running) return entry;
+  return nullptr;
+}
+
+void Work::run(bool soon) {
+  std::unique_lock lock(mutex_);
+  while (!ending_) {
+    const auto entry = soon || is_quiet() ? next(soon) : nullptr;
+    if (entry == nullptr) {
+      changed_.wait_for(lock, soon ? std::chrono::hours(1) : kLook);
+      continue;
+    }
+    entry->is_running = true;
+    lock.unlock();
+    auto done = entry->fetch->complete([&] { return !ending_ && (soon || (waiting_ == 0 && !entry->is_soon)); });
+    bool is_in_store = false;
+    if (done) {
+      done = whole_(*entry->fetch);
+      is_in_store = done || done.error().is(EBADMSG);  // the latter speaks of the index it was shown by
+    }
+    lock.lock();
+    entry->is_running = false;
+    // Should it be wanted once more after it has left the store again, that is another one.
+    if (is_in_store) entries_.erase(entry->fetch->blob().digest());
+    if (done) {
+      entry->state = State::whole;
+    } else if (!done.error().is(ECANCELED)) {
+      log::warn("{}", done.error().message());
+      entry->failure = std::move(done).error();
+      entry->state = State::failed;
+      entry->is_soon = false;
+    }
+    changed_.notify_all();
+  }
+}
+
+}  // namespace acetate::registry

@@ -1,0 +1,66 @@
+// What the fetcher has to do besides answering: blobs that are wanted whole. Those that somebody waits for come at once,
+// several side by side; the others one by one, while nobody waits for anything.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "layers/registry/fetcher/blob_fetch.h"
+#include "layers/registry/fetcher/blob_places.h"
+
+namespace acetate::registry {
+
+// Thread-safe.
+class Work {
+ public:
+  // Makes what is whole part of the store: called once a blob, on a thread of ours.
+  using Whole = std::function<Result<void>(const BlobFetch& fetch)>;
+
+  Work(std::string dir, std::chrono::milliseconds quiet, Whole whole);
+  ~Work();  // gives up what is under way
+
+  // ENOENT with words when nobody has said where it comes from, or it is whole.
+  Result<std::shared_ptr<BlobFetch>> find(const Digest& blob);
+  // Wants it whole: soon, or when it is quiet.
+  void want(const std::shared_ptr<BlobFetch>& fetch, bool soon);
+  // Waits until it is whole, or cannot be.
+  Result<void> wait(const std::shared_ptr<BlobFetch>& fetch);
+  bool is_idle() const;
+
+ private:
+  enum class State { known, wanted, whole, failed };
+  struct Entry {
+    std::shared_ptr<BlobFetch> fetch = {};
+    State state = State::known;
+    bool is_running = false;
+    std::atomic<bool> is_soon = false;  // somebody waits
+    std::optional<Error> failure = {};
+  };
+
+  void run(bool soon);
+  std::shared_ptr<Entry> next(bool soon) const;
+  bool is_quiet() const;
+
+  const std::string dir_;
+  const std::chrono::milliseconds quiet_;
+  const Whole whole_;
+  RemotePool pool_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<Digest, std::shared_ptr<Entry>> entries_;  // those that are not whole
+  std::atomic<bool> ending_ = false;
+  std::atomic<int> waiting_ = 0;                     // fetches that somebody waits for
+  std::atomic<std::chrono::steady_clock::rep> last_demand_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace acetate::registry

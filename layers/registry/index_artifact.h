@@ -1,0 +1,34 @@
+// Layer indexes beside an image in a registry: an artifact that refers to the image's manifest (distribution-spec,
+// "Referrers"), so that whoever mounts the image elsewhere sees its tree before anything of its layers is there.
+//
+// docs/fetcher.md has the document. What such an index says nobody has proved: see layers/tar/open_lazy_tar.h.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "layers/image/image_store.h"
+#include "layers/registry/repository.h"
+
+namespace acetate::registry {
+
+inline constexpr const char* kIndexArtifact = "application/vnd.acetate.layer-index.v1";
+inline constexpr const char* kIndexLayer = "application/vnd.acetate.layer-index.v1+zstd";
+inline constexpr const char* kIndexedLayer = "org.acetate.layer.digest";  // annotation: the layer an index is of
+
+// A layer, and the file that is its index.
+struct IndexOfLayer {
+  Digest layer;
+  std::string path;
+};
+
+// Sends the indexes and the artifact that names them and, as its subject, `manifest`. What it is then, for people.
+Result<image::Descriptor> push_indexes(Repository& repository, const image::Descriptor& manifest,
+                                       const std::vector<IndexOfLayer>& indexes);
+
+// The indexes the registry has of those layers of the manifest, into `dir` (layers/tar/open_lazy_tar.h has their names);
+// how many. None is no error. Errors with words.
+Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest, const std::vector<Digest>& layers,
+                                  const std::string& dir);
+
+}  // namespace acetate::registry

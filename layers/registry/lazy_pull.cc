@@ -1,0 +1,39 @@
+#include "layers/registry/lazy_pull.h"
+
+#include "base/log.h"
+#include "layers/registry/index_artifact.h"
+#include "layers/stream/partial_blob.h"
+
+namespace acetate::registry {
+
+namespace {
+
+bool are_believed(ForeignIndexes indexes, const image::Reference& name) {
+  return indexes == ForeignIndexes::always || (indexes == ForeignIndexes::by_tag && !name.digest);
+}
+
+}  // namespace
+
+Result<Pulled> pull_lazily(Repository& repository, const image::Reference& name, image::ImageStore& store,
+                           const image::LazyImages& images, const LazyPullOptions& options) {
+  std::vector<Digest> layers;
+  const auto later = [&](const image::Descriptor& layer) -> Result<void> {
+    TRY(PartialBlob::make(images.dir(), {.blob = layer.digest, .size = layer.size}));
+    Ticket ticket = options.ticket;
+    ticket.blob = layer;
+    ticket.names = {name.str()};
+    layers.push_back(layer.digest);
+    return write_ticket(images.dir(), std::move(ticket));
+  };
+  const auto reference = name.digest ? name.digest->str() : name.tag;
+  const auto pulled = TRY(pull_image(repository, reference, store, {.platform = options.platform, .later = later}));
+  if (!layers.empty() && are_believed(options.indexes, name)) {
+    const auto found = fetch_indexes(repository, pulled.manifest.digest, layers, images.dir());
+    // Without them it is slower, and that is all.
+    if (!found) log::info("{} has no layer indexes: {}", name.str(), found.error().message());
+  }
+  TRY(images.set_reference(name, pulled.target));
+  return pulled;
+}
+
+}  // namespace acetate::registry

@@ -1,0 +1,181 @@
+#include "layers/registry/fetcher/blob_fetch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "base/bytes.h"
+#include "tests/layers/registry/misbehaving.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate::registry {
+namespace {
+
+using testing::ElementsAre;
+using testing::SizeIs;
+
+constexpr std::uint64_t kBlock = PartialBlob::kBlock;
+constexpr std::chrono::milliseconds kPatience{600'000};
+
+class BlobFetchTest : public testing::Test {
+ protected:
+  BlobFetchTest() {
+    // Nobody's configuration.
+    ::setenv("CONTAINERS_REGISTRIES_CONF", "/dev/null", 1);
+    ::setenv("REGISTRY_AUTH_FILE", (dir_ / "auth.json").c_str(), 1);
+    registry_.reset();
+  }
+
+  const std::string bytes_ = test::sample_bytes((3 << 20) + 12345);
+  const test::TempDir dir_;
+  test::MisbehavingRegistry registry_;
+  const image::Descriptor descriptor_ = registry_.put_blob("a", bytes_);
+  RemotePool pool_;
+  std::unique_ptr<BlobFetch> fetch_ = make([] {});
+
+  std::unique_ptr<BlobFetch> make(std::function<void()> needs_whole) {
+    auto blob = PartialBlob::make(dir_.path(), {.blob = descriptor_.digest, .size = descriptor_.size});
+    return std::make_unique<BlobFetch>(
+        *std::move(blob),
+        std::make_unique<BlobPlaces>(pool_, Ticket{.blob = descriptor_, .names = {registry_.host() + "/a:1"}}),
+        FetchEvents{.needs_whole = std::move(needs_whole)});
+  }
+  void fault(nlohmann::json fault) {
+    fault["path"] = "/blobs/sha256";
+    registry_.fault(fault);
+  }
+  std::vector<std::string> ranges() {
+    std::vector<std::string> ranges;
+    for (const auto& entry : registry_.requests("GET", "/blobs/")) ranges.push_back(entry["headers"].value("Range", ""));
+    return ranges;
+  }
+  // Whether blocks `first` to `end` are there, and right.
+  void expect_there(std::uint64_t first, std::uint64_t end) {
+    std::vector<std::byte> into(kBlock);
+    for (; first < end; ++first) {
+      const auto there = fetch_->blob().read(first, into);
+      ASSERT_TRUE(there && *there) << first;
+      const auto expected = std::string_view(bytes_).substr(first * kBlock, fetch_->blob().bytes_of(first));
+      EXPECT_TRUE(as_text(std::span(into).first(expected.size())) == expected) << first;
+    }
+  }
+  Result<void> complete() {
+    return fetch_->complete([] { return true; });
+  }
+};
+
+TEST_F(BlobFetchTest, AsksForThePartThatIsWantedAndOnce) {
+  ASSERT_TRUE(fetch_->fetch(1, 3, kPatience));
+  ASSERT_TRUE(fetch_->fetch(1, 3, kPatience));
+  expect_there(1, 3);
+  EXPECT_EQ(*fetch_->blob().present_bytes(), 2 * kBlock);
+  EXPECT_THAT(ranges(), ElementsAre("bytes=65536-196607"));
+}
+
+TEST_F(BlobFetchTest, TakesTheShortLastBlock) {
+  const auto last = fetch_->blob().blocks() - 1;
+  ASSERT_TRUE(fetch_->fetch(last, last + 7, kPatience));
+  expect_there(last, last + 1);
+}
+
+TEST_F(BlobFetchTest, AsksOnceForManyWhoWantTheSame) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] { EXPECT_TRUE(fetch_->fetch(2, 20, kPatience)); });
+  for (auto& thread : threads) thread.join();
+  expect_there(2, 20);
+  EXPECT_THAT(ranges(), SizeIs(1));
+}
+
+TEST_F(BlobFetchTest, GoesOnWhereAnAnswerBrokeOff) {
+  fault({{"do", "truncate"}, {"at", 100000}});
+  ASSERT_TRUE(fetch_->fetch(0, 4, kPatience));
+  expect_there(0, 4);
+  EXPECT_THAT(ranges(), ElementsAre("bytes=0-262143", "bytes=100000-262143"));
+}
+
+TEST_F(BlobFetchTest, OutlastsAServerInTrouble) {
+  fault({{"do", "status"}, {"status", 503}, {"times", 6}});
+  ASSERT_TRUE(fetch_->fetch(0, 1, kPatience));
+  expect_there(0, 1);
+}
+
+TEST_F(BlobFetchTest, GivesUpWhenNothingComesForSoLong) {
+  fault({{"do", "status"}, {"status", 503}, {"times", -1}});
+  EXPECT_FALSE(fetch_->fetch(0, 1, std::chrono::milliseconds(1)));
+  EXPECT_EQ(*fetch_->blob().present_bytes(), 0u);
+}
+
+TEST_F(BlobFetchTest, RefusesAPartItDidNotAskFor) {
+  fault({{"do", "wrong_range"}, {"by", 10}});
+  const auto fetched = fetch_->fetch(1, 2, kPatience);
+  ASSERT_FALSE(fetched);
+  EXPECT_TRUE(fetched.error().is(EBADMSG));
+  EXPECT_EQ(*fetch_->blob().present_bytes(), 0u);
+}
+
+TEST_F(BlobFetchTest, HasTheWholeStreamedWhereRangesAreIgnored) {
+  fault({{"do", "ignore_range"}, {"times", -1}});
+  std::thread whole;
+  fetch_ = make([&] {
+    if (!whole.joinable()) whole = std::thread([&] { EXPECT_TRUE(complete()); });
+  });
+  ASSERT_TRUE(fetch_->fetch(40, 42, kPatience));
+  expect_there(40, 42);
+  whole.join();
+  expect_there(0, fetch_->blob().blocks());
+}
+
+TEST_F(BlobFetchTest, CompletesWhatIsMissingAndVerifiesAllOfIt) {
+  ASSERT_TRUE(fetch_->fetch(8, 40, kPatience));
+  registry_.reset();
+  ASSERT_TRUE(complete());
+  expect_there(0, fetch_->blob().blocks());
+  EXPECT_THAT(ranges(), SizeIs(2));
+}
+
+TEST_F(BlobFetchTest, FetchesOnceMoreWhatIsNotTheDigestsAndThenSaysSo) {
+  fault({{"do", "corrupt"}, {"at", 70000}});
+  ASSERT_TRUE(complete());
+  expect_there(0, fetch_->blob().blocks());
+
+  ASSERT_TRUE(fetch_->blob().forget_all());
+  fault({{"do", "corrupt"}, {"at", 70000}, {"times", -1}});
+  const auto again = complete();
+  ASSERT_FALSE(again);
+  EXPECT_TRUE(again.error().is(EBADMSG));
+  EXPECT_EQ(*fetch_->blob().present_bytes(), 0u);
+}
+
+TEST_F(BlobFetchTest, GivesWayWhenItIsTold) {
+  const auto done = fetch_->complete([] { return false; });
+  ASSERT_FALSE(done);
+  EXPECT_TRUE(done.error().is(ECANCELED));
+}
+
+TEST_F(BlobFetchTest, FetchesAgainABlockThatTheDiskLost) {
+  ASSERT_TRUE(fetch_->fetch(0, 2, kPatience));
+  auto content = dir_.read(PartialBlob::data_name(descriptor_.digest));
+  content[kBlock + 5] ^= 1;
+  dir_.write(PartialBlob::data_name(descriptor_.digest), content, 0600);
+  ASSERT_TRUE(fetch_->fetch(0, 2, kPatience));
+  expect_there(0, 2);
+  EXPECT_THAT(ranges(), ElementsAre("bytes=0-131071", "bytes=65536-131071"));
+}
+
+TEST_F(BlobFetchTest, ReadsTheTicketItWrote) {
+  ASSERT_TRUE(write_ticket(dir_.path(), {.blob = descriptor_, .names = {"a.example/x:1"}, .verify_tls = false}));
+  ASSERT_TRUE(write_ticket(dir_.path(), {.blob = descriptor_, .names = {"b.example/x:1"}, .authfile = "/auth"}));
+  const auto ticket = read_ticket(dir_.path(), descriptor_.digest);
+  ASSERT_TRUE(ticket) << ticket.error().message();
+  EXPECT_THAT(ticket->names, ElementsAre("b.example/x:1", "a.example/x:1"));
+  EXPECT_EQ(ticket->authfile, "/auth");
+  EXPECT_EQ(ticket->verify_tls, std::nullopt);
+  EXPECT_EQ(ticket->blob, descriptor_);
+  EXPECT_TRUE(read_ticket(dir_.path(), Digest::of("other")).error().is(ENOENT));
+}
+
+}  // namespace
+}  // namespace acetate::registry

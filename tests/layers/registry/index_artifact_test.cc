@@ -1,0 +1,111 @@
+// Indexes that lie beside an image in a registry.
+#include "layers/registry/index_artifact.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "layers/image/lazy_images.h"
+#include "layers/image/media_type.h"
+#include "layers/registry/lazy_pull.h"
+#include "layers/registry/push.h"
+#include "layers/tar/open_lazy_tar.h"
+#include "tests/layers/registry/misbehaving.h"
+#include "tests/layers/registry/stored_sample.h"
+#include "tests/support/temp_dir.h"
+
+namespace acetate::registry {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class IndexArtifact : public testing::Test {
+ protected:
+  const test::TempDir dir_;
+  std::unique_ptr<image::ImageStore> from_ = test::open_store(dir_ / "from"), into_ = test::open_store(dir_ / "into");
+  const image::LazyImages lazy_{dir_ / "into"};
+  const std::string layer_ = test::sample_bytes(1 << 20);
+  const test::SampleImage sample_ = test::put_sample(*from_, {layer_, "small"});
+  test::MisbehavingRegistry registry_;
+  Repository repository_{registry_.client(), "team/app"};
+
+  image::Reference name(const std::string& rest) { return test::reference(registry_.host() + "/team/app" + rest); }
+  void push() {
+    const auto tag = name(":1");
+    ASSERT_TRUE(from_->set_reference(tag, sample_.manifest));
+    ASSERT_TRUE(push_image(*from_, *from_->find(tag.str()), repository_, tag.registry, tag.tag,
+                           {.platform = test::platform("amd64")}));
+  }
+  // Whatever it says: it is taken as it is until somebody opens it.
+  void push_index(const std::string& content, const Digest& layer) {
+    dir_.write("index", content);
+    ASSERT_TRUE(push_indexes(repository_, sample_.manifest, {{.layer = layer, .path = dir_ / "index"}}));
+  }
+  Result<Pulled> pull(const image::Reference& name, ForeignIndexes indexes = ForeignIndexes::by_tag) {
+    return pull_lazily(repository_, name, *into_, lazy_, {.platform = test::platform("amd64"), .indexes = indexes});
+  }
+  std::string kept(const Digest& layer) {
+    const auto name = "into/.acetate-lazy/" + foreign_index_name(layer);
+    return dir_.exists(name) ? dir_.read(name) : "";
+  }
+};
+
+TEST_F(IndexArtifact, ComesBackAsItWasSent) {
+  push();
+  push_index("old", sample_.layers[0].digest);
+  push_index(layer_, sample_.layers[0].digest);
+  const auto found = repository_.referrers(sample_.manifest.digest, kIndexArtifact);
+  ASSERT_TRUE(found);
+  EXPECT_THAT(*found, SizeIs(2));
+
+  const auto fetched =
+      fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest, sample_.layers[1].digest}, dir_.path());
+  ASSERT_TRUE(fetched) << fetched.error().message();
+  EXPECT_EQ(*fetched, 1u);
+  EXPECT_TRUE(dir_.read(foreign_index_name(sample_.layers[0].digest)) == layer_);
+}
+
+TEST_F(IndexArtifact, IsNotThereWhereNobodyPutIt) {
+  push();
+  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest}, dir_.path()), 0u);
+}
+
+TEST_F(IndexArtifact, LazyPullsFetchNoLayerAndLeaveATicketForEach) {
+  push();
+  push_index("index", sample_.layers[0].digest);
+  registry_.reset();
+  const auto pulled = pull(name(":1"));
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_EQ(pulled->target, sample_.manifest);
+  for (const auto& layer : sample_.layers) {
+    EXPECT_THAT(registry_.requests("GET", layer.digest.str()), IsEmpty());
+    const auto ticket = read_ticket(lazy_.dir(), layer.digest);
+    ASSERT_TRUE(ticket);
+    EXPECT_THAT(ticket->names, testing::ElementsAre(name(":1").str()));
+  }
+  EXPECT_EQ(kept(sample_.layers[0].digest), "index");
+  EXPECT_TRUE(lazy_.find(name(":1").str()));
+}
+
+TEST_F(IndexArtifact, IsBelievedOfADigestOnlyWhenSomebodySaysSo) {
+  push();
+  push_index("index", sample_.layers[0].digest);
+  const auto pinned = name("@" + sample_.manifest.digest.str());
+  ASSERT_TRUE(pull(pinned));
+  EXPECT_EQ(kept(sample_.layers[0].digest), "");
+  ASSERT_TRUE(pull(name(":1"), ForeignIndexes::never));
+  EXPECT_EQ(kept(sample_.layers[0].digest), "");
+  ASSERT_TRUE(pull(pinned, ForeignIndexes::always));
+  EXPECT_EQ(kept(sample_.layers[0].digest), "index");
+}
+
+TEST_F(IndexArtifact, ThatIsDamagedIsAsGoodAsNone) {
+  push();
+  push_index("index", sample_.layers[0].digest);
+  registry_.fault({{"method", "GET"}, {"path", "/blobs/sha256"}, {"do", "corrupt"}, {"at", 6}, {"times", -1}});
+  EXPECT_FALSE(fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest}, dir_.path()));
+  EXPECT_FALSE(dir_.exists(foreign_index_name(sample_.layers[0].digest)));
+}
+
+}  // namespace
+}  // namespace acetate::registry
