@@ -19,6 +19,7 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
       log::info("layer {}: {} entries, {} bytes ({} uncompressed), index {} in {:.1f} ms", spec.path, opened.entries,
                 opened.compressed_size, opened.uncompressed_size, opened.index_was_cached ? "cached, opened" : "made",
                 spent.count());
+      lowers.is_lazy |= opened.is_lazy;
       lowers.tarballs.push_back({spec.path, opened.bytes, opened.uncompressed_size});
     } else {
       lowers.directories.push_back(spec.path);

@@ -122,7 +122,8 @@ Result<int> serve(const Options& options) {
   // A mount that somebody else made may let writers in; only of our own do we know that it does not.
   const bool ours = !options.mountpoint.starts_with("/dev/fd/");
   if (overlay->read_only() && !options.read_only) how.mount_options.emplace_back("ro");
-  how.stateless = ours && (overlay->read_only() || options.read_only);
+  // What is far away is fetched when it is opened, where an error can still be told.
+  how.stateless = ours && !lowers.is_lazy && (overlay->read_only() || options.read_only);
   Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
   const auto live = TRY(LiveMount::make(*overlay, session, options.lowers, std::move(lowers), std::move(places)));
   live->listen();
