@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/detached_mount.h"
 #include "cli/image_name.h"
+#include "cli/lazy_image.h"
 #include "cli/mount_record.h"
 #include "cli/mount_target.h"
 #include "cli/writable_layer.h"
@@ -26,9 +27,14 @@ struct Options {
   bool writable = false;
   std::string upper, work;
   std::string platform;
+  LazyFlags lazy;
 };
 
 Result<image::Image> find_source(const Paths& paths, const Options& options) {
+  if (options.lazy.lazy) {
+    if (options.words.size() > 2) return fail(EINVAL, "--lazy is for an image of a registry, and for one at a time");
+    return find_lazy_image(paths, options.words[0], options.platform, options.lazy);
+  }
   if (options.words.size() == 2) return find_image(paths, options.words[0], options.platform);
   return image::image_from_layers({options.words.begin(), options.words.end() - 1});
 }
@@ -122,6 +128,7 @@ Runner mount_command(CLI::App& app) {
   upper->needs(work);
   work->needs(upper);
   app.add_option("--platform", options->platform, "OS/ARCHITECTURE[/VARIANT], if not this machine's");
+  add_lazy_options(app, options->lazy);
   app.parse_complete_callback([options] {
     if (options->words.size() < 2) throw CLI::RequiredError("DIR, where to mount it,");
   });

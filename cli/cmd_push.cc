@@ -10,6 +10,7 @@
 #include "base/sys/file.h"
 #include "cli/command.h"
 #include "cli/paths.h"
+#include "cli/push_index.h"
 #include "cli/remote_options.h"
 #include "cli/store_place.h"
 #include "cli/transfer_display.h"
@@ -22,7 +23,7 @@ namespace {
 
 struct Options {
   std::string image, destination, platform, digest_file;
-  bool all = false, quiet = false;
+  bool all = false, quiet = false, index = false;
   RemoteFlags remote;
 };
 
@@ -52,7 +53,9 @@ Result<int> push(const Options& options, const Context& context) {
       registry::push_image(*store, stored, repository, name.registry, name.tag,
                            {.platform = platform, .all_platforms = options.all, .events = display.events()});
   display.finish();
-  const auto digest = TRY(std::move(pushed)).digest.str();
+  const auto target = TRY(std::move(pushed));
+  if (options.index) TRY(push_indexes_of(*store, stored, target, repository));
+  const auto digest = target.digest.str();
   if (!options.digest_file.empty())
     TRY_WITHIN(sys::write_file_atomically(FileAt{kWorkingDir, options.digest_file.c_str()}, digest, 0644),
                "writing {}", options.digest_file);
@@ -70,6 +73,7 @@ Runner push_command(CLI::App& app) {
   app.add_option("--platform", options->platform, "the image to send when only some of an index are here")
       ->type_name("");
   app.add_flag("--all", options->all, "the index with the images of all its platforms, or nothing");
+  app.add_flag("--index", options->index, "the indexes of its layers too, for those who mount it lazily");
   app.add_option("--digestfile", options->digest_file, "where to write the digest the registry has now")
       ->type_name("");
   app.add_flag("-q,--quiet", options->quiet, "say nothing but errors");

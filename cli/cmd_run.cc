@@ -16,6 +16,7 @@
 #include "builder/sandbox/spec.h"
 #include "cli/command.h"
 #include "cli/image_name.h"
+#include "cli/lazy_image.h"
 #include "cli/paths.h"
 #include "cli/run_process.h"
 
@@ -33,7 +34,11 @@ std::optional<std::string> our_env(const std::string& name) {
 bool exists(const std::string& path) { return sys::stat_following(path).has_value(); }
 
 Result<image::Image> find_sources(const Paths& paths, const std::vector<std::string>& sources,
-                                  const std::string& platform) {
+                                  const std::string& platform, const LazyFlags& lazy) {
+  if (lazy.lazy && sources.size() > 1)
+    return fail(EINVAL, "--lazy is for an image of a registry, and for one at a time");
+  // Here and not in the holder: what is started to fetch is started as whoever called us.
+  if (lazy.lazy) return find_lazy_image(paths, sources[0], platform, lazy);
   if (sources.size() == 1) return find_image(paths, sources[0], platform);
   return image::image_from_layers(sources);
 }
@@ -83,11 +88,11 @@ Result<int> run_inside(Run run) {
   return exit.shell_code();
 }
 
-Result<int> run(RunOptions options, const std::vector<std::string>& typed, const Context& context) {
+Result<int> run(RunOptions options, const LazyFlags& lazy, const std::vector<std::string>& typed, const Context& context) {
   if (options.verbose) log::set_level(log::Level::info);
   const RunWords words = TRY(split_run_words(typed, exists));
   const Paths paths = TRY(find_paths());
-  Run run{.image = TRY(find_sources(paths, words.sources, options.platform)),
+  Run run{.image = TRY(find_sources(paths, words.sources, options.platform, lazy)),
           .options = options,
           .scratch_base = paths.data + "/run"};
   run.spec = TRY(describe_process(run.image.config, options, words.command, our_env));
@@ -134,8 +139,10 @@ Runner run_command(CLI::App& app) {
   repeatable(app, "--cap-add", options->cap_add, "a capability more, or ALL");
   repeatable(app, "--cap-drop", options->cap_drop, "a capability less, or ALL");
   app.add_option("--platform", options->platform, "OS/ARCHITECTURE[/VARIANT], if not this machine's");
+  const auto lazy = std::make_shared<LazyFlags>();
+  add_lazy_options(app, *lazy);
   app.add_flag("--verbose", options->verbose, "say more about what is done");
-  return [options, &app](const Context& context) { return run(*options, app.remaining(), context); };
+  return [options, lazy, &app](const Context& context) { return run(*options, *lazy, app.remaining(), context); };
 }
 
 }  // namespace acetate::cli

@@ -62,6 +62,7 @@ Runner pull_command(CLI::App& app);
 Runner push_command(CLI::App& app);
 Runner refresh_command(CLI::App& app);
 Runner run_command(CLI::App& app);
+Runner seal_command(CLI::App& app);
 Runner serve_command(CLI::App& app);
 Runner stat_command(CLI::App& app);
 Runner tar_command(CLI::App& app);

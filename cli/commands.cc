@@ -21,6 +21,7 @@ const std::vector<Command>& commands() {
       {"verify", "read all of an image and say whether it is what it says it is", verify_command},
       {"pull", "fetch images from registries", pull_command, {}, 125, 125},
       {"push", "send an image to a registry", push_command, {}, 125, 125},
+      {"seal", "fetch all of an image that was begun lazily", seal_command, {}, 125, 125},
       {"login", "keep a name and password for a registry", login_command, {}, 125, 125},
       {"logout", "forget them", logout_command, {}, 125, 125},
       {"serve", "be a registry with the images that are here", serve_command},

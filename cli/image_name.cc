@@ -4,6 +4,7 @@
 
 #include "base/sys/file.h"
 #include "cli/store_place.h"
+#include "layers/image/lazy_images.h"
 #include "layers/image/path_reference.h"
 #include "layers/image/platform.h"
 
@@ -41,6 +42,9 @@ Result<image::Image> find_image(const Paths& paths, const std::string& name, con
   auto file = image::open_image(name, wanted);
   if (file || !file.error().is(ENOENT) || names_a_file(name)) return file;
   if (!stored.error().is(ENOENT)) return stored.error().clone();
+  if (image::LazyImages(TRY(store_place(paths)).dir).find(name))
+    return fail(ENOENT, "\"{}\" is not all here yet: run or mount it with --lazy, or fetch the rest with acetate seal {}",
+                name, name);
   return fail(ENOENT, "there is no image \"{}\" here, neither in the store nor as a file; acetate pull {} gets it from a registry",
               name, name);
 }

@@ -6,6 +6,7 @@
 #include "cli/image_summary.h"
 #include "cli/store_place.h"
 #include "layers/image/image_collect.h"
+#include "layers/image/lazy_images.h"
 
 namespace acetate::cli {
 
@@ -24,10 +25,23 @@ std::optional<image::Reference> typed_name(const image::StoredImage& stored, con
   return std::nullopt;
 }
 
+// A name of an image that is still being fetched. Its blobs go with the next collection that finds nobody reading them.
+Result<bool> forget_lazy(const image::ImageStore& store, const std::string& text, std::ostream& out) {
+  const image::LazyImages images(store.dir());
+  const auto known = images.find(text);
+  if (!known && known.error().is(ENOENT)) return false;
+  if (!known) return known.error().clone();
+  TRY(images.remove_reference(known->names.front()));
+  out << "Untagged: " << known->names.front().str() << '\n';
+  return true;
+}
+
 // One image or name. Says what it did on the way.
 Result<void> remove_one(image::ImageStore& store, const std::string& text, const RmiOptions& options,
                         std::ostream& out) {
-  const auto stored = TRY(store.find(text));
+  auto found = store.find(text);
+  if (!found && found.error().is(ENOENT) && TRY(forget_lazy(store, text, out))) return {};
+  const auto stored = TRY(std::move(found));
   if (stored.is_shared)
     return fail(EROFS, "{} is an image of the shared store {}, which is not written to", text, stored.store);
   const auto name = typed_name(stored, text);

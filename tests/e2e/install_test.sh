@@ -23,6 +23,7 @@ for snippet in storage.conf storage-rootless.conf; do
 done
 expect "what --init puts first into a container" "-- COMMAND" \
   "$("${prefix%/bin}/libexec/acetate/acetate-init" 2>&1 | sed -n 's/.*acetate-init \(-- COMMAND\).*/\1/p')"
+expect_match "what fetches for lazy mounts" "acetate-fetcher: usage" "$("${prefix%/bin}/libexec/acetate/acetate-fetcher" 2>&1 || true)"
 expect "nothing else is installed" "" \
-  "$(find "$scratch/root" -type f ! -path '*/bin/*' ! -path '*/man1/*' ! -path '*/share/acetate/*' ! -name acetate-init)"
+  "$(find "$scratch/root" -type f ! -path '*/bin/*' ! -path '*/man1/*' ! -path '*/share/acetate/*' ! -name acetate-init ! -name acetate-fetcher)"
 finish

@@ -1,0 +1,105 @@
+#include "cli/lazy_image.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "base/log.h"
+#include "cli/remote_options.h"
+#include "cli/store_place.h"
+#include "layers/image/lazy_images.h"
+#include "layers/image/platform.h"
+#include "layers/registry/lazy_pull.h"
+#include "layers/registry/transfer.h"
+
+namespace acetate::cli {
+
+namespace {
+
+RemoteFlags remote_flags(const LazyFlags& flags) {
+  RemoteFlags remote;
+  remote.authfile = flags.authfile;
+  remote.cert_dir = flags.cert_dir;
+  remote.tls_verify = flags.tls_verify;
+  return remote;
+}
+
+registry::ForeignIndexes indexes_of(const LazyFlags& flags) {
+  if (flags.indexes == "always") return registry::ForeignIndexes::always;
+  if (flags.indexes == "never") return registry::ForeignIndexes::never;
+  return registry::ForeignIndexes::by_tag;
+}
+
+Result<image::StoredImage> pull_documents(const image::StorePlace& place, const image::LazyImages& images,
+                                          const std::string& text, const image::Platform& platform,
+                                          const LazyFlags& flags) {
+  const auto remotes = TRY(open_remotes(remote_flags(flags)));
+  const auto store = TRY(image::ImageStore::open(place));
+  registry::LazyPullOptions options{.platform = platform, .indexes = indexes_of(flags)};
+  options.ticket.authfile = flags.authfile;
+  options.ticket.cert_dir = flags.cert_dir;
+  if (!flags.tls_verify.empty()) options.ticket.verify_tls = flags.tls_verify == "true";
+  const auto names = TRY(remote_names(remotes->conf(), text));
+  for (std::size_t i = 0;; ++i) {
+    const auto pulled = remotes->pull_from_first(names[i], [&](registry::Repository& repository) -> Result<void> {
+      TRY(registry::pull_lazily(repository, names[i], *store, images, options));
+      return {};
+    });
+    if (pulled) return images.find(names[i].str());
+    if (i + 1 == names.size()) return pulled.error().clone();
+    log::warn("{}; trying {}", pulled.error().message(), names[i + 1].registry);
+  }
+}
+
+// Opened side by side: where one has no index yet, the wire and the decoders are busy at once.
+Result<void> open_layers(const image::Image& image) {
+  std::vector<image::Descriptor> lazy;
+  for (const auto& layer : image.layers)
+    if (layer.spec.lazy) lazy.push_back({.media_type = layer.media_type, .digest = *layer.digest, .size = layer.size});
+  return registry::transfer_all(lazy, registry::kTransfersAtOnce, {}, [&](const image::Descriptor& blob, const auto&) {
+    for (const auto& layer : image.layers)
+      if (layer.digest == blob.digest) {
+        auto opened = open_layer(layer.spec, default_index_dir());
+        if (!opened) return Result<registry::TransferState>(std::move(opened).error().within("layer " + blob.digest.str()));
+        break;
+      }
+    return Result<registry::TransferState>(registry::TransferState::done);
+  });
+}
+
+}  // namespace
+
+void add_lazy_options(CLI::App& app, LazyFlags& flags) {
+  app.add_flag("--lazy", flags.lazy, "begin before all of the image is here: it comes from its registry as it is read");
+  app.add_option("--index", flags.indexes,
+                 "when to believe an index that lies beside the image in the registry: tag (the default: not of an image "
+                 "named by digest), always, never")
+      ->type_name("")
+      ->check(CLI::IsMember({"tag", "always", "never"}));
+  app.add_option("--authfile", flags.authfile, "with --lazy: the file with logins, if not the usual ones")->type_name("");
+  app.add_option("--cert-dir", flags.cert_dir, "with --lazy: *.crt, *.cert and *.key for the registry")->type_name("");
+  app.add_flag("--tls-verify", flags.tls_verify, "with --lazy, =false: take any certificate, and plain HTTP");
+}
+
+Result<image::Image> find_lazy_image(const Paths& paths, const std::string& name, const std::string& platform,
+                                     const LazyFlags& flags) {
+  auto wanted = image::host_platform();
+  if (!platform.empty()) wanted = TRY(image::parse_platform(platform));
+  const auto place = TRY(store_place(paths));
+  {
+    const auto store = TRY(image::ImageStore::open_to_read(place));
+    const auto stored = store->find(name);
+    if (stored) return store->open_image(*stored, wanted);
+    if (!stored.error().is(ENOENT)) return stored.error().clone();
+  }
+  const image::LazyImages images(place.dir);
+  auto known = images.find(name);
+  if (!known && !known.error().is(ENOENT)) return std::move(known).error();
+  if (!known) known = pull_documents(place, images, name, wanted, flags);
+  auto image = TRY(images.open_image(TRY(std::move(known)), wanted));
+  image.name = name;
+  TRY(open_layers(image));
+  return image;
+}
+
+}  // namespace acetate::cli

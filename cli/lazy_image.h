@@ -1,0 +1,30 @@
+// --lazy: an image that is mounted before all of it is here.
+#pragma once
+
+#include <string>
+
+#include "cli/paths.h"
+#include "layers/image/image.h"
+
+namespace CLI {
+class App;
+}
+
+namespace acetate::cli {
+
+struct LazyFlags {
+  bool lazy = false;
+  std::string indexes;  // "tag", "always", "never"
+  std::string authfile, cert_dir, tls_verify;
+};
+
+// --lazy, --index, --authfile, --cert-dir, --tls-verify.
+void add_lazy_options(CLI::App& app, LazyFlags& flags);
+
+// The image, whole from the store or lazily known from before; else the registry is asked for its documents. Its layers
+// are ready to be mounted: those without an index have been fetched and indexed on the way, several at once. Errors with
+// words.
+Result<image::Image> find_lazy_image(const Paths& paths, const std::string& name, const std::string& platform,
+                                     const LazyFlags& flags);
+
+}  // namespace acetate::cli

@@ -1,0 +1,156 @@
+#!/bin/sh
+# Images that are mounted before they are here: without an index, with one from the registry, with the registry gone, lying or
+# back again, with a fetcher that is killed; and that each byte crosses the wire once.
+#
+# usage: lazy_test.sh BIN-DIRECTORIES(colon-separated)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need_root
+need_fuse
+need_tools busybox python3
+
+# The fetchers of stores below this directory.
+fetchers() { python3 -c 'import pathlib, sys
+for p in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    try: words = p.read_bytes().decode().split("\0")
+    except OSError: continue
+    if words[0].endswith("acetate-fetcher") and words[1].startswith(sys.argv[1]): print(p.parent.name)' "$1"; }
+stop() {
+  exec 8>&-
+  for pid in $(fetchers "$scratch/"); do kill "$pid" 2>/dev/null || true; done
+  cleanup
+}
+trap stop EXIT
+export HOME="$scratch/home" XDG_RUNTIME_DIR="$scratch/run" XDG_CONFIG_HOME="$scratch/config"
+unset REGISTRY_AUTH_FILE DOCKER_CONFIG HTTP_PROXY HTTPS_PROXY http_proxy https_proxy ACETATE_ROOT ACETATE_CACHE 2>/dev/null || true
+mkdir -p "$HOME" "$XDG_RUNTIME_DIR" "$scratch/mnt"
+in_store() { store=$1; shift; ACETATE_ROOT="$scratch/store-$store" ACETATE_CACHE="$scratch/cache-$store" acetate "$@"; }
+wait_until() { until "$@" 2>/dev/null; do sleep 0.1; done; }
+
+say "an image of two gzip layers"
+python3 - "$scratch/layout" "$(command -v busybox)" <<'P'
+import gzip, hashlib, io, json, pathlib, platform, random, sys, tarfile
+layout, busybox = pathlib.Path(sys.argv[1]), sys.argv[2]
+(layout / "blobs/sha256").mkdir(parents=True)
+def blob(data, kind):
+    digest = hashlib.sha256(data).hexdigest()
+    (layout / "blobs/sha256" / digest).write_bytes(data)
+    return {"mediaType": kind, "digest": "sha256:" + digest, "size": len(data)}
+def layer(files):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0o755
+            tar.addfile(info, io.BytesIO(data))
+    plain = out.getvalue()
+    return plain, blob(gzip.compress(plain, 1, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
+dice = random.Random(1)
+big = dice.randbytes(12_000_000)
+below, a = layer([("hello", b"hello\n"), ("big", big), ("bin/busybox", open(busybox, "rb").read()), ("last", b"last\n")])
+above, b = layer([("above", b"above\n"), ("medium", dice.randbytes(3_000_000))])
+machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+config = blob(json.dumps({"architecture": machine, "os": "linux", "config": {"Cmd": ["/bin/busybox", "sha256sum", "/big"]},
+    "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(p).hexdigest() for p in (below, above)]}}).encode(), "application/vnd.oci.image.config.v1+json")
+manifest = blob(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": [a, b]}).encode(), "application/vnd.oci.image.manifest.v1+json")
+manifest["annotations"] = {"org.opencontainers.image.ref.name": "1"}
+(layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
+(layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+(layout.parent / "facts").write_text(f"{hashlib.sha256(big).hexdigest()} {a['size'] + b['size']} {a['digest']} {manifest['digest']}\n")
+P
+read -r sum size layer manifest <"$scratch/facts"
+
+mkfifo "$scratch/out" "$scratch/in"
+python3 "$here/../support/misbehaving_registry.py" --layout "$scratch/layout" <"$scratch/in" >"$scratch/out" &
+exec 8>"$scratch/in"
+read -r _ home _ elsewhere <"$scratch/out"
+name=127.0.0.1:$home/image:1
+tell() { python3 -c 'import sys, urllib.request; urllib.request.urlopen(urllib.request.Request(sys.argv[1], data=sys.argv[2].encode(), method="POST"))' "http://127.0.0.1:$elsewhere/_control/$1" "$2"; }
+# EXPRESSION over `log`, the requests since the last reset.
+log() { python3 -c 'import json, sys, urllib.request; log = json.load(urllib.request.urlopen(sys.argv[1])); print(eval(sys.argv[2]))' "http://127.0.0.1:$elsewhere/_control/log" "$1"; }
+sent() { log 'sum(e["sent"] for e in log if "/blobs/" in e["path"])'; }
+mounted() { in_store "$1" mount --lazy "$name" "$scratch/mnt"; }
+unmounted() { in_store "$1" unmount "$scratch/mnt"; }
+sum_of() { sha256sum <"$scratch/mnt/$1" | sed 's/ .*//'; }
+
+say "without an index: streamed once, by eight at once"
+tell reset null
+for i in 1 2 3 4 5 6 7 8; do
+  mkdir -p "$scratch/mnt$i"
+  in_store a mount --lazy "$name" "$scratch/mnt$i" 2>"$scratch/err$i" & pids="${pids:-} $!"
+done
+for pid in $pids; do wait "$pid" || fail "a mount of eight: $(cat "$scratch"/err?)"; done
+for i in 1 8; do expect "mount $i shows the image" "$sum" "$(sha256sum <"$scratch/mnt$i/big" | sed 's/ .*//')"; done
+expect "each layer was asked for once" "[1, 1]" "$(log 'sorted(sum(e["path"] == p for e in log) for p in {e["path"] for e in log if e["method"] == "GET" and "/blobs/" in e["path"] and e["sent"] > 100000})')"
+wait_until in_store a history "$name" >/dev/null
+pass "and then it is an image of the store"
+for i in 1 2 3 4 5 6 7 8; do in_store a unmount "$scratch/mnt$i"; done
+
+say "its index, published"
+in_store a push -q --index "$name"
+expect "the registry has it as a referrer" 1 "$(python3 -c 'import json, sys, urllib.request; print(len(json.load(urllib.request.urlopen(sys.argv[1]))["manifests"]))' "http://127.0.0.1:$home/v2/image/referrers/$manifest")"
+tell reset null
+ACETATE_FETCH_SECONDS=2 ACETATE_FETCH_REST=0 mounted b
+expect "a file is there at once" "hello above" "$(cat "$scratch/mnt/hello" "$scratch/mnt/above" | tr '\n' ' ' | sed 's/ $//')"
+[ "$(sent)" -lt $((size / 2)) ] && pass "and little was fetched for it" || fail "$(sent) of $size bytes were fetched for two small files"
+expect "a program runs from it" "hi" "$("$scratch/mnt/bin/busybox" echo hi)"
+
+say "the registry goes"
+tell fault '{"path": "/blobs/", "do": "status", "status": 503, "times": -1}'
+expect "what is here is read" "hello" "$(cat "$scratch/mnt/hello")"
+expect_failure "what is not is an error" any "Input/output error" cp "$scratch/mnt/medium" "$scratch/copy"
+[ "$(stat -c %s "$scratch/copy" 2>/dev/null || echo 0)" -lt 3000000 ] && pass "and never zeroes" || fail "zeroes were read"
+tell reset null
+wait_until cp "$scratch/mnt/medium" "$scratch/copy"
+expect "and when it is back it goes on" 3000000 "$(stat -c %s "$scratch/copy")"
+
+say "the fetcher is killed"
+victim=$(fetchers "$scratch/store-b/")
+kill -9 "$victim"
+expect "reads go on" "$sum" "$(sum_of big)"
+[ "$(fetchers "$scratch/store-b/")" != "$victim" ] && pass "by another one" || fail "the fetcher was not killed"
+unmounted b
+mounted b
+expect "a second mount" "last" "$(cat "$scratch/mnt/last")"
+
+say "sealed"
+expect_match "seal says the id" '^[0-9a-f]{64}$' "$(in_store b seal "$name" 2>/dev/null)"
+tell fault '{"path": "/", "do": "status", "status": 503, "times": -1}'
+expect "the mount does not notice" "$sum" "$(sum_of big)"
+unmounted b
+in_store b mount "$name" "$scratch/mnt"
+expect "without the registry it is an image like others" "$sum" "$(sum_of big)"
+unmounted b
+in_store b verify "$name" >/dev/null && pass "and what it says it is" || fail "verify"
+tell reset null
+
+say "a registry that lies"
+tell fault "{\"path\": \"/blobs/$layer\", \"do\": \"corrupt\", \"at\": 40000, \"times\": -1}"
+mounted c
+expect_failure "wrong bytes are an error" any "Input/output error" cat "$scratch/mnt/big"
+expect_failure "and cannot be sealed" 125 "something else" in_store c seal "$name"
+tell reset null
+expect_match "when it tells the truth again it can" '^[0-9a-f]{64}$' "$(in_store c seal "$name" 2>/dev/null)"
+unmounted c
+
+say "by digest, and forgotten"
+tell reset null
+pinned=127.0.0.1:$home/image@$manifest
+in_store d mount --lazy "$pinned" "$scratch/mnt"
+expect "an index that the digest does not name is not asked for" 0 "$(log 'sum("/referrers/" in e["path"] for e in log)')"
+unmounted d
+tell fault "{\"path\": \"/blobs/$layer\", \"do\": \"status\", \"status\": 503, \"times\": -1}"
+ACETATE_FETCH_SECONDS=2 expect_failure "an image that cannot be had" any "cannot be fetched" in_store e mount --lazy --index=never "$name" "$scratch/mnt"
+tell reset null
+mounted e
+unmounted e
+in_store e rmi "$name" >/dev/null
+wait_until sh -c "! ACETATE_ROOT='$scratch/store-e' acetate gc -q >/dev/null || [ -z \"\$(find '$scratch/store-e/images/.acetate-lazy' -name '*.map')\" ]"
+expect "rmi and gc leave nothing of it" "" "$(find "$scratch/store-e/images/.acetate-lazy" "$scratch/store-e/images/blobs" -type f -name '*[0-9a-f]*' ! -name 'fetcher.*' ! -name index.json ! -name log)"
+
+if command -v runc >/dev/null; then
+  say "run"
+  expect_match "run --lazy" "^$sum" "$(in_store f run --lazy "$name" 2>&1)"
+fi
+finish
