@@ -72,8 +72,9 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   const DockerfileText text = TRY(read_dockerfile(options));
   const dockerfile::Dockerfile file = TRY(dockerfile::parse(text.text, text.name));
   const dockerfile::IgnoreRules ignore = TRY(read_ignore(options, text));
-  for (const std::string& warning : file.warnings) progress.warn(warning);
-  const Checked checked = TRY(check_text(options, text, ignore));
+  Cache cache = TRY(Cache::open(options.build_dir));
+  BaseImages bases = base_images(options, cache);
+  const Checked checked = TRY(check_text(options, text, ignore, bases));
   for (const dockerfile::LintWarning& warning : checked.warnings)
     progress.warn(fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first));
   TRY(checked.verdict());
@@ -84,19 +85,14 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   const Graph graph = TRY(make_graph(file, options.target, scope, options.contexts));
   const LayerPtr context = TRY(open_context(options.context_dir, ignore));
 
-  Cache cache = TRY(Cache::open(options.build_dir));
-  BaseImages bases({.images = options.images,
-                    .context_dir = options.context_dir,
-                    .contexts = options.contexts,
-                    .platform = platform},
-                   cache);
   Workshop shop{.cache = cache,
                 .layers = layers,
                 .runner = runner,
                 .times = options.times,
                 .build_dir = options.build_dir,
                 .secrets = options.secrets,
-                .agents = options.agents};
+                .agents = options.agents,
+                .trace = options.trace};
   const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts},
                             .build_args = options.build_args,
                             .context_dir = options.context_dir,

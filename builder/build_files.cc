@@ -6,6 +6,7 @@
 
 #include "base/sys/file.h"
 #include "builder/dockerfile/parse.h"
+#include "layers/image/platform.h"
 
 namespace acetate::build {
 
@@ -57,12 +58,29 @@ Result<void> Checked::verdict() const {
   return fail(EINVAL, "{}: lint violation found for rules: {}", source.name, names);
 }
 
-Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore) {
+BaseImages base_images(const BuildOptions& options, Cache& cache) {
+  return BaseImages({.images = options.images,
+                     .context_dir = options.context_dir,
+                     .contexts = options.contexts,
+                     .platform = image::host_platform()},
+                    cache);
+}
+
+Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore,
+                           BaseImages& bases) {
   const dockerfile::Lines lines = TRY(dockerfile::split_lines(text.text, text.name));
   std::string wished = lines.directives.check.value_or("");
   if (const auto given = options.build_args.find("BUILDKIT_DOCKERFILE_CHECK"); given != options.build_args.end()) wished = given->second;
   const dockerfile::LintOptions how = TRY_WITHIN(dockerfile::parse_check(wished), "{}", text.name);
-  return Checked{.warnings = dockerfile::lint(lines, ignore, how), .source = lines.source, .strict = how.error};
+  dockerfile::LintSurroundings around{.ignore = &ignore, .build_args = options.build_args, .platform = image::format_platform(image::host_platform())};
+  around.find_base = [&](const std::string& name) -> std::optional<dockerfile::BaseFacts> {
+    if (bases.directory(name)) return dockerfile::BaseFacts{.env = {}, .platform = around.platform};
+    // One that is not here, or not to be read, is what the build complains of.
+    const auto state = bases.open(name);
+    if (!state) return std::nullopt;
+    return dockerfile::BaseFacts{.env = (*state)->config.env, .platform = image::format_platform((*state)->config.platform)};
+  };
+  return Checked{.warnings = dockerfile::lint(lines, around, how), .source = lines.source, .strict = how.error};
 }
 
 BuildOptions in_context(const BuildOptions& given, const ContextDir& where) {
@@ -77,13 +95,17 @@ Result<CheckReport> check(const BuildOptions& given) {
   const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
   const BuildOptions options = in_context(given, where);
   const DockerfileText text = TRY(read_dockerfile(options));
-  TRY(dockerfile::parse(text.text, text.name));
-  const Checked checked = TRY(check_text(options, text, TRY(read_ignore(options, text))));
-  CheckReport report{.clean = checked.warnings.empty()};
+  Cache cache = TRY(Cache::open(options.build_dir));
+  BaseImages bases = base_images(options, cache);
+  const Checked checked = TRY(check_text(options, text, TRY(read_ignore(options, text)), bases));
+  const auto parsed = dockerfile::parse(text.text, text.name);
+  if (!parsed && checked.warnings.empty()) return parsed.error().clone();
+  CheckReport report{.clean = parsed && checked.warnings.empty()};
   report.text = checked.warnings.empty() ? "Check complete, no warnings found.\n"
                                          : fmt::format("Check complete, {} warning{} been found!\n", checked.warnings.size(),
                                                        checked.warnings.size() == 1 ? " has" : "s have");
   for (const dockerfile::LintWarning& warning : checked.warnings) report.text += "\n" + format_warning(warning, checked.source);
+  if (!parsed) report.text += "\n" + parsed.error().message() + "\n";
   return report;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "builder/base_image.h"
 #include "builder/build.h"
 #include "builder/context_source.h"
 #include "builder/dockerfile/ignore.h"
@@ -35,9 +36,15 @@ struct Checked {
   // EINVAL with words where a warning fails the build.
   Result<void> verdict() const;
 };
-Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore);
+// `bases`: asked for the images it begins with, as far as they are here.
+Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore,
+                           BaseImages& bases);
 
-// What --check tells, and whether there is nothing to complain of.
+// The images that FROM and COPY --from of this build can mean. Keeps `cache`.
+BaseImages base_images(const BuildOptions& options, Cache& cache);
+
+// What --check tells, and whether there is nothing to complain of. Of a file that does not parse, what was found up to the
+// mistake, and the mistake.
 struct CheckReport {
   std::string text;
   bool clean = false;

@@ -1,17 +1,13 @@
 #include "builder/variables.h"
 
+#include "layers/image/platform.h"
+
 namespace acetate::build {
 
 namespace {
 
 constexpr std::string_view kProxyNames[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY",
                                             "ftp_proxy",  "NO_PROXY",   "no_proxy",    "ALL_PROXY",   "all_proxy"};
-
-std::string platform_text(const image::Platform& platform) {
-  std::string text = platform.os + "/" + platform.architecture;
-  if (!platform.variant.empty()) text += "/" + platform.variant;
-  return text;
-}
 
 }  // namespace
 
@@ -38,7 +34,7 @@ Result<GlobalScope> GlobalScope::make(const dockerfile::Dockerfile& file, const 
   GlobalScope scope;
   for (const char* side : {"BUILD", "TARGET"}) {
     const std::string prefix = side;
-    scope.values_[prefix + "PLATFORM"] = platform_text(platform);
+    scope.values_[prefix + "PLATFORM"] = image::format_platform(platform);
     scope.values_[prefix + "OS"] = platform.os;
     scope.values_[prefix + "OSVERSION"] = "";
     scope.values_[prefix + "ARCH"] = platform.architecture;

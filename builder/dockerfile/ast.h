@@ -111,7 +111,6 @@ struct Stage {
 struct Dockerfile {
   SourceText source;
   Directives directives;
-  std::vector<std::string> warnings;
   std::vector<Instruction> globals;  // ARGs before the first FROM
   std::vector<Stage> stages;
 };

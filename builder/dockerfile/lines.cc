@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "builder/dockerfile/json_array.h"
 #include "builder/dockerfile/words.h"
@@ -84,6 +85,7 @@ Result<Directives> read_directives(const SourceText& source) {
     } else {
       break;
     }
+    directives.count = static_cast<std::size_t>(n);
   }
   return directives;
 }
@@ -144,7 +146,7 @@ class Splitter {
   Result<bool> next_line() {
     const int first = static_cast<int>(at_) + 1;
     if (at_ == 0 && physical(0).starts_with("#!")) return ++at_, false;
-    if (is_comment(physical(at_))) return ++at_, false;
+    if (is_comment(physical(at_))) return take_comment(physical(at_++)), false;
     std::string text(trim_left(physical(at_++)));
     bool goes_on = take_continuation(text, out_.directives.escape);
     int last = first;
@@ -161,13 +163,26 @@ class Splitter {
       text += part;
       last = static_cast<int>(at_);
     }
-    if (trim(text).empty()) return false;
-    if (empty_line_seen)
-      out_.warnings.push_back(fmt::format("{}:{}: an empty line inside a continued instruction; this will be an "
-                                          "error in later versions of the format",
-                                          out_.source.name, first));
-    out_.lines.push_back({.place = {first, last}, .text = std::move(text)});
+    if (trim(text).empty()) {
+      described_ = false;
+      return false;
+    }
+    out_.lines.push_back({.place = {first, last},
+                          .text = std::move(text),
+                          .heredocs = {},
+                          .comments = std::exchange(comments_, {}),
+                          .described = std::exchange(described_, false),
+                          .empty_line = empty_line_seen ? last : 0});
     return true;
+  }
+
+  // Directives are none, and an empty one ends what was said before.
+  void take_comment(std::string_view line) {
+    std::string_view text = trim(trim_left(line).substr(1));
+    if (at_ <= out_.directives.count) return;
+    if (text.empty()) comments_.clear();
+    else comments_.emplace_back(text);
+    described_ = !text.empty();
   }
 
   Result<void> read_heredocs() {
@@ -190,6 +205,8 @@ class Splitter {
 
   Lines& out_;
   std::size_t at_ = 0;
+  std::vector<std::string> comments_;  // since the last instruction
+  bool described_ = false;
 };
 
 }  // namespace

@@ -27,19 +27,22 @@ struct Line {
   Place place;       // of the whole instruction, here-documents included
   std::string text;  // continuations joined, here-documents not included
   std::vector<Heredoc> heredocs;
+  std::vector<std::string> comments = {};  // before it, without "#", since the last instruction or empty comment
+  bool described = false;                  // the last of them stands on the line directly above
+  int empty_line = 0;                      // the instruction's last line, where an empty one stands among its continuations
 };
 
 struct Directives {
   std::optional<std::string> syntax;
   std::optional<std::string> check;
   char escape = '\\';
+  std::size_t count = 0;  // lines of the file that are directives
 };
 
 struct Lines {
   SourceText source;
   Directives directives;
   std::vector<Line> lines;
-  std::vector<std::string> warnings;
 };
 
 // EINVAL with words, line and caret: a directive given twice, an escape character that is neither \ nor `, a

@@ -5,6 +5,9 @@
 #include <map>
 #include <optional>
 
+#include "builder/dockerfile/lint_variables.h"
+#include "builder/dockerfile/suggest.h"
+
 namespace acetate::dockerfile {
 
 namespace {
@@ -30,63 +33,115 @@ bool has_part(std::string_view name, std::initializer_list<std::string_view> wor
 
 bool names_a_secret(std::string_view name) {
   return has_part(name, {"apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token"}) &&
-         !has_part(name, {"public"});
+         !has_part(name, {"public", "file", "version"});
+}
+
+// The comment "check=…" before one instruction, which counts for that one only; words after it are a reason.
+LintOptions options_here(const Line& line) {
+  for (const std::string& comment : line.comments) {
+    const std::size_t equals = comment.find('=');
+    if (equals == std::string::npos || lower(comment.substr(0, comment.find_first_of(" ="))) != "check") continue;
+    std::string value = comment.substr(equals + 1);
+    value.erase(0, value.find_first_not_of(' '));
+    auto options = parse_check(value.substr(0, value.find(' ')));
+    return options ? *std::move(options) : LintOptions();
+  }
+  return {};
+}
+
+// The rules that are kept before everything is understood: what is said of a file that does not parse.
+bool is_early(const std::string& rule) {
+  return rule == "StageNameCasing" || rule == "FromAsCasing" || rule == "MaintainerDeprecated" || rule == "LegacyKeyValueFormat" ||
+         rule == "NoEmptyContinuation" || rule == "InvalidDefinitionDescription";
 }
 
 struct Instruction {
   std::string word;  // as written
   Node node;
+  const Line* line;
 };
 
 class Linter {
  public:
-  Linter(const Lines& lines, const IgnoreRules& ignore, const LintOptions& options)
-      : lines_(lines), ignore_(ignore), options_(options) {}
+  Linter(const Lines& lines, const LintSurroundings& around, const LintOptions& options)
+      : lines_(lines), around_(around), options_(options), defaults_(predefined()), globals_(defaults_) {}
 
   std::vector<LintWarning> run() {
-    if (options_.skip_all) return {};
     std::vector<Instruction> all;
+    bool parses = true;
     for (const Line& line : lines_.lines) {
       auto node = parse_line(line, lines_.source, lines_.directives.escape);
-      if (!node) return {};
-      all.push_back({node->original.substr(0, node->original.find_first_of(" \t")), *std::move(node)});
+      if (!(parses = node.has_value())) break;
+      std::string word = node->original.substr(0, node->original.find_first_of(" \t"));
+      all.push_back({std::move(word), *std::move(node), &line});
     }
     check_casing(all);
     for (const Instruction& each : all) {
       place_ = each.node.place;
+      here_ = options_here(*each.line);
       check(each);
     }
     end_stage();
+    if (!parses) std::erase_if(warnings_, [](const LintWarning& warning) { return !is_early(warning.rule); });
     std::stable_sort(warnings_.begin(), warnings_.end(),
                      [](const LintWarning& a, const LintWarning& b) { return a.place.first < b.place.first; });
     return std::move(warnings_);
   }
 
  private:
+  // What the platform gives, and --build-arg may change.
+  Variables predefined() const {
+    Variables variables;
+    const std::string& platform = around_.platform;
+    const std::size_t slash = std::min(platform.find('/'), platform.size());
+    for (const char* side : {"BUILD", "TARGET"}) {
+      const std::string prefix = side;
+      variables[prefix + "PLATFORM"] = platform;
+      variables[prefix + "OS"] = platform.substr(0, slash);
+      variables[prefix + "ARCH"] = platform.substr(std::min(slash + 1, platform.size()));
+      variables[prefix + "OSVERSION"] = variables[prefix + "VARIANT"] = "";
+    }
+    variables["TARGETSTAGE"] = "default";
+    return variables;
+  }
+
   void warn(std::string_view rule, std::string text) { warn_at(place_, rule, std::move(text)); }
   void warn_at(Place place, std::string_view rule, std::string text) {
-    if (!options_.skip.contains(rule)) warnings_.push_back({std::string(rule), std::move(text), place});
+    const auto skips = [&](const LintOptions& options) { return options.skip_all || options.skip.contains(rule); };
+    if (skips(options_) || skips(here_)) return;
+    warnings_.push_back({std::string(rule), std::move(text), place});
+  }
+  bool is_on(std::string_view experimental) const {
+    const auto names = [&](const LintOptions& options) { return options.experimental_all || options.experimental.contains(experimental); };
+    return names(options_) || names(here_);
   }
 
   void check_casing(const std::vector<Instruction>& all) {
     std::ptrdiff_t balance = 0;
     for (const Instruction& each : all) balance += each.word == lower(each.word) ? 1 : each.word == upper(each.word) ? -1 : 0;
-    for (const Instruction& each : all)
+    for (const Instruction& each : all) {
+      here_ = options_here(*each.line);
       if (each.word != (balance > 0 ? lower(each.word) : upper(each.word)))
         warn_at(each.node.place, "ConsistentInstructionCasing",
                 fmt::format("Command '{}' should match the case of the command majority ({})", each.word,
                             balance > 0 ? "lowercase" : "uppercase"));
+    }
   }
 
   void check(const Instruction& each) {
     const std::string& keyword = each.node.keyword;
     const auto& args = each.node.args;
+    if (each.line->empty_line != 0) {
+      const Place last{each.line->empty_line, each.line->empty_line};
+      warn_at(last, "NoEmptyContinuation", "Empty continuation line");
+    }
     if (keyword == "from") return from(each);
-    if (keyword == "arg") return arg(args);
+    if (keyword == "arg") arg(each);
+    if (stage_) undefined(each.node);
     if (keyword == "maintainer") warn("MaintainerDeprecated", "Maintainer instruction is deprecated in favor of using label");
     if (keyword == "env" || keyword == "label") pairs(keyword, args);
     if (keyword == "cmd" || keyword == "entrypoint" || keyword == "healthcheck") only_last(each);
-    if (keyword == "shell") shell_ = true;
+    if (keyword == "shell" && stage_) stage_->shell = true;
     if (keyword == "workdir" && !args.empty()) workdir(args.front());
     if (keyword == "expose") expose(args);
     if (keyword == "copy" || keyword == "add") copy(each.node);
@@ -108,60 +163,129 @@ class Linter {
         warn("ReservedStageName", fmt::format("Stage name should not use the same name as reserved stage \"{}\"", name));
       if (stages_.contains(name))
         warn("DuplicateStageName", fmt::format("Duplicate stage name \"{}\", stage names should be unique", name));
+      check_description(each, "FROM", {name});
     }
+    std::string wanted = around_.platform;
     for (const std::string& flag : each.node.flags)
-      if (flag.starts_with("--platform=")) platform(flag.substr(11), name);
-    // What a stage has from the one it is built on.
-    const auto base = stages_.find(lower(args.front()));
-    workdir_set_ = base != stages_.end() && base->second;
-    stage_ = name;
-    in_stage_ = true;
+      if (flag.starts_with("--platform=")) wanted = platform(flag.substr(11), name);
+    begin_stage(args.front(), wanted);
+    stage_name_ = name;
   }
 
-  void platform(const std::string& value, const std::string& stage) {
-    if (value == "$TARGETPLATFORM" || value == "${TARGETPLATFORM}") {
+  // What a stage has from what it is built on.
+  void begin_stage(const std::string& written, const std::string& platform) {
+    const std::string base = expand_or(written, look_up(globals_), expanding(), written);
+    if (const auto earlier = stages_.find(lower(base)); earlier != stages_.end()) {
+      stage_ = earlier->second;
+      return;
+    }
+    stage_ = Stage{.variables = StageVariables(globals_, around_.build_args, lines_.directives.escape)};
+    stage_->variables.add_env({"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"});
+    if (base == "scratch") return;
+    const auto facts = around_.find_base ? around_.find_base(base) : std::nullopt;
+    if (!facts) return stage_->variables.set_base_unknown();
+    stage_->variables.add_env(facts->env);
+    const auto two_parts = [](const std::string& text) { return text.substr(0, text.find('/', text.find('/') + 1)); };
+    if (!platform.empty() && two_parts(facts->platform) != two_parts(platform))
+      warn("InvalidBaseImagePlatform", fmt::format("Base image {} was pulled with platform \"{}\", expected \"{}\" for current build",
+                                                   base, facts->platform, platform));
+  }
+
+  // The platform that is meant.
+  std::string platform(const std::string& value, const std::string& stage) {
+    std::vector<std::string> used, unknown;
+    const Lookup recording = [&](std::string_view name) -> std::optional<std::string> {
+      const auto found = globals_.find(name);
+      (found == globals_.end() ? unknown : used).emplace_back(name);
+      if (found == globals_.end()) return std::nullopt;
+      return found->second;
+    };
+    const std::string result = expand_or(value, recording, expanding(), "");
+    undeclared(unknown);
+    if (unknown.empty() && used.size() == 1 && used.front() == "TARGETPLATFORM" && result == globals_["TARGETPLATFORM"])
       warn("RedundantTargetPlatform",
            fmt::format("Setting platform to predefined {} in FROM is redundant as this is the default behavior", value));
-    } else if (value.find('$') == std::string::npos) {
-      // A stage that is named for its platform is meant to be for that one only.
-      for (std::size_t at = 0; at <= value.size();) {
-        const std::size_t end = std::min(value.find('/', at), value.size());
-        if (end > at && stage.find(value.substr(at, end - at)) != std::string::npos) return;
-        at = end + 1;
-      }
-      warn("FromPlatformFlagConstDisallowed", fmt::format("FROM --platform flag should not use constant value \"{}\"", value));
-    }
+    if (!used.empty() || !unknown.empty()) return result;
+    // A stage that is named for its platform is meant to be for that one only.
+    const std::size_t slash = std::min(result.find('/'), result.size());
+    const std::string os = result.substr(0, slash);
+    const std::string machine = result.substr(std::min(slash + 1, result.size()), result.find('/', slash + 1) - slash - 1);
+    for (const std::string& part : {os, machine})
+      if (!part.empty() && stage.find(part) != std::string::npos) return result;
+    warn("FromPlatformFlagConstDisallowed", fmt::format("FROM --platform flag should not use constant value \"{}\"", result));
+    return result;
+  }
+
+  WordOptions expanding() const { return {.escape = lines_.directives.escape}; }
+  static Lookup look_up(const Variables& variables) {
+    return [&variables](std::string_view name) -> std::optional<std::string> {
+      const auto found = variables.find(name);
+      if (found == variables.end()) return std::nullopt;
+      return found->second;
+    };
   }
 
   // Variables of FROM are those before the first stage.
+  void undeclared(const std::vector<std::string>& unknown) {
+    std::vector<std::string_view> known;
+    for (const auto& [name, value] : globals_) known.push_back(name);
+    for (const std::string& name : unknown) {
+      const std::string_view meant = nearest(name, known, Case::counts);
+      warn("UndefinedArgInFrom", fmt::format("FROM argument '{}' is not declared{}", name,
+                                             meant.empty() ? "" : fmt::format(" (did you mean {}?)", meant)));
+    }
+  }
+
   void check_base(const std::string& base) {
     std::vector<std::string> unknown;
-    const Lookup look_up = [&](std::string_view name) -> std::optional<std::string> {
-      const auto found = globals_.find(name);
-      if (found != globals_.end()) return found->second;
-      if (!name.starts_with("BUILD") && !name.starts_with("TARGET")) unknown.emplace_back(name);
+    const Lookup recording = [&](std::string_view name) -> std::optional<std::string> {
+      const auto found = defaults_.find(name);
+      if (found != defaults_.end()) return found->second;
+      unknown.emplace_back(name);
       return std::nullopt;
     };
-    const auto expanded = expand(base, look_up, {.escape = lines_.directives.escape});
-    for (const std::string& name : unknown) warn("UndefinedArgInFrom", fmt::format("FROM argument '{}' is not declared", name));
-    if (unknown.empty() && base.find('$') != std::string::npos &&
+    const auto expanded = expand(base, recording, expanding());
+    undeclared(unknown);
+    if (base.find('$') != std::string::npos &&
         (!expanded || expanded->empty() || expanded->starts_with(':') || expanded->ends_with(':') || expanded->ends_with('/')))
       warn("InvalidDefaultArgInFrom", fmt::format("Default value for ARG {} results in empty or invalid base image name", base));
   }
 
-  void arg(const std::vector<std::string>& args) {
-    for (const std::string& text : args) {
+  // A comment directly above a stage or an argument is taken for its description.
+  void check_description(const Instruction& each, std::string_view instruction, const std::vector<std::string>& names) {
+    if (!each.line->described || names.empty() || !is_on("InvalidDefinitionDescription")) return;
+    const std::string& comment = each.line->comments.back();
+    if (std::find(names.begin(), names.end(), comment.substr(0, comment.find(' '))) != names.end()) return;
+    // Whoever asks for an experimental check gets it, whatever else is skipped.
+    warnings_.push_back({"InvalidDefinitionDescription",
+                         fmt::format("Comment for {} should follow the format: `# {} <description>`", instruction,
+                                     names.size() > 1 ? "<arg_key>" : names.front()),
+                         place_});
+  }
+
+  void arg(const Instruction& each) {
+    std::vector<std::string> names;
+    for (const std::string& text : each.node.args) {
       const std::size_t equals = text.find('=');
-      const std::string name = text.substr(0, equals);
+      const std::string name = names.emplace_back(text.substr(0, equals));
       if (names_a_secret(name)) secret("ARG", name);
-      if (in_stage_) continue;
-      std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
-      const Lookup look_up = [&](std::string_view known) -> std::optional<std::string> {
-        const auto found = globals_.find(known);
-        return found == globals_.end() ? std::nullopt : std::optional(found->second);
-      };
-      if (auto expanded = expand(value, look_up, {.escape = lines_.directives.escape})) value = *std::move(expanded);
-      globals_[name] = value;
+      if (stage_) continue;
+      const std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
+      defaults_[name] = expand_or(value, look_up(defaults_), expanding(), value);
+      const auto given = around_.build_args.find(name);
+      globals_[name] = given != around_.build_args.end() ? given->second : expand_or(value, look_up(globals_), expanding(), value);
+    }
+    check_description(each, "ARG", names);
+  }
+
+  void undefined(const Node& node) {
+    const auto known = stage_->variables.names();
+    const auto names = stage_->variables.undefined_in(node);
+    for (const std::string& name : names) {
+      const std::string_view meant = nearest(name, known, Case::counts);
+      if (meant.empty() && stage_->variables.base_unknown()) continue;
+      warn("UndefinedVar", fmt::format("Usage of undefined variable '${}'{}", name,
+                                       meant.empty() ? "" : fmt::format(" (did you mean ${}?)", meant)));
     }
   }
 
@@ -183,7 +307,7 @@ class Linter {
 
   void only_last(const Instruction& each) {
     const std::string name = upper(each.node.keyword);
-    if (each.node.keyword != "healthcheck" && !each.node.json && !shell_)
+    if (each.node.keyword != "healthcheck" && !each.node.json && stage_ && !stage_->shell)
       warn("JSONArgsRecommended",
            fmt::format("JSON arguments recommended for {} to prevent unintended behavior related to OS signals", name));
     last_[name].push_back(each.node.place);
@@ -195,15 +319,12 @@ class Linter {
         warn_at(places[n], "MultipleInstructionsDisallowed",
                 fmt::format("Multiple {} instructions should not be used in the same stage because only the last one will be used", name));
     last_.clear();
-    shell_ = false;
-    if (!stage_.empty()) stages_[stage_] = workdir_set_;
-    stage_.clear();
+    if (stage_ && !stage_name_.empty()) stages_.insert_or_assign(stage_name_, *stage_);
+    stage_.reset();
   }
 
   void workdir(const std::string& path) {
-    if (path.starts_with('/') || path.starts_with('$')) {
-      workdir_set_ = true;
-    } else if (!workdir_set_) {
+    if (stage_ && !std::exchange(stage_->workdir_set, true) && !path.starts_with('/') && !path.starts_with('$')) {
       warn("WorkdirRelativePath", fmt::format("Relative workdir \"{}\" can have unexpected results if the base image changes", path));
     }
   }
@@ -221,7 +342,9 @@ class Linter {
     }
   }
 
+  // Exceptions make it impossible to tell without the files: a directory may be left out and a file in it be taken.
   void copy(const Node& node) {
+    if (around_.ignore == nullptr || around_.ignore->has_exceptions()) return;
     for (const std::string& flag : node.flags)
       if (flag.starts_with("--from=")) return;
     for (std::size_t n = 0; n + 1 < node.args.size(); ++n) {
@@ -231,70 +354,37 @@ class Linter {
         continue;
       while (source.starts_with("./") || source.starts_with('/')) source.remove_prefix(source.find('/') + 1);
       while (source.ends_with('/')) source.remove_suffix(1);
-      if (!source.empty() && source != "." && ignore_.ignores(source))
+      // The context itself is left out where everything is: "*", not ".*".
+      const bool whole = source.empty() || source == ".";
+      if (whole ? around_.ignore->ignores("a") && around_.ignore->ignores("0~") : around_.ignore->ignores(source))
         warn("CopyIgnoredFile", fmt::format("Attempting to {} file \"{}\" that is excluded by .dockerignore",
-                                            node.keyword == "add" ? "Add" : "Copy", node.args[n]));
+                                            node.keyword == "add" ? "Add" : "Copy", whole ? "." : source));
     }
   }
 
+  struct Stage {
+    StageVariables variables;
+    bool shell = false;        // SHELL was given
+    bool workdir_set = false;
+  };
+
   const Lines& lines_;
-  const IgnoreRules& ignore_;
+  const LintSurroundings& around_;
   const LintOptions& options_;
+  LintOptions here_;  // of the instruction at hand
   std::vector<LintWarning> warnings_;
   Place place_;
-  std::map<std::string, std::string, std::less<>> globals_;
-  std::map<std::string, bool> stages_;  // by name: whether an absolute WORKDIR was given
-  std::string stage_;
-  bool in_stage_ = false, shell_ = false, workdir_set_ = false;
+  Variables defaults_, globals_;  // before the first stage: without and with --build-arg
+  std::map<std::string, Stage, std::less<>> stages_;
+  std::optional<Stage> stage_;  // the one at hand
+  std::string stage_name_;
   std::map<std::string, std::vector<Place>> last_;  // of this stage: instructions of which only the last counts
 };
 
 }  // namespace
 
-std::string LintWarning::url() const {
-  std::string page;
-  for (std::size_t at = 0; at < rule.size(); ++at) {
-    const auto is_upper = [&](std::size_t where) { return where < rule.size() && std::isupper(static_cast<unsigned char>(rule[where])) != 0; };
-    // "JSONArgs" is "json-args".
-    if (at > 0 && is_upper(at) && (!is_upper(at - 1) || (at + 1 < rule.size() && !is_upper(at + 1)))) page += '-';
-    page += static_cast<char>(std::tolower(static_cast<unsigned char>(rule[at])));
-  }
-  return fmt::format("https://docs.docker.com/go/dockerfile/rule/{}/", page);
-}
-
-Result<LintOptions> parse_check(std::string_view text) {
-  LintOptions options;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(';'), text.size());
-    std::string_view part = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    while (part.starts_with(' ')) part.remove_prefix(1);
-    const std::size_t equals = part.find('=');
-    const std::string_view key = part.substr(0, equals), value = equals == std::string_view::npos ? "" : part.substr(equals + 1);
-    if (key == "skip" && value == "all") {
-      options.skip_all = true;
-    } else if (key == "skip") {
-      for (std::size_t at = 0; at <= value.size();) {
-        const std::size_t comma = std::min(value.find(',', at), value.size());
-        options.skip.emplace(value.substr(at, comma - at));
-        at = comma + 1;
-      }
-    } else if (key == "error" && (value == "true" || value == "false")) {
-      options.error = value == "true";
-    } else if (key != "experimental") {
-      return fail(EINVAL, "check knows skip=RULE,…, skip=all and error=true, not \"{}\"", part);
-    }
-  }
-  return options;
-}
-
-std::vector<LintWarning> lint(const Lines& lines, const IgnoreRules& ignore, const LintOptions& options) {
-  return Linter(lines, ignore, options).run();
-}
-
-std::string format_warning(const LintWarning& warning, const SourceText& source) {
-  return fmt::format("WARNING: {} - {}\n{}\n{}:{}\n{}\n", warning.rule, warning.url(), warning.text, source.name, warning.place.first,
-                     source.excerpt(warning.place));
+std::vector<LintWarning> lint(const Lines& lines, const LintSurroundings& around, const LintOptions& options) {
+  return Linter(lines, around, options).run();
 }
 
 }  // namespace acetate::dockerfile

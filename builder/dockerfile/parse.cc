@@ -50,8 +50,7 @@ Result<Stage> parse_from(const Node& node, const SourceText& source) {
 Result<Dockerfile> parse(std::string_view text, std::string name) {
   Lines lines = TRY(split_lines(text, std::move(name)));
   Dockerfile file{.source = std::move(lines.source),
-                  .directives = std::move(lines.directives),
-                  .warnings = std::move(lines.warnings)};
+                  .directives = std::move(lines.directives)};
   if (lines.lines.empty()) return fail(EINVAL, "{}: the file holds no instruction", file.source.name);
   for (const Line& line : lines.lines) {
     const Node node = TRY(parse_line(line, file.source, file.directives.escape));

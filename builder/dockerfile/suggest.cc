@@ -12,15 +12,16 @@ namespace {
 char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 
 // Optimal string alignment: insert, delete, replace, swap two neighbours.
-std::size_t distance(std::string_view a, std::string_view b) {
+std::size_t distance(std::string_view a, std::string_view b, Case letters) {
+  const auto equal = [letters](char x, char y) { return letters == Case::counts ? x == y : lower(x) == lower(y); };
   std::vector<std::size_t> before_last(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   std::iota(last.begin(), last.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const bool same = lower(a[i - 1]) == lower(b[j - 1]);
+      const bool same = equal(a[i - 1], b[j - 1]);
       row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same ? 0 : 1)});
-      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
+      if (i > 1 && j > 1 && equal(a[i - 1], b[j - 2]) && equal(a[i - 2], b[j - 1]))
         row[j] = std::min(row[j], before_last[j - 2] + 1);
     }
     before_last.swap(last);
@@ -31,11 +32,11 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string_view nearest(std::string_view typed, std::span<const std::string_view> candidates) {
+std::string_view nearest(std::string_view typed, std::span<const std::string_view> candidates, Case letters) {
   std::string_view best;
   std::size_t best_distance = typed.size() < 4 ? 2 : 3;
   for (const std::string_view candidate : candidates) {
-    const std::size_t d = distance(typed, candidate);
+    const std::size_t d = distance(typed, candidate, letters);
     if (d >= best_distance) continue;
     best = candidate;
     best_distance = d;

@@ -7,8 +7,10 @@
 
 namespace acetate::dockerfile {
 
-// The nearest candidate, comparing without regard to case; "" when none is near enough to be meant.
-std::string_view nearest(std::string_view typed, std::span<const std::string_view> candidates);
+enum class Case { ignored, counts };
+
+// The nearest candidate; "" when none is near enough to be meant.
+std::string_view nearest(std::string_view typed, std::span<const std::string_view> candidates, Case letters = Case::ignored);
 
 // " (did you mean X?)", or "".
 std::string did_you_mean(std::string_view typed, std::span<const std::string_view> candidates);

@@ -300,6 +300,11 @@ Result<std::string> expand(std::string_view text, const Lookup& lookup, const Wo
   return TRY(Expander(text, lookup, options).run()).whole;
 }
 
+std::string expand_or(std::string_view text, const Lookup& lookup, const WordOptions& options, std::string_view otherwise) {
+  auto expanded = expand(text, lookup, options);
+  return expanded ? *std::move(expanded) : std::string(otherwise);
+}
+
 Result<std::vector<std::string>> expand_words(std::string_view text, const Lookup& lookup,
                                               const WordOptions& options) {
   return TRY(Expander(text, lookup, options).run()).words;

@@ -29,6 +29,9 @@ struct WordOptions {
 // One word: blanks in it stay. EINVAL with words for unbalanced quotes, bad substitutions and ${V:?m}.
 Result<std::string> expand(std::string_view text, const Lookup& lookup, const WordOptions& options = {});
 
+// The same, or `otherwise` for what does not expand: for who only looks, and leaves it to the build to complain.
+std::string expand_or(std::string_view text, const Lookup& lookup, const WordOptions& options, std::string_view otherwise);
+
 // Several words, split at unquoted blanks, also those that came out of a variable. Empty words are dropped.
 Result<std::vector<std::string>> expand_words(std::string_view text, const Lookup& lookup,
                                               const WordOptions& options = {});

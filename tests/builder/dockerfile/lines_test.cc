@@ -26,11 +26,22 @@ TEST(Lines, JoinsContinuedLinesAndSkipsCommentsBetween) {
 
 TEST(Lines, DoNotContinueAfterAnEscapedEscape) { EXPECT_EQ(texts("ENV a b\\\\\nRUN c\n"), (Texts{"ENV a b\\\\", "RUN c"})); }
 
-TEST(Lines, WarnOfEmptyLinesInsideAnInstruction) {
-  const auto lines = split_lines("RUN a \\\n\n  b\n", "Dockerfile");
+TEST(Lines, KnowOfEmptyLinesInsideAnInstruction) {
+  const auto lines = split_lines("RUN a \\\n\n  b\nRUN c\n", "Dockerfile");
   ASSERT_TRUE(lines);
   EXPECT_EQ(lines->lines.at(0).text, "RUN a   b");
-  EXPECT_EQ(lines->warnings.size(), 1U);
+  EXPECT_EQ(lines->lines.at(0).empty_line, 3);
+  EXPECT_EQ(lines->lines.at(1).empty_line, 0);
+}
+
+TEST(Lines, HaveTheCommentsBeforeThem) {
+  const auto lines = split_lines("# syntax=x\n# one\n# two\nFROM a\n# far\n\nRUN b\n# cut off\n#\n# near\nRUN c\n", "Dockerfile");
+  ASSERT_TRUE(lines);
+  EXPECT_EQ(lines->lines.at(0).comments, (Texts{"one", "two"}));
+  EXPECT_TRUE(lines->lines.at(0).described);
+  EXPECT_EQ(lines->lines.at(1).comments, Texts{"far"});
+  EXPECT_FALSE(lines->lines.at(1).described);
+  EXPECT_EQ(lines->lines.at(2).comments, Texts{"near"});
 }
 
 TEST(Lines, KnowWhereTheyStood) {
