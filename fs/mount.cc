@@ -109,6 +109,7 @@ std::string option_line(const MountRequest& request) {
   }
   if (request.upper) line += ",upperdir=" + escape_path(*request.upper);
   if (request.work) line += ",workdir=" + escape_path(*request.work);
+  if (request.access_log) line += ",access_log=" + escape_path(*request.access_log);
   for (const std::string& option : request.options) line += "," + option;
   return line;
 }

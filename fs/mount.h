@@ -18,6 +18,7 @@ struct MountRequest {
   std::optional<std::string> upper = {};     // with `work`, or neither: read-only
   std::optional<std::string> work = {};
   std::string target;
+  std::optional<std::string> access_log = {};  // where the daemon writes, when it ends, what of the lowers was looked at
   std::vector<std::string> options = {};     // further -o options, as they are
   std::string program = {};                  // empty: find_daemon()
   bool die_with_parent = true;  // unmounted when this process is gone

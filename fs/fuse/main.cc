@@ -27,6 +27,7 @@
 #include "fs/fuse/signals.h"
 #include "fs/overlap.h"
 #include "fs/overlay.h"
+#include "layers/access_log.h"
 #include "layers/layer_spec.h"
 #include "layers/stack.h"
 
@@ -86,12 +87,25 @@ FdRef lifeline() {
   return ::fcntl(number, F_SETFD, FD_CLOEXEC) == 0 ? FdRef{number} : FdRef{};
 }
 
+// Whole or not at all: whoever finds none knows that he was not told everything. The mount itself did well all the same.
+void write_access_log(const AccessLog& log, const std::string& path) {
+  const auto write = [&]() -> Result<void> {
+    return sys::write_file_atomically({kWorkingDir, path.c_str()}, format_access_log(TRY(log.paths())), 0600);
+  };
+  if (auto written = write(); !written) log::warn("the access log {} is not written: {}", path, written.error().message());
+}
+
 Result<int> serve(const Options& options) {
   std::optional<Background> background;
   if (!options.foreground) background.emplace(TRY(Background::enter()));
   block_signals();
   ::umask(0);
   Lowers lowers = TRY(open_lowers(options.lowers));
+  ObservedLayer observed;
+  if (options.access_log) {
+    observed = observe(std::move(lowers.tree));
+    lowers.tree = std::move(observed.layer);
+  }
   std::optional<Fd> upper = TRY(open_directory("upper dir", options.upper));
   std::optional<Fd> work = TRY(open_directory("workdir", options.work));
   Places places{.upper = options.upper, .work = options.work, .mountpoint = options.mountpoint};
@@ -116,6 +130,7 @@ Result<int> serve(const Options& options) {
                      .writeback = options.writeback,
                      .debug = options.debug,
                      .upper_drops_suid = !have_fsetid() && !overlay->permissions_in_xattr(),
+                     .exact = options.access_log.has_value(),
                      .signals = true,
                      .lifeline = lifeline(),
                      .mount_options = options.mount_options};
@@ -132,6 +147,7 @@ Result<int> serve(const Options& options) {
   Result<int> ended = session.serve([&] { live->print_summary(); });
   live->stop();
   live->log_reads();
+  if (options.access_log && ended) write_access_log(*observed.log, *options.access_log);
   return ended;
 }
 

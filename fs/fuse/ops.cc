@@ -42,7 +42,7 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   want(FUSE_CAP_DONT_MASK, true);  // the umask is ours to apply: a default ACL takes its place
   want(FUSE_CAP_PARALLEL_DIROPS, true);
   want(FUSE_CAP_CACHE_SYMLINKS, context.keep_cache);
-  want(FUSE_CAP_READDIRPLUS, true);
+  want(FUSE_CAP_READDIRPLUS, !context.exact);
   want(FUSE_CAP_READDIRPLUS_AUTO, false);  // walks that stat everything (tar, commit) are what callers do
   // So that a truncating open copies nothing up. Where OPEN is left out nobody would truncate.
   want(FUSE_CAP_ATOMIC_O_TRUNC, context.stateless == nullptr);

@@ -78,6 +78,7 @@ class Parser {
     if (key == "xattr_permissions" && value) return xattr_permissions(*value);
     if (key == "redirect_dir" && value) return redirect_dir(*value);
     if (key == "ino32_t") return value ? flag(key, *value, out_.narrow_inos) : (out_.narrow_inos = true, Result<void>());
+    if (key == "access_log" && value) return void(out_.access_log = unescape_path(*value)), Result<void>();
     if (key == "xino" && value) return one_of(key, *value, {"off", "auto", "on"});
     if (key == "fast_ino" && value) {
       bool ignored = true;
@@ -238,6 +239,7 @@ std::string usage(const std::string& name) {
       "                           keep owner, mode and type in an attribute\n"
       "    -o redirect_dir=on     let directories of lower layers be renamed\n"
       "    -o ino32_t             inode numbers of 32 bits\n"
+      "    -o access_log=FILE     at the end, write what of the lower layers was looked at\n"
       "    -o noxattrs            no extended attributes\n"
       "    -o noacl               no POSIX ACLs\n"
       "    -o ro, allow_other, allow_root, default_permissions, suid, dev, exec, fsname=NAME\n"

@@ -24,6 +24,7 @@ struct Served {
   bool xattrs;
   bool acl;
   bool writeback;
+  bool exact;               // listings bring no attributes along
   bool upper_drops_suid;    // what the daemon writes drops suid by itself
   bool drops_suid = false;  // set at INIT: dropping it is ours to do
   class GiveBack* give_back;

@@ -112,6 +112,7 @@ struct Session::Impl {
                 .xattrs = how.xattrs,
                 .acl = how.acl,
                 .writeback = how.writeback,
+                .exact = how.exact,
                 .upper_drops_suid = how.upper_drops_suid,
                 .give_back = &give_back,
                 .stateless = how.stateless ? &files : nullptr},

@@ -28,6 +28,8 @@ struct SessionOptions {
   bool upper_drops_suid = false;
   // The kernel knows the mount as read-only ("ro" is among mount_options): OPEN and OPENDIR can be left out.
   bool stateless = false;
+  // Every look at a file is a request of its own, so that what is looked at can be noted: no listing brings attributes along.
+  bool exact = false;
   bool signals = false;  // SIGTERM, SIGINT, SIGHUP end serve(), SIGUSR1 calls `report`; see block_signals()
   FdRef lifeline = {};   // serve() ends too when the other end of this closes
   unsigned threads = 0;  // 0: as many as pays on this machine
