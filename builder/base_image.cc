@@ -101,7 +101,7 @@ Result<StageState> BaseImages::read(const image::Image& image) const {
     }
     state.push(std::move(built));
   }
-  state.clock = parse_time(image.config.created).value_or(0);
+  state.clock = state.base_clock = parse_time(image.config.created).value_or(0);
   return state;
 }
 

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "builder/clock.h"
 #include "builder/export.h"
+#include "builder/job.h"
 #include "builder/progress.h"
 #include "builder/runner.h"
 #include "builder/variables.h"
@@ -31,6 +32,7 @@ struct BuildOptions {
   unsigned jobs = 1;               // stages at the same time
   bool no_cache = false;
   bool explain = false;
+  TraceRule trace = TraceRule::without_network;  // --trace-cache
   TimeRule times = {};
 
   std::vector<std::string> tags = {};

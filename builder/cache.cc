@@ -16,6 +16,10 @@ constexpr const char* kSchema = R"(
   CREATE TABLE IF NOT EXISTS records(
     key TEXT PRIMARY KEY, diff_id TEXT, size INTEGER, clock INTEGER NOT NULL, inputs TEXT NOT NULL,
     used INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS steps(step TEXT PRIMARY KEY) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS trees(chain TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS reads(id INTEGER PRIMARY KEY, step TEXT NOT NULL, paths TEXT NOT NULL, seen TEXT NOT NULL);
+  CREATE INDEX IF NOT EXISTS reads_by_step ON reads(step, id);
   CREATE TABLE IF NOT EXISTS places(place TEXT PRIMARY KEY, inputs TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS packs(
     diff_id TEXT NOT NULL, how TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, media_type TEXT NOT NULL,
@@ -32,6 +36,7 @@ std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
 Result<Cache> Cache::open(const std::string& dir) {
   TRY_WITHIN(sys::make_dirs(dir + "/layers", 0700), "making the build cache {}", dir);
+  TRY_WITHIN(sys::make_dirs(dir + "/contents", 0700), "making the build cache {}", dir);
   Fd layer_dir = TRY_WITHIN(sys::open(dir + "/layers", O_RDONLY | O_DIRECTORY), "opening the build cache {}", dir);
   Database database = TRY(Database::open(dir + "/records.db"));
   TRY_WITHIN(database.execute(kSchema), "opening the build cache {}", dir);

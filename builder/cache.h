@@ -1,6 +1,7 @@
 // The build cache: what steps made, by the key of what they were made from.
 //
 //   DIR/records.db          SQLite: keys, their inputs, which layer came of them
+//   DIR/contents/<sha256>   digests of a layer's files (builder/tree_digest.h)
 //   DIR/layers/<sha256>     that layer, an uncompressed tar, named by its digest (its diff id)
 //
 // Any number of builds use it at once. A layer is there whole before a record names it, so a build that is
@@ -12,11 +13,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "builder/cache_key.h"
+#include "builder/reads.h"
 #include "builder/sqlite.h"
 #include "layers/image/descriptor.h"
 
@@ -52,6 +55,19 @@ class Cache {
   // Keeps a result and returns the one that stands: when somebody else was first, theirs, so that concurrent
   // builds of one step agree. With `replace`, ours stands.
   Result<Record> put(const KeyInputs& inputs, const Record& record, bool replace = false);
+
+  // What earlier runs of one command looked at, the latest first; `step`: the key of everything but the layers below. No more
+  // than the latest few are kept.
+  Result<std::vector<Reads>> reads(const Digest& step);
+  Result<void> add_reads(const Digest& step, const Reads& reads);
+  // Whether that command was run on any layers.
+  Result<bool> knows_step(const Digest& step);
+  Result<void> add_step(const Digest& step);
+
+  // Of a stage's tree, by its chain of layers (builder/tree_digest.h).
+  Result<std::optional<Digest>> tree_digest(const Digest& chain);
+  Result<void> set_tree_digest(const Digest& chain, const Digest& digest);
+  std::string contents_path(const Digest& diff_id) const { return dir_ + "/contents/" + diff_id.hex(); }
 
   // What the step at one place of one Dockerfile was made from last time, for --explain.
   Result<std::optional<KeyInputs>> last_inputs(const std::string& place);

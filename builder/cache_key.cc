@@ -56,8 +56,11 @@ const std::string* KeyInputs::find(std::string_view name) const {
 }
 
 std::optional<std::string> first_difference(const KeyInputs& before, const KeyInputs& now) {
-  for (const auto& [name, value] : now.items()) {
-    const std::string* old = before.find(name);
+  for (std::size_t n = 0; n < now.items().size(); ++n) {
+    const auto& [name, value] = now.items()[n];
+    // Mostly the same names in the same order; there may be very many.
+    const bool same_place = n < before.items().size() && before.items()[n].first == name;
+    const std::string* old = same_place ? &before.items()[n].second : before.find(name);
     if (old == nullptr) return fmt::format("{} is new: {}", name, shorten(value));
     if (*old != value) return fmt::format("{} was {}, is {}", name, shorten(*old), shorten(value));
   }

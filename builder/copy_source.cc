@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "builder/dockerfile/ignore.h"
+#include "builder/hash_file.h"
 #include "builder/tree_view.h"
 #include "layers/memory_layer.h"
 #include "layers/stack.h"
@@ -14,19 +15,6 @@
 namespace acetate::build {
 
 namespace {
-
-// The SHA-256 of a file's bytes, read once in order.
-Result<Digest> hash_file(const FileView& view) {
-  Sha256 hash;
-  std::vector<std::byte> buffer(256 << 10);
-  for (std::uint64_t at = 0; at < view.size();) {
-    const std::size_t got = TRY(view.pread(buffer, at));
-    if (got == 0) break;
-    hash.update(std::span(buffer).first(got));
-    at += got;
-  }
-  return hash.finish();
-}
 
 // Passes reads through and hashes them; the last one tells whether the bytes are those expected.
 class CheckedFile : public FileView {

@@ -169,25 +169,39 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
     if (narrow && !options_.no_cache) record = TRY(shop_.cache.find(narrow->digest()));
     if (record) TRY(shop_.cache.put(inputs, *record));
   }
+  std::optional<Job::Hit> otherwise;
+  if (!record && !options_.no_cache) otherwise = TRY(job.find_otherwise());
+  if (otherwise && !(otherwise->by_reads && shop_.trace == TraceRule::verify)) {
+    progress_.note(shown, otherwise->why);
+    record = otherwise->record;
+    TRY(shop_.cache.put(inputs, *record));
+  }
   if (record) {
     TRY(shop_.cache.set_last_inputs(place, inputs));
     progress_.cached(shown);
     return *record;
   }
-  if (options_.explain) progress_.note(shown, "not cached: " + TRY(why_missed(inputs, place)));
+  if (options_.explain && !otherwise) progress_.note(shown, "not cached: " + TRY(why_missed(job, inputs, place)));
   const Record made = TRY(job.run([&](std::string_view bytes) { progress_.output(shown, bytes); }));
-  record = TRY(shop_.cache.put(inputs, made, options_.no_cache));
-  if (narrow) TRY(shop_.cache.put(*narrow, *record, options_.no_cache));
+  if (otherwise)
+    progress_.note(shown, otherwise->record.layer == made.layer ? "verified: the cache has the same"
+                                                                : "the cache has something else for this step: it is not a function of what it looks at");
+  const bool replace = options_.no_cache || otherwise;
+  record = TRY(shop_.cache.put(inputs, made, replace));
+  if (narrow) TRY(shop_.cache.put(*narrow, *record, replace));
+  for (const KeyInputs& further : TRY(job.further_keys())) TRY(shop_.cache.put(further, *record, replace));
   TRY(shop_.cache.set_last_inputs(place, inputs));
   progress_.done(shown);
   return *record;
 }
 
-Result<std::string> Executor::why_missed(const KeyInputs& inputs, const std::string& place) {
+Result<std::string> Executor::why_missed(const Job& job, const KeyInputs& inputs, const std::string& place) {
   if (options_.no_cache) return std::string("--no-cache was asked for");
   const auto last = TRY(shop_.cache.last_inputs(place));
   if (!last) return std::string("this step was never built here before");
-  return first_difference(*last, inputs).value_or("what it had made is no longer in the cache");
+  const std::string difference = first_difference(*last, inputs).value_or("what it had made is no longer in the cache");
+  const std::string further = job.why_not();
+  return further.empty() ? difference : difference + "; " + further;
 }
 
 Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t stage, std::size_t index,

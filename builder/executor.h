@@ -47,7 +47,7 @@ class Executor {
   Result<Built> base_of(std::size_t number);
   Result<void> do_step(StageState& state, const Step& step, std::size_t stage, std::size_t index, const std::string& label);
   Result<Record> result_of(Job& job, int shown, const std::string& place);
-  Result<std::string> why_missed(const KeyInputs& inputs, const std::string& place);
+  Result<std::string> why_missed(const Job& job, const KeyInputs& inputs, const std::string& place);
   Result<std::unique_ptr<Job>> job_for(const Step& step, const StageState& before);
   Result<CopyOrigin> origin_of(const CopyStep& step);
   Result<MountSource> mount_source(const RunStep::Mount& mount);

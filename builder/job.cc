@@ -6,24 +6,20 @@
 
 namespace acetate::build {
 
-namespace {
-
-// `chain`: the layers below, where all of them count.
-void add_surroundings(KeyInputs& inputs, const StageState& before, const Workshop& shop, const std::optional<Digest>& chain) {
+void add_platform_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop) {
   inputs.add("platform", before.config.platform.os + "/" + before.config.platform.architecture);
   inputs.add("times", shop.times.str());
-  if (chain) inputs.add("the layers below", chain->str());
+}
+
+void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop) {
+  add_platform_inputs(inputs, before, shop);
+  inputs.add("the layers below", before.chain().str());
   if (shop.times.kind == TimeRule::Kind::logical) inputs.add("clock", std::to_string(before.clock));
 }
 
-}  // namespace
-
-void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop) {
-  add_surroundings(inputs, before, shop, before.chain());
-}
-
 void add_narrow_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop, const RecordingView& below) {
-  add_surroundings(inputs, before, shop, {});
+  add_platform_inputs(inputs, before, shop);
+  if (shop.times.kind == TimeRule::Kind::logical) inputs.add("clock", std::to_string(before.clock));
   below.add_to(inputs);
 }
 

@@ -24,8 +24,24 @@ class Job {
   // on record beside them, so that a change below which does not concern the step does not make it anew. Nothing where
   // that cannot be told before the step has run.
   virtual Result<std::optional<KeyInputs>> narrow_inputs() { return std::optional<KeyInputs>(); }
+  // What another key than those two gives, and why it does, in words; nothing where none does. Asked after both.
+  struct Hit {
+    Record record;
+    std::string why;
+    bool by_reads = false;  // what the step looked at is the same, and the rest was not compared
+  };
+  virtual Result<std::optional<Hit>> find_otherwise() { return std::optional<Hit>(); }
+  // Why it gives nothing, where there is more to say than that the first key is not known; else "".
+  virtual std::string why_not() const { return {}; }
+
   virtual Result<Record> run(const OutputSink& output) = 0;
+  // Further keys under which the result of run() is to be found. Asked after it.
+  virtual Result<std::vector<KeyInputs>> further_keys() { return std::vector<KeyInputs>(); }
 };
+
+// When a RUN is taken from the cache because nothing that it looked at has changed. What it gets over the network is no
+// file of the layers below, so the cache believes that without being asked of steps without one only.
+enum class TraceRule { without_network, always, never, verify };
 
 // What jobs work with. Outlives them.
 struct Workshop {
@@ -36,6 +52,7 @@ struct Workshop {
   std::string build_dir = {};  // where cache mounts are
   Strings secrets = {};        // --secret: what each id holds
   Strings agents = {};         // --ssh: where the agent of each id listens
+  TraceRule trace = TraceRule::without_network;
 };
 
 // What a mount of a RUN shows, when it is files: found by whoever knows stages, images and the context.
@@ -64,6 +81,8 @@ Result<Record> write_plan(const DeltaPlan& plan, const StepClock& clock, std::in
 // The inputs every step has: what is below it, and how times are written. Added last, because a reader wants to
 // be told of anything else first.
 void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop);
+// The same without what is below and without its clock.
+void add_platform_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop);
 // The same for narrow_inputs(), where what was looked at stands for what is below.
 class RecordingView;
 void add_narrow_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop, const RecordingView& below);

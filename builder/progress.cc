@@ -1,9 +1,6 @@
 #include "builder/progress.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <ostream>
 
 namespace acetate::build {
 
@@ -12,9 +9,10 @@ constexpr std::size_t kTailBytes = 4 << 10;
 constexpr std::size_t kLongestLine = 64 << 10;  // a line without an end is shown in pieces
 }  // namespace
 
-void Progress::line_locked(int step, std::string_view text) {
-  if (mode_ == Mode::quiet) return;
-  out_ << '#' << step << ' ' << text << '\n' << std::flush;
+Progress::Progress(std::ostream& out, Mode mode, unsigned columns) {
+  if (mode == Mode::plain) view_ = make_plain_progress(out);
+  if (mode == Mode::json) view_ = make_json_progress(out);
+  if (mode == Mode::terminal) view_ = make_terminal_progress(out, columns);
 }
 
 double Progress::seconds_locked(int step) const {
@@ -27,7 +25,7 @@ int Progress::begin(std::string_view title) {
   const Lock lock(mutex_);
   const int step = next_++;
   running_[step] = {.began = std::chrono::steady_clock::now()};
-  line_locked(step, title);
+  if (view_) view_->begin(step, title);
   return step;
 }
 
@@ -47,35 +45,38 @@ void Progress::output(int step, std::string_view bytes) {
 void Progress::flush_locked(int step) {
   Running& running = running_[step];
   if (running.line.ends_with('\r')) running.line.pop_back();
-  line_locked(step, fmt::format("{:.3f} {}", seconds_locked(step), running.line));
+  if (view_) view_->line(step, seconds_locked(step), running.line);
   running.line.clear();
+}
+
+void Progress::end_locked(int step, ProgressView::End how, std::string_view why) {
+  if (!running_[step].line.empty()) flush_locked(step);
+  if (view_) view_->end(step, how, seconds_locked(step), why);
 }
 
 void Progress::note(int step, std::string_view text) {
   const Lock lock(mutex_);
-  line_locked(step, text);
+  if (view_) view_->note(step, text);
 }
 
 void Progress::cached(int step) {
   const Lock lock(mutex_);
-  line_locked(step, "CACHED");
+  end_locked(step, ProgressView::End::cached, "");
 }
 
 void Progress::done(int step) {
   const Lock lock(mutex_);
-  if (!running_[step].line.empty()) flush_locked(step);
-  line_locked(step, fmt::format("DONE {:.1f}s", seconds_locked(step)));
+  end_locked(step, ProgressView::End::done, "");
 }
 
 void Progress::failed(int step, std::string_view why) {
   const Lock lock(mutex_);
-  if (!running_[step].line.empty()) flush_locked(step);
-  line_locked(step, fmt::format("ERROR: {}", why));
+  end_locked(step, ProgressView::End::failed, why);
 }
 
 void Progress::warn(std::string_view text) {
   const Lock lock(mutex_);
-  if (mode_ == Mode::plain) out_ << "WARNING: " << text << '\n' << std::flush;
+  if (view_) view_->warn(text);
 }
 
 std::string Progress::tail(int step) const {

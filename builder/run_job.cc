@@ -1,11 +1,17 @@
 // RUN: the process runs over the layers below, and what it wrote becomes a layer. No tree is walked to find a
 // difference: the upper directory is the difference.
 
+#include <algorithm>
+#include <future>
+
 #include "base/sys/file.h"
 #include "builder/cache_mount.h"
 #include "builder/dockerfile/json_array.h"
 #include "builder/job.h"
 #include "builder/layer_file.h"
+#include "builder/reads.h"
+#include "builder/tree_digest.h"
+#include "builder/tree_view.h"
 #include "layers/delta.h"
 
 namespace acetate::build {
@@ -43,20 +49,95 @@ class RunJob : public Job {
     for (std::size_t n = 0; n < mounts_.size(); ++n)
       inputs.add(fmt::format("mount {}", n + 1), describe(mounts_[n].is) + identities_[n]);
     inputs.add("the runner", shop_.runner.kind());
+    KeyInputs without_layers = inputs;
+    add_platform_inputs(without_layers, before_, shop_);
+    command_ = without_layers.digest();
     add_common_inputs(inputs, before_, shop_);
     return inputs;
+  }
+
+  Result<std::optional<Hit>> find_otherwise() override {
+    using Answer = std::optional<Hit>;
+    if (!TRY(shop_.cache.knows_step(command_))) return Answer();
+    if (auto record = TRY(shop_.cache.find(content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))).digest())))
+      return Answer(Hit{.record = placed(*record), .why = "the layers below are others, and all that is in them is the same"});
+    if (!is_traced()) return Answer();
+    const LayerPtr below = TRY(shop_.layers.tree(before_));
+    for (const Reads& reads : TRY(shop_.cache.reads(command_))) {
+      const KeyInputs seen = TRY(look_at(reads.paths, *below, before_.base_clock));
+      if (auto record = TRY(shop_.cache.find(reads_key(seen).digest())))
+        return Answer(Hit{.record = placed(*record),
+                          .why = fmt::format("the layers below have changed, and nothing of the {} paths that this step looks at",
+                                             reads.paths.size()),
+                          .by_reads = true});
+      if (why_not_.empty()) why_not_ = first_difference(reads.seen, seen).value_or("");
+    }
+    return Answer();
+  }
+
+  std::string why_not() const override { return why_not_.empty() ? "" : "of what the step looked at last time, " + why_not_; }
+
+  Result<std::vector<KeyInputs>> further_keys() override {
+    std::vector<KeyInputs> keys = {content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache)))};
+    if (accessed_) {
+      Reads reads{.paths = std::move(*accessed_), .seen = {}};
+      reads.seen = TRY(look_at(reads.paths, *TRY(shop_.layers.tree(before_)), before_.base_clock));
+      keys.push_back(reads_key(reads.seen));
+      TRY(shop_.cache.add_reads(command_, reads));
+    }
+    TRY(shop_.cache.add_step(command_));
+    return keys;
   }
 
   Result<Record> run(const OutputSink& output) override {
     StepClock clock(shop_.times, before_.clock);
     const std::vector<CacheMount> caches = TRY(open_caches());
-    const RunOutcome outcome = TRY(shop_.runner.run(step_, before_.lowers(), mounts_, output));
+    // While the command runs: what is below is hashed once, for the next time.
+    auto hashed = std::async(std::launch::async, [this] { return tree_digest(before_, shop_.layers, shop_.cache); });
+    RunOutcome outcome = TRY(shop_.runner.run(step_, before_.lowers(), mounts_, is_traced(), output));
     if (!outcome.exit.ok()) return fail(ECANCELED, "{}", explain_exit(outcome.exit));
+    TRY(hashed.get());
+    accessed_ = std::move(outcome.accessed);
     return keep(outcome, clock);
   }
 
  private:
   using Type = dockerfile::Mount::Type;
+
+  // With every capability there are ways to the files of the layers that the daemon does not see.
+  bool is_traced() const {
+    if (step_.insecure || shop_.trace == TraceRule::never) return false;
+    return shop_.trace != TraceRule::without_network || !step_.network;
+  }
+
+  KeyInputs content_key(const Digest& tree) const {
+    KeyInputs key;
+    key.add("step", "RUN, by all that is below");
+    key.add("the command", command_.str());
+    key.add("the files below", tree.str());
+    return key;
+  }
+  KeyInputs reads_key(const KeyInputs& seen) const {
+    KeyInputs key;
+    key.add("step", "RUN, by what it looks at");
+    key.add("the command", command_.str());
+    key.add("what it looks at", seen.digest().str());
+    return key;
+  }
+
+  // A layer that was made on others keeps the times it was made with; steps after it are not older than those before it.
+  Record placed(Record record) const {
+    record.clock = std::max(record.clock, before_.clock);
+    return record;
+  }
+
+  // A step that is recorded sees directories without their times, and copies them up so.
+  static Result<void> restore_time(DeltaOp& op, const TreeView& below) {
+    if (!op.attr.is_dir() || op.attr.mtime.tv_sec != kObservedDirTime.tv_sec || op.attr.mtime.tv_nsec != kObservedDirTime.tv_nsec)
+      return {};
+    if (const auto seen = TRY(below.at(op.path)); seen && seen->attr.is_dir()) op.attr.mtime = seen->attr.mtime;
+    return {};
+  }
 
   // Finds what the mounts stand for. A secret or agent that was not given is left out, unless it is required.
   Result<void> make_ready() {
@@ -117,9 +198,12 @@ class RunJob : public Job {
 
   Result<Record> keep(const RunOutcome& outcome, StepClock& clock) {
     const LayerPtr below = TRY(shop_.layers.tree(before_));
+    const LayerView view(*below);
     bool changed = false;
     TRY_WITHIN(read_upper(TRY(sys::dup(outcome.upper.ref())), below.get(),
-                          [&](const DeltaOp& op, const FileView*) -> Result<void> {
+                          [&](const DeltaOp& written, const FileView*) -> Result<void> {
+                            DeltaOp op = written;
+                            TRY(restore_time(op, view));
                             clock.learn(op.attr.mtime);
                             changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                             return {};
@@ -131,7 +215,8 @@ class RunJob : public Job {
     TRY_WITHIN(read_upper(TRY(sys::dup(outcome.upper.ref())), below.get(),
                           [&](const DeltaOp& op, const FileView* content) -> Result<void> {
                             DeltaOp stamped = op;
-                            stamped.attr.mtime = clock.of_output(op.attr.mtime);
+                            TRY(restore_time(stamped, view));
+                            stamped.attr.mtime = clock.of_output(stamped.attr.mtime);
                             return file->add(stamped, content);
                           }),
                "writing what the step wrote");
@@ -144,6 +229,9 @@ class RunJob : public Job {
   std::vector<std::string> identities_;  // of what each shows
   const StageState& before_;
   Workshop& shop_;
+  Digest command_;                         // everything but what is below
+  std::optional<AccessedPaths> accessed_;  // by run()
+  std::string why_not_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/sys/process.h"
 #include "builder/sandbox/holder.h"
 #include "builder/step.h"
+#include "layers/access_log.h"
 
 namespace acetate::build {
 
@@ -33,6 +35,7 @@ struct RunOutcome {
   sys::Exit exit;
   Fd upper;                        // what the process wrote, in any dialect; complete
   std::shared_ptr<void> keeps = {};  // whatever the upper lives in
+  std::optional<AccessedPaths> accessed = {};  // what of the layers it looked at, where that was asked for and is known in full
 };
 
 class Runner {
@@ -41,7 +44,7 @@ class Runner {
   // `lowers` are lowerdir elements, top first. An exit code is a result; an error is ours or the system's. May be
   // called from several threads at once.
   virtual Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers,
-                                 const std::vector<ReadyMount>& mounts, const OutputSink& output) = 0;
+                                 const std::vector<ReadyMount>& mounts, bool log_accesses, const OutputSink& output) = 0;
   // What of the runner decides what a process sees, for cache keys.
   virtual std::string kind() const = 0;
 };

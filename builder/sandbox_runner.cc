@@ -49,9 +49,9 @@ class SandboxRunner : public Runner {
   std::string kind() const override { return ids_ == sandbox::IdMode::single ? "sandbox, one id" : "sandbox"; }
 
   Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const std::vector<ReadyMount>& mounts,
-                         const OutputSink& output) override {
+                         bool log_accesses, const OutputSink& output) override {
     auto root = std::make_shared<sandbox::Rootfs>(
-        TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_, .ids = ids_})));
+        TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_, .ids = ids_, .log_accesses = log_accesses})));
     sandbox::Spec spec{.rootfs = root->path(), .argv = step.argv, .env = step.env, .cwd = step.cwd};
     const sandbox::User user = TRY(sandbox::resolve_user(root->path(), step.user.empty() ? "0" : step.user));
     spec.uid = user.uid;
@@ -69,7 +69,10 @@ class SandboxRunner : public Runner {
     sys::Exit exit = TRY(launch(spec, root->scratch(), output));
     TRY(root->unmount());
     Fd upper = TRY_WITHIN(sys::open(root->upper(), O_RDONLY | O_DIRECTORY), "opening what the step wrote");
-    return RunOutcome{.exit = exit, .upper = std::move(upper), .keeps = std::move(root)};
+    std::optional<AccessedPaths> accessed;
+    if (log_accesses)
+      if (const auto text = TRY(root->accesses())) accessed = TRY_WITHIN(parse_access_log(*text), "reading what the step looked at");
+    return RunOutcome{.exit = exit, .upper = std::move(upper), .keeps = std::move(root), .accessed = std::move(accessed)};
   }
 
  private:

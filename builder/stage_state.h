@@ -27,6 +27,7 @@ struct StageState {
   std::vector<StageLayer> layers;  // bottom first
   image::Config config;            // diff_ids and history grow with the layers
   std::int64_t clock = 0;          // see clock.h
+  std::int64_t base_clock = 0;     // of the image it began with: later times are those of this build's steps
 
   // What the tree is, for cache keys: the diff ids, bottom first, as one digest.
   Digest chain() const;

@@ -3,6 +3,8 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -27,10 +29,11 @@ namespace {
 
 struct Options {
   std::string context, file, target, iidfile, metadata_file, timestamps;
-  std::string network = "host", progress = "plain";
+  std::string network = "host", progress = "auto";
   std::optional<std::string> source_date_epoch;
   std::vector<std::string> tags, build_args, labels, contexts, outputs, secrets, agents, annotations, allowed;
   std::string format = "oci";
+  std::string trace_cache = "auto";
   unsigned jobs = 0;
   bool no_cache = false, explain = false, quiet = false, check = false;
 };
@@ -83,6 +86,11 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
     return fail(EINVAL, "--network wants host or none, not \"{}\"", options.network);
   build.network = options.network != "none";
   for (const std::string& output : options.outputs) build.outputs.push_back(TRY(parse_output(output)));
+  using build::TraceRule;
+  build.trace = options.trace_cache == "on"       ? TraceRule::always
+                : options.trace_cache == "off"    ? TraceRule::never
+                : options.trace_cache == "verify" ? TraceRule::verify
+                                                  : TraceRule::without_network;
   build.annotations = TRY(parse_annotations(options.annotations));
   build.metadata_file = options.metadata_file;
   build.jobs = options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency());
@@ -95,10 +103,30 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
   return build;
 }
 
+// Asked for by option, else by BuildKit's variable, else by where the words go.
+Result<build::Progress::Mode> progress_mode(const Options& options, const Context& context) {
+  using Mode = build::Progress::Mode;
+  if (options.quiet) return Mode::quiet;
+  std::string wanted = options.progress;
+  const char* variable = std::getenv("BUILDKIT_PROGRESS");
+  if (wanted == "auto" && variable != nullptr && *variable != '\0') wanted = variable;
+  if (wanted == "auto") return context.streams.tty ? Mode::terminal : Mode::plain;
+  if (wanted == "plain") return Mode::plain;
+  if (wanted == "tty") return Mode::terminal;
+  if (wanted == "rawjson") return Mode::json;
+  if (wanted == "quiet" || wanted == "none") return Mode::quiet;
+  return fail(EINVAL, "BUILDKIT_PROGRESS={}: auto, tty, plain, rawjson and quiet are known", wanted);
+}
+
+unsigned terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 Result<void> build_in_holder(const Options& options, build::BuildOptions build, sandbox::IdMode ids, const Context& context) {
   build.owners = ids == sandbox::IdMode::none;
-  const auto mode = options.quiet || options.progress == "quiet" ? build::Progress::Mode::quiet : build::Progress::Mode::plain;
-  build::Progress progress(context.streams.err, mode);
+  const auto mode = TRY(progress_mode(options, context));
+  build::Progress progress(context.streams.err, mode, terminal_columns());
   const auto runner = build::make_sandbox_runner(build.scratch_base, ids);
   const auto image = TRY(build::build(build, *runner, progress));
   if (!image) return {};
@@ -162,7 +190,8 @@ Runner build_command(CLI::App& app) {
   app.add_option("--metadata-file", options->metadata_file, "write digests and names of the image into this file, as JSON");
   app.add_option("--iidfile", options->iidfile, "write the image's id into this file");
   app.add_option("--network", options->network, "what RUN reaches: host or none");
-  app.add_option("--progress", options->progress, "plain or quiet")->check(CLI::IsMember({"plain", "quiet", "auto"}));
+  app.add_option("--progress", options->progress, "auto (tty at a terminal, else plain), tty, plain, rawjson or quiet")
+      ->check(CLI::IsMember({"auto", "tty", "plain", "rawjson", "quiet"}));
   app.add_option("--source-date-epoch,--timestamp", options->source_date_epoch,
                  "no file is newer than this many seconds since 1970; SOURCE_DATE_EPOCH by default");
   app.add_option("--timestamps", options->timestamps,
@@ -170,6 +199,10 @@ Runner build_command(CLI::App& app) {
   app.add_option("--jobs", options->jobs, "stages built at the same time; as many as there are processors by default");
   app.add_option("--format", options->format, "oci or docker: the same image, since ours keeps what only docker's has (HEALTHCHECK)")
       ->check(CLI::IsMember({"oci", "docker"}));
+  app.add_option("--trace-cache", options->trace_cache,
+                 "take a RUN from the cache when nothing that it looked at has changed: auto (those without network), on, off, or "
+                 "verify (run it all the same, and compare)")
+      ->check(CLI::IsMember({"auto", "on", "off", "verify"}));
   app.add_flag("--no-cache", options->no_cache, "do every step anew");
   app.add_flag("--check", options->check, "build nothing: say what had better not be done in the Dockerfile");
   app.add_flag("--explain", options->explain, "say why a step is not taken from the cache");

@@ -38,6 +38,7 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
   if (lowers.empty()) lowers.push_back(TRY(make_dir(scratch / "empty", 0755)));
 
   fs::MountRequest request{.lowers = std::move(lowers), .target = merged, .options = options.mount_options};
+  if (options.log_accesses) request.access_log = scratch / "accesses";
   // A container in a user namespace of its own is another user to the kernel; what users may do is decided by
   // the modes of the files.
   request.options.emplace_back("allow_other");
@@ -72,6 +73,14 @@ Result<void> Rootfs::unmount() {
   TRY(mount_->unmount());
   mount_.reset();
   return {};
+}
+
+Result<std::optional<std::string>> Rootfs::accesses() const {
+  constexpr std::size_t kMost = 256 << 20;
+  auto text = sys::read_file(scratch_ / "accesses", kMost);
+  if (text) return std::optional(*std::move(text));
+  if (text.error().is(ENOENT)) return std::optional<std::string>();
+  return std::move(text).error().within("reading what the step looked at");
 }
 
 Rootfs::~Rootfs() { mount_.reset(); }

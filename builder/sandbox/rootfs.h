@@ -21,6 +21,7 @@ struct RootfsOptions {
   bool read_only = false;                      // no upper at all
   bool durable = false;                        // without it the upper is `volatile`: fsync is not passed on
   std::optional<std::string> keep_upper = {};  // use and keep this directory as the upper
+  bool log_accesses = false;                   // what of the layers is looked at is noted; see Rootfs::accesses()
   std::vector<std::string> mount_options = {}; // further -o options of the daemon (traces), as they are
 };
 
@@ -36,6 +37,8 @@ class Rootfs {
   const std::string& upper() const noexcept { return upper_; }  // empty when read-only
   // A directory beside the mount, not in it, for whoever runs something here (launch's scratch_dir).
   const std::string& scratch() const noexcept { return run_; }
+  // What of the layers was looked at, once unmounted, as the daemon wrote it; nothing where that is not known in full.
+  Result<std::optional<std::string>> accesses() const;
   // After it the upper holds everything. EBUSY with words while in use; idempotent.
   Result<void> unmount();
 

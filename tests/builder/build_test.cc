@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -22,7 +23,7 @@ class FakeRunner : public Runner {
   std::string kind() const override { return "fake"; }
 
   Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const std::vector<ReadyMount>& with,
-                         const OutputSink& output) override {
+                         bool log_accesses, const OutputSink& output) override {
     mounts = with;
     ran.push_back(step.argv.back());
     layers_below.push_back(lowers.size());
@@ -41,12 +42,14 @@ class FakeRunner : public Runner {
       TRY(sys::write_full(file.ref(), std::string_view(text)));
     }
     outcome.upper = TRY(sys::open(upper, O_RDONLY | O_DIRECTORY));
+    if (log_accesses) outcome.accessed = looks_at;
     return outcome;
   }
 
   std::vector<std::string> ran;
   std::vector<std::size_t> layers_below;
   std::vector<ReadyMount> mounts;  // of the latest run
+  AccessedPaths looks_at;          // what every command says that it does
 
  private:
   std::string dir_;
@@ -357,6 +360,96 @@ TEST_F(BuildTest, GivesEachPrivateCacheMountItsOwnDirectory) {
   EXPECT_EQ(shared->dir(), too->dir());
   EXPECT_TRUE(shared->is_new());
   EXPECT_FALSE(too->is_new());
+}
+
+// A step that reads one of two files.
+class TracedBuildTest : public BuildTest {
+ protected:
+  TracedBuildTest() {
+    runner_.looks_at = {{"", kNamed}, {"src", kNamed}, {"src/read", kNamed | kOpened}, {"src/absent", kNamed}};
+    dir_.write("context/read", "1");
+    dir_.write("context/other", "1");
+    dockerfile(kQuiet);
+  }
+  static constexpr std::string_view kQuiet = "FROM scratch\nCOPY . /src/\nRUN --network=none touch made 1\n";
+};
+
+TEST_F(TracedBuildTest, DoesNotRunAgainWhatLooksAtNothingThatChanged) {
+  build();
+  dir_.write("context/other", "2");
+  build();
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_NE(log_.find("nothing of the 4 paths that this step looks at"), std::string::npos) << log_;
+  // Found at once the next time.
+  build();
+  EXPECT_EQ(log_.find("paths that this step looks at"), std::string::npos) << log_;
+}
+
+TEST_F(TracedBuildTest, RunsAgainForWhatAStepLooksAt) {
+  build();
+  const auto runs_after = [&](const std::function<void()>& change) {
+    change();
+    build();
+    return runner_.ran.size();
+  };
+  EXPECT_EQ(runs_after([&] { dir_.write("context/read", "2"); }), 1U);
+  EXPECT_EQ(runs_after([&] { dir_.write("context/absent", ""); }), 1U);
+  EXPECT_EQ(runs_after([&] { EXPECT_EQ(::chmod((dir_ / "context/read").c_str(), 0600), 0); }), 1U);
+  EXPECT_EQ(runs_after([&] { dir_.write("context/third", ""); }), 0U);
+  runner_.looks_at["src"] |= kListed;
+  EXPECT_EQ(runs_after([&] { dir_.write("context/read", "3"); }), 1U);
+  EXPECT_EQ(runs_after([&] { dir_.write("context/fourth", ""); }), 1U);
+}
+
+TEST_F(TracedBuildTest, SaysWhatHasChangedOfWhatAStepLooksAt) {
+  build();
+  dir_.write("context/read", "22");
+  BuildOptions how = options();
+  how.explain = true;
+  build(how);
+  EXPECT_NE(log_.find("of what the step looked at last time, /src/read was"), std::string::npos) << log_;
+}
+
+TEST_F(TracedBuildTest, BelievesNothingOfAStepWithNetworkUnlessItIsTold) {
+  dockerfile("FROM scratch\nCOPY . /src/\nRUN touch made 1\n");
+  build();
+  dir_.write("context/other", "2");
+  build();
+  EXPECT_EQ(runner_.ran.size(), 1U);
+  BuildOptions how = options();
+  how.trace = TraceRule::always;
+  dir_.write("context/other", "3");
+  build(how);
+  dir_.write("context/other", "4");
+  build(how);
+  EXPECT_EQ(runner_.ran, Words{});
+  how.trace = TraceRule::never;
+  dir_.write("context/other", "5");
+  build(how);
+  EXPECT_EQ(runner_.ran.size(), 1U);
+}
+
+TEST_F(TracedBuildTest, VerifiesWhatItWouldHaveBelieved) {
+  build();
+  BuildOptions how = options();
+  how.trace = TraceRule::verify;
+  dir_.write("context/other", "2");
+  build(how);
+  EXPECT_EQ(runner_.ran.size(), 1U);
+  EXPECT_NE(log_.find("verified: the cache has the same"), std::string::npos) << log_;
+}
+
+TEST_F(BuildTest, TakesARunFromTheCacheWhenOtherLayersHoldTheSame) {
+  dir_.write("context/a", "1");
+  dockerfile("FROM scratch\nCOPY a /a\nCOPY a /b\nRUN touch made 1\n");
+  build();
+  dockerfile("FROM scratch\nCOPY a /b\nCOPY a /a\nRUN touch made 1\n");
+  build();
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_NE(log_.find("the layers below are others, and all that is in them is the same"), std::string::npos) << log_;
+  dockerfile("FROM scratch\nCOPY a /b\nCOPY a /c\nRUN touch made 1\n");
+  build();
+  EXPECT_EQ(runner_.ran.size(), 1U);
 }
 
 }  // namespace

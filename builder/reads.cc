@@ -1,0 +1,81 @@
+#include "builder/reads.h"
+
+#include <sys/stat.h>
+
+#include "builder/hash_file.h"
+#include "layers/stack.h"
+
+namespace acetate::build {
+
+namespace {
+
+class Looker {
+ public:
+  Looker(const Layer& tree, std::int64_t base_clock) : tree_(tree), base_clock_(base_clock) {}
+
+  Result<std::string> look(const std::string& path, unsigned how) {
+    const RelPath at = TRY(RelPath::parse_clamped(path));
+    const auto found = walk(tree_, at);
+    if (!found) {
+      if (found.error().is(ENOENT) || found.error().is(ENOTDIR)) return std::string("nothing");
+      return found.error().clone().within("/" + path);
+    }
+    const HeldNode held(tree_, found->node);
+    return TRY_WITHIN(describe(path, found->node, found->attr, how), "/{}", path);
+  }
+
+ private:
+  Result<std::string> describe(const std::string& path, Node node, const Attr& attr, unsigned how) {
+    std::string text = fmt::format("{:o} {}:{}", attr.mode, attr.uid, attr.gid);
+    if (attr.is_dir()) {
+      if ((how & kListed) != 0) text += TRY(names(node));
+    } else {
+      const bool ours = attr.mtime.tv_sec > base_clock_;
+      text += fmt::format(" of {}{}.{:09}", ours ? "+" : "", ours ? attr.mtime.tv_sec - base_clock_ : attr.mtime.tv_sec, attr.mtime.tv_nsec);
+      if (attr.nlink > 1) text += fmt::format(" {} links, one is /{}", attr.nlink, first_names_.emplace(node, path).first->second);
+    }
+    if (attr.is_symlink()) text += " to " + TRY(tree_.readlink(node));
+    if (S_ISCHR(attr.mode) || S_ISBLK(attr.mode)) text += fmt::format(" device {}", attr.rdev);
+    if (attr.is_regular()) {
+      text += fmt::format(" {} bytes", attr.size);
+      if ((how & kOpened) != 0) text += " " + TRY(content(node)).hex();
+    }
+    if ((how & kXattrs) != 0)
+      for (const Xattr& xattr : TRY(tree_.xattrs(node))) text += fmt::format(" {}={}", xattr.name, Digest::of(xattr.value).hex());
+    return text;
+  }
+
+  // In their order: a program may depend on it.
+  Result<std::string> names(Node dir) const {
+    Sha256 hash;
+    std::size_t count = 0;
+    TRY(tree_.list(dir, [&](const DirEntry& entry) {
+      hash.update(entry.name);
+      hash.update(std::string_view("\0", 1));
+      hash.update(std::string_view(reinterpret_cast<const char*>(&entry.type), 1));
+      ++count;
+      return true;
+    }));
+    return fmt::format(" {} names {}", count, hash.finish().hex());
+  }
+
+  Result<Digest> content(Node node) const {
+    if (const auto known = TRY(tree_.content_id(node))) return *known;
+    return hash_file(*TRY(tree_.open(node)));
+  }
+
+  const Layer& tree_;
+  const std::int64_t base_clock_;
+  std::map<Node, std::string> first_names_;  // of files with several
+};
+
+}  // namespace
+
+Result<KeyInputs> look_at(const AccessedPaths& paths, const Layer& tree, std::int64_t base_clock) {
+  KeyInputs seen;
+  Looker looker(tree, base_clock);
+  for (const auto& [path, how] : paths) seen.add("/" + path, TRY(looker.look(path, how)));
+  return seen;
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,146 @@
+#include "builder/tree_digest.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "base/sys/file.h"
+#include "builder/hash_file.h"
+
+namespace acetate::build {
+
+namespace {
+
+constexpr std::size_t kMostContents = std::size_t{1} << 30;
+
+// Of the files of one layer. Nothing: its bytes lie in another layer, as a hard link's may.
+using Contents = std::unordered_map<std::string, std::optional<Digest>>;
+constexpr std::size_t kHex = 64;
+
+// Depth first, in the order of names; directories before what is in them.
+Result<void> walk_all(const Layer& layer, Node dir, const std::string& path,
+                      const std::function<Result<void>(const std::string& path, const Entry& entry)>& each) {
+  std::vector<std::string> names;
+  TRY(layer.list(dir, [&](const DirEntry& entry) {
+    if (entry.marker != Marker::whiteout) names.emplace_back(entry.name);
+    return true;
+  }));
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    const Entry entry = TRY(layer.lookup(dir, name));
+    if (entry.marker == Marker::whiteout) continue;
+    const HeldNode held(layer, entry.node);
+    const std::string child = path.empty() ? name : path + "/" + name;
+    TRY(each(child, entry));
+    if (entry.attr.is_dir() && entry.marker != Marker::link_to) TRY(walk_all(layer, entry.node, child, each));
+  }
+  return {};
+}
+
+// "<64 hex digits, or as many dashes> PATH", each ending in NUL; the last line is the digest of all before it.
+std::string format_contents(const Contents& contents) {
+  std::string text;
+  for (const auto& [path, digest] : contents) (text += (digest ? digest->hex() : std::string(kHex, '-')) + " " + path) += '\0';
+  text += Digest::of(text).hex();
+  return text;
+}
+
+std::optional<Contents> parse_contents(std::string_view text) {
+  if (text.size() < kHex || Digest::of(text.substr(0, text.size() - kHex)).hex() != text.substr(text.size() - kHex)) return std::nullopt;
+  text.remove_suffix(kHex);
+  Contents contents;
+  while (text.size() > kHex) {
+    const std::size_t end = text.find('\0');
+    if (end == std::string_view::npos || end <= kHex) return std::nullopt;
+    std::optional<Digest> digest;
+    if (!text.starts_with('-')) {
+      const auto parsed = Digest::parse("sha256:" + std::string(text.substr(0, kHex)));
+      if (!parsed) return std::nullopt;
+      digest = *parsed;
+    }
+    contents.emplace(text.substr(kHex + 1, end - kHex - 1), digest);
+    text.remove_prefix(end + 1);
+  }
+  return contents;
+}
+
+Result<Contents> contents_of(const StageLayer& from, LayerOpener& layers, Cache& cache) {
+  const std::string file = cache.contents_path(from.diff_id);
+  const auto known = sys::read_file(file, kMostContents);
+  if (known)
+    if (auto contents = parse_contents(*known)) return *std::move(contents);
+  if (!known && !known.error().is(ENOENT)) return known.error().clone().within("reading " + file);
+  const LayerPtr layer = TRY(layers.open(from.spec, from.diff_id));
+  Contents contents;
+  TRY(walk_all(*layer, layer->root(), "", [&](const std::string& path, const Entry& entry) -> Result<void> {
+    if (entry.marker == Marker::link_to || entry.marker == Marker::metacopy) return void(contents.emplace(path, std::nullopt)), Result<void>();
+    if (!entry.attr.is_regular()) return {};
+    const auto id = TRY(layer->content_id(entry.node));
+    contents.emplace(path, id ? *id : TRY(hash_file(*TRY(layer->open(entry.node)))));
+    return {};
+  }));
+  TRY_WITHIN(sys::write_file_atomically({kWorkingDir, file.c_str()}, format_contents(contents), 0600), "writing {}", file);
+  return contents;
+}
+
+class TreeHasher {
+ public:
+  TreeHasher(const Layer& tree, std::vector<Contents> contents) : tree_(tree), contents_(std::move(contents)) {}
+
+  Result<Digest> run() {
+    TRY(add("", Entry{.node = tree_.root(), .attr = TRY(tree_.attr(tree_.root()))}));
+    TRY(walk_all(tree_, tree_.root(), "", [this](const std::string& path, const Entry& entry) { return add(path, entry); }));
+    return hash_.finish();
+  }
+
+ private:
+  Result<void> add(const std::string& path, const Entry& entry) {
+    const Attr& attr = entry.attr;
+    std::string text = fmt::format("{:o} {}:{}", attr.mode, attr.uid, attr.gid);
+    if (attr.is_symlink()) text += " to " + TRY(tree_.readlink(entry.node));
+    if (S_ISCHR(attr.mode) || S_ISBLK(attr.mode)) text += fmt::format(" device {}", attr.rdev);
+    if (attr.is_regular()) text += fmt::format(" {} bytes {}", attr.size, TRY(content(path, entry.node)).hex());
+    if (!attr.is_dir() && attr.nlink > 1) text += " linked with " + first_names_.emplace(entry.node, path).first->second;
+    for (const Xattr& xattr : TRY(tree_.xattrs(entry.node))) text += fmt::format(" {}={}", xattr.name, Digest::of(xattr.value).hex());
+    hash_.update(path);
+    hash_.update(std::string_view("\0", 1));
+    hash_.update(text);
+    hash_.update(std::string_view("\0", 1));
+    return {};
+  }
+
+  // The uppermost layer that has a file of that name is where the tree has it from.
+  Result<Digest> content(const std::string& path, Node node) const {
+    for (const Contents& layer : contents_) {
+      const auto found = layer.find(path);
+      if (found == layer.end()) continue;
+      if (found->second) return *found->second;
+      break;
+    }
+    return hash_file(*TRY(tree_.open(node)));
+  }
+
+  const Layer& tree_;
+  std::vector<Contents> contents_;  // top first
+  std::map<Node, std::string> first_names_;
+  Sha256 hash_;
+};
+
+}  // namespace
+
+Result<Digest> tree_digest(const StageState& state, LayerOpener& layers, Cache& cache) {
+  const Digest chain = state.chain();
+  if (const auto known = TRY(cache.tree_digest(chain))) return *known;
+  std::vector<Contents> contents;
+  for (auto layer = state.layers.rbegin(); layer != state.layers.rend(); ++layer)
+    contents.push_back(TRY_WITHIN(contents_of(*layer, layers, cache), "hashing the layer {}", layer->diff_id.str()));
+  const LayerPtr tree = TRY(layers.tree(state));
+  const Digest digest = TRY(TreeHasher(*tree, std::move(contents)).run());
+  TRY(cache.set_tree_digest(chain, digest));
+  return digest;
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,19 @@
+// One digest for all that a process can see in a stage's tree, whatever layers it is made of: names, types, modes, owners,
+// contents, links, attributes. No times, and not where one layer ends and the next begins: so that a base image which was built
+// anew and came out the same is the same.
+//
+//   DIR/contents/<sha256>   of one layer, by its diff id: the digest of each file. Made once; a file that is damaged is made anew.
+#pragma once
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "builder/cache.h"
+#include "builder/stage_state.h"
+
+namespace acetate::build {
+
+// Takes as long as reading every file of a layer that was never asked about before, and no longer than walking the names when all
+// were. Thread-safe.
+Result<Digest> tree_digest(const StageState& state, LayerOpener& layers, Cache& cache);
+
+}  // namespace acetate::build
