@@ -55,7 +55,7 @@ std::optional<std::string> BaseImages::directory(const std::string& name) const 
   return *named;
 }
 
-Result<image::Image> BaseImages::find(const std::string& name) {
+Result<image::Image> BaseImages::find(const std::string& name, bool may_fetch) {
   if (const std::string* named = find_context(options_.contexts, name))
     return TRY_WITHIN(image::open_image(without_scheme(*named), options_.platform), "the build context \"{}\"", name);
   for (const char* transport : {"oci:", "oci-archive:", "docker-archive:"})
@@ -64,7 +64,13 @@ Result<image::Image> BaseImages::find(const std::string& name) {
   if (name.starts_with("./") || name.starts_with("../"))
     return image::open_image(options_.context_dir + "/" + name, options_.platform);
   if (store_ == nullptr) store_ = TRY(image::ImageStore::open_to_read(options_.images));
-  const auto stored = store_->find(name);
+  may_fetch = may_fetch && options_.fetch && options_.policy != "never";
+  if (may_fetch && options_.policy != "missing") TRY(options_.fetch(name, options_.policy));
+  auto stored = store_->find(name);
+  if (!stored && stored.error().is(ENOENT) && may_fetch && options_.policy == "missing") {
+    TRY(options_.fetch(name, options_.policy));
+    stored = store_->find(name);
+  }
   if (stored) return TRY_WITHIN(store_->open_image(*stored, options_.platform), "{}", name);
   if (!stored.error().is(ENOENT)) return stored.error().clone();
   return fail(ENOENT,
@@ -105,11 +111,16 @@ Result<StageState> BaseImages::read(const image::Image& image) const {
   return state;
 }
 
-Result<const StageState*> BaseImages::open(const std::string& name) {
+Result<const StageState*> BaseImages::open(const std::string& name, bool may_fetch) {
   const Lock lock(mutex_);
   if (const auto known = open_.find(name); known != open_.end()) return &known->second;
-  const image::Image image = TRY(find(name));
-  return &open_.emplace(name, TRY(read(image))).first->second;
+  if (const auto failed = failed_.find(name); failed != failed_.end()) return failed->second.clone();
+  auto image = find(name, may_fetch);
+  if (!image && may_fetch) failed_.emplace(name, image.error().clone());
+  return &open_.emplace(name, TRY(read(TRY(std::move(image))))).first->second;
 }
+
+Result<const StageState*> BaseImages::open(const std::string& name) { return open(name, true); }
+Result<const StageState*> BaseImages::open_here(const std::string& name) { return open(name, false); }
 
 }  // namespace acetate::build

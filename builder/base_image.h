@@ -1,6 +1,7 @@
 // What FROM and COPY --from mean by a name that is no stage: an image that is here already.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,10 @@ class BaseImages {
     std::string context_dir;  // what relative paths are relative to
     Strings contexts = {};    // --build-context NAME=REFERENCE
     image::Platform platform;
+    // How to get an image of ours that is not here, and when that is tried: always (at each build), missing, newer, never.
+    // Not there: as with never.
+    std::function<Result<void>(const std::string& name, const std::string& policy)> fetch = {};
+    std::string policy = "missing";
   };
   BaseImages(Options options, Cache& cache) : options_(std::move(options)), cache_(cache) {}
 
@@ -30,11 +35,15 @@ class BaseImages {
   // reads it. ENOENT with words that say how to get it here.
   Result<const StageState*> open(const std::string& name);
 
+  // The same, for what is here already or was opened before.
+  Result<const StageState*> open_here(const std::string& name);
+
   // The directory that a named context is, where it is one and no image.
   std::optional<std::string> directory(const std::string& name) const;
 
  private:
-  Result<image::Image> find(const std::string& name) REQUIRES(mutex_);
+  Result<image::Image> find(const std::string& name, bool may_fetch) REQUIRES(mutex_);
+  Result<const StageState*> open(const std::string& name, bool may_fetch);
   Result<StageState> read(const image::Image& image) const;
   Options options_;
   Cache& cache_;
@@ -42,6 +51,7 @@ class BaseImages {
   // Open until the build is over, so that no layer is collected meanwhile.
   std::unique_ptr<image::ImageStore> store_ GUARDED_BY(mutex_) = {};
   std::map<std::string, StageState> open_ GUARDED_BY(mutex_);
+  std::map<std::string, Error> failed_ GUARDED_BY(mutex_) = {};  // to be had: not tried again in this build
 };
 
 }  // namespace acetate::build

@@ -6,6 +6,7 @@
 
 #include "base/sys/file.h"
 #include "builder/build_files.h"
+#include "builder/cache_share.h"
 #include "builder/context_layer.h"
 #include "builder/context_source.h"
 #include "builder/dockerfile/parse.h"
@@ -62,6 +63,31 @@ Result<std::optional<ExportedImage>> put_out(const BuildOptions& options, const 
   return exported;
 }
 
+// One that is not there yet is none to begin with; a damaged one is not worth a build either.
+void import_caches(const BuildOptions& options, Cache& cache, Progress& progress) {
+  for (const std::string& dir : options.cache_from)
+    if (auto imported = import_cache(cache, dir); !imported) progress.warn("--cache-from: " + imported.error().message());
+}
+
+// Fetching is a step like others to who watches.
+FetchImage shown_fetch(const BuildOptions& options, Progress& progress) {
+  if (!options.fetch) return {};
+  return [&](const std::string& name, const std::string& policy) -> Result<void> {
+    const int shown = progress.begin("pulling " + name);
+    auto fetched = options.fetch(name, policy);
+    if (fetched) progress.done(shown);
+    else progress.failed(shown, fetched.error().message());
+    return fetched;
+  };
+}
+
+// EINVAL with words for a name that no stage has.
+Result<std::set<std::size_t>> stages_named(const dockerfile::Dockerfile& file, const std::vector<std::string>& names) {
+  std::set<std::size_t> stages;
+  for (const std::string& name : names) stages.insert(TRY_WITHIN(find_target(file, name), "--no-cache-filter"));
+  return stages;
+}
+
 }  // namespace
 
 Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& runner, Progress& progress) {
@@ -72,17 +98,22 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   const DockerfileText text = TRY(read_dockerfile(options));
   const dockerfile::Dockerfile file = TRY(dockerfile::parse(text.text, text.name));
   const dockerfile::IgnoreRules ignore = TRY(read_ignore(options, text));
-  Cache cache = TRY(Cache::open(options.build_dir));
-  BaseImages bases = base_images(options, cache);
-  const Checked checked = TRY(check_text(options, text, ignore, bases));
-  for (const dockerfile::LintWarning& warning : checked.warnings)
-    progress.warn(fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first));
-  TRY(checked.verdict());
-
   const image::Platform platform = image::host_platform();
   const std::size_t target = TRY(find_target(file, options.target));
   const GlobalScope scope = TRY(GlobalScope::make(file, options.build_args, platform, file.stages[target].name));
   const Graph graph = TRY(make_graph(file, options.target, scope, options.contexts));
+
+  Cache cache = TRY(Cache::open(options.build_dir));
+  import_caches(options, cache, progress);
+  BaseImages bases = base_images(options, cache, shown_fetch(options, progress));
+  // Before the checks, which look at what they define. What cannot be had is told when its stage is built.
+  for (const std::size_t stage : graph.needed)
+    if (const Origin& base = graph.bases[stage]; base.kind == Origin::Kind::image && !bases.directory(base.image))
+      static_cast<void>(bases.open(base.image).has_value());
+  const Checked checked = TRY(check_text(options, text, ignore, bases));
+  for (const dockerfile::LintWarning& warning : checked.warnings)
+    progress.warn(fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first));
+  TRY(checked.verdict());
   const LayerPtr context = TRY(open_context(options.context_dir, ignore));
 
   Workshop shop{.cache = cache,
@@ -93,15 +124,20 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                 .secrets = options.secrets,
                 .agents = options.agents,
                 .trace = options.trace};
-  const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts},
+  const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts,
+                                     .hosts = options.hosts,
+                                     .shm_size = options.shm_size,
+                                     .limits = options.limits},
                             .build_args = options.build_args,
                             .context_dir = options.context_dir,
                             .place_prefix = given.context_dir + "\n" + text.name,
                             .no_cache = options.no_cache,
+                            .no_cache_stages = TRY(stages_named(file, options.no_cache_stages)),
                             .explain = options.explain,
                             .jobs = options.jobs};
   Executor executor(file, graph, scope, context, bases, shop, progress, how);
   StageState built = *TRY(executor.run());
+  for (const std::string& dir : options.cache_to) TRY(export_cache(cache, executor.used_keys(), executor.used_layers(), dir));
   for (const auto& [name, value] : options.labels) built.config.labels[name] = value;
   if (built.config.created.empty()) built.config.created = format_time(built.clock);
 

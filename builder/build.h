@@ -2,6 +2,7 @@
 // and the namespaces it runs in.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@
 
 namespace acetate::build {
 
+// Gets an image of that name into our store, as far as the policy asks for it.
+using FetchImage = std::function<Result<void>(const std::string& name, const std::string& policy)>;
+
 struct BuildOptions {
   std::string context_dir;         // what open_context_dir() takes
   std::string dockerfile = {};     // "" looks for Dockerfile, then Containerfile, in the context
@@ -29,8 +33,15 @@ struct BuildOptions {
   Strings agents = {};             // --ssh: the socket of each id
   bool allow_insecure = false;     // --allow security.insecure
   bool network = true;
+  std::vector<std::string> hosts = {};      // --add-host: "10.0.0.1\tname"
+  std::uint64_t shm_size = 0;               // --shm-size, bytes
+  std::vector<sandbox::Limit> limits = {};  // --ulimit
+  FetchImage fetch = {};           // none: images must be here
+  std::string pull = "missing";    // when `fetch` is tried; see BaseImages
   unsigned jobs = 1;               // stages at the same time
   bool no_cache = false;
+  std::vector<std::string> no_cache_stages = {};  // --no-cache-filter
+  std::vector<std::string> cache_from = {}, cache_to = {};  // directories (builder/cache_share.h)
   bool explain = false;
   TraceRule trace = TraceRule::without_network;  // --trace-cache
   TimeRule times = {};

@@ -58,11 +58,13 @@ Result<void> Checked::verdict() const {
   return fail(EINVAL, "{}: lint violation found for rules: {}", source.name, names);
 }
 
-BaseImages base_images(const BuildOptions& options, Cache& cache) {
+BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch) {
   return BaseImages({.images = options.images,
                      .context_dir = options.context_dir,
                      .contexts = options.contexts,
-                     .platform = image::host_platform()},
+                     .platform = image::host_platform(),
+                     .fetch = fetch,
+                     .policy = options.pull},
                     cache);
 }
 
@@ -76,7 +78,7 @@ Result<Checked> check_text(const BuildOptions& options, const DockerfileText& te
   around.find_base = [&](const std::string& name) -> std::optional<dockerfile::BaseFacts> {
     if (bases.directory(name)) return dockerfile::BaseFacts{.env = {}, .platform = around.platform};
     // One that is not here, or not to be read, is what the build complains of.
-    const auto state = bases.open(name);
+    const auto state = bases.open_here(name);
     if (!state) return std::nullopt;
     return dockerfile::BaseFacts{.env = (*state)->config.env, .platform = image::format_platform((*state)->config.platform)};
   };

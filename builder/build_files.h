@@ -41,7 +41,7 @@ Result<Checked> check_text(const BuildOptions& options, const DockerfileText& te
                            BaseImages& bases);
 
 // The images that FROM and COPY --from of this build can mean. Keeps `cache`.
-BaseImages base_images(const BuildOptions& options, Cache& cache);
+BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch = {});
 
 // What --check tells, and whether there is nothing to complain of. Of a file that does not parse, what was found up to the
 // mistake, and the mistake.

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,14 @@ class Cache {
   // Keeps a result and returns the one that stands: when somebody else was first, theirs, so that concurrent
   // builds of one step agree. With `replace`, ours stands.
   Result<Record> put(const KeyInputs& inputs, const Record& record, bool replace = false);
+
+  // A record with what it was made from.
+  struct Kept {
+    KeyInputs inputs;
+    Record record;
+  };
+  // Those with one of these keys, and those whose layer is one of these.
+  Result<std::vector<Kept>> kept(const std::set<Digest>& keys, const std::set<Digest>& layers);
 
   // What earlier runs of one command looked at, the latest first; `step`: the key of everything but the layers below. No more
   // than the latest few are kept.

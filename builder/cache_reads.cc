@@ -10,6 +10,27 @@ constexpr int kMostReads = 8;  // of one step
 
 }  // namespace
 
+Result<std::vector<Cache::Kept>> Cache::kept(const std::set<Digest>& keys, const std::set<Digest>& layers) {
+  std::vector<Kept> all;
+  Statement select = TRY(database_.prepare("SELECT key, diff_id, size, clock, inputs FROM records"));
+  while (TRY(select.step())) {
+    Kept kept{.inputs = {}, .record = {.clock = select.number(3)}};
+    const Digest key = TRY_WITHIN(Digest::parse("sha256:" + select.text(0)), "reading the build cache");
+    bool wanted = keys.contains(key);
+    if (!select.is_null(1)) {
+      const Digest diff_id = TRY_WITHIN(Digest::parse(select.text(1)), "reading the build cache");
+      wanted = wanted || layers.contains(diff_id);
+      kept.record.layer = CachedLayer{diff_id, static_cast<std::uint64_t>(select.number(2))};
+    }
+    auto inputs = KeyInputs::from_json(select.text(4));
+    // One whose inputs are not text is of no use to anybody else: nobody else comes to its key.
+    if (!wanted || !inputs || inputs->digest() != key) continue;
+    kept.inputs = *std::move(inputs);
+    all.push_back(std::move(kept));
+  }
+  return all;
+}
+
 Result<std::vector<Reads>> Cache::reads(const Digest& step) {
   Statement select = TRY(database_.prepare("SELECT paths, seen FROM reads WHERE step = ? ORDER BY id DESC"));
   select.bind(step.hex());

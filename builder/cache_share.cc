@@ -108,9 +108,9 @@ Result<void> export_cache(Cache& cache, const std::set<Digest>& keys, const std:
 Result<void> import_cache(Cache& cache, const std::string& dir) {
   const std::string path = dir + "/cache.json";
   const std::string text = TRY_WITHIN(sys::read_file(path, kMostIndex), "reading {}", path);
-  const Json index = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json index = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   const auto lists = [&](const char* name) { return index.contains(name) && index[name].is_array(); };
-  if (!index.is_object() || !lists("records") || !lists("reads") || !lists("steps") || index.value("acetate build cache", 0) != kFormat)
+  if (!index.is_object() || !lists("records") || !lists("reads") || !lists("steps") || index["acetate build cache"] != kFormat)
     return fail(EBADMSG, "{} is no build cache of this version", path);
   for (const Json& json : index["records"]) {
     const Cache::Kept kept = TRY_WITHIN(parse_kept(json), "{}", path);

@@ -158,19 +158,19 @@ Result<std::unique_ptr<Job>> Executor::job_for(const Step& step, const StageStat
   return make_copy_job(copy, TRY(origin_of(copy)), before, shop_);
 }
 
-Result<Record> Executor::result_of(Job& job, int shown, const std::string& place) {
+Result<Record> Executor::result_of(Job& job, int shown, const std::string& place, bool no_cache) {
   const KeyInputs inputs = TRY(job.inputs());
   std::optional<Record> record;
-  if (!options_.no_cache) record = TRY(shop_.cache.find(inputs.digest()));
+  if (!no_cache) record = TRY(shop_.cache.find(inputs.digest()));
   std::optional<KeyInputs> narrow;
   if (!record) {
     narrow = TRY(job.narrow_inputs());
     // Layers below have changed, but nothing that this step looks at.
-    if (narrow && !options_.no_cache) record = TRY(shop_.cache.find(narrow->digest()));
+    if (narrow && !no_cache) record = TRY(shop_.cache.find(narrow->digest()));
     if (record) TRY(shop_.cache.put(inputs, *record));
   }
   std::optional<Job::Hit> otherwise;
-  if (!record && !options_.no_cache) otherwise = TRY(job.find_otherwise());
+  if (!record && !no_cache) otherwise = TRY(job.find_otherwise());
   if (otherwise && !(otherwise->by_reads && shop_.trace == TraceRule::verify)) {
     progress_.note(shown, otherwise->why);
     record = otherwise->record;
@@ -178,25 +178,33 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
   }
   if (record) {
     TRY(shop_.cache.set_last_inputs(place, inputs));
+    note_use(inputs, *record);
     progress_.cached(shown);
     return *record;
   }
-  if (options_.explain && !otherwise) progress_.note(shown, "not cached: " + TRY(why_missed(job, inputs, place)));
+  if (options_.explain && !otherwise) progress_.note(shown, "not cached: " + TRY(why_missed(job, inputs, place, no_cache)));
   const Record made = TRY(job.run([&](std::string_view bytes) { progress_.output(shown, bytes); }));
   if (otherwise)
     progress_.note(shown, otherwise->record.layer == made.layer ? "verified: the cache has the same"
                                                                 : "the cache has something else for this step: it is not a function of what it looks at");
-  const bool replace = options_.no_cache || otherwise;
+  const bool replace = no_cache || otherwise;
   record = TRY(shop_.cache.put(inputs, made, replace));
   if (narrow) TRY(shop_.cache.put(*narrow, *record, replace));
   for (const KeyInputs& further : TRY(job.further_keys())) TRY(shop_.cache.put(further, *record, replace));
   TRY(shop_.cache.set_last_inputs(place, inputs));
+  note_use(inputs, *record);
   progress_.done(shown);
   return *record;
 }
 
-Result<std::string> Executor::why_missed(const Job& job, const KeyInputs& inputs, const std::string& place) {
-  if (options_.no_cache) return std::string("--no-cache was asked for");
+void Executor::note_use(const KeyInputs& inputs, const Record& record) {
+  const std::lock_guard lock(mutex_);
+  used_keys_.insert(inputs.digest());
+  if (record.layer) used_layers_.insert(record.layer->diff_id);
+}
+
+Result<std::string> Executor::why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache) {
+  if (no_cache) return std::string("it was asked for to be done anew");
   const auto last = TRY(shop_.cache.last_inputs(place));
   if (!last) return std::string("this step was never built here before");
   const std::string difference = first_difference(*last, inputs).value_or("what it had made is no longer in the cache");
@@ -213,7 +221,8 @@ Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t 
   if (!std::holds_alternative<ConfigStep>(step.what)) {
     const int shown = progress_.begin(label + one_line(step.title));
     auto job = job_for(step, state);
-    auto record = job ? result_of(**job, shown, fmt::format("{}\n{}\n{}", options_.place_prefix, stage, index))
+    auto record = job ? result_of(**job, shown, fmt::format("{}\n{}\n{}", options_.place_prefix, stage, index),
+                                  options_.no_cache || options_.no_cache_stages.contains(stage))
                       : Result<Record>(std::move(job).error());
     if (!record) return explain_failure(step, std::move(record).error(), shown);
     has_layer = record->layer.has_value();

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -23,6 +24,7 @@ struct ExecutorOptions {
   std::string context_dir;
   std::string place_prefix;  // tells this Dockerfile's steps from others', for --explain
   bool no_cache = false;     // reads no records; writes them all the same
+  std::set<std::size_t> no_cache_stages = {};  // the same for these
   bool explain = false;
   unsigned jobs = 1;         // stages built at the same time, at most
 };
@@ -31,6 +33,10 @@ class Executor {
  public:
   Executor(const dockerfile::Dockerfile& file, const Graph& graph, const GlobalScope& scope, LayerPtr context,
            BaseImages& bases, Workshop& shop, Progress& progress, const ExecutorOptions& options);
+
+  // The keys that the steps done so far went by, and the layers they came to. After run().
+  const std::set<Digest>& used_keys() const { return used_keys_; }
+  const std::set<Digest>& used_layers() const { return used_layers_; }
 
   // The target, built. The words of an error name the step, its line, what stands there and what went wrong.
   Result<const StageState*> run();
@@ -46,8 +52,9 @@ class Executor {
   Result<Built> build_stage(std::size_t number);
   Result<Built> base_of(std::size_t number);
   Result<void> do_step(StageState& state, const Step& step, std::size_t stage, std::size_t index, const std::string& label);
-  Result<Record> result_of(Job& job, int shown, const std::string& place);
-  Result<std::string> why_missed(const Job& job, const KeyInputs& inputs, const std::string& place);
+  Result<Record> result_of(Job& job, int shown, const std::string& place, bool no_cache);
+  void note_use(const KeyInputs& inputs, const Record& record);
+  Result<std::string> why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache);
   Result<std::unique_ptr<Job>> job_for(const Step& step, const StageState& before);
   Result<CopyOrigin> origin_of(const CopyStep& step);
   Result<MountSource> mount_source(const RunStep::Mount& mount);
@@ -78,6 +85,7 @@ class Executor {
   std::map<std::size_t, Stage> stages_;  // under mutex_; an entry, once there, stays where it is
   std::size_t next_ = 0;                 // of graph_.needed: the next that nobody took; under mutex_
   std::optional<Error> first_failure_;   // under mutex_
+  std::set<Digest> used_keys_, used_layers_;  // under mutex_
   std::atomic<bool> stop_ = false;       // a stage failed: no further step is begun
 };
 

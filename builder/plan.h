@@ -22,6 +22,9 @@ struct PlanOptions {
   bool network = true;          // what RUN gets that does not say
   bool allow_insecure = false;  // --allow security.insecure
   Strings contexts = {};        // --build-context
+  std::vector<std::string> hosts = {};      // --add-host, --shm-size and --ulimit: see RunStep
+  std::uint64_t shm_size = 0;
+  std::vector<sandbox::Limit> limits = {};
 };
 
 // `base` is the configuration of what FROM names; its ONBUILD triggers are planned first and cleared. What the

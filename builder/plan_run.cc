@@ -17,7 +17,11 @@ Result<void> StagePlanner::plan(const dockerfile::Run& run) {
                .cwd = cwd(),
                .user = config_.user,
                .network = options_.network,
-               .insecure = run.security == "insecure"};
+               .insecure = run.security == "insecure",
+               .mounts = {},
+               .hosts = options_.hosts,
+               .shm_size = options_.shm_size,
+               .limits = options_.limits};
   step.mounts = TRY(plan_mounts(run.mounts));
   if (const auto hostname = args_.given("BUILDKIT_SANDBOX_HOSTNAME")) step.hostname = *hostname;
   if (run.network) {

@@ -46,6 +46,9 @@ class RunJob : public Job {
     inputs.add("the network", step_.network ? "host" : "none");
     if (step_.insecure) inputs.add("the security", "insecure");
     inputs.add("the host name", step_.hostname);
+    for (const std::string& host : step_.hosts) inputs.add("the host " + host.substr(host.find('\t') + 1), host);
+    if (step_.shm_size != 0) inputs.add("the size of /dev/shm", std::to_string(step_.shm_size));
+    for (const sandbox::Limit& limit : step_.limits) inputs.add(limit.name, fmt::format("{}:{}", limit.soft, limit.hard));
     for (std::size_t n = 0; n < mounts_.size(); ++n)
       inputs.add(fmt::format("mount {}", n + 1), describe(mounts_[n].is) + identities_[n]);
     inputs.add("the runner", shop_.runner.kind());

@@ -61,6 +61,9 @@ class SandboxRunner : public Runner {
     spec.hostname = step.hostname;
     spec.network = step.network ? sandbox::Network::host : sandbox::Network::none;
     spec.capabilities = step.insecure ? sandbox::all_capabilities() : sandbox::build_capabilities();
+    spec.hosts = step.hosts;
+    if (step.shm_size != 0) spec.shm_size = step.shm_size;
+    spec.limits = step.limits;
     spec.ids = ids_;
     SandboxMounts extra(root->scratch(), scratch_base_, ids_);
     for (const ReadyMount& mount : mounts) TRY_WITHIN(extra.add(mount, spec), "--mount={}", describe(mount.is));

@@ -13,6 +13,7 @@
 #include "builder/dockerfile/source_text.h"
 #include "builder/git_ref.h"
 #include "builder/graph.h"
+#include "builder/sandbox/spec.h"
 #include "layers/image/image.h"
 
 namespace acetate::build {
@@ -34,6 +35,9 @@ struct RunStep {
     std::optional<Origin> from = {};  // of bind and cache; absent: the context, and nothing
   };
   std::vector<Mount> mounts = {};
+  std::vector<std::string> hosts = {};      // further lines of /etc/hosts: "10.0.0.1\tname"
+  std::uint64_t shm_size = 0;               // of /dev/shm, bytes; 0: the default
+  std::vector<sandbox::Limit> limits = {};
   // A here-document that begins with "#!": put at `path`, read-only, and run.
   struct Script {
     std::string path, text;

@@ -1,5 +1,6 @@
 #include "cli/build_flags.h"
 
+#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #include <charconv>
@@ -169,6 +170,39 @@ Result<build::Strings> parse_agents(const std::vector<std::string>& texts) {
     agents[id] = std::move(socket);
   }
   return agents;
+}
+
+Result<std::vector<std::string>> parse_hosts(const std::vector<std::string>& texts) {
+  std::vector<std::string> lines;
+  for (const std::string& text : texts) {
+    const std::size_t end = std::min(text.find('='), text.find(':'));
+    std::string address = end == std::string::npos ? "" : text.substr(end + 1);
+    if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
+    if (address == "host-gateway") address = "127.0.0.1";  // the network is the host's own
+    in6_addr parsed{};
+    if (end == 0 || (::inet_pton(AF_INET, address.c_str(), &parsed) != 1 && ::inet_pton(AF_INET6, address.c_str(), &parsed) != 1))
+      return fail(EINVAL, "--add-host wants NAME:ADDRESS, not \"{}\"", text);
+    lines.push_back(address + "\t" + text.substr(0, end));
+  }
+  return lines;
+}
+
+Result<std::vector<std::string>> parse_caches(const std::vector<std::string>& texts, std::string_view option, std::string_view key) {
+  std::vector<std::string> dirs;
+  for (const std::string& text : texts) {
+    std::string type, dir;
+    for (const std::string& field : TRY(dockerfile::split_csv(text))) {
+      const CsvOption one = dockerfile::split_option(field);
+      if (one.key == "type") type = one.value;
+      else if (one.key == key) dir = one.value;
+      else if (one.key == "mode" && (one.value == "min" || one.value == "max")) continue;  // every step is kept in any case
+      else return fail(EINVAL, "{} knows type, mode and {}, not \"{}\"", option, key, field);
+    }
+    if (type != "local") return fail(ENOTSUP, "{} {}: only type=local,{}=DIRECTORY is known", option, text, key);
+    if (dir.empty()) return fail(EINVAL, "{} wants {}=DIRECTORY", option, key);
+    dirs.push_back(std::move(dir));
+  }
+  return dirs;
 }
 
 Result<build::Annotations> parse_annotations(const std::vector<std::string>& texts) {

@@ -28,6 +28,12 @@ Result<build::Strings> parse_secrets(const std::vector<std::string>& texts);
 // "default" ($SSH_AUTH_SOCK) or "NAME=SOCKET". The socket of each, by id.
 Result<build::Strings> parse_agents(const std::vector<std::string>& texts);
 
+// "NAME:ADDRESS" or "NAME=ADDRESS", as lines of /etc/hosts. IPv6 may stand in brackets; "host-gateway" is this machine.
+Result<std::vector<std::string>> parse_hosts(const std::vector<std::string>& texts);
+
+// "type=local,src=DIRECTORY" (--cache-from) and "type=local,dest=DIRECTORY" (--cache-to): the directories.
+Result<std::vector<std::string>> parse_caches(const std::vector<std::string>& texts, std::string_view option, std::string_view key);
+
 // "[manifest:]NAME=VALUE".
 Result<build::Annotations> parse_annotations(const std::vector<std::string>& texts);
 

@@ -19,6 +19,8 @@
 #include "base/sys/file.h"
 #include "builder/build.h"
 #include "builder/build_files.h"
+#include "builder/dockerfile/csv.h"
+#include "builder/dockerfile/mount.h"
 #include "cli/build_flags.h"
 #include "cli/command.h"
 #include "cli/store_place.h"
@@ -32,6 +34,8 @@ struct Options {
   std::string network = "host", progress = "auto";
   std::optional<std::string> source_date_epoch;
   std::vector<std::string> tags, build_args, labels, contexts, outputs, secrets, agents, annotations, allowed;
+  std::vector<std::string> hosts, no_cache_stages, cache_from, cache_to;
+  std::string shm_size;
   std::string format = "oci";
   std::string trace_cache = "auto";
   unsigned jobs = 0;
@@ -86,6 +90,16 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
     return fail(EINVAL, "--network wants host or none, not \"{}\"", options.network);
   build.network = options.network != "none";
   for (const std::string& output : options.outputs) build.outputs.push_back(TRY(parse_output(output)));
+  build.hosts = TRY(parse_hosts(options.hosts));
+  if (!options.shm_size.empty()) {
+    const auto bytes = dockerfile::parse_size(options.shm_size);
+    if (!bytes || *bytes == 0) return fail(EINVAL, "--shm-size wants a size such as 64m, not \"{}\"", options.shm_size);
+    build.shm_size = *bytes;
+  }
+  for (const std::string& text : options.no_cache_stages)
+    for (std::string& stage : TRY(dockerfile::split_csv(text))) build.no_cache_stages.push_back(std::move(stage));
+  build.cache_from = TRY(parse_caches(options.cache_from, "--cache-from", "src"));
+  build.cache_to = TRY(parse_caches(options.cache_to, "--cache-to", "dest"));
   using build::TraceRule;
   build.trace = options.trace_cache == "on"       ? TraceRule::always
                 : options.trace_cache == "off"    ? TraceRule::never
@@ -203,6 +217,14 @@ Runner build_command(CLI::App& app) {
                  "take a RUN from the cache when nothing that it looked at has changed: auto (those without network), on, off, or "
                  "verify (run it all the same, and compare)")
       ->check(CLI::IsMember({"auto", "on", "off", "verify"}));
+  app.add_option("--add-host", options->hosts, "NAME:ADDRESS, a line more in the /etc/hosts of every RUN")->allow_extra_args(false);
+  app.add_option("--shm-size", options->shm_size, "how large /dev/shm is in every RUN")->type_name("");
+  app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY: a build cache that --cache-to wrote, also on another machine")
+      ->allow_extra_args(false);
+  app.add_option("--cache-to", options->cache_to, "type=local,dest=DIRECTORY: write what the cache has of this build there")
+      ->allow_extra_args(false);
+  app.add_option("--no-cache-filter", options->no_cache_stages, "do every step of this stage anew; may be given again")
+      ->allow_extra_args(false);
   app.add_flag("--no-cache", options->no_cache, "do every step anew");
   app.add_flag("--check", options->check, "build nothing: say what had better not be done in the Dockerfile");
   app.add_flag("--explain", options->explain, "say why a step is not taken from the cache");

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -437,6 +438,73 @@ TEST_F(TracedBuildTest, VerifiesWhatItWouldHaveBelieved) {
   build(how);
   EXPECT_EQ(runner_.ran.size(), 1U);
   EXPECT_NE(log_.find("verified: the cache has the same"), std::string::npos) << log_;
+}
+
+TEST_F(BuildTest, HandsItsCacheToAnotherMachine) {
+  dir_.write("context/a.txt", "a");
+  dir_.write("context/b.txt", "b");
+  dockerfile(kThreeStages);
+  BuildOptions here = options();
+  here.cache_to = {dir_ / "shared"};
+  const std::string first = build(here);
+  BuildOptions there = options();
+  there.build_dir = dir_ / "there";
+  there.cache_from = {dir_ / "shared"};
+  EXPECT_EQ(build(there), first);
+  EXPECT_EQ(runner_.ran, Words{});
+}
+
+TEST_F(BuildTest, TakesNothingFromACacheThatLies) {
+  dockerfile("FROM scratch\nRUN touch made 1\n");
+  BuildOptions here = options();
+  here.cache_to = {dir_ / "shared"};
+  const std::string first = build(here);
+  // Another layer of the same size under that name.
+  for (const auto& file : std::filesystem::directory_iterator(dir_ / "shared/layers")) {
+    std::string text = *sys::read_file(file.path().string(), 1 << 20);
+    text.back() = 'x';
+    dir_.write("shared/layers/" + file.path().filename().string(), text);
+  }
+  BuildOptions there = options();
+  there.build_dir = dir_ / "there";
+  there.cache_from = {dir_ / "shared"};
+  EXPECT_EQ(build(there), first);
+  EXPECT_EQ(runner_.ran.size(), 1U);
+  EXPECT_NE(log_.find("is not what its name says"), std::string::npos) << log_;
+
+  dir_.write("shared/cache.json", R"({"acetate build cache": 1, "records": [{"inputs": 3}], "reads": [], "steps": []})");
+  build(there);
+  EXPECT_NE(log_.find("holds a record that is none"), std::string::npos) << log_;
+  there.cache_from = {dir_ / "nowhere"};
+  EXPECT_TRUE(build(there).starts_with("sha256:"));
+}
+
+TEST_F(BuildTest, DoesOneStageAnew) {
+  dir_.write("context/a.txt", "a");
+  dir_.write("context/b.txt", "b");
+  dockerfile(kThreeStages);
+  build();
+  BuildOptions how = options();
+  how.no_cache_stages = {"one"};
+  build(how);
+  EXPECT_EQ(runner_.ran, Words{"touch made 1"});
+  how.no_cache_stages = {"on"};
+  EXPECT_NE(build(how).find("did you mean one"), std::string::npos);
+}
+
+TEST_F(BuildTest, FetchesBaseImagesThatAreNotHereOnce) {
+  dockerfile("FROM nowhere AS a\nRUN touch a 1\nFROM nowhere AS b\nRUN touch b 1\nFROM never AS c\nFROM a\nCOPY --from=b / /b\n");
+  Words asked;
+  BuildOptions how = options();
+  how.fetch = [&](const std::string& name, const std::string& policy) -> Result<void> {
+    asked.push_back(name + " " + policy);
+    return fail(ENOENT, "no such registry");
+  };
+  EXPECT_NE(build(how).find("no such registry"), std::string::npos);
+  EXPECT_EQ(asked, Words{"nowhere missing"});
+  how.pull = "never";
+  EXPECT_NE(build(how).find("there is no image \"nowhere\" here"), std::string::npos);
+  EXPECT_EQ(asked.size(), 1U);
 }
 
 TEST_F(BuildTest, TakesARunFromTheCacheWhenOtherLayersHoldTheSame) {
