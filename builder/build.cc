@@ -124,6 +124,7 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                 .secrets = options.secrets,
                 .agents = options.agents,
                 .trace = options.trace};
+  const auto anew = TRY(stages_named(file, options.no_cache_stages));
   const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts,
                                      .hosts = options.hosts,
                                      .shm_size = options.shm_size,
@@ -132,7 +133,7 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                             .context_dir = options.context_dir,
                             .place_prefix = given.context_dir + "\n" + text.name,
                             .no_cache = options.no_cache,
-                            .no_cache_stages = TRY(stages_named(file, options.no_cache_stages)),
+                            .no_cache_stages = anew,
                             .explain = options.explain,
                             .jobs = options.jobs};
   Executor executor(file, graph, scope, context, bases, shop, progress, how);

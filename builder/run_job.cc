@@ -81,7 +81,8 @@ class RunJob : public Job {
   std::string why_not() const override { return why_not_.empty() ? "" : "of what the step looked at last time, " + why_not_; }
 
   Result<std::vector<KeyInputs>> further_keys() override {
-    std::vector<KeyInputs> keys = {content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache)))};
+    const Digest tree = TRY(tree_digest(before_, shop_.layers, shop_.cache));
+    std::vector<KeyInputs> keys = {content_key(tree)};
     if (accessed_) {
       Reads reads{.paths = std::move(*accessed_), .seen = {}};
       reads.seen = TRY(look_at(reads.paths, *TRY(shop_.layers.tree(before_)), before_.base_clock));

@@ -91,7 +91,8 @@ class TreeHasher {
   TreeHasher(const Layer& tree, std::vector<Contents> contents) : tree_(tree), contents_(std::move(contents)) {}
 
   Result<Digest> run() {
-    TRY(add("", Entry{.node = tree_.root(), .attr = TRY(tree_.attr(tree_.root()))}));
+    const Attr root = TRY(tree_.attr(tree_.root()));
+    TRY(add("", Entry{.node = tree_.root(), .attr = root}));
     TRY(walk_all(tree_, tree_.root(), "", [this](const std::string& path, const Entry& entry) { return add(path, entry); }));
     return hash_.finish();
   }
