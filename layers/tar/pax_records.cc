@@ -5,6 +5,7 @@
 
 #include "base/base64.h"
 #include "base/bytes.h"
+#include "layers/tar/acl_text.h"
 
 namespace acetate {
 
@@ -105,6 +106,17 @@ void set_xattr(PaxRecords& records, std::string name, std::string value) {
   }
 }
 
+void set_acl(PaxRecords& records, std::string_view text, AclKind kind) {
+  const char* name = kind == AclKind::access ? "system.posix_acl_access" : "system.posix_acl_default";
+  std::erase_if(records.xattrs, [&](const Xattr& xattr) { return xattr.name == name; });
+  auto value = text.empty() ? Result<std::optional<std::string>>(std::nullopt) : acl_from_text(text, kind);
+  if (!value) {
+    records.acl_trouble = value.error().message();
+  } else if (*value) {
+    records.xattrs.push_back({name, **std::move(value)});
+  }
+}
+
 // One record; false when its value cannot be what its key says. An empty value takes back an earlier one.
 bool apply(std::string_view key, std::string_view value, PaxRecords& into, bool& sparse_name) {
   constexpr std::string_view kSchily = "SCHILY.xattr.", kLibarchive = "LIBARCHIVE.xattr.";
@@ -128,6 +140,12 @@ bool apply(std::string_view key, std::string_view value, PaxRecords& into, bool&
     auto plain = base64_decode(value);  // libarchive leaves the padding away
     if (!plain) return false;
     set_xattr(into, url_decoded(key.substr(kLibarchive.size())), *std::move(plain));
+  } else if (key == "SUN.holesdata") {
+    into.stores_holes = !value.empty();
+  } else if (key == "SCHILY.acl.access") {
+    set_acl(into, value, AclKind::access);
+  } else if (key == "SCHILY.acl.default") {
+    set_acl(into, value, AclKind::inherited);
   } else if (key == "RHT.security.selinux") {  // as star and GNU tar write it
     set_xattr(into, "security.selinux", std::string(value));
   }
@@ -176,7 +194,7 @@ Result<EntryHeaders> read_entry_headers(std::span<const std::byte> headers, PaxR
     if (is_global) {
       PaxRecords said = global;
       TRY(read_pax_records(body, said));
-      global = PaxRecords{.mtime = said.mtime, .uid = said.uid, .gid = said.gid};
+      global = PaxRecords{.mtime = said.mtime, .uid = said.uid, .gid = said.gid, .xattrs = std::move(said.xattrs)};
     } else if (is_local) {
       TRY(read_pax_records(body, own));
     }
@@ -185,6 +203,8 @@ Result<EntryHeaders> read_entry_headers(std::span<const std::byte> headers, PaxR
   if (!own.mtime) own.mtime = global.mtime;
   if (!own.uid) own.uid = global.uid;
   if (!own.gid) own.gid = global.gid;
+  for (const Xattr& xattr : global.xattrs)
+    if (std::ranges::find(own.xattrs, xattr.name, &Xattr::name) == own.xattrs.end()) own.xattrs.push_back(xattr);
   entry.records = std::move(own);
   return entry;
 }

@@ -28,7 +28,9 @@ struct PaxRecords {
   std::optional<timespec> mtime = {};
   std::optional<std::uint32_t> uid = {};
   std::optional<std::uint32_t> gid = {};
-  std::vector<Xattr> xattrs = {};  // each name once, the last value wins
+  std::vector<Xattr> xattrs = {};  // each name once, the last value wins; ACLs are among them
+  bool stores_holes = false;       // Solaris' sparse files: a map, and all bytes all the same
+  std::optional<std::string> acl_trouble = {};  // an ACL that was left out, and why
 };
 
 struct EntryHeaders {
@@ -37,8 +39,9 @@ struct EntryHeaders {
 };
 
 // `headers`: all header blocks of one entry, extended ones first. `global` is what earlier 'g' headers said
-// about everything after them (POSIX pax "global extended header"); of those only owner and mtime make sense
-// for many files, so only they are kept. EBADMSG with words where a record is malformed.
+// about everything after them (POSIX pax "global extended header"); of those only owner, mtime and xattrs make sense
+// for many files, so only they are kept. EBADMSG with words where a record is malformed. ACLs in the header of an older
+// Solaris (type 'A') are passed over.
 Result<EntryHeaders> read_entry_headers(std::span<const std::byte> headers, PaxRecords& global);
 
 // "KEY=VALUE" records of one extended header into `into`. For tests and for read_entry_headers().

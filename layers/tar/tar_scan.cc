@@ -42,7 +42,8 @@ class Scanner {
   Result<std::optional<std::uint64_t>> next_header();
   Result<void> take_entry(std::uint64_t header);
   Result<void> read_stat(const EntryHeaders& headers);
-  void read_extents();
+  void read_extents(bool stores_holes);
+  Result<void> pass_stored_holes();
   // The entry before ends where this one begins: only now is it known to be whole.
   Result<void> settle(std::uint64_t next_header);
   Error damaged(const char* what);
@@ -56,6 +57,7 @@ class Scanner {
   std::optional<Error> source_error_;
   PaxRecords global_;
   std::optional<TarEntry> entry_;    // read, not settled
+  bool stores_holes_ = false;        // of entry_
 };
 
 la_ssize_t Scanner::read_block(archive* a, void* self, const void** block) {
@@ -130,7 +132,10 @@ Result<void> Scanner::take_entry(std::uint64_t header) {
   auto headers = read_entry_headers(tap_.kept(header, data), global_);
   if (!headers) return within_entry(std::move(headers).error());
   if (headers->records.path) entry_->path = *headers->records.path;
+  if (const auto& trouble = headers->records.acl_trouble)
+    log::info("entry '{}' is taken without its ACL: {}", printable(entry_->path), *trouble);
   if (auto stat = read_stat(*headers); !stat) return within_entry(std::move(stat).error());
+  stores_holes_ = headers->records.stores_holes;
   tap_.forget_before(data + (entry_->sparse ? 0 : entry_->size));
   return {};
 }
@@ -153,6 +158,11 @@ Result<void> Scanner::read_stat(const EntryHeaders& headers) {
   entry.gid = TRY(id(archive_entry_gid(header_), records.gid));
   entry.mtime = records.mtime.value_or(timespec{archive_entry_mtime(header_), archive_entry_mtime_nsec(header_)});
   entry.xattrs = records.xattrs;
+  // As the kernel has it: symlinks have no ACL, and only what is made in a directory inherits one.
+  std::erase_if(entry.xattrs, [&](const Xattr& xattr) {
+    return (xattr.name == "system.posix_acl_default" && !S_ISDIR(entry.mode)) ||
+           (xattr.name == "system.posix_acl_access" && S_ISLNK(entry.mode));
+  });
   const la_int64_t size = archive_entry_size(header_);
   if (size < 0) return fail(EBADMSG, "its size is negative");
   entry.size = static_cast<std::uint64_t>(size);
@@ -165,15 +175,30 @@ Result<void> Scanner::read_stat(const EntryHeaders& headers) {
     entry.rdev = makedev(static_cast<unsigned>(archive_entry_rdevmajor(header_)),
                          static_cast<unsigned>(archive_entry_rdevminor(header_)));
   } else if (S_ISREG(entry.mode)) {
-    read_extents();
+    read_extents(records.stores_holes);
+    if (records.stores_holes) TRY(pass_stored_holes());
   } else if (!S_ISDIR(entry.mode) && !S_ISFIFO(entry.mode)) {
     return fail(EINVAL, "it is of a type that no layer can hold (mode {:o})", entry.mode);
   }
   return {};
 }
 
-// The map of a sparse file: what is stored lies in one piece, in the order of the map.
-void Scanner::read_extents() {
+// libarchive skips a file as if its holes were never stored, and then takes whatever it comes to for a header. Reading
+// it skips all.
+Result<void> Scanner::pass_stored_holes() {
+  const void* block = nullptr;
+  std::size_t count = 0;
+  la_int64_t offset = 0;
+  for (;;) {
+    const int status = archive_read_data_block(archive_.get(), &block, &count, &offset);
+    if (status == ARCHIVE_EOF) return {};
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
+      return source_error_ ? *std::move(source_error_) : damaged(archive_error_string(archive_.get()));
+  }
+}
+
+// The map of a sparse file: what is stored lies in one piece, in the order of the map, its holes left out or not.
+void Scanner::read_extents(bool stores_holes) {
   TarEntry& entry = *entry_;
   if (archive_entry_sparse_reset(header_) == 0) return;
   entry.sparse = true;
@@ -181,6 +206,7 @@ void Scanner::read_extents() {
   la_int64_t offset = 0, length = 0;
   while (archive_entry_sparse_next(header_, &offset, &length) == ARCHIVE_OK) {
     if (length <= 0) continue;  // GNU tar closes its maps with an empty stretch at the end of the file
+    if (stores_holes) at = entry.data + static_cast<std::uint64_t>(offset);
     entry.extents.push_back({static_cast<std::uint64_t>(offset), at, static_cast<std::uint64_t>(length)});
     at += static_cast<std::uint64_t>(length);
   }
@@ -196,7 +222,7 @@ Result<void> Scanner::settle(std::uint64_t next_header) {
     if (!entry.sparse && stored == 0 && entry.size > 0) {
       entry.sparse = true;  // a map without any data: one hole
       mapped = 0;
-    } else if (entry.sparse) {
+    } else if (entry.sparse && !stores_holes_) {
       mapped = 0;
       for (const lix::Extent& extent : entry.extents) mapped += extent.length;
     }
