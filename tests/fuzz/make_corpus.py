@@ -5,7 +5,9 @@ usage: make_corpus.py ACETATE      (the program, for the indexes)
 """
 import bz2
 import gzip
+import hashlib
 import io
+import json
 import lzma
 import os
 import pathlib
@@ -37,7 +39,8 @@ def tar(format_: int) -> bytes:
         add("d/.wh.gone")
         add("d/.wh..wh..opq")
         if format_ == tarfile.PAX_FORMAT:
-            add("x", body=b"x", pax_headers={"SCHILY.xattr.user.a": "v", "mtime": "-1.5", "path": "x"})
+            add("x", body=b"x", pax_headers={"SCHILY.xattr.user.a": "v", "mtime": "-1.5", "path": "x",
+                                              "SCHILY.acl.access": "user::rw-\nuser:7:r--\ngroup::r--\nmask::r--\nother::---"})
     return out.getvalue()
 
 
@@ -63,6 +66,23 @@ def zstd(plain: bytes, *options: str) -> bytes:
     return subprocess.run(["zstd", "-q", "-c", *options], input=plain, capture_output=True, check=True).stdout
 
 
+def toc() -> bytes:
+    """Of a blob whose only frame, at its beginning, holds "content"."""
+    digest = "sha256:" + hashlib.sha256(b"content").hexdigest()
+    entries = [
+        {"type": "dir", "name": "d/", "mode": 0o755, "modtime": "2020-01-02T03:04:05Z", "uid": 1},
+        {"type": "reg", "name": "d/f", "mode": 0o644, "size": 7, "digest": digest, "offset": 0, "chunkDigest": digest,
+         "xattrs": {"user.a": "dmFsdWU="}},
+        {"type": "reg", "name": "s", "size": 1031, "offset": 0, "chunkSize": 1024, "chunkType": "zeros"},
+        {"type": "chunk", "name": "s", "offset": 0, "chunkOffset": 1024, "chunkSize": 7, "chunkDigest": digest},
+        {"type": "symlink", "name": "l", "linkName": "d/f"},
+        {"type": "hardlink", "name": "h", "linkName": "d/f"},
+        {"type": "char", "name": "null", "devMajor": 1, "devMinor": 3},
+        {"type": "reg", "name": "d/.wh.gone"},
+    ]
+    return json.dumps({"version": 1, "entries": entries}).encode()
+
+
 def main() -> None:
     pax, gnu = tar(tarfile.PAX_FORMAT), tar(tarfile.GNU_FORMAT)
     put("tar_scan", "pax.tar", pax)
@@ -70,6 +90,7 @@ def main() -> None:
     put("tar_scan", "pax.tar.gz", gzip.compress(pax, mtime=0))
     for name, content in sparse():
         put("tar_scan", f"sparse-{name}.tar", content)
+    put("toc", "all", toc())
     text = bytes(range(256)) * 30 + b"abcdefgh" * 1500
     put("gzip", "levels", b"".join(gzip.compress(text[i::3], level, mtime=0) for i, level in enumerate((0, 1, 9))))
     put("gzip", "empty", gzip.compress(b"", mtime=0))

@@ -14,6 +14,7 @@ int gzip(std::span<const std::byte> bytes);
 int zstd(std::span<const std::byte> bytes);
 int xz_and_bzip2(std::span<const std::byte> bytes);
 int registry_texts(std::span<const std::byte> bytes);
+int toc(std::span<const std::byte> json);
 
 struct Target {
   const char* name;  // also of its corpus
@@ -22,6 +23,7 @@ struct Target {
 inline constexpr Target kTargets[] = {
     {"tar_scan", tar_scan}, {"layer_index", layer_index}, {"gzip", gzip}, {"zstd", zstd}, {"xz_and_bzip2", xz_and_bzip2},
     {"registry_texts", registry_texts},
+    {"toc", toc},
 };
 
 }  // namespace acetate::fuzz
