@@ -1,10 +1,14 @@
 // Every system call of every change is made to fail once: the tree is then as before or as after, nothing is
-// left in the work directory, no descriptor is left open, and a new mount sees the same.
+// left in the work directory, no descriptor is left open, and a new mount sees the same. And the process is killed
+// before every one of them: a new mount then sees the tree as before or as after.
 #include <dirent.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -193,6 +197,71 @@ TEST_P(EveryCallFailsOnce, AndTheTreeIsAsBeforeOrAsAfter) {
 INSTANTIATE_TEST_SUITE_P(Dialects, EveryCallFailsOnce,
                          ::testing::Values(Variant{false, EIO}, Variant{false, ENOSPC}, Variant{false, EMFILE},
                                            Variant{false, EINVAL}, Variant{true, EIO}, Variant{true, EINVAL}));
+
+class KillBeforeNth final : public sys::Hook {
+ public:
+  explicit KillBeforeNth(std::uint64_t nth) : nth_(nth) { sys::install(this); }
+  int before(sys::Call call) noexcept override {
+    // What only asks changes nothing: the moment before the next change is the same.
+    if (call == sys::Call::statx || call == sys::Call::getxattr || call == sys::Call::openat2) return 0;
+    if (++seen_ == nth_) ::kill(::getpid(), SIGKILL);
+    return 0;
+  }
+
+ private:
+  std::uint64_t nth_;
+  std::uint64_t seen_ = 0;
+};
+
+class EveryCallIsTheLast : public ::testing::TestWithParam<bool> {};
+
+TEST_P(EveryCallIsTheLast, AndANewMountSeesTheTreeAsBeforeOrAsAfter) {
+  const OverlayOptions options{.durable = false, .redirect_dir = true, .force_file_whiteouts = GetParam()};
+  for (const Step& step : steps()) {
+    const auto start = [&] {
+      auto m = std::make_unique<Mounted>(lower(), options);
+      EXPECT_EQ(code(step.prepare(*m)), 0) << step.name;
+      return m;
+    };
+    auto calm = start();
+    const Tree before = calm->merged();
+    ASSERT_EQ(code(step.act(*calm)), 0) << step.name;
+    const Tree after = calm->merged();
+    calm.reset();
+
+    bool killed = true;
+    for (std::uint64_t nth = 1; killed; ++nth) {
+      auto m = start();
+      const pid_t child = ::fork();
+      ASSERT_GE(child, 0);
+      if (child == 0) {
+        const KillBeforeNth killing(nth);
+        ::_exit(code(step.act(*m)));
+      }
+      int status = 0;
+      ASSERT_EQ(::waitpid(child, &status, 0), child);
+      killed = WIFSIGNALED(status);
+      SCOPED_TRACE(fmt::format("{}: killed before change {}", step.name, nth));
+      m->remount();
+      EXPECT_THAT(m->merged(), AnyOf(before, after));
+      if (!killed) {
+        EXPECT_EQ(WEXITSTATUS(status), 0);
+        EXPECT_EQ(m->merged(), after);
+      }
+      EXPECT_THAT(m->work(), IsEmpty());
+      // What came out of it can be worked on as ever.
+      const Tree seen = m->merged();
+      for (const auto& [path, what] : seen) {
+        const bool is_file = what != "/" && !what.starts_with("->");
+        EXPECT_EQ(is_file ? code(m->chmod(path, 0600)) : 0, 0) << path;
+      }
+      EXPECT_EQ(m->merged(), seen);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Dialects, EveryCallIsTheLast, ::testing::Bool());
 
 // The renames of the given numbers answer as a file system without their flags does, from `gone` on as one that broke.
 class RenamesFail final : public sys::Hook {
