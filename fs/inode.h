@@ -130,7 +130,9 @@ struct Inode {
 
   std::uint32_t fd_slot = 0;          // FdCache's
   std::atomic<bool> fd_used{false};   // FdCache's second chance
-  std::atomic<bool> bare{false};      // its node of the lower has no attributes: nothing need be asked
+  // Its node of the lower has no attributes: nothing need be asked. Without one: it was made here, and nobody has given it
+  // capabilities since.
+  std::atomic<bool> bare{false};
   bool copying = false;               // guarded by the overlay's copy gate
   std::atomic<bool> has_other_names{false};  // OtherNames may know of some
   const std::unique_ptr<Directory> dir;

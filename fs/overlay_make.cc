@@ -93,6 +93,7 @@ Result<mode_t> Overlay::Impl::masked_mode(Inode& dir, mode_t mode, const Caller&
 Child Overlay::Impl::register_new(Inode& dir, const Name* name, const struct statx& st) {
   auto fresh = inodes.make(st.stx_mode, HeldNode(), own_ino(st.stx_ino));
   if (fresh->dir) fresh->dir->impure.store(Known::no, std::memory_order_relaxed);
+  fresh->bare.store(true, std::memory_order_relaxed);
   if (name != nullptr) fresh->settle(dir, name->view());
   InodeRef inode = inodes.add_upper(std::move(fresh), st.stx_ino);
   Attr attr = shown(*inode, st);

@@ -11,6 +11,7 @@ namespace acetate::fs {
 namespace {
 
 constexpr std::string_view kDefaultAcl = "system.posix_acl_default";
+constexpr std::string_view kCapability = "security.capability";
 
 }  // namespace
 
@@ -44,6 +45,8 @@ Result<std::string> Overlay::getxattr(Ino ino, std::string_view name) {
   if (!impl_->options.xattrs) return Error(ENOTSUP);
   const auto stored = impl_->stored_name(name);
   if (!stored) return Error(ENODATA);
+  // The kernel asks for it before the first write to a file.
+  if (name == kCapability && !inode->has_lower && inode->bare.load(std::memory_order_relaxed)) return Error(ENODATA);
   std::string value = TRY(inode->is_upper() ? sys::get_xattr(TRY(impl_->upper_fd(*inode))->ref(), stored->c_str())
                                             : impl_->lower_xattr(*inode, name));
   return is_acl_xattr(name) ? impl_->options.owners.acl_shown(std::move(value)) : std::move(value);
@@ -70,6 +73,7 @@ Result<void> Overlay::setxattr(Ino ino, std::string_view name, std::string_view 
   if (!stored) return Error(is_acl_xattr(name) ? ENOTSUP : EPERM);
   TRY(impl_->copy_up(*inode));
   const FdPtr object = TRY(impl_->upper_fd(*inode));
+  if (name == kCapability && !inode->has_lower) inode->bare.store(false, std::memory_order_relaxed);
   const std::string on_disk =
       is_acl_xattr(name) ? impl_->options.owners.acl_on_disk(std::string(value)) : std::string(value);
   TRY(impl_->with_owner_access(object->ref(), 0200,

@@ -98,6 +98,21 @@ TEST(Cost, OfReadingAndStatingAKnownUpperFileIsOneCallEach) {
   EXPECT_EQ(counting.count(), 2);
 }
 
+TEST(Cost, OfAskingForTheCapabilitiesOfAFileThatWasMadeHereIsNothing) {
+  Mounted m;
+  ASSERT_EQ(code(m.write("f", "x")), 0);
+  const Ino f = m.ino("f");
+  {
+    const Counting counting;
+    EXPECT_EQ(code(m.overlay().getxattr(f, "security.capability")), ENODATA);
+    EXPECT_EQ(counting.count(), 0);
+  }
+  const std::string capability("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);  // cap_net_bind_service=ep
+  if (code(m.overlay().setxattr(f, "security.capability", capability, 0, false)) == EPERM)
+    GTEST_SKIP() << "capabilities cannot be given to files here";
+  EXPECT_EQ(*m.overlay().getxattr(f, "security.capability"), capability);
+}
+
 TEST(Cost, OfUnlinkingALowerFileIsOneWhiteout) {
   Mounted m({memory_file("f", "x")});
   ASSERT_EQ(code(m.look("f")), 0);
