@@ -53,6 +53,7 @@ struct OverlayOptions {
   OverrideMode permissions = OverrideMode::none;
   // redirect_dir=on: directories of the lower can be renamed (else EXDEV); "overlay.redirect" is written on them.
   bool redirect_dir = false;
+  bool static_nlink = false;          // every directory reports one link
   bool narrow_inos = false;           // ino32_t: st_ino fits in 32 bits
   bool force_file_whiteouts = false;  // FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT
 };

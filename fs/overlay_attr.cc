@@ -83,7 +83,7 @@ Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<H
     TRY(sys::set_times(object->ref(), times));
   }
   if (change.kill_suidgid || change.size) impl_->note_changed(*inode, object->ref());
-  const Attr attr = impl_->shown(*inode, TRY(permissions.stat(FileAt{object->ref(), ""})));
+  const Attr attr = impl_->shown(*inode, TRY(impl_->stat_for_users(FileAt{object->ref(), ""})));
   impl_->note_told(*inode, attr);
   return impl_->for_users(attr);
 }

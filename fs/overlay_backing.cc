@@ -53,11 +53,11 @@ Result<FdPtr> Overlay::Impl::upper_fd(Inode& inode) {
 
 Result<struct statx> Overlay::Impl::upper_stat(Inode& inode) {
   for (;;) {
-    if (const FdPtr fd = inode.descriptor()) return permissions().stat(FileAt{fd->ref(), ""});
+    if (const FdPtr fd = inode.descriptor()) return stat_for_users(FileAt{fd->ref(), ""});
     const auto place = inode.place();
-    if (!place) return permissions().stat(FileAt{TRY(upper_fd(inode))->ref(), ""});
+    if (!place) return stat_for_users(FileAt{TRY(upper_fd(inode))->ref(), ""});
     const FdPtr parent = TRY(upper_fd(*place->parent));
-    auto st = permissions().stat(FileAt{parent->ref(), place->name.c_str()});
+    auto st = stat_for_users(FileAt{parent->ref(), place->name.c_str()});
     if (!inode.has_version(place->version)) continue;
     if (st && st->stx_ino != inode.upper_ino.load(std::memory_order_acquire)) return Error(ESTALE);
     if (!st && st.error().is(ENOENT)) return Error(ESTALE);

@@ -10,6 +10,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/scope.h"
 #include "fs/fd_cache.h"
 #include "fs/handle_table.h"
 #include "fs/inode_table.h"
@@ -93,10 +94,20 @@ class Overlay::Impl {
     auto st = stat_of(FileAt{object, ""});
     if (!st || (st->stx_mode & bits) == bits) return result;
     const mode_t mode = st->stx_mode & 07777;
+    lends.fetch_add(1, std::memory_order_acq_rel);
+    const Undo lent([&] { lends.fetch_add(1, std::memory_order_release); });
     if (!sys::chmod(object, mode | bits)) return result;
     result = work();
     TRY(sys::chmod(object, mode));
     return result;
+  }
+  // What users may be told of an object of the upper: never bits that are only lent for the moment.
+  Result<struct statx> stat_for_users(FileAt at) {
+    const std::uint32_t before = lends.load(std::memory_order_acquire);
+    auto st = permissions().stat(at);
+    if (before % 2 == 0 && before == lends.load(std::memory_order_acquire)) return st;
+    Lock lock(lending);
+    return permissions().stat(at);
   }
   // The object leaves its place (for good, or to settle elsewhere); its descriptor stays.
   Result<void> unplace(Inode& inode);
@@ -250,6 +261,7 @@ class Overlay::Impl {
 
   Mutex rename_mutex;  // renames between two directories, and of merged ones: keeps ancestry still
   Mutex lending;       // one at a time lends a mode's bits
+  std::atomic<std::uint32_t> lends{0};  // odd while somebody does
 
   // Waiting for a copy-up of the same inode: a few gates shared by all inodes.
   struct CopyGate {

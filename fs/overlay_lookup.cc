@@ -11,7 +11,7 @@ Attr Overlay::Impl::shown(const Inode& inode, const struct statx& st) const {
   Attr attr = attr_of(st);
   attr.ino = inode.st_ino.load(std::memory_order_relaxed);
   // Counted where that costs nothing, as the kernel's overlay has it: in the upper alone, and gone.
-  if (attr.is_dir() && (!inode.has_lower || st.stx_nlink == 0)) attr.nlink = st.stx_nlink;
+  if (attr.is_dir() && ((!inode.has_lower && !options.static_nlink) || st.stx_nlink == 0)) attr.nlink = st.stx_nlink;
   return attr;
 }
 
@@ -51,7 +51,7 @@ Result<NameState> Overlay::Impl::look_in_upper(Inode& dir, const Name& name) {
     }
   }
   const FdPtr fd = TRY(upper_fd(dir));
-  auto st = permissions().stat(FileAt{fd->ref(), name.c_str()});
+  auto st = stat_for_users(FileAt{fd->ref(), name.c_str()});
   if (st) {
     state.upper = NameState::In::object;
     state.st = *st;

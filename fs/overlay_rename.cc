@@ -65,7 +65,9 @@ Result<void> Overlay::Impl::mark_moved(Inode& moved, bool over_lower_dir) {
   if (!moved.is_dir()) return {};
   if (moved.has_lower) return put_redirect(moved);
   // What goes to a name where the lower has a directory must not be merged with it.
-  return over_lower_dir ? upper->put_opaque(TRY(upper_fd(moved))->ref()) : Result<void>();
+  if (!over_lower_dir) return {};
+  const FdPtr fd = TRY(upper_fd(moved));
+  return with_owner_access(fd->ref(), 0700, [&] { return upper->put_opaque(fd->ref()); });
 }
 
 // False: begin again.

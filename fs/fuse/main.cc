@@ -119,6 +119,7 @@ Result<int> serve(const Options& options) {
                      .owners = options.owners,
                      .permissions = options.permissions,
                      .redirect_dir = options.redirect_dir,
+                     .static_nlink = options.static_nlink,
                      .narrow_inos = options.narrow_inos,
                      .force_file_whiteouts = ::getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nullptr}));
   SessionOptions how{.name = options.name,

@@ -38,8 +38,8 @@ constexpr std::array<std::string_view, 11> kMountOptions = {
 // Accepted without effect and without a word, as there: what they ask for is so already, or means nothing here. The
 // access time family is in it because newer fusermount3 refuses those words, and no atime is ever updated by a mount of
 // ours. Everything else that nobody knows is told, word for word as there: callers have lists of lines to pass over.
-constexpr std::array<std::string_view, 9> kSilent = {"atime",       "diratime",    "nodiratime",   "splice_read", "splice_write",
-                                                     "splice_move", "kernel_cache", "static_nlink", "max_write"};
+constexpr std::array<std::string_view, 8> kSilent = {"atime",        "diratime",    "nodiratime",   "splice_read",
+                                                     "splice_write", "splice_move", "kernel_cache", "max_write"};
 
 class Parser {
  public:
@@ -79,6 +79,7 @@ class Parser {
     if (key == "redirect_dir" && value) return redirect_dir(*value);
     if (key == "ino32_t") return value ? flag(key, *value, out_.narrow_inos) : (out_.narrow_inos = true, Result<void>());
     if (key == "access_log" && value) return void(out_.access_log = unescape_path(*value)), Result<void>();
+    if (key == "static_nlink" && !value) return void(out_.static_nlink = true), Result<void>();
     if (key == "xino" && value) return one_of(key, *value, {"off", "auto", "on"});
     if (key == "fast_ino" && value) {
       bool ignored = true;

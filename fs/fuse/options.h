@@ -39,6 +39,7 @@ struct Options {
   Owners owners;  // squash_to_*, uidmapping, gidmapping
   OverrideMode permissions = OverrideMode::none;  // xattr_permissions
   bool redirect_dir = false;
+  bool static_nlink = false;
   bool narrow_inos = false;  // ino32_t
   std::optional<std::string> access_log;  // where to write what was looked at below (layers/access_log.h)
   std::string fsname;

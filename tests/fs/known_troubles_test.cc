@@ -161,6 +161,14 @@ TEST(KnownTroubles, CopiedUpDirectoriesKeepTheirMode) {
   }
 }
 
+TEST(KnownTroubles, ADirectoryHasOneLinkWhereThatIsAskedFor) {
+  Mounted m(std::vector<MemoryEntry>(), {.static_nlink = true});
+  ASSERT_EQ(code(m.mkdir("d")), 0);
+  ASSERT_EQ(code(m.mkdir("d/sub")), 0);
+  EXPECT_EQ(m.attr("d").nlink, 1U);
+  EXPECT_EQ(m.attr("").nlink, 1U);
+}
+
 TEST(KnownTroubles, ADirectoryCountsItsDirectoriesWhereNoLowerTakesPart) {
   Mounted m({memory_file("merged/sub/f", "x")});
   ASSERT_EQ(code(m.mkdir("new")), 0);

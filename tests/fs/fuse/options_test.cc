@@ -107,6 +107,7 @@ TEST(Options, TakeNumbersAndSwitches) {
   EXPECT_FALSE(options.durable);
   EXPECT_TRUE(options.writeback);
   EXPECT_FALSE(options.xattrs);
+  EXPECT_TRUE(options.static_nlink);
   EXPECT_THAT(options.ignored, IsEmpty());
   EXPECT_THAT(words_of({"-o", "lowerdir=/a,timeout=soon", "/m"}), HasSubstr("timeout=soon"));
   EXPECT_THAT(words_of({"-o", "lowerdir=/a,timeout=-1", "/m"}), HasSubstr("timeout=-1"));
