@@ -109,10 +109,12 @@ def main() -> None:
         (scratch.path / "storage.conf").write_text(
             f'[storage]\ndriver = "overlay"\nrunroot = "{fresh}/run"\ngraphroot = "{fresh}/store"\n')
         (scratch.path / "containers.conf").write_text(
-            '[containers]\ndefault_ulimits = ["nofile=10000:10000"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n')
+            '[containers]\ndefault_ulimits = ["nofile=10000:10000", "nproc=8192:8192"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n')
 
         def run(*command: object) -> None:
-            subprocess.run([str(word) for word in command], check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            done = subprocess.run([str(word) for word in command], env=env, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                sys.exit(f"{' '.join(done.args)}: {done.stderr[-2000:]}")
 
         def begin() -> None:
             """Nothing of anybody."""

@@ -109,7 +109,7 @@ TEST_F(OpenLazyTar, BringsProgramsWholeWhenTheyAreOpened) {
   const auto got = (*program)->pread(std::as_writable_bytes(std::span(all)), 0);
   ASSERT_TRUE(got) << got.error().message();
   EXPECT_TRUE(all.substr(4) == noise(5 << 20, 9));
-  EXPECT_EQ(read(*opened->layer, "noise0").substr(0, 5), "read:");
+  EXPECT_EQ(read(*opened->layer, "noise0").substr(0, 5), "open:");
 }
 
 TEST_F(OpenLazyTar, AnswersEioForWhatIsNotWhatWasIndexed) {
@@ -119,11 +119,8 @@ TEST_F(OpenLazyTar, AnswersEioForWhatIsNotWhatWasIndexed) {
   ASSERT_TRUE(opened);
   const auto entry = opened->layer->lookup(opened->layer->root(), "noise1");
   const auto file = opened->layer->open(entry->node);
-  ASSERT_TRUE(file);
-  std::byte one{};
-  const auto got = (*file)->pread(std::span(&one, 1), 1000);
-  ASSERT_FALSE(got);
-  EXPECT_TRUE(got.error().is(EIO));
+  ASSERT_FALSE(file);
+  EXPECT_TRUE(file.error().is(EIO));
 }
 
 TEST_F(OpenLazyTar, ShowsByAnIndexFromElsewhereAndKeepsNothingThatIsMadeByIt) {
