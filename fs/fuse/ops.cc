@@ -64,6 +64,10 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   want(FUSE_CAP_HANDLE_KILLPRIV_V2, true);
   context.drops_suid = !context.upper_drops_suid && (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) != 0;
 #endif
+#ifdef FUSE_CAP_NO_EXPORT_SUPPORT
+  // A number that the kernel has forgotten leads nowhere: handles made of it would go stale with the cache.
+  want(FUSE_CAP_NO_EXPORT_SUPPORT, true);
+#endif
   if (context.stateless != nullptr) {
     context.stateless->without_open = context.keep_cache && (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
     context.stateless->without_opendir =

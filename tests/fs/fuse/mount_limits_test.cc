@@ -2,6 +2,10 @@
 // away, links that lead into the mount itself.
 #include <gmock/gmock.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
+
+#include <cstdio>
+#include <utility>
 
 #include "base/sys/xattr.h"
 #include "tests/fs/fuse/mount_fixture.h"
@@ -178,6 +182,27 @@ TEST_F(MountTest, TheNameOfTheFileSystemIsTheCallers) {
   ASSERT_TRUE(mount) << mount.error().message();
   EXPECT_EQ(mounted()->source, "image-7");
   EXPECT_EQ(mounted()->type, "fuse.fuse-overlay");
+}
+
+TEST_F(MountTest, GivesNoHandlesThatGoStaleWithTheCache) {
+  // Linux 6.9 and libfuse 3.17 can say so.
+  const std::string said = run({daemon(), "--version"}).out;
+  const std::size_t at = said.find("FUSE library version ");
+  ASSERT_NE(at, std::string::npos) << said;
+  std::pair<int, int> library;
+  ASSERT_EQ(std::sscanf(said.c_str() + at, "FUSE library version %d.%d", &library.first, &library.second), 2);
+  if (library < std::pair(3, 17)) GTEST_SKIP() << "this libfuse cannot say that there are no handles";
+  utsname system{};
+  ASSERT_EQ(::uname(&system), 0);
+  std::pair<int, int> kernel;
+  ASSERT_EQ(std::sscanf(system.release, "%d.%d", &kernel.first, &kernel.second), 2);
+  if (kernel < std::pair(6, 9)) GTEST_SKIP() << "this kernel gives handles of any FUSE mount";
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  file_handle none{};  // no room: EOVERFLOW where there are handles
+  int id = 0;
+  EXPECT_EQ(::name_to_handle_at(AT_FDCWD, (dir_ / "mnt/f").c_str(), &none, &id, 0), -1);
+  EXPECT_EQ(errno, EOPNOTSUPP);
 }
 
 }  // namespace
