@@ -135,6 +135,7 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   // Images that are still being fetched need their documents, and the layers that are whole by now.
   const LazyImages lazy(place.dir);
   for (const auto& digest : TRY(lazy.needed())) stays.insert(digest);
+  if (options.needed_besides) stays.merge(TRY(options.needed_besides()));
   for (auto& candidate : candidates)
     if (candidate.goes) out.images.push_back(candidate.image);
   for (const auto& [digest, size] : sizes) {

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <ctime>
+#include <functional>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "layers/image/image_store.h"
@@ -17,6 +19,8 @@ struct CollectOptions {
   std::optional<std::time_t> unused_since = {};   // named images last used before then too (seconds since 1970)
   std::optional<std::uint64_t> max_bytes = {};    // images used longest ago, until the blobs left are no more than that
   bool wait = true;                               // for others who have the store open
+  // Blobs that somebody beside the images needs: they stay. Asked when nobody else is in the store any more.
+  std::function<Result<std::set<Digest>>()> needed_besides = {};
 };
 
 struct CollectedBlob {

@@ -57,6 +57,26 @@ TEST_F(CollectTest, RemovesWhatNoImageHasAndKeepsWhatAnyHas) {
   EXPECT_TRUE((*ImageStore::open(place))->find_image("two", test::amd64()));
 }
 
+TEST_F(CollectTest, LeavesWhatIsNeededBesides) {
+  put(one, "one");
+  ASSERT_TRUE((*ImageStore::open(place))->remove_image(one.manifest.digest()));
+
+  const auto collected = collect(place, {.needed_besides = [&] { return Result(std::set<Digest>{one.layers[0].digest()}); }});
+
+  ASSERT_TRUE(collected) << collected.error().message();
+  EXPECT_TRUE(has(one.layers[0]));
+  EXPECT_FALSE(has(one.layers[1]));
+}
+
+TEST_F(CollectTest, RemovesNothingWhenWhatIsNeededIsNotKnown) {
+  put(one, "");
+
+  EXPECT_FALSE(collect(place, {.needed_besides = [] { return Result<std::set<Digest>>(Error(EIO)); }}));
+
+  EXPECT_TRUE(has(one.layers[1]));
+  EXPECT_EQ((*ImageStore::open(place))->list()->size(), 1U);
+}
+
 TEST_F(CollectTest, TriedOnlySaysWhatWouldGo) {
   put(one, "");
   const auto would = *collect(place, {.dry_run = true});
