@@ -12,4 +12,7 @@ namespace acetate::sys {
 // `type`: F_RDLCK, F_WRLCK, F_UNLCK. Never waits: EAGAIN when another open file has a lock that excludes it.
 Result<void> lock_range(FdRef fd, int type, std::uint64_t offset, std::uint64_t length);
 
+// Whether another open file has a lock that excludes one of `type` there. Takes nothing.
+Result<bool> is_range_locked(FdRef fd, int type, std::uint64_t offset, std::uint64_t length);
+
 }  // namespace acetate::sys
