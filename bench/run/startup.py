@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""How long a command in an image takes to start and end, by us and by our peers, interleaved in one run.
+
+usage: startup.py ROOTFS.tar[.gz] --bin DIRECTORIES [--rounds N] [--python] [--cold]
+
+Beside `podman run --rootfs`, a bare runc bundle, bubblewrap and chroot on the same files unpacked. What does not work for who calls it is
+left out and said. Prints the median, the spread and the ratio to the bare runc bundle.
+"""
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+
+
+def bundle(directory: str, rootfs: str, argv: list[str]) -> None:
+    subprocess.run(["runc", "spec"], cwd=directory, check=True)
+    path = os.path.join(directory, "config.json")
+    with open(path) as file:
+        config = json.load(file)
+    config["process"]["terminal"] = False
+    config["process"]["args"] = argv
+    config["root"] = {"path": rootfs, "readonly": False}
+    # Nobody without CAP_SYS_RESOURCE may raise one.
+    config["process"].pop("rlimits", None)
+    with open(path, "w") as file:
+        json.dump(config, file)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rootfs")
+    parser.add_argument("--bin", default="", help="where acetate and fuse-overlay are, colon-separated")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--cold", action="store_true", help="as root: forget the machine's page cache before each")
+    parser.add_argument("--python", action="store_true", help="python3 -c 'import json' instead of true")
+    arguments = parser.parse_args()
+    os.environ["PATH"] = arguments.bin + ":" + os.environ["PATH"]
+    argv = ["python3", "-c", "import json"] if arguments.python else ["/bin/true"]
+    work = tempfile.mkdtemp(prefix="acetate-startup-")
+    tree = os.path.join(work, "tree")
+    os.mkdir(tree)
+    subprocess.run(["tar", "-C", tree, "-xf", arguments.rootfs], check=True)
+    os.environ["ACETATE_ROOT"], os.environ["ACETATE_CACHE"] = os.path.join(work, "data"), os.path.join(work, "cache")
+    has = lambda name: shutil.which(name) is not None
+
+    ways: dict[str, list[str]] = {}
+    environment: dict[str, dict[str, str]] = {}
+    for runtime in ("runc", "native"):
+        ways[f"acetate run ({runtime})"] = ["acetate", "run", arguments.rootfs, *argv]
+        environment[f"acetate run ({runtime})"] = {"ACETATE_RUNTIME": runtime, "ACETATE_ROOT": os.path.join(work, runtime)}
+    ways["bare chroot"] = ["chroot", tree, *argv]
+    if has("runc"):
+        bundle(work, tree, argv)
+        ways["bare runc bundle"] = ["runc", "run", "--bundle", work, "acetate-startup"]
+    if has("bwrap"):
+        ways["bubblewrap"] = ["bwrap", "--unshare-all", "--bind", tree, "/", "--proc", "/proc", "--dev", "/dev", *argv]
+    if has("podman"):
+        ways["podman run --rootfs"] = ["podman", "--cgroup-manager=cgroupfs", "run", "--rm", "--network", "host", "--rootfs", tree, *argv]
+
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    try:
+        for turn in range(arguments.rounds + 1):
+            for name, command in list(ways.items()):
+                if arguments.cold:
+                    os.sync()
+                    with open("/proc/sys/vm/drop_caches", "w") as file:
+                        file.write("3")
+                began = time.monotonic()
+                done = subprocess.run(command, env={**os.environ, **environment.get(name, {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                took = time.monotonic() - began
+                if done.returncode != 0:
+                    print(f"{name} is left out: {done.stderr.strip()[-300:]}")
+                    del ways[name], times[name]
+                elif turn > 0:  # the first one indexes, and finds out which runtime works
+                    times[name].append(took * 1000)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    bare = statistics.median(times.get("bare runc bundle") or next(iter(times.values())))
+    print("| what | median ms | least | most | to the bare bundle |\n|---|---|---|---|---|")
+    for name, values in times.items():
+        median = statistics.median(values)
+        print(f"| {name} | {median:.0f} | {min(values):.0f} | {max(values):.0f} | {median / bare:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
