@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/sys/file.h"
+#include "builder/base_state.h"
 #include "builder/clock.h"
 #include "builder/graph.h"
 #include "layers/image/media_type.h"
@@ -79,7 +80,7 @@ Result<image::Image> BaseImages::find(const std::string& name, bool may_fetch) {
               name, name);
 }
 
-Result<StageState> BaseImages::read(const image::Image& image) const {
+Result<StageState> base_state(const image::Image& image, Cache& cache) {
   StageState state{.config = image.config};
   state.config.diff_ids.clear();
   const bool known_diff_ids = image.config.diff_ids.size() == image.layers.size();
@@ -95,10 +96,10 @@ Result<StageState> BaseImages::read(const image::Image& image) const {
       built.diff_id = image.config.diff_ids[n];
     } else {
       const std::string identity = identity_of(layer.spec, stat);
-      auto known = TRY(cache_.file_identity(identity));
+      auto known = TRY(cache.file_identity(identity));
       if (!known) {
         known = TRY_WITHIN(digest_file(layer.spec), "reading {}", layer.spec.path);
-        TRY(cache_.set_file_identity(identity, *known));
+        TRY(cache.set_file_identity(identity, *known));
       }
       built.blob = known->digest;
       built.diff_id = known->diff_id;
@@ -110,6 +111,8 @@ Result<StageState> BaseImages::read(const image::Image& image) const {
   state.clock = state.base_clock = parse_time(image.config.created).value_or(0);
   return state;
 }
+
+Result<StageState> BaseImages::read(const image::Image& image) const { return base_state(image, cache_); }
 
 Result<const StageState*> BaseImages::open(const std::string& name, bool may_fetch) {
   const Lock lock(mutex_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/image_commands.h"
+#include "cli/run_commands.h"
 
 namespace acetate::cli {
 
@@ -26,6 +27,12 @@ const std::vector<Command>& commands() {
       {"logout", "forget them", logout_command, {}, 125, 125},
       {"serve", "be a registry with the images that are here", serve_command},
       {"run", "run a command in an image", run_command, {}, 125, 125},
+      {"shell", "an interactive shell in an image", shell_command, {}, 125, 125},
+      {"ps", "list the containers that run --keep has kept", ps_command, {}, 125, 125},
+      {"diff", "list what a kept container changed", diff_command, {}, 125, 125},
+      {"commit", "make an image of a kept container", commit_command, {}, 125, 125},
+      {"export", "write a kept container's files as a tarball", export_command, {}, 125, 125},
+      {"rm", "remove kept containers", rm_command, {}, 125, 125},
       {"images", "list the images of the store", images_command, {}, 125, 125},
       {"load", "put the images of an archive into the store", load_command, {}, 125, 125},
       {"save", "write images of the store as an archive", save_command, {}, 125, 125},
@@ -36,6 +43,8 @@ const std::vector<Command>& commands() {
       {"copy", "copy an image from one place to another", copy_command, {}, 125, 125},
       {"gc", "free what no image needs", gc_command, {}, 125, 125},
       {"df", "show what takes how much room", df_command, {}, 125, 125},
+      {"doctor", "say what works here, and what to do about what does not", doctor_command, {}, 2, 2},
+      {"completion", "print a completion script for bash, zsh or fish", completion_command},
   };
   return table;
 }

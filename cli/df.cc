@@ -11,6 +11,8 @@
 #include "cli/human.h"
 #include "cli/image_commands.h"
 #include "cli/image_summary.h"
+#include "cli/kept.h"
+#include "cli/run_commands.h"
 #include "cli/store_place.h"
 #include "cli/rows.h"
 #include "layers/image/image_collect.h"
@@ -110,13 +112,17 @@ Result<int> show_disk_usage(const DfOptions& options, const Context& context) {
   }
   // What gc would do is what can be had back.
   const auto collected = sys::stat_following(paths.images() + "/oci-layout")
-                             ? TRY(image::collect(TRY(store_place(paths)), {.dry_run = true}))
+                             ? TRY(image::collect(TRY(store_place(paths)), {.dry_run = true, .needed_besides = [&] { return layers_of_kept(containers_dir(paths)); }}))
                              : image::Collected{};
   const auto build = TRY(usage_of(paths.data + "/build"));
   const auto writable = TRY(usage_of(paths.writable()));
+  const auto containers = TRY(usage_of(containers_dir(paths)));
+  const auto volumes = TRY(usage_of(volumes_dir(paths)));
   const auto index = TRY(usage_of(paths.index()));
   const bool in_bytes = options.format == "json";
   const std::vector<Json> rows{row("Images", images, collected.left + collected.freed, collected.freed, in_bytes),
+                               row("Containers", containers.entries, containers.bytes, 0, in_bytes),
+                               row("Local Volumes", volumes.entries, volumes.bytes, 0, in_bytes),
                                row("Build Cache", build.entries, build.bytes, build.bytes, in_bytes),
                                row("Writable Layers", writable.entries, writable.bytes, 0, in_bytes),
                                row("Layer Indexes", index.entries, index.bytes, index.bytes, in_bytes)};

@@ -4,6 +4,8 @@
 
 #include "cli/human.h"
 #include "cli/image_commands.h"
+#include "cli/kept.h"
+#include "cli/run_commands.h"
 #include "cli/store_place.h"
 #include "layers/image/image_collect.h"
 
@@ -13,7 +15,9 @@ Result<int> collect_garbage(const GcOptions& options, const Context& context) {
   image::CollectOptions how{.dry_run = options.dry_run, .unnamed = !options.keep_unnamed, .wait = !options.no_wait};
   if (!options.max_size.empty()) how.max_bytes = TRY(parse_size(options.max_size));
   if (!options.unused.empty()) how.unused_since = ::time(nullptr) - TRY(parse_duration(options.unused));
-  const auto place = TRY(store_place(TRY(find_paths())));
+  const auto paths = TRY(find_paths());
+  const auto place = TRY(store_place(paths));
+  how.needed_besides = [&] { return layers_of_kept(containers_dir(paths)); };
   auto collected = image::collect(place, how);
   if (!collected && collected.error().is(EWOULDBLOCK))
     return fail(EWOULDBLOCK, "the image store {} is in use; without --no-wait gc waits for its end", place.dir);

@@ -34,21 +34,37 @@ std::string human_size(std::uint64_t bytes) {
   return fmt::format("{:.4g}{}", std::stod(fmt::format("{:.3g}", value)), units[unit]);
 }
 
-Result<std::uint64_t> parse_size(std::string_view text) {
-  auto rest = text;
-  const auto number = take_number(rest);
+namespace {
+
+// `kilo`: what a unit without an i is a power of. Nothing for what is no amount; more than there can be is infinite.
+std::optional<double> parse_amount(std::string_view text, double kilo) {
+  const auto number = take_number(text);
   std::string unit;
-  for (const char c : rest)
+  for (const char c : text)
     if (c != ' ') unit += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (unit.ends_with('b')) unit.pop_back();
   const bool binary = unit.ends_with('i');
   if (binary) unit.pop_back();
   const auto power = std::string_view("kmgtp").find(unit.empty() ? ' ' : unit[0]);
-  if (!number || unit.size() > 1 || (power == std::string_view::npos && (!unit.empty() || binary)))
-    return fail(EINVAL, "\"{}\" is not a size; say a number and B, KB, MB, GB, TB or KiB, MiB, GiB, TiB", text);
-  const double bytes = *number * (unit.empty() ? 1 : std::pow(binary ? 1024 : 1000, static_cast<double>(power + 1)));
-  if (bytes > 9e18) return fail(EINVAL, "\"{}\" is more than there can be", text);
-  return static_cast<std::uint64_t>(bytes);
+  if (!number || unit.size() > 1 || (power == std::string_view::npos && (!unit.empty() || binary))) return std::nullopt;
+  return *number * (unit.empty() ? 1 : std::pow(binary ? 1024 : kilo, static_cast<double>(power + 1)));
+}
+
+constexpr double kMostBytes = 9e18;
+
+}  // namespace
+
+Result<std::uint64_t> parse_size(std::string_view text) {
+  const auto bytes = parse_amount(text, 1000);
+  if (!bytes) return fail(EINVAL, "\"{}\" is not a size; say a number and B, KB, MB, GB, TB or KiB, MiB, GiB, TiB", text);
+  if (*bytes > kMostBytes) return fail(EINVAL, "\"{}\" is more than there can be", text);
+  return static_cast<std::uint64_t>(*bytes);
+}
+
+Result<std::uint64_t> parse_memory(std::string_view text, std::string_view option) {
+  const auto bytes = parse_amount(text, 1024);
+  if (!bytes || *bytes > kMostBytes) return fail(EINVAL, "{} wants a size such as 64m or 1g, not \"{}\"", option, text);
+  return static_cast<std::uint64_t>(*bytes);
 }
 
 std::string human_duration(std::time_t seconds) {

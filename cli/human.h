@@ -16,6 +16,10 @@ std::string human_size(std::uint64_t bytes);
 // "until" sizes. EINVAL with words.
 Result<std::uint64_t> parse_size(std::string_view text);
 
+// "64m", "1.5g", "4096", "2GiB", "10kb": bytes, in powers of 1024, as docker reads what a container may have. EINVAL with
+// words that name `option`.
+Result<std::uint64_t> parse_memory(std::string_view text, std::string_view option);
+
 // "About a minute", "3 hours", "2 weeks".
 std::string human_duration(std::time_t seconds);
 // "90s", "36h", "1h30m", "7d", "2w": EINVAL with words.

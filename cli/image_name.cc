@@ -12,12 +12,6 @@ namespace acetate::cli {
 
 namespace {
 
-bool is_surely_a_path(const std::string& name) {
-  for (const char* begin : {"/", "./", "../", "oci:", "oci-archive:", "docker-archive:", "dir:"})
-    if (name.starts_with(begin)) return true;
-  return name == "." || name == "..";
-}
-
 // FILE or FILE:NAME, whose error tells more than that the store has no such image.
 bool names_a_file(const std::string& name) {
   const auto readings = image::path_references(name);
@@ -25,6 +19,12 @@ bool names_a_file(const std::string& name) {
 }
 
 }  // namespace
+
+bool is_surely_a_path(const std::string& name) {
+  for (const char* begin : {"/", "./", "../", "oci:", "oci-archive:", "docker-archive:", "dir:"})
+    if (name.starts_with(begin)) return true;
+  return name == "." || name == "..";
+}
 
 Result<image::Image> find_image(const Paths& paths, const std::string& name, const std::string& platform) {
   auto wanted = image::host_platform();

@@ -10,9 +10,12 @@
 
 namespace acetate::cli {
 
-// What begins with '/', './', '../' or a transport is a path. Any other text is first looked for among the
+// What begins with '/', './', '../' or a transport: a path, and never a name that a registry could know.
+bool is_surely_a_path(const std::string& name);
+
+// Any other text is first looked for among the
 // images of the store (paths.images()), then as a path. `platform`: as --platform takes it; "" means this
-// machine's.
+// machine's. ENOENT with words when it is not here.
 Result<image::Image> find_image(const Paths& paths, const std::string& name, const std::string& platform);
 
 }  // namespace acetate::cli

@@ -5,7 +5,6 @@
 #include <CLI/Formatter.hpp>
 
 #include "base/log.h"
-#include "cli/remote_options.h"
 #include "cli/store_place.h"
 #include "layers/image/lazy_images.h"
 #include "layers/image/platform.h"
@@ -15,14 +14,6 @@
 namespace acetate::cli {
 
 namespace {
-
-RemoteFlags remote_flags(const LazyFlags& flags) {
-  RemoteFlags remote;
-  remote.authfile = flags.authfile;
-  remote.cert_dir = flags.cert_dir;
-  remote.tls_verify = flags.tls_verify;
-  return remote;
-}
 
 registry::ForeignIndexes indexes_of(const LazyFlags& flags) {
   if (flags.indexes == "always") return registry::ForeignIndexes::always;
@@ -68,6 +59,14 @@ Result<void> open_layers(const image::Image& image) {
 }
 
 }  // namespace
+
+RemoteFlags remote_flags(const LazyFlags& flags) {
+  RemoteFlags remote;
+  remote.authfile = flags.authfile;
+  remote.cert_dir = flags.cert_dir;
+  remote.tls_verify = flags.tls_verify;
+  return remote;
+}
 
 void add_lazy_options(CLI::App& app, LazyFlags& flags) {
   app.add_flag("--lazy", flags.lazy, "begin before all of the image is here: it comes from its registry as it is read");

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/paths.h"
+#include "cli/remote_options.h"
 #include "layers/image/image.h"
 
 namespace CLI {
@@ -17,6 +18,9 @@ struct LazyFlags {
   std::string indexes;  // "tag", "always", "never"
   std::string authfile, cert_dir, tls_verify;
 };
+
+// What of them is about the registry.
+RemoteFlags remote_flags(const LazyFlags& flags);
 
 // --lazy, --index, --authfile, --cert-dir, --tls-verify.
 void add_lazy_options(CLI::App& app, LazyFlags& flags);

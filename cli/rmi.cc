@@ -4,6 +4,8 @@
 
 #include "cli/image_commands.h"
 #include "cli/image_summary.h"
+#include "cli/kept.h"
+#include "cli/run_commands.h"
 #include "cli/store_place.h"
 #include "layers/image/image_collect.h"
 #include "layers/image/lazy_images.h"
@@ -36,9 +38,18 @@ Result<bool> forget_lazy(const image::ImageStore& store, const std::string& text
   return true;
 }
 
+// Kept containers that were made of the image: their layers stay in any case, but without a name to be found by.
+Result<void> check_unused(const std::vector<KeptEntry>& containers, const Digest& manifest, const std::string& text) {
+  for (const auto& [record, running] : containers)
+    if (record.image.manifest_digest == manifest)
+      return fail(EBUSY, "{} is what the container {} lies on; remove that first (acetate rm {}), or forget the image all the same with --force",
+                  text, record.name, record.name);
+  return {};
+}
+
 // One image or name. Says what it did on the way.
 Result<void> remove_one(image::ImageStore& store, const std::string& text, const RmiOptions& options,
-                        std::ostream& out) {
+                        const std::vector<KeptEntry>& containers, std::ostream& out) {
   auto found = store.find(text);
   if (!found && found.error().is(ENOENT) && TRY(forget_lazy(store, text, out))) return {};
   const auto stored = TRY(std::move(found));
@@ -52,16 +63,17 @@ Result<void> remove_one(image::ImageStore& store, const std::string& text, const
   }
   if (!name && stored.names.size() > 1 && !options.force)
     return fail(EBUSY, "{} has {} names; take one away by its name, or all with --force", text, stored.names.size());
-  const auto id = summarise(store, stored, image::host_platform()).id;
+  const auto summary = summarise(store, stored, image::host_platform());
+  if (!options.force) TRY(check_unused(containers, summary.manifest, text));
   TRY(store.remove_image(stored.target.digest));
   for (const auto& each : stored.names) out << "Untagged: " << each.str() << '\n';
-  out << "Deleted: " << id.str() << '\n';
+  out << "Deleted: " << summary.id.str() << '\n';
   return {};
 }
 
 // Blobs go now if nobody uses the store; else with the next collection.
-Result<void> remove_blobs(const image::StorePlace& place, std::ostream& err) {
-  const auto collected = image::collect(place, {.unnamed = false, .wait = false});
+Result<void> remove_blobs(const image::StorePlace& place, const std::string& containers, std::ostream& err) {
+  const auto collected = image::collect(place, {.unnamed = false, .wait = false, .needed_besides = [&] { return layers_of_kept(containers); }});
   if (collected) return {};
   if (!collected.error().is(EWOULDBLOCK)) return collected.error().clone();
   err << "acetate: the image store is in use, so the layers stay for now; acetate gc removes them\n";
@@ -71,7 +83,9 @@ Result<void> remove_blobs(const image::StorePlace& place, std::ostream& err) {
 }  // namespace
 
 Result<int> remove_images(const RmiOptions& options, const Context& context) {
-  const auto place = TRY(store_place(TRY(find_paths())));
+  const auto paths = TRY(find_paths());
+  const auto place = TRY(store_place(paths));
+  const auto containers = TRY(list_kept(containers_dir(paths)));
   if (options.images.empty() && !options.all) return fail(EINVAL, "name an image, or say --all");
   int exit = 0;
   {
@@ -85,7 +99,7 @@ Result<int> remove_images(const RmiOptions& options, const Context& context) {
         if (!stored.is_shared) wanted.push_back(stored.target.digest.str());
     }
     for (const auto& text : wanted) {
-      const auto removed = remove_one(*store, text, how, context.streams.out);
+      const auto removed = remove_one(*store, text, how, containers, context.streams.out);
       if (removed) continue;
       const bool is_absent = removed.error().is(ENOENT);
       if (is_absent && (options.ignore || options.force)) continue;
@@ -93,7 +107,7 @@ Result<int> remove_images(const RmiOptions& options, const Context& context) {
       exit = std::max(exit, is_absent ? kNotFound : removed.error().is(EBUSY) ? 2 : 125);
     }
   }
-  if (!options.no_prune) TRY(remove_blobs(place, context.streams.err));
+  if (!options.no_prune) TRY(remove_blobs(place, containers_dir(paths), context.streams.err));
   return exit;
 }
 

@@ -1,11 +1,13 @@
 #include "cli/run_process.h"
 
 #include <algorithm>
-#include <cctype>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "base/sys/file.h"
 #include "builder/sandbox/exec_lookup.h"
+#include "cli/run_network.h"
+#include "cli/run_rights.h"
 
 namespace acetate::cli {
 
@@ -28,20 +30,43 @@ void put_default(std::vector<std::string>& env, const std::string& name, const s
     env.push_back(prefix + value);
 }
 
+// -e's and a line of --env-file's: NAME=VALUE, or NAME for ours.
+Result<void> add(std::vector<std::string>& env, const std::string& entry, const std::string& from, const OurEnvironment& ours) {
+  if (entry.empty() || entry.front() == '=') return fail(EINVAL, "{} '{}' has no name (NAME=VALUE, or NAME)", from, entry);
+  if (entry.find('=') != std::string::npos)
+    put(env, entry);
+  else if (const auto value = ours.get(entry))
+    put(env, entry + "=" + *value);
+  return {};
+}
+
+Result<void> add_file(std::vector<std::string>& env, const std::string& path, const OurEnvironment& ours) {
+  const std::string text = TRY_WITHIN(sys::read_file(path, 16 << 20), "--env-file {}", path);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    std::string line = text.substr(at, end - at);
+    at = end + 1;
+    line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty() && line.front() != '#') TRY(add(env, line, "--env-file " + path + ":", ours));
+  }
+  return {};
+}
+
 Result<std::vector<std::string>> environment(const image::Config& config, const RunOptions& options,
-                                             const std::string& hostname, const Getenv& getenv) {
+                                             const std::string& hostname, const OurEnvironment& ours) {
   std::vector<std::string> env;
+  if (options.env_host || options.hpc)
+    for (const std::string& entry : ours.all()) put(env, entry);
   for (const std::string& entry : config.env)
     if (entry.find('=') != std::string::npos) put(env, entry);
-  for (const std::string& entry : options.env) {
-    if (entry.empty() || entry.front() == '=') return fail(EINVAL, "-e '{}' has no name (NAME=VALUE, or NAME)", entry);
-    if (entry.find('=') != std::string::npos)
-      put(env, entry);
-    else if (const auto ours = getenv(entry))
-      put(env, entry + "=" + *ours);
-  }
+  // Ours names places that are ours.
+  if (options.hpc && std::ranges::none_of(config.env, [](const auto& entry) { return entry.starts_with("PATH="); }))
+    put(env, fmt::format("PATH={}", sandbox::kDefaultPath));
+  for (const std::string& file : options.env_files) TRY(add_file(env, file, ours));
+  for (const std::string& entry : options.env) TRY(add(env, entry, "-e", ours));
   put_default(env, "PATH", sandbox::kDefaultPath);
-  if (options.terminal) put_default(env, "TERM", getenv("TERM").value_or("xterm"));
+  if (options.terminal) put_default(env, "TERM", ours.get("TERM").value_or("xterm"));
   put_default(env, "HOSTNAME", hostname);
   return env;
 }
@@ -77,14 +102,6 @@ std::string random_hostname() {
   return fmt::format("{:08x}{:04x}", random(), random() & 0xffff);
 }
 
-Result<sandbox::Network> network(const std::string& name) {
-  if (name == "host") return sandbox::Network::host;
-  if (name == "none") return sandbox::Network::none;
-  if (name == "pasta") return sandbox::Network::pasta;
-  if (name == "slirp4netns") return sandbox::Network::slirp4netns;
-  return fail(EINVAL, "there is no network \"{}\": host, none, pasta or slirp4netns", name);
-}
-
 }  // namespace
 
 Result<RunWords> split_run_words(std::vector<std::string> words,
@@ -98,80 +115,32 @@ Result<RunWords> split_run_words(std::vector<std::string> words,
   return RunWords{{words.begin(), end}, {closes ? mark + 1 : end, words.end()}};
 }
 
-Result<sandbox::MountPoint> parse_volume(const std::string& text, const std::string& working_dir) {
-  const std::size_t first = text.find(':');
-  if (first == std::string::npos || first == 0)
-    return fail(EINVAL, "-v '{}' should be SOURCE:TARGET or SOURCE:TARGET:ro", text);
-  const std::size_t second = std::min(text.find(':', first + 1), text.size());
-  sandbox::MountPoint mount{.source = text.substr(0, first), .target = text.substr(first + 1, second - first - 1)};
-  if (mount.source.starts_with('.'))
-    mount.source = working_dir + "/" + mount.source;
-  else if (!mount.source.starts_with('/'))
-    return fail(EINVAL, "-v '{}': there are no named volumes; a directory here is written ./{}", text, mount.source);
-  if (!mount.target.starts_with('/')) return fail(EINVAL, "-v '{}': the target is not an absolute path", text);
-  std::string_view options = std::string_view(text).substr(std::min(second + 1, text.size()));
-  while (!options.empty()) {
-    const std::size_t comma = std::min(options.find(','), options.size());
-    const std::string_view option = options.substr(0, comma);
-    options.remove_prefix(std::min(comma + 1, options.size()));
-    if (option == "ro") {
-      mount.writable = false;
-    } else if (option != "rw" && option != "z" && option != "Z") {
-      // z and Z ask for SELinux labels, which we do not touch.
-      return fail(EINVAL, "-v '{}': there is no option \"{}\" (ro, rw)", text, option);
-    }
-  }
-  return mount;
-}
-
-Result<std::vector<std::string>> change_capabilities(std::vector<std::string> list,
-                                                     const std::vector<std::string>& add,
-                                                     const std::vector<std::string>& drop) {
-  const auto& all = sandbox::all_capabilities();
-  auto full_name = [&](std::string name) -> Result<std::string> {
-    const std::string typed = name;
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-    if (name == "ALL") return name;
-    if (!name.starts_with("CAP_")) name = "CAP_" + name;
-    if (std::ranges::find(all, name) == all.end()) return fail(EINVAL, "there is no capability \"{}\"", typed);
-    return name;
-  };
-  // ALL first, so that what is named beside it has the last word.
-  std::vector<std::string> added, dropped;
-  for (const std::string& name : add) added.push_back(TRY(full_name(name)));
-  for (const std::string& name : drop) dropped.push_back(TRY(full_name(name)));
-  const bool drop_all = std::ranges::find(dropped, "ALL") != dropped.end();
-  if (std::ranges::find(added, "ALL") != added.end())
-    list = all;
-  else if (drop_all)
-    list.clear();
-  for (const std::string& name : dropped) std::erase(list, name);
-  for (const std::string& name : added)
-    if (name != "ALL" && std::ranges::find(list, name) == list.end()) list.push_back(name);
-  return list;
-}
-
 Result<sandbox::Spec> describe_process(const image::Config& config, const RunOptions& options,
-                                       const std::vector<std::string>& command, const Getenv& getenv) {
+                                       const std::vector<std::string>& command, const OurEnvironment& ours) {
   sandbox::Spec spec;
   spec.argv = TRY(arguments(config, options, command));
   spec.hostname = options.hostname.empty() ? random_hostname() : options.hostname;
-  spec.env = TRY(environment(config, options, spec.hostname, getenv));
+  spec.env = TRY(environment(config, options, spec.hostname, ours));
   if (!options.workdir.empty() && !options.workdir.starts_with('/'))
     return fail(EINVAL, "the working directory '{}' is not an absolute path", options.workdir);
   spec.cwd = options.workdir.empty() ? config.working_dir : options.workdir;
   if (!spec.cwd.starts_with('/')) spec.cwd = "/" + spec.cwd;
-  for (const std::string& volume : options.volumes)
-    spec.mounts.push_back(TRY(parse_volume(volume, getenv("PWD").value_or("/"))));
-  spec.network = TRY(network(options.network));
-  spec.read_only = options.read_only;
-  if (options.read_only)
-    for (const char* scratch : {"/run", "/tmp", "/var/tmp"})
-      if (std::ranges::none_of(spec.mounts, [&](const auto& mount) { return mount.target == scratch; }))
-        spec.mounts.push_back({.kind = sandbox::MountPoint::Kind::tmpfs, .source = {}, .target = scratch});
+  TRY(describe_network(options, spec));
+  TRY(describe_rights(options, spec));
+  const std::string& stop = options.stop_signal.empty() ? config.stop_signal : options.stop_signal;
+  if (!stop.empty()) spec.stop_signal = TRY(parse_signal(stop));
+  spec.time_limit = options.timeout;
   spec.init = options.init;
+  spec.read_only = options.read_only;
   spec.terminal = options.terminal;
-  spec.capabilities = TRY(change_capabilities(sandbox::run_capabilities(), options.cap_add, options.cap_drop));
+  if (!options.pid.empty() && options.pid != "host" && options.pid != "private")
+    return fail(EINVAL, "--pid wants host or private, not \"{}\"", options.pid);
+  spec.own_pids = options.pid != "host";
+  for (const std::string& label : options.labels) {
+    const std::size_t equals = label.find('=');
+    if (equals == 0) return fail(EINVAL, "--label wants NAME=VALUE, not \"{}\"", label);
+    spec.annotations.emplace_back(label.substr(0, equals), equals == std::string::npos ? "" : label.substr(equals + 1));
+  }
   return spec;
 }
 

@@ -9,19 +9,10 @@
 
 #include "base/result.h"
 #include "builder/sandbox/spec.h"
+#include "cli/run_options.h"
 #include "layers/image/image.h"
 
 namespace acetate::cli {
-
-// As typed; "" and empty lists are "not given".
-struct RunOptions {
-  std::vector<std::string> env, volumes, cap_add, cap_drop;
-  std::optional<std::string> entrypoint, user;
-  std::string workdir, hostname, keep, platform;
-  std::string network = "host";
-  bool remove = true;  // what happens anyway
-  bool read_only = false, init = false, interactive = false, terminal = false, verbose = false;
-};
 
 // The words behind the options. One word is an image and the rest the command; several sources are closed by
 // "--". Since a command may have a "--" of its own, words before it are sources only if all of them are there
@@ -33,21 +24,17 @@ struct RunWords {
 Result<RunWords> split_run_words(std::vector<std::string> words,
                                  const std::function<bool(const std::string&)>& exists);
 
-// Everything but the root file system and the user. EINVAL with words.
-using Getenv = std::function<std::optional<std::string>(const std::string& name)>;
+// Our environment, as far as it is asked for: one variable, or all of it as "K=V".
+struct OurEnvironment {
+  std::function<std::optional<std::string>(const std::string& name)> get;
+  std::function<std::vector<std::string>()> all = {};
+};
+
+// What is to run, but for its root file system, its user and its mounts. EINVAL with words.
 Result<sandbox::Spec> describe_process(const image::Config& config, const RunOptions& options,
-                                       const std::vector<std::string>& command, const Getenv& getenv);
+                                       const std::vector<std::string>& command, const OurEnvironment& ours);
 
 // Who it runs as; and HOME, where neither image nor command line set it.
 void set_user(sandbox::Spec& spec, const sandbox::User& user);
-
-// "SOURCE:TARGET[:ro|rw|z|Z,…]". A relative source must begin with '.'; bare names would be named volumes, which
-// there are none of.
-Result<sandbox::MountPoint> parse_volume(const std::string& text, const std::string& working_dir);
-
-// "chown" and "CAP_CHOWN" are the same, "ALL" is every one. EINVAL with words for names that are none.
-Result<std::vector<std::string>> change_capabilities(std::vector<std::string> list,
-                                                     const std::vector<std::string>& add,
-                                                     const std::vector<std::string>& drop);
 
 }  // namespace acetate::cli

@@ -19,6 +19,16 @@ TEST(Human, SizesAreRead) {
   for (const char* text : {"", "GB", "-1", "1x", "1ii", "1gbb", "1e9", "99999999P", "nan"}) EXPECT_FALSE(parse_size(text)) << text;
 }
 
+TEST(Human, MemoryIsReadInPowersOf1024) {
+  EXPECT_EQ(*parse_memory("64m", "x"), 64U << 20);
+  EXPECT_EQ(*parse_memory("1.5k", "x"), 1536U);
+  EXPECT_EQ(*parse_memory("2GiB", "x"), std::uint64_t{2} << 30);
+  EXPECT_EQ(*parse_memory("10kb", "x"), 10240U);
+  EXPECT_EQ(*parse_memory("4096", "x"), 4096U);
+  EXPECT_EQ(*parse_memory("7b", "x"), 7U);
+  for (const char* text : {"", "m", "-1", "1x", "1mm", "1e30", "nan"}) EXPECT_FALSE(parse_memory(text, "x")) << text;
+}
+
 TEST(Human, TimesAreAsDockerPrintsThem) {
   const std::pair<std::time_t, const char*> rows[] = {{0, "Less than a second"}, {1, "1 second"},     {59, "59 seconds"},
                                                       {60, "About a minute"},    {3000, "50 minutes"}, {3600, "About an hour"},

@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+
+#include "tests/support/temp_dir.h"
+
 namespace acetate::cli {
 namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using ::testing::Not;
 
 using Words = std::vector<std::string>;
@@ -51,7 +54,8 @@ TEST(RunWords, WithoutAnImageAreRefused) {
   EXPECT_FALSE(split_run_words({"--wibble", "alpine"}, is_file));
 }
 
-std::optional<std::string> no_env(const std::string&) { return std::nullopt; }
+const OurEnvironment no_env{.get = [](const std::string&) { return std::optional<std::string>(); },
+                            .all = [] { return std::vector<std::string>(); }};
 
 image::Config config() {
   image::Config made;
@@ -63,11 +67,12 @@ image::Config config() {
 }
 
 sandbox::Spec describe(const image::Config& image, const RunOptions& options, const Words& command = {}) {
-  auto spec = describe_process(image, options, command, [](const std::string& name) -> std::optional<std::string> {
-    if (name == "OURS") return "value";
-    if (name == "PWD") return "/here";
-    return std::nullopt;
-  });
+  const OurEnvironment ours{.get = [](const std::string& name) -> std::optional<std::string> {
+                              if (name == "OURS") return "value";
+                              return std::nullopt;
+                            },
+                            .all = [] { return std::vector<std::string>{"OURS=value", "PATH=/ours", "A=ours"}; }};
+  auto spec = describe_process(image, options, command, ours);
   EXPECT_TRUE(spec) << spec.error().message();
   return spec ? *std::move(spec) : sandbox::Spec{};
 }
@@ -145,49 +150,45 @@ TEST(RunProcess, HasANameOfItsOwn) {
   EXPECT_NE(describe(config(), {}).hostname, describe(config(), {}).hostname);
 }
 
-TEST(RunProcess, KnowsTwoNetworks) {
+TEST(RunProcess, TakesOurEnvironmentBelowTheImagesWhenAsked) {
   RunOptions options;
-  options.network = "none";
-  EXPECT_EQ(describe(config(), options).network, sandbox::Network::none);
-  options.network = "bridge";
+  options.env_host = true;
+  options.hostname = "box";
+
+  EXPECT_THAT(describe(config(), options).env, ElementsAre("OURS=value", "PATH=/image/bin", "A=image", "HOSTNAME=box"));
+}
+
+TEST(RunProcess, ReadsVariablesFromAFile) {
+  const test::TempDir dir;
+  dir.write("vars", "# a comment\nB=from file\n\n  C=x=y\r\nOURS\nTHEIRS\n");
+  RunOptions options;
+  options.env_files = {dir / "vars"};
+  options.env = {"B=line"};
+
+  EXPECT_THAT(describe(config(), options).env, ::testing::IsSupersetOf({"B=line", "C=x=y", "OURS=value"}));
+  options.env_files = {dir / "absent"};
   EXPECT_FALSE(describe_process(config(), options, {}, no_env));
 }
 
-TEST(RunProcess, MayWriteToTmpOfAReadOnlyRootUnlessSomethingIsThere) {
+TEST(RunProcess, IsStoppedByTheImagesSignalUnlessAnotherIsNamed) {
+  image::Config image = config();
+  image.stop_signal = "SIGQUIT";
   RunOptions options;
-  options.read_only = true;
-  options.volumes = {"/data:/tmp"};
-  std::vector<std::string> targets;
-  for (const auto& mount : describe(config(), options).mounts) targets.push_back(mount.target);
+  options.timeout = 5;
 
-  EXPECT_THAT(targets, ElementsAre("/tmp", "/run", "/var/tmp"));
+  EXPECT_EQ(describe(image, options).stop_signal, SIGQUIT);
+  EXPECT_EQ(describe(image, options).time_limit, 5);
+  options.stop_signal = "usr1";
+  EXPECT_EQ(describe(image, options).stop_signal, SIGUSR1);
+  options.stop_signal = "WIBBLE";
+  EXPECT_FALSE(describe_process(image, options, {}, no_env));
 }
 
-TEST(RunVolume, IsSourceTargetAndOptions) {
-  const auto plain = parse_volume("/a:/b", "/here");
-  ASSERT_TRUE(plain);
-  EXPECT_EQ(plain->source, "/a");
-  EXPECT_EQ(plain->target, "/b");
-  EXPECT_TRUE(plain->writable);
-  EXPECT_FALSE(parse_volume("/a:/b:ro", "/here")->writable);
-  EXPECT_FALSE(parse_volume("/a:/b:z,ro", "/here")->writable);
-  EXPECT_EQ(parse_volume("./a:/b", "/here")->source, "/here/./a");
-}
+TEST(RunProcess, NotesItsLabels) {
+  RunOptions options;
+  options.labels = {"a=b=c", "d"};
 
-TEST(RunVolume, OfAnotherShapeIsRefused) {
-  for (const char* text : {"", "/a", ":", "/a:", ":/b", "/a:b", "name:/b", "/a:/b:shared", "/a:/b:ro:rw"})
-    EXPECT_FALSE(parse_volume(text, "/here")) << text;
-}
-
-TEST(RunCapabilities, AreAddedAndDropped) {
-  const Words base{"CAP_CHOWN", "CAP_KILL"};
-
-  EXPECT_THAT(*change_capabilities(base, {"net_raw"}, {"CAP_KILL"}), ElementsAre("CAP_CHOWN", "CAP_NET_RAW"));
-  EXPECT_THAT(*change_capabilities(base, {"SETUID"}, {"all"}), ElementsAre("CAP_SETUID"));
-  EXPECT_THAT(*change_capabilities(base, {}, {"ALL"}), IsEmpty());
-  EXPECT_THAT(*change_capabilities(base, {"ALL"}, {"sys_admin"}), Not(Contains("CAP_SYS_ADMIN")));
-  EXPECT_EQ(change_capabilities(base, {"ALL"}, {})->size(), 41U);
-  EXPECT_FALSE(change_capabilities(base, {"CAP_WIBBLE"}, {}));
+  EXPECT_THAT(describe(config(), options).annotations, ElementsAre(std::pair("a", "b=c"), std::pair("d", "")));
 }
 
 }  // namespace

@@ -24,6 +24,10 @@ done
 expect "what --init puts first into a container" "-- COMMAND" \
   "$("${prefix%/bin}/libexec/acetate/acetate-init" 2>&1 | sed -n 's/.*acetate-init \(-- COMMAND\).*/\1/p')"
 expect_match "what fetches for lazy mounts" "acetate-fetcher: usage" "$("${prefix%/bin}/libexec/acetate/acetate-fetcher" 2>&1 || true)"
+for script in bash-completion/completions/acetate zsh/site-functions/_acetate fish/vendor_completions.d/acetate.fish; do
+  expect_match "a completion script that knows run's options" "entrypoint" "$(cat "${prefix%/bin}/share/$script")"
+done
 expect "nothing else is installed" "" \
-  "$(find "$scratch/root" -type f ! -path '*/bin/*' ! -path '*/man1/*' ! -path '*/share/acetate/*' ! -name acetate-init ! -name acetate-fetcher)"
+  "$(find "$scratch/root" -type f ! -path '*/bin/*' ! -path '*/man1/*' ! -path '*/share/acetate/*' ! -name acetate-init ! -name acetate-fetcher \
+    ! -path '*/completions/*' ! -path '*/site-functions/*' ! -path '*/vendor_completions.d/*')"
 finish

@@ -55,6 +55,8 @@ expect_failure "a registry that is not there" 125 "cannot connect to localhost:1
 sum=$(sha256sum <"$scratch/context/random" | sed 's/ .*//')
 if [ "$(id -u)" = 0 ] && [ -c /dev/fuse ] && command -v runc >/dev/null; then
   expect_match "what was pulled runs" "^$sum" "$(in_store b run "$theirs/team/app:1" 2>&1)"
+  expect_match "run pulls what is not here, and its output stays the command's" "^$sum" "$(in_store e run "$theirs/team/app:1" 2>/dev/null)"
+  expect_failure "run --pull never asks nobody" 125 "there is no image" in_store f run --pull never "$theirs/team/app:1"
 fi
 
 say "skopeo's images, in docker's format too"

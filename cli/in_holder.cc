@@ -1,0 +1,25 @@
+#include "cli/in_holder.h"
+
+#include <ostream>
+
+#include "base/log.h"
+#include "builder/sandbox/any_holder.h"
+
+namespace acetate::cli {
+
+Result<int> in_holder(const Context& context, int failure, const std::function<Result<int>(sandbox::IdMode)>& body, bool own_pids) {
+  context.streams.out.flush();
+  context.streams.err.flush();
+  auto inside = [&](const sandbox::HolderPlan& plan) {
+    log::info("{}", plan.why);
+    const auto ended = body(plan.mode);
+    if (!ended) context.streams.err << fmt::format("acetate: {}\n", ended.error().message());
+    context.streams.out.flush();
+    context.streams.err.flush();
+    if (!ended) return failure;
+    return context.streams.out ? *ended : failure;
+  };
+  return sandbox::run_in_a_holder(inside, own_pids);
+}
+
+}  // namespace acetate::cli

@@ -1,0 +1,16 @@
+// Running the rest of a command in the holder, where files of other ids can be read and removed.
+#pragma once
+
+#include <functional>
+
+#include "base/result.h"
+#include "builder/sandbox/holder.h"
+#include "cli/command.h"
+
+namespace acetate::cli {
+
+// The holder is a process of its own, which ends without the destructors of ours: it says what went wrong itself, empties
+// its streams, and ends with `failure`.
+Result<int> in_holder(const Context& context, int failure, const std::function<Result<int>(sandbox::IdMode)>& body, bool own_pids = true);
+
+}  // namespace acetate::cli

@@ -1,0 +1,249 @@
+#include "cli/run_container.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+
+#include "base/log.h"
+#include "base/sys/dir.h"
+#include "base/sys/file.h"
+#include "builder/sandbox/id_maps.h"
+#include "builder/sandbox/rootfs.h"
+#include "builder/sandbox/spec.h"
+#include "cli/cdi.h"
+#include "cli/image_name.h"
+#include "cli/in_holder.h"
+#include "cli/kept.h"
+#include "cli/lazy_image.h"
+#include "cli/pull_image.h"
+#include "cli/run_commands.h"
+#include "cli/run_mounts.h"
+#include "cli/run_process.h"
+#include "cli/same_user.h"
+
+extern char** environ;
+
+namespace acetate::cli {
+
+namespace {
+
+std::optional<std::string> our_env(const std::string& name) {
+  const char* value = ::getenv(name.c_str());
+  return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+}
+
+std::vector<std::string> whole_env() {
+  std::vector<std::string> all;
+  for (char** entry = environ; *entry != nullptr; ++entry) all.emplace_back(*entry);
+  return all;
+}
+
+bool exists(const std::string& path) { return sys::stat_following(path).has_value(); }
+
+// Everything that is known before the holder is entered.
+struct Run {
+  RunOptions options;
+  Paths paths;
+  image::Image image;
+  sandbox::Spec spec;
+  RunMounts mounts;
+  std::vector<std::pair<RunMounts::ImageMount, image::Image>> images;
+  std::optional<Kept> kept;
+  Person person;
+};
+
+// As --pull says: from a registry first, or where the image is not here.
+Result<image::Image> find_or_pull(const Run& run, const std::string& name, const Streams& streams) {
+  const RunOptions& options = run.options;
+  const bool may_come = !is_surely_a_path(name);
+  const auto fetch = [&]() -> Result<void> {
+    PullRequest request{.policy = options.pull, .quiet = options.quiet, .remote = remote_flags(options.lazy)};
+    if (!options.platform.empty()) request.platform = TRY(image::parse_platform(options.platform));
+    std::ostringstream ids;  // our standard output is the command's
+    return pull_images(run.paths, {name}, request, streams, ids);
+  };
+  if (may_come && (options.pull == "always" || options.pull == "newer")) TRY(fetch());
+  auto image = find_image(run.paths, name, options.platform);
+  if (image || !image.error().is(ENOENT) || !may_come || options.pull != "missing" || exists(name)) return image;
+  TRY(fetch());
+  return find_image(run.paths, name, options.platform);
+}
+
+Result<image::Image> find_sources(const Run& run, const std::vector<std::string>& sources, const Streams& streams) {
+  if (run.options.rootfs) {
+    const auto st = sys::stat_following(sources[0]);
+    if (sources.size() != 1 || !st || !S_ISDIR(st->st_mode)) return fail(ENOTDIR, "--rootfs wants one directory, and {} is none", sources[0]);
+    return image::image_from_layers({std::filesystem::absolute(sources[0]).string()});
+  }
+  const LazyFlags& lazy = run.options.lazy;
+  if (lazy.lazy && sources.size() > 1) return fail(EINVAL, "--lazy is for an image of a registry, and for one at a time");
+  if (lazy.lazy && !run.options.keep.empty())
+    return fail(EINVAL, "--keep wants an image that is here; `acetate pull {}` fetches all of it", sources[0]);
+  // Here and not in the holder: what is started to fetch is started as whoever called us.
+  if (lazy.lazy) return find_lazy_image(run.paths, sources[0], run.options.platform, lazy);
+  if (sources.size() == 1) return find_or_pull(run, sources[0], streams);
+  return image::image_from_layers(sources);
+}
+
+// The image, or the kept container of that name, and the writable layer. A path or transport is never a container.
+Result<void> find_image_and_layer(Run& run, const std::vector<std::string>& sources, const Streams& streams) {
+  const std::string& name = run.options.keep;
+  if (name.empty() && sources.size() == 1 && !run.options.rootfs) {
+    auto kept = Kept::open(containers_dir(run.paths), sources[0], Kept::Use::write);
+    if (kept) {
+      run.image = kept->record().image;
+      run.kept.emplace(*std::move(kept));
+      log::info("going on from the container {}, which lies on {}", sources[0], run.image.name);
+      return {};
+    }
+    if (!kept.error().is(ENOENT)) return std::move(kept).error();
+  }
+  run.image = TRY(find_sources(run, sources, streams));
+  if (name.empty()) return {};
+  auto kept = Kept::open(containers_dir(run.paths), name, Kept::Use::write);
+  if (kept) {
+    TRY(check_same_image(kept->record(), run.image));
+    run.kept.emplace(*std::move(kept));
+    return {};
+  }
+  if (!kept.error().is(ENOENT)) return std::move(kept).error();
+  run.kept.emplace(TRY(Kept::make(containers_dir(run.paths), name, run.image)));
+  return {};
+}
+
+// --hpc is several options at once; what was typed goes before.
+void expand_hpc(RunOptions& options, const std::string& working_dir) {
+  if (!options.hpc) return;
+  if (options.userns.empty()) options.userns = "keep-id";
+  if (options.workdir.empty()) options.workdir = working_dir;
+}
+
+// Every device that a container does not have anyway, as podman gives --privileged to who is not root.
+Result<std::vector<sandbox::Device>> every_device() {
+  std::vector<sandbox::Device> devices;
+  const Fd dir = TRY_WITHIN(sys::open("/dev", O_RDONLY | O_DIRECTORY), "opening /dev");
+  TRY(sys::read_dir(dir.ref(), [&](const sys::DirEntry& entry) {
+    for (const char* own : {"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"})
+      if (entry.name == own) return true;
+    const std::string path = fmt::format("/dev/{}", entry.name);
+    if (auto st = sys::stat_following(path); st && (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))) devices.push_back({.source = path, .target = path});
+    return true;
+  }));
+  return devices;
+}
+
+Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const Streams& streams) {
+  Run run{.options = std::move(options), .paths = TRY(find_paths())};
+  const std::string working_dir = std::filesystem::current_path().string();
+  expand_hpc(run.options, working_dir);
+  const RunWords words = TRY(split_run_words(std::move(typed), exists));
+  TRY(find_image_and_layer(run, words.sources, streams));
+  run.spec = TRY(describe_process(run.image.config, run.options, words.command, {.get = our_env, .all = whole_env}));
+  run.mounts = TRY(describe_mounts(run.options, {.working_dir = working_dir, .volumes_dir = volumes_dir(run.paths)}));
+  for (const auto& mount : run.mounts.images) run.images.emplace_back(mount, TRY(find_or_pull(run, mount.image, streams)));
+  if (run.options.read_only)  // what the image says is written to stays writable
+    for (const std::string& volume : run.image.config.volumes)
+      run.mounts.mounts.push_back({.kind = sandbox::MountPoint::Kind::tmpfs, .source = {}, .target = volume});
+  for (const std::string& dir : run.mounts.volumes) TRY_WITHIN(sys::make_dirs(dir, 0755), "making the volume {}", dir);
+  run.person = who_we_are();
+  run.spec.keep_id = TRY(parse_userns(run.options.userns, run.person.uid, run.person.gid));
+  if (run.spec.keep_id) run.person.uid = run.spec.keep_id->uid, run.person.gid = run.spec.keep_id->gid;
+  run.spec.mounts = run.mounts.mounts;
+  run.spec.devices = run.mounts.devices;
+  if (run.options.privileged)
+    for (auto& device : TRY(every_device())) run.spec.devices.push_back(std::move(device));
+  for (const std::string& device : run.mounts.cdi_devices) TRY(add_cdi_device(device, run.spec));
+  if (run.options.hpc)
+    for (auto& mount : home_and_work(run.person, working_dir)) run.spec.mounts.push_back(std::move(mount));
+  return run;
+}
+
+// Opened before a daemon is started, so that what is wrong with one is told by its name.
+Result<void> index_layers(const image::Image& image) {
+  for (const auto& layer : image.layers)
+    TRY_WITHIN(open_layer(layer.spec, default_index_dir()), "{}", layer.spec.path);
+  return {};
+}
+
+// Without -i there is nothing to read, as in docker and podman.
+Result<Fd> standard_input(const RunOptions& options) {
+  if (options.interactive || options.terminal) return Fd();
+  return sys::open("/dev/null", O_RDONLY);
+}
+
+// Files of the image are shown as belonging to whom the image says, in a container whose ids are not in our order.
+Result<std::vector<std::string>> owner_options(const Run& run, sandbox::IdMode ids) {
+  if (!run.spec.keep_id || ids != sandbox::IdMode::range) return std::vector<std::string>();
+  const auto count = static_cast<std::uint32_t>(sandbox::count_ids(TRY(sys::current_uid_map())));
+  return std::vector<std::string>{"uidmapping=" + sandbox::mapping_option(sandbox::keep_id_map(run.spec.keep_id->uid, count)),
+                                  "gidmapping=" + sandbox::mapping_option(sandbox::keep_id_map(run.spec.keep_id->gid, count))};
+}
+
+Result<void> choose_user(Run& run, const sandbox::Rootfs& rootfs) {
+  if (run.spec.keep_id) TRY(introduce(run.person, rootfs.path(), rootfs.scratch(), run.spec));
+  const bool as_ourselves = run.spec.keep_id && !run.options.user;
+  if (as_ourselves) {
+    set_user(run.spec, {.uid = run.person.uid, .gid = run.person.gid, .groups = {}, .home = run.person.home});
+    return {};
+  }
+  const std::string& who = run.options.user ? *run.options.user : run.image.config.user;
+  const auto user = TRY(sandbox::resolve_user(rootfs.path(), who));
+  set_user(run.spec, user);
+  if (run.spec.ids == sandbox::IdMode::single && !run.spec.keep_id && (user.uid != 0 || user.gid != 0))
+    log::warn("user {} is played by root: without an entry in /etc/subuid there is one id only", who);
+  return {};
+}
+
+// In the holder.
+Result<int> run_inside(Run& run, sandbox::IdMode ids) {
+  TRY(index_layers(run.image));
+  sandbox::RootfsOptions options{.scratch_base = runs_dir(run.paths), .ids = ids, .mount_options = TRY(owner_options(run, ids))};
+  if (run.kept) {
+    options.keep_upper = run.kept->upper();
+    options.durable = true;  // what is asked to be kept survives a power cut too
+  }
+  sandbox::Rootfs rootfs = TRY(sandbox::Rootfs::make(run.image.lowers(), options));
+  std::vector<sandbox::Rootfs> images;
+  for (const auto& [mount, image] : run.images) {
+    TRY(index_layers(image));
+    images.push_back(TRY(sandbox::Rootfs::make(image.lowers(), {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable})));
+    run.spec.mounts.push_back({.source = images.back().path(), .target = mount.target, .writable = mount.writable});
+  }
+  run.spec.rootfs = rootfs.path();
+  run.spec.ids = ids;
+  TRY(choose_user(run, rootfs));
+  // Real root's ids are in their own order already.
+  if (ids == sandbox::IdMode::none && run.spec.keep_id && run.spec.keep_id->uid == ::getuid() && run.spec.keep_id->gid == ::getgid()) run.spec.keep_id.reset();
+  order_mounts(run.spec.mounts);
+  const Fd input = TRY(standard_input(run.options));
+  const auto exit = TRY(sandbox::launch(run.spec, rootfs.scratch(), {.in = input.ref(), .out = {}, .err = {}}, runs_dir(run.paths) + "/runtime"));
+  // The command has ended as it did, whatever becomes of the mount.
+  if (auto gone = rootfs.unmount(); !gone) log::warn("{}", gone.error().message());
+  return exit.shell_code();
+}
+
+// How it ended goes into the record of a kept container.
+Result<void> note_end(Run& run, int code) {
+  if (!run.kept) return {};
+  KeptRecord record = run.kept->record();
+  record.command = run.spec.argv;
+  for (const auto& [name, value] : run.spec.annotations) record.labels[name] = value;
+  record.exit_code = code;
+  return run.kept->save(std::move(record));
+}
+
+}  // namespace
+
+Result<int> run_container(RunOptions options, std::vector<std::string> typed, const Context& context) {
+  if (options.verbose) log::set_level(log::Level::info);
+  Run run = TRY(prepare(std::move(options), std::move(typed), context.streams));
+  // The host's processes are seen from the host's pid namespace only.
+  const int code = TRY(in_holder(context, kOurFault, [&](sandbox::IdMode ids) { return run_inside(run, ids); }, run.spec.own_pids));
+  if (auto noted = note_end(run, code); !noted) log::warn("{}", noted.error().message());
+  return code;
+}
+
+}  // namespace acetate::cli

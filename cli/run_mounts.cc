@@ -1,0 +1,166 @@
+#include "cli/run_mounts.h"
+
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+
+#include "cli/human.h"
+
+namespace acetate::cli {
+
+namespace {
+
+using Kind = sandbox::MountPoint::Kind;
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(separator), text.size());
+    parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+// As podman has it, which is also what makes one component of a path of it.
+bool is_volume_name(std::string_view name) {
+  auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  return !name.empty() && is_letter(name.front()) &&
+         std::ranges::all_of(name, [&](char c) { return is_letter(c) || c == '_' || c == '.' || c == '-'; });
+}
+
+Result<std::string> host_path(const std::string& source, const MountContext& context) {
+  if (source.starts_with('/')) return source;
+  if (source.starts_with('.')) return context.working_dir + "/" + source;
+  return fail(EINVAL, "\"{}\" is neither an absolute path nor one that begins with ./", source);
+}
+
+Result<std::string> volume_dir(const std::string& name, const MountContext& context, RunMounts& into) {
+  if (!is_volume_name(name)) return fail(EINVAL, "\"{}\" cannot be a volume's name (letters, digits, _ . -); a directory here is written ./{}", name, name);
+  into.volumes.push_back(context.volumes_dir + "/" + name);
+  return into.volumes.back();
+}
+
+// An option of a bind as -v and --mount have it.
+Result<void> bind_option(sandbox::MountPoint& mount, const std::string& option, const std::string& text) {
+  static const char* const kPassed[] = {"nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind",
+                                        "private", "rprivate", "slave", "rslave", "shared", "rshared"};
+  if (option == "ro" || option == "readonly") return void(mount.writable = false), Result<void>();
+  if (option == "rw") return void(mount.writable = true), Result<void>();
+  // z and Z ask for SELinux labels, which we do not touch; U for owners, which are as the image has them.
+  if (option == "z" || option == "Z") return {};
+  if (std::ranges::find(kPassed, option) == std::end(kPassed)) return fail(EINVAL, "'{}': there is no option \"{}\" (ro, rw, nosuid, nodev, noexec, rslave, …)", text, option);
+  mount.options.push_back(option);
+  return {};
+}
+
+Result<void> check_target(const std::string& target, const std::string& text) {
+  return target.starts_with('/') ? Result<void>() : Result<void>(fail(EINVAL, "'{}': the target is not an absolute path", text));
+}
+
+// "/tmp[:rw,size=64m,mode=1777]"
+Result<sandbox::MountPoint> parse_tmpfs(const std::string& text) {
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  sandbox::MountPoint mount{.kind = Kind::tmpfs, .source = {}, .target = text.substr(0, colon)};
+  TRY_WITHIN(check_target(mount.target, text), "--tmpfs");
+  for (const std::string& option : split(std::string_view(text).substr(std::min(colon + 1, text.size())), ',')) {
+    if (option == "ro") mount.writable = false;
+    else if (option.starts_with("size=") && !option.ends_with('%')) mount.size = TRY(parse_memory(option.substr(5), "--tmpfs size="));
+    else if (option != "rw" && option != "tmpcopyup") mount.options.push_back(option);
+  }
+  return mount;
+}
+
+Result<void> add_device(const std::string& text, RunMounts& into) {
+  if (!text.starts_with('/')) {
+    if (text.find('/') != std::string::npos && text.find('=') != std::string::npos) return void(into.cdi_devices.push_back(text)), Result<void>();
+    return fail(EINVAL, "--device {}: neither a path nor VENDOR/CLASS=NAME", text);
+  }
+  const auto parts = split(text, ':');
+  sandbox::Device device{.source = parts[0], .target = parts[0]};
+  const auto is_access = [](const std::string& part) { return !part.empty() && part.find_first_not_of("rwm") == std::string::npos; };
+  if (parts.size() > 3) return fail(EINVAL, "--device {}: should be SOURCE[:TARGET[:rwm]]", text);
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    if (is_access(parts[i])) device.access = parts[i];
+    else if (i == 1 && parts[i].starts_with('/')) device.target = parts[i];
+    else return fail(EINVAL, "--device {}: should be SOURCE[:TARGET[:rwm]]", text);
+  }
+  into.devices.push_back(std::move(device));
+  return {};
+}
+
+}  // namespace
+
+Result<void> add_volume(const std::string& text, const MountContext& context, RunMounts& into) {
+  const auto parts = split(text, ':');
+  if (parts.size() < 2 || parts.size() > 3 || parts[0].empty()) return fail(EINVAL, "-v '{}' should be SOURCE:TARGET or SOURCE:TARGET:ro", text);
+  sandbox::MountPoint mount{.source = {}, .target = parts[1]};
+  const bool is_path = parts[0].starts_with('/') || parts[0].starts_with('.');
+  mount.source = TRY_WITHIN(is_path ? host_path(parts[0], context) : volume_dir(parts[0], context, into), "-v '{}'", text);
+  TRY_WITHIN(check_target(mount.target, text), "-v");
+  if (parts.size() == 3)
+    for (const std::string& option : split(parts[2], ',')) TRY_WITHIN(bind_option(mount, option, text), "-v");
+  into.mounts.push_back(std::move(mount));
+  return {};
+}
+
+Result<void> add_mount(const std::string& text, const MountContext& context, RunMounts& into) {
+  std::string type = "volume", source, target;
+  sandbox::MountPoint mount{.source = {}, .target = {}};
+  std::vector<std::string> options;
+  for (const std::string& part : split(text, ',')) {
+    const std::size_t equals = std::min(part.find('='), part.size());
+    const std::string key = part.substr(0, equals), value = part.substr(std::min(equals + 1, part.size()));
+    if (key == "type") type = value;
+    else if (key == "source" || key == "src") source = value;
+    else if (key == "target" || key == "dst" || key == "destination") target = value;
+    else if (key == "ro" || key == "readonly") mount.writable = value == "false";
+    else if (key == "rw" || key == "readwrite") mount.writable = value.empty() || value == "true";
+    else if (key == "tmpfs-size" || key == "size") mount.size = TRY(parse_memory(value, "--mount " + key));
+    else if (key == "tmpfs-mode") options.push_back("mode=" + value);
+    else if (key == "bind-propagation") options.push_back(value);
+    else if (key == "bind-nonrecursive" && (value.empty() || value == "true")) options.emplace_back("bind");
+    else options.push_back(part);
+  }
+  TRY_WITHIN(check_target(target, text), "--mount");
+  mount.target = target;
+  if (type == "tmpfs") {
+    mount.kind = Kind::tmpfs;
+    mount.options = std::move(options);
+  } else if (type == "image") {
+    if (source.empty() || !options.empty()) return fail(EINVAL, "--mount '{}': type=image wants source, target and rw at most", text);
+    into.images.push_back({.image = source, .target = target, .writable = text.find("rw") != std::string::npos && mount.writable});
+    return {};
+  } else if (type == "bind" || type == "volume") {
+    mount.source = TRY_WITHIN(type == "bind" ? host_path(source, context) : volume_dir(source, context, into), "--mount '{}'", text);
+    for (const std::string& option : options) TRY_WITHIN(bind_option(mount, option, text), "--mount");
+  } else {
+    return fail(EINVAL, "--mount '{}': there is no type \"{}\" (bind, volume, tmpfs, image)", text, type);
+  }
+  into.mounts.push_back(std::move(mount));
+  return {};
+}
+
+Result<RunMounts> describe_mounts(const RunOptions& options, const MountContext& context) {
+  RunMounts all;
+  for (const std::string& text : options.volumes) TRY(add_volume(text, context, all));
+  for (const std::string& text : options.mounts) TRY(add_mount(text, context, all));
+  for (const std::string& text : options.tmpfs) all.mounts.push_back(TRY(parse_tmpfs(text)));
+  for (const std::string& text : options.devices) TRY(add_device(text, all));
+  if (options.read_only)
+    for (const char* scratch : {"/run", "/tmp", "/var/tmp"})
+      if (std::ranges::none_of(all.mounts, [&](const auto& mount) { return mount.target == scratch; }))
+        all.mounts.push_back({.kind = Kind::tmpfs, .source = {}, .target = scratch});
+  return all;
+}
+
+void order_mounts(std::vector<sandbox::MountPoint>& mounts) {
+  std::ranges::stable_sort(mounts, {}, [](const sandbox::MountPoint& mount) {
+    std::ptrdiff_t depth = 0;
+    for (std::size_t i = 0; i < mount.target.size(); ++i)
+      if (mount.target[i] != '/' && (i == 0 || mount.target[i - 1] == '/')) ++depth;
+    return depth;
+  });
+}
+
+}  // namespace acetate::cli

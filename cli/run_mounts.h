@@ -1,0 +1,41 @@
+// -v, --mount, --tmpfs and --device: what of ours a container sees, and where.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/sandbox/spec.h"
+#include "cli/run_options.h"
+
+namespace acetate::cli {
+
+// What these options come to. Images are still to be mounted, and named volumes to be made.
+struct RunMounts {
+  std::vector<sandbox::MountPoint> mounts;
+  std::vector<sandbox::Device> devices;
+  struct ImageMount {
+    std::string image, target;
+    bool writable = false;
+  };
+  std::vector<ImageMount> images;
+  std::vector<std::string> volumes;      // directories to make
+  std::vector<std::string> cdi_devices;  // "vendor.com/class=name"
+};
+
+struct MountContext {
+  std::string working_dir;  // what "./x" is relative to
+  std::string volumes_dir;  // where named volumes are
+};
+
+Result<RunMounts> describe_mounts(const RunOptions& options, const MountContext& context);
+
+// What lies below another target is mounted after it, in whatever order they were given; else the order stays.
+void order_mounts(std::vector<sandbox::MountPoint>& mounts);
+
+// "SOURCE:TARGET[:ro|rw|z|Z|rslave|…]". A source is an absolute path, begins with '.', or is a volume's name.
+Result<void> add_volume(const std::string& text, const MountContext& context, RunMounts& into);
+// "type=bind,source=/a,target=/b,ro".
+Result<void> add_mount(const std::string& text, const MountContext& context, RunMounts& into);
+
+}  // namespace acetate::cli

@@ -1,0 +1,27 @@
+// Capabilities, --security-opt, --ulimit and the limits a cgroup keeps.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/sandbox/spec.h"
+#include "cli/run_options.h"
+
+namespace acetate::cli {
+
+// Puts all of them into `spec`. EINVAL with words.
+Result<void> describe_rights(const RunOptions& options, sandbox::Spec& spec);
+
+// "chown" and "CAP_CHOWN" are the same, "ALL" is every one. EINVAL with words for names that are none.
+Result<std::vector<std::string>> change_capabilities(std::vector<std::string> list, const std::vector<std::string>& add,
+                                                     const std::vector<std::string>& drop);
+
+// "nofile=1024:2048", "core=-1" (no limit). What is above our own hard limit is brought down to it, since nobody
+// without CAP_SYS_RESOURCE may raise it; the log says so.
+Result<sandbox::Limit> parse_ulimit(const std::string& text);
+
+// "SIGTERM", "TERM", "15".
+Result<int> parse_signal(const std::string& text);
+
+}  // namespace acetate::cli

@@ -1,0 +1,132 @@
+#include "cli/run_mounts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+
+namespace acetate::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using Kind = sandbox::MountPoint::Kind;
+
+const MountContext kHere{.working_dir = "/here", .volumes_dir = "/volumes"};
+
+sandbox::MountPoint volume(const std::string& text) {
+  RunMounts all;
+  const auto added = add_volume(text, kHere, all);
+  EXPECT_TRUE(added) << added.error().message();
+  return all.mounts.empty() ? sandbox::MountPoint{} : all.mounts[0];
+}
+
+sandbox::MountPoint mount(const std::string& text) {
+  RunMounts all;
+  const auto added = add_mount(text, kHere, all);
+  EXPECT_TRUE(added) << added.error().message();
+  return all.mounts.empty() ? sandbox::MountPoint{} : all.mounts[0];
+}
+
+TEST(RunVolume, IsSourceTargetAndOptions) {
+  EXPECT_EQ(volume("/a:/b").source, "/a");
+  EXPECT_EQ(volume("/a:/b").target, "/b");
+  EXPECT_TRUE(volume("/a:/b").writable);
+  EXPECT_FALSE(volume("/a:/b:ro").writable);
+  EXPECT_FALSE(volume("/a:/b:z,ro").writable);
+  EXPECT_EQ(volume("./a:/b").source, "/here/./a");
+  EXPECT_THAT(volume("/a:/b:noexec,rslave").options, ElementsAre("noexec", "rslave"));
+}
+
+TEST(RunVolume, WithoutASlashIsADirectoryOfOursByThatName) {
+  RunMounts all;
+  ASSERT_TRUE(add_volume("data:/b", kHere, all));
+
+  EXPECT_EQ(all.mounts[0].source, "/volumes/data");
+  EXPECT_THAT(all.volumes, ElementsAre("/volumes/data"));
+}
+
+TEST(RunVolume, OfAnotherShapeIsRefused) {
+  for (const char* text : {"", "/a", ":", "/a:", ":/b", "/a:b", "/a:/b:wibble", "/a:/b:ro:rw", "a b:/c", "-x:/c"}) {
+    RunMounts all;
+    EXPECT_FALSE(add_volume(text, kHere, all)) << text;
+  }
+}
+
+TEST(RunMount, IsByKeysAndValues) {
+  EXPECT_EQ(mount("type=bind,source=/a,target=/b,ro").source, "/a");
+  EXPECT_FALSE(mount("type=bind,src=/a,dst=/b,readonly").writable);
+  EXPECT_TRUE(mount("type=bind,src=/a,dst=/b,ro=false").writable);
+  EXPECT_THAT(mount("type=bind,src=/a,dst=/b,bind-propagation=rslave").options, ElementsAre("rslave"));
+  EXPECT_EQ(mount("source=data,target=/b").source, "/volumes/data");
+  EXPECT_EQ(mount("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=0700").size, 1U << 20);
+  EXPECT_EQ(mount("type=tmpfs,target=/t").kind, Kind::tmpfs);
+}
+
+TEST(RunMount, OfAnImageIsToldApart) {
+  RunMounts all;
+  ASSERT_TRUE(add_mount("type=image,source=tools,target=/opt", kHere, all));
+
+  ASSERT_EQ(all.images.size(), 1U);
+  EXPECT_EQ(all.images[0].image, "tools");
+  EXPECT_FALSE(all.images[0].writable);
+}
+
+TEST(RunMount, OfAnotherShapeIsRefused) {
+  for (const char* text : {"", "type=bind,source=/a", "type=wibble,target=/b", "type=bind,source=a,target=/b", "type=bind,source=/a,target=b", "type=bind,source=/a,target=/b,wibble"}) {
+    RunMounts all;
+    EXPECT_FALSE(add_mount(text, kHere, all)) << text;
+  }
+}
+
+TEST(RunMounts, OfAReadOnlyRootLeaveTmpWritableUnlessSomethingIsThere) {
+  RunOptions options;
+  options.read_only = true;
+  options.volumes = {"/data:/tmp"};
+  std::vector<std::string> targets;
+  const auto described = describe_mounts(options, kHere);
+  for (const auto& each : described->mounts) targets.push_back(each.target);
+
+  EXPECT_THAT(targets, ElementsAre("/tmp", "/run", "/var/tmp"));
+}
+
+TEST(RunMounts, AreMadeAboveWhatTheyWouldHide) {
+  std::vector<sandbox::MountPoint> mounts;
+  for (const char* target : {"/tmp/a/b", "/z", "/tmp//c/", "/tmp", "/a"}) mounts.push_back({.source = {}, .target = target});
+
+  order_mounts(mounts);
+
+  std::vector<std::string> targets;
+  for (const auto& each : mounts) targets.push_back(each.target);
+  EXPECT_THAT(targets, ElementsAre("/z", "/tmp", "/a", "/tmp//c/", "/tmp/a/b"));
+}
+
+TEST(RunMounts, HaveTmpfsWithOptions) {
+  RunOptions options;
+  options.tmpfs = {"/scratch:size=64k,mode=0700,ro"};
+  const auto all = describe_mounts(options, kHere);
+
+  ASSERT_TRUE(all) << all.error().message();
+  EXPECT_EQ(all->mounts[0].target, "/scratch");
+  EXPECT_EQ(all->mounts[0].size, 64U << 10);
+  EXPECT_FALSE(all->mounts[0].writable);
+  EXPECT_THAT(all->mounts[0].options, ElementsAre("mode=0700"));
+}
+
+TEST(RunDevice, IsAPathOrAName) {
+  RunOptions options;
+  options.devices = {"/dev/fuse", "/dev/kvm:/dev/mine:rw", "/dev/null:r", "nvidia.com/gpu=all"};
+  const auto all = describe_mounts(options, kHere);
+
+  ASSERT_TRUE(all) << all.error().message();
+  EXPECT_EQ(all->devices[0].target, "/dev/fuse");
+  EXPECT_EQ(all->devices[1].target, "/dev/mine");
+  EXPECT_EQ(all->devices[1].access, "rw");
+  EXPECT_EQ(all->devices[2].access, "r");
+  EXPECT_THAT(all->cdi_devices, ElementsAre("nvidia.com/gpu=all"));
+  for (const char* text : {"fuse", "/dev/a:b", "/dev/a:/dev/b:rw:x"}) {
+    options.devices = {text};
+    EXPECT_FALSE(describe_mounts(options, kHere)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace acetate::cli

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Drives `acetate run -t` as a person at a terminal does; prints "ok" or "FAIL" and what, a line for each check.
+
+usage: terminal.py IMAGE
+"""
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+
+IMAGE = sys.argv[1]
+
+
+def check(what, good, detail=""):
+    print(f"{'ok  ' if good else 'FAIL'} {what}{'' if good else ': ' + repr(detail)}", flush=True)
+
+
+class Session:
+    """A command on a pseudo terminal of its own."""
+
+    def __init__(self, *options, script, rows=24, columns=80):
+        self.ours, theirs = pty.openpty()
+        self.resize(rows, columns)
+        self.name = os.ttyname(theirs)
+        self.theirs = theirs
+        self.before = termios.tcgetattr(theirs)
+        self.text = ""
+        self.silent_since = time.monotonic()
+
+        def lead():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(["acetate", "run", "-it", *options, IMAGE, "sh", "-c", script], stdin=theirs, stdout=theirs,
+                                        stderr=theirs, preexec_fn=lead)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self.ours, text.encode())
+
+    def wait_for(self, pattern):
+        """Reads until the pattern has been shown; nothing more comes once the command has ended, or has long said nothing."""
+        while not re.search(pattern, self.text):
+            if self.process.poll() is not None:
+                self.drain()
+                break
+            if select.select([self.ours], [], [], 0.1)[0]:
+                self.text += os.read(self.ours, 65536).decode(errors="replace")
+                self.silent_since = time.monotonic()
+            elif time.monotonic() - self.silent_since > 60:
+                self.process.kill()
+                break
+        return re.search(pattern, self.text) is not None
+
+    def drain(self):
+        fcntl.fcntl(self.ours, fcntl.F_SETFL, os.O_NONBLOCK)
+        try:
+            while chunk := os.read(self.ours, 65536):
+                self.text += chunk.decode(errors="replace")
+        except (BlockingIOError, OSError):
+            pass
+
+    def end(self):
+        # What it still writes must be read, or it would wait for us.
+        stop = threading.Event()
+
+        def read():
+            while not stop.is_set():
+                if select.select([self.ours], [], [], 0.05)[0]:
+                    try:
+                        self.text += os.read(self.ours, 65536).decode(errors="replace")
+                    except OSError:
+                        return
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        code = self.process.wait()
+        stop.set()
+        reader.join()
+        self.drain()
+        return code
+
+    def mode_is_back(self):
+        return termios.tcgetattr(self.theirs) == self.before
+
+
+session = Session(script="stty size; echo ready; read x; stty size; echo got $x; exit 4", rows=31, columns=97)
+check("it begins with our size", session.wait_for(r"31 97"), session.text)
+session.wait_for("ready")
+check("it is raw while the container has it", not termios.tcgetattr(session.theirs)[3] & termios.ICANON)
+session.resize(40, 120)
+session.type("a word\r")
+check("it follows a change of size, and hears what is typed", session.wait_for("got a word"), session.text)
+check("the new size is seen", "40 120" in session.text, session.text)
+check("its exit code comes out", session.end() == 4)
+check("the terminal is as it was", session.mode_is_back())
+
+session = Session(script="trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 0.05; done")
+session.wait_for("ready")
+session.type("\x03")
+check("^C reaches the command once", session.wait_for("interrupted") and session.text.count("interrupted") == 1, session.text)
+check("and its answer comes out", session.end() == 9)
+check("the terminal is as it was after ^C", session.mode_is_back())
+
+session = Session("--init", script="trap '' TSTP; echo ready; read x; echo still here; exit 6")
+session.wait_for("ready")
+session.type("\x1a")
+session.type("\r")
+check("^Z is the container's, not ours", session.wait_for("still here"), session.text)
+check("and the command ends as it would", session.end() == 6)
+
+session = Session(script="seq 1 20000; echo last")
+code = session.end()
+numbers = [int(n) for n in re.findall(r"^(\d+)\r?$", session.text, re.M)]
+check("a lot of output comes out whole and in order", code == 0 and numbers == list(range(1, 20001)), (code, len(numbers)))
+check("and the last words too", session.text.rstrip().endswith("last"), session.text[-50:])
+
+session = Session(script="tty; test -t 0 && test -t 1 && test -t 2 && echo all three")
+session.end()
+check("it has a name inside", "/dev/pts/0" in session.text or "/dev/console" in session.text, session.text)
+check("and is all three descriptors", "all three" in session.text, session.text)
+
+session = Session("--init", script="echo ready; exec sleep 86397")
+session.wait_for("ready")
+session.process.send_signal(signal.SIGTERM)
+check("SIGTERM of ours ends it", session.end() in (143, 137), session.text)
+check("the terminal is as it was after that", session.mode_is_back())
+
+print("ok   over")
