@@ -53,6 +53,9 @@ void negotiate(Served& context, fuse_conn_info* connection) {
 #ifdef FUSE_CAP_EXPLICIT_INVAL_DATA
   want(FUSE_CAP_EXPLICIT_INVAL_DATA, context.keep_cache);
 #endif
+  // After an asynchronous direct write the kernel does not look for pages that were read meanwhile, and would show the old
+  // bytes for ever (mm/filemap.c, generic_file_direct_write(); xfstests generic/451).
+  want(FUSE_CAP_ASYNC_DIO, false);
   // Measured: copying a reply beats splicing it.
   want(FUSE_CAP_SPLICE_READ, false);
   want(FUSE_CAP_SPLICE_WRITE, false);

@@ -28,7 +28,7 @@ TEST(Session, AsksForWhatMakesAMountFast) {
   EXPECT_NE(init.flags & FUSE_PARALLEL_DIROPS, 0U);
 #endif
   for (const std::uint32_t not_wanted :
-       {FUSE_READDIRPLUS_AUTO, FUSE_AUTO_INVAL_DATA, FUSE_WRITEBACK_CACHE, FUSE_HANDLE_KILLPRIV})
+       {FUSE_READDIRPLUS_AUTO, FUSE_AUTO_INVAL_DATA, FUSE_WRITEBACK_CACHE, FUSE_HANDLE_KILLPRIV, FUSE_ASYNC_DIO})
     EXPECT_EQ(init.flags & not_wanted, 0U) << not_wanted;
   EXPECT_EQ(init.max_write, 1U << 20);
 }
