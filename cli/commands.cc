@@ -18,6 +18,7 @@ const std::vector<Command>& commands() {
       {"ls", "list a directory of an image, without mounting it", ls_command},
       {"cat", "write files of an image to standard output", cat_command},
       {"tar", "write an image's files as one tar to standard output", tar_command},
+      {"explore", "show what each layer of an image brings and wastes", explore_command},
       {"index", "make the index of layers, and show what is in it", index_command},
       {"verify", "read all of an image and say whether it is what it says it is", verify_command},
       {"pull", "fetch images from registries", pull_command, {}, 125, 125},
