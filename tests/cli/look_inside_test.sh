@@ -1,5 +1,5 @@
 #!/bin/sh
-# ls, cat, tar, index and verify: an image looked into where it lies, without a mount.
+# ls, cat, tar, explore, index and verify: an image looked into where it lies, without a mount.
 #
 # usage: look_inside_test.sh BIN-DIRECTORIES(colon-separated)
 set -eu
@@ -44,6 +44,13 @@ for layer in $packings; do
   expect_match "verify" ' entries, .* index right$' "$(acetate verify "$layer")"
   expect "the index shows the diff id" "sha256:$(sha256sum <layer.tar | cut -d' ' -f1)" "$(acetate index "$layer" | awk '/^diff id/ {print $3}')"
 done
+
+say "what layers bring"
+expect_match "explore tells sizes and counts" '^1 +[0-9.]+k?B +100kB +7 +0 +0 +0B' "$(acetate explore layer.tar.gz)"
+expect_match "and lists what is added" '^A +100kB /usr/lib/big$' "$(acetate explore --layer 1 layer.tar)"
+acetate explore --html page.html layer.tar
+expect "the page is one file that loads nothing" "1 0" "$(grep -c '<!doctype html>' page.html) $(grep -c 'src=\|href=' page.html || true)"
+expect_failure "a layer that is not there" 1 "has 1 layers, and no layer 2" acetate explore --layer 2 layer.tar
 
 say "what is wrong"
 expect_failure "a file that is not there" 1 "no 'nothing'|there is no" acetate cat layer.tar nothing
