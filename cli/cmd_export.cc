@@ -27,7 +27,9 @@ struct Options {
 
 // The container's files as one tree: what it wrote over what it lies on.
 Result<LayerPtr> whole_tree(const Kept& kept) {
-  std::vector<LayerPtr> layers{TRY(open_layer({.path = kept.upper()}, default_index_dir())).layer, TRY(tree_below(kept.record().image))};
+  std::vector<LayerPtr> layers;
+  layers.push_back(TRY(open_layer({.path = kept.upper()}, default_index_dir())).layer);
+  layers.push_back(TRY(tree_below(kept.record().image)));
   return make_stack(std::move(layers));
 }
 

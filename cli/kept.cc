@@ -82,9 +82,10 @@ Result<std::string> to_json(const KeptRecord& record) {
     if (layer.digest) one["digest"] = layer.digest->str();
     layers.push_back(std::move(one));
   }
+  Json config = Json::parse(TRY(image::to_json(record.image.config)));
   Json json{{"name", record.name},       {"image", record.image.name},
             {"manifest", record.image.manifest_digest ? record.image.manifest_digest->str() : ""},
-            {"layers", std::move(layers)}, {"config", Json::parse(TRY(image::to_json(record.image.config)))},
+            {"layers", std::move(layers)}, {"config", std::move(config)},
             {"command", record.command}, {"labels", record.labels},
             {"created", record.created}, {"finished", record.finished}};
   if (record.exit_code) json["exitCode"] = *record.exit_code;
@@ -95,8 +96,9 @@ Result<KeptRecord> parse_kept(std::string_view text, const std::string& what) {
   // Our own file, and any shape it should not have throws.
   try {
     const Json json = Json::parse(text);
+    auto config = TRY(image::parse_config(json.at("config").dump(), what));
     KeptRecord record{.name = json.at("name"),
-                      .image = {.config = TRY(image::parse_config(json.at("config").dump(), what)), .layers = {}, .name = json.at("image"), .manifest_digest = {}},
+                      .image = {.config = std::move(config), .layers = {}, .name = json.at("image"), .manifest_digest = {}},
                       .command = json.at("command"),
                       .labels = json.at("labels"),
                       .created = json.at("created"),
@@ -188,7 +190,8 @@ Result<std::vector<KeptEntry>> list_kept(const std::string& containers) {
       continue;
     }
     const Fd file = TRY(open_lock(dir));
-    all.push_back({.record = *std::move(record), .running = TRY(sys::is_range_locked(file.ref(), F_RDLCK, 0, 1))});
+    const bool running = TRY(sys::is_range_locked(file.ref(), F_RDLCK, 0, 1));
+    all.push_back({.record = *std::move(record), .running = running});
   }
   return all;
 }

@@ -136,7 +136,8 @@ Result<std::vector<sandbox::Device>> every_device() {
 }
 
 Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const Streams& streams) {
-  Run run{.options = std::move(options), .paths = TRY(find_paths())};
+  Run run{.options = std::move(options)};
+  run.paths = TRY(find_paths());
   const std::string working_dir = std::filesystem::current_path().string();
   expand_hpc(run.options, working_dir);
   const RunWords words = TRY(split_run_words(std::move(typed), exists));
@@ -200,7 +201,8 @@ Result<void> choose_user(Run& run, const sandbox::Rootfs& rootfs) {
 // In the holder.
 Result<int> run_inside(Run& run, sandbox::IdMode ids) {
   TRY(index_layers(run.image));
-  sandbox::RootfsOptions options{.scratch_base = runs_dir(run.paths), .ids = ids, .mount_options = TRY(owner_options(run, ids))};
+  sandbox::RootfsOptions options{.scratch_base = runs_dir(run.paths), .ids = ids};
+  options.mount_options = TRY(owner_options(run, ids));
   if (run.kept) {
     options.keep_upper = run.kept->upper();
     options.durable = true;  // what is asked to be kept survives a power cut too

@@ -107,7 +107,8 @@ Result<sandbox::Limit> parse_ulimit(const std::string& text) {
     if (word == "host") return std::uint64_t{ours.rlim_max};
     return parse_number<std::uint64_t>(word, "--ulimit " + name);
   };
-  sandbox::Limit limit{.name = "RLIMIT_" + upper_case(name), .soft = TRY(value(values.substr(0, colon)))};
+  sandbox::Limit limit{.name = "RLIMIT_" + upper_case(name)};
+  limit.soft = TRY(value(values.substr(0, colon)));
   limit.hard = colon == std::string::npos ? limit.soft : TRY(value(values.substr(colon + 1)));
   if (limit.soft > limit.hard) return fail(EINVAL, "--ulimit {}: the soft limit is above the hard one", text);
   if (limit.hard > ours.rlim_max) {
