@@ -31,7 +31,10 @@ Result<LayerPtr> LayerOpener::open(const LayerSpec& spec, const std::optional<Di
 Result<LayerPtr> LayerOpener::open_locked(const LayerSpec& spec, const std::optional<Digest>& diff_id) {
   for (const auto& [known, layer] : open_)
     if (known == spec) return layer;
-  OpenedLayer opened = TRY_WITHIN(open_layer(spec, index_dir_), "opening the layer {}", spec.path);
+  // By its tar: a table of contents does not tell the diff id.
+  LayerSpec whole = spec;
+  whole.toc.reset();
+  OpenedLayer opened = TRY_WITHIN(open_layer(whole, index_dir_), "opening the layer {}", spec.path);
   // A configuration may claim what it likes, and cache keys are made of diff ids: what was read must be what was claimed.
   if (opened.diff_id && diff_id && *opened.diff_id != *diff_id)
     return fail(EBADMSG, "the layer {} is {} uncompressed, and its image's configuration says {}", spec.path,

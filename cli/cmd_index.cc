@@ -68,7 +68,8 @@ Result<int> index(const Options& options, const Context& context) {
   auto list = nlohmann::ordered_json::array();
   for (const std::string& name : options.images) {
     const auto image = TRY(find_image(paths, name, options.platform));
-    for (const auto& layer : image.layers) {
+    for (auto layer : image.layers) {
+      layer.spec.toc.reset();  // the tar is what is to be indexed
       auto opened = TRY(open_layer(layer.spec, paths.index()));
       if (!opened.facts) return fail(EINVAL, "{} is a directory, which needs no index", layer.spec.path);
       if (options.again && opened.index_was_cached) {

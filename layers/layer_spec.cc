@@ -26,6 +26,13 @@ Result<std::uint64_t> parse_number(std::string_view key, std::string_view text) 
   return value;
 }
 
+// With '-' for ':', which separates lowers on the option line.
+Result<Digest> parse_digest(std::string_view value) {
+  std::string text(value);
+  if (const std::size_t dash = text.find('-'); dash != std::string::npos) text[dash] = ':';
+  return Digest::parse(text);
+}
+
 Result<void> apply_option(std::string_view option, LayerSpec& spec) {
   const std::size_t equals = option.find('=');
   const std::string_view key = option.substr(0, equals);
@@ -35,14 +42,13 @@ Result<void> apply_option(std::string_view option, LayerSpec& spec) {
   } else if (key == "length") {
     spec.length = TRY(parse_number(key, value));
   } else if (key == "digest") {
-    // With '-' for ':', which separates lowers on the option line.
-    std::string text(value);
-    if (const std::size_t dash = text.find('-'); dash != std::string::npos) text[dash] = ':';
-    spec.digest = TRY(Digest::parse(text));
+    spec.digest = TRY(parse_digest(value));
+  } else if (key == "toc") {
+    spec.toc = TRY(parse_digest(value));
   } else if (option == "lazy") {
     spec.lazy = true;
   } else {
-    return fail(EINVAL, "'{}' is none of offset=, length=, digest= and lazy", option);
+    return fail(EINVAL, "'{}' is none of offset=, length=, digest=, toc= and lazy", option);
   }
   return {};
 }
@@ -65,21 +71,32 @@ Result<MirrorStore> mirrors_beside(const std::string& index_dir) {
   return MirrorStore(index_dir + "/mirror", capacity);
 }
 
+Result<TocTrust> toc_trust() {
+  const char* set = set_variable("ACETATE_TOC");
+  if (set == nullptr) return TocTrust::promote;
+  return TRY_WITHIN(parse_toc_trust(set), "ACETATE_TOC");
+}
+
 OpenedLayer opened(OpenedTar tar) {
   OpenedLayer layer{.layer = std::move(tar.layer), .bytes = std::move(tar.bytes), .is_tar = true,
                     .diff_id = tar.facts.diff_id, .facts = tar.facts,
-                    .index_was_cached = tar.index_was_cached, .is_lazy = tar.is_lazy,
+                    .index_was_cached = tar.index_was_cached, .is_lazy = tar.is_lazy, .is_by_toc = tar.is_by_toc,
                     .entries = tar.facts.entries, .compressed_size = tar.facts.packed_bytes,
                     .uncompressed_size = tar.facts.plain_bytes};
   // What somebody else's index says is shown, and is the ground of nothing that is kept.
   if (tar.index_is_foreign) layer.facts.reset();
+  if (tar.is_by_toc) {
+    layer.facts.reset();
+    layer.diff_id.reset();
+  }
   return layer;
 }
 
 Result<OpenedLayer> open_tar_file(Fd file, const LayerSpec& spec, const std::string& index_dir) {
   const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
+  const TocTrust trust = TRY(toc_trust());
   OpenedTar tar = TRY(open_tar({.file = std::move(file), .offset = spec.offset, .length = spec.length,
-                                .digest = spec.digest},
+                                .digest = spec.digest, .toc = spec.toc, .toc_trust = trust},
                                IndexStore(index_dir), IdentityCache(index_dir), {}, &mirrors));
   return opened(std::move(tar));
 }
@@ -89,8 +106,8 @@ Result<OpenedLayer> open_whatever_it_is(const LayerSpec& spec, const std::string
   Fd at = TRY(sys::open(spec.path, O_PATH));
   const auto st = TRY(sys::stat(at.ref()));
   if (S_ISDIR(st.st_mode)) {
-    if (spec.offset != 0 || spec.length || spec.digest)
-      return fail(EINVAL, "is a directory, which has no offset, length or digest");
+    if (spec.offset != 0 || spec.length || spec.digest || spec.toc)
+      return fail(EINVAL, "is a directory, which has no offset, length, digest or table of contents");
     return OpenedLayer{.layer = TRY(open_dir_layer(std::move(at)))};
   }
   if (!S_ISREG(st.st_mode)) return fail(ENOTDIR, "not a directory and not a tarball");
@@ -146,6 +163,7 @@ std::string format_layer_spec(const LayerSpec& spec) {
   if (spec.offset != 0) add(fmt::format("offset={}", spec.offset));
   if (spec.length) add(fmt::format("length={}", *spec.length));
   if (spec.digest) add("digest=sha256-" + spec.digest->hex());
+  if (spec.toc) add("toc=sha256-" + spec.toc->hex());
   if (spec.lazy) add("lazy");
   // A path that begins with "//" would be read as a plugin's.
   if (options.empty() && !spec.path.starts_with("//")) return spec.path;

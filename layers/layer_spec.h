@@ -3,7 +3,7 @@
 //   /some/dir                                   a directory
 //   /some/layer.tar[.gz|.zst|…]                 a tarball, told by its content and not by its name
 //   //tar/KEY=VALUE[+KEY=VALUE…]/abs/path       a tarball that is part of a file, or whose digest is known:
-//                                               offset=N, length=N, digest=sha256-<hex>, lazy
+//                                               offset=N, length=N, digest=sha256-<hex>, toc=sha256-<hex>, lazy
 //
 // The third is fuse-overlayfs's plugin grammar (//PLUGIN/DATA/PATH) with a plugin that is always there. It is
 // how `acetate` hands layers inside archives to the daemon, so that nothing is unpacked.
@@ -27,6 +27,7 @@ struct LayerSpec {
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> length = {};  // to the end when absent
   std::optional<Digest> digest = {};         // what the bytes named must be; computed when absent
+  std::optional<Digest> toc = {};            // what their table of contents must be, said by whoever says `digest`
   // A blob of our store (…/blobs/sha256/HEX) that may not all be here yet: then it is read from …/.acetate-lazy, and what
   // is missing is asked of the fetcher.
   bool lazy = false;
@@ -48,6 +49,7 @@ struct OpenedLayer {
   std::optional<IndexFacts> facts = {};  // of a tarball: what its index says
   bool index_was_cached = false;
   bool is_lazy = false;  // not all of it was here when it was opened: files that are run must be opened to be fetched
+  bool is_by_toc = false;                // of a tarball: shown by its table of contents; diff_id and facts come later
   std::uint64_t entries = 0;             // of a tarball
   std::uint64_t compressed_size = 0;     // of a tarball
   std::uint64_t uncompressed_size = 0;   // of a tarball
@@ -55,7 +57,8 @@ struct OpenedLayer {
 
 // Opens a directory or tarball. `index_dir` is where layer indexes are kept
 // ($XDG_CACHE_HOME/acetate/index/v1 by default_index_dir()), and below it, in "mirror", decoded bytes: at most
-// $ACETATE_MIRROR_BYTES of them (2 GiB; 0: none). ENOENT, "not a directory and not a tarball",
+// $ACETATE_MIRROR_BYTES of them (2 GiB; 0: none). How far tables of contents are believed says $ACETATE_TOC (promote,
+// strict, off; toc_trust.h). ENOENT, "not a directory and not a tarball",
 // truncated or corrupt archives say which and where in words.
 Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir);
 

@@ -4,13 +4,9 @@
 #include <sys/stat.h>
 
 #include "base/sys/file.h"
-#include "base/sys/memory.h"
-#include "layers/stream/seekable.h"
 #include "layers/tar/index_store.h"
-#include "layers/tar/index_writer.h"
-#include "layers/tar/tar_layer.h"
 #include "layers/tar/tar_scan.h"
-#include "layers/tar/toc_layer.h"
+#include "layers/tar/toc_trust.h"
 
 namespace acetate {
 
@@ -25,31 +21,6 @@ Result<SourcePtr> bytes_of(const LayerSpec& spec) {
   return file_source(std::move(file), spec.offset, spec.length.value_or(size - spec.offset));
 }
 
-// Whoever looks at the table and whoever unpacks the tar must see one tree. False: there is no table.
-Result<bool> hold_toc_against(const LayerIndexPtr& index, const SourcePtr& packed) {
-  const auto place = find_toc(*packed);
-  // One that lies elsewhere is nobody's to find.
-  if (!place && place.error().is(ENOTSUP)) return false;
-  if (!place) return place.error().clone();
-  if (!*place) return false;
-  const IndexFacts& facts = index->facts();
-  const LayerPtr tar = make_tar_layer(index, TRY(seekable_source({.packed = packed, .format = facts.format,
-                                                                  .plain_size = facts.plain_bytes,
-                                                                  .checkpoints = LayerIndex::checkpoints(index)})));
-  auto toc = toc_layer(packed, **place);
-  // What is not understood cannot be held against anything.
-  if (!toc && toc.error().is(ENOTSUP)) return false;
-  TRY(same_tree(*TRY(std::move(toc)), *tar));
-  return true;
-}
-
-// As it is on disk, without being there.
-Result<LayerIndexPtr> index_in_memory(const IndexImage& image) {
-  const Fd memory = TRY(sys::memory_file("acetate-layer-index"));
-  TRY(image.write(memory.ref()));
-  return LayerIndex::open(memory.ref(), "", image.blob());
-}
-
 Result<VerifiedLayer> verify(const LayerSpec& spec, const std::optional<Digest>& diff_id,
                              const std::string& index_dir) {
   const SourcePtr packed = TRY(bytes_of(spec));
@@ -61,6 +32,7 @@ Result<VerifiedLayer> verify(const LayerSpec& spec, const std::optional<Digest>&
     return fail(EBADMSG, "it is {} and not {}", facts.blob.str(), spec.digest->str());
   if (diff_id && facts.diff_id != *diff_id)
     return fail(EBADMSG, "its uncompressed bytes are {} and not {}", facts.diff_id.str(), diff_id->str());
+  // Whoever looks at the table and whoever unpacks the tar must see one tree.
   verified.has_toc = TRY(hold_toc_against(index, packed));
 
   const IndexStore indexes(index_dir);

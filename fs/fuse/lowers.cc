@@ -17,7 +17,7 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
     if (opened.is_tar) {
       const std::chrono::duration<double, std::milli> spent = Clock::now() - begin;
       log::info("layer {}: {} entries, {} bytes ({} uncompressed), index {} in {:.1f} ms", spec.path, opened.entries,
-                opened.compressed_size, opened.uncompressed_size, opened.index_was_cached ? "cached, opened" : "made",
+                opened.compressed_size, opened.uncompressed_size, opened.is_by_toc ? "not needed, its table of contents read" : opened.index_was_cached ? "cached, opened" : "made",
                 spent.count());
       lowers.is_lazy |= opened.is_lazy;
       lowers.tarballs.push_back({spec.path, opened.bytes, opened.uncompressed_size});

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/digest.h"
@@ -13,7 +14,11 @@ struct Descriptor {
   std::string media_type;
   Digest digest;
   std::uint64_t size = 0;
-  bool operator==(const Descriptor&) const = default;
+  std::optional<Digest> toc = {};  // of a layer's table of contents (eStargz, zstd:chunked), where it is annotated
+  // Annotations say nothing of what it is.
+  bool operator==(const Descriptor& other) const {
+    return media_type == other.media_type && digest == other.digest && size == other.size;
+  }
 };
 
 }  // namespace acetate::image

@@ -7,11 +7,24 @@ namespace acetate::image {
 
 namespace {
 
+// eStargz, and zstd:chunked in both generations. Where it is no digest, the table is not believed.
+std::optional<Digest> toc_of(const std::map<std::string, std::string>& annotations) {
+  for (const char* key : {"containerd.io/snapshot/stargz/toc.digest", "io.github.containers.zstd-chunked.manifest-checksum",
+                          "io.containers.zstd-chunked.manifest-checksum"}) {
+    const auto found = annotations.find(key);
+    if (found == annotations.end()) continue;
+    if (auto digest = Digest::parse(found->second)) return *std::move(digest);
+  }
+  return std::nullopt;
+}
+
 Result<Descriptor> read_descriptor(const ObjectReader& from) {
   Descriptor descriptor;
   descriptor.media_type = TRY(from.string("mediaType"));
   descriptor.digest = TRY(from.digest("digest"));
   descriptor.size = TRY(from.size("size"));
+  // Annotations that are none of ours are no reason to refuse an image.
+  if (const auto annotations = from.string_map("annotations")) descriptor.toc = toc_of(*annotations);
   return descriptor;
 }
 

@@ -30,6 +30,7 @@ Result<std::vector<Layer>> locate_layers(const ImageFiles& files, const Manifest
   for (const auto& descriptor : manifest.layers) {
     TRY_WITHIN(check_layer_type(descriptor.media_type), "{}", files.where());
     auto spec = TRY(locate_blob(files, descriptor));
+    spec.toc = descriptor.toc;
     layers.push_back({.spec = std::move(spec),
                       .digest = descriptor.digest,
                       .media_type = descriptor.media_type,

@@ -1,6 +1,7 @@
 #include "layers/stream/chunk_source.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -15,7 +16,7 @@ namespace {
 
 constexpr std::size_t kPackedBuffer = std::size_t{64} << 10;
 
-class ChunkSource final : public ByteSource {
+class ChunkSource final : public DecodedSource {
  public:
   ChunkSource(SourcePtr packed, Format format, std::vector<Chunk> chunks, SpanCache& cache)
       : packed_(std::move(packed)), format_(format), chunks_(std::move(chunks)), cache_(cache) {}
@@ -43,6 +44,11 @@ class ChunkSource final : public ByteSource {
     return into.size();
   }
 
+  DecodeCount counted() const noexcept override {
+    const std::uint64_t decoded = chunks_decoded_.load(std::memory_order_relaxed);
+    return {decoded, plain_bytes_.load(std::memory_order_relaxed), packed_bytes_.load(std::memory_order_relaxed), decoded};
+  }
+
  private:
   Result<SpanBytes> decode(const Chunk& chunk) const {
     PackedReader reader(packed_, chunk.packed_offset, kPackedBuffer);
@@ -52,15 +58,34 @@ class ChunkSource final : public ByteSource {
     decoded->size = static_cast<std::size_t>(chunk.length);
     decoded->data.reset(new (std::nothrow) std::byte[decoded->size]);
     if (decoded->data == nullptr) return Error(ENOMEM);
+    TRY(skip(*decoder, chunk.inner_offset));
     for (std::size_t done = 0; done < decoded->size;) {
       const std::span<std::byte> room(decoded->data.get() + done, decoded->size - done);
       const std::size_t got = TRY(decoder->read(room, Decoder::Stop::anywhere));
       if (got == 0) return fail(EBADMSG, "a chunk ends after {} of {} bytes", done, decoded->size);
       done += got;
     }
+    add_up(*decoder);
     if (chunk.digest && Digest::of(decoded->bytes()) != *chunk.digest)
       return fail(EBADMSG, "the chunk at packed byte {} is not what the table of contents says", chunk.packed_offset);
     return SpanBytes(std::move(decoded));
+  }
+
+  static Result<void> skip(Decoder& decoder, std::uint64_t count) {
+    std::vector<std::byte> scratch(static_cast<std::size_t>(std::min<std::uint64_t>(count, kPackedBuffer)));
+    while (count > 0) {
+      const auto room = std::span(scratch).first(static_cast<std::size_t>(std::min<std::uint64_t>(count, scratch.size())));
+      const std::size_t got = TRY(decoder.read(room, Decoder::Stop::anywhere));
+      if (got == 0) return fail(EBADMSG, "a chunk begins {} bytes past the end of what it lies in", count);
+      count -= got;
+    }
+    return {};
+  }
+
+  void add_up(Decoder& decoder) const noexcept {
+    chunks_decoded_.fetch_add(1, std::memory_order_relaxed);
+    plain_bytes_.fetch_add(decoder.plain_offset(), std::memory_order_relaxed);
+    packed_bytes_.fetch_add(decoder.packed().fetched(), std::memory_order_relaxed);
   }
 
   static Error answer(Error error) {
@@ -73,19 +98,22 @@ class ChunkSource final : public ByteSource {
   const std::vector<Chunk> chunks_;
   SpanCache& cache_;
   const std::uint64_t id_ = SpanCache::new_source();
+  mutable std::atomic<std::uint64_t> chunks_decoded_ = 0, plain_bytes_ = 0, packed_bytes_ = 0;
 };
 
 }  // namespace
 
-Result<SourcePtr> chunk_source(SourcePtr packed, Format format, std::vector<Chunk> chunks, SpanCache& cache) {
+Result<DecodedSourcePtr> chunk_source(SourcePtr packed, Format format, std::vector<Chunk> chunks, SpanCache& cache) {
   std::uint64_t at = 0;
   for (const Chunk& chunk : chunks) {
     if (chunk.plain_offset != at || chunk.length == 0 || chunk.length > kMaxSpanBytes)
       return fail(EINVAL, "a chunk of {} bytes at {}: chunks have 1 to {} bytes and leave no gaps", chunk.length,
                   chunk.plain_offset, kMaxSpanBytes);
+    if (chunk.inner_offset > kMaxSpanBytes)
+      return fail(EINVAL, "a chunk {} bytes into what it lies in: at most {} are", chunk.inner_offset, kMaxSpanBytes);
     at += chunk.length;
   }
-  return SourcePtr(std::make_shared<ChunkSource>(std::move(packed), format, std::move(chunks), cache));
+  return DecodedSourcePtr(std::make_shared<ChunkSource>(std::move(packed), format, std::move(chunks), cache));
 }
 
 }  // namespace acetate

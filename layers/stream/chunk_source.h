@@ -9,7 +9,7 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "layers/stream/format.h"
-#include "layers/stream/source.h"
+#include "layers/stream/seekable.h"
 #include "layers/stream/span_cache.h"
 
 namespace acetate {
@@ -18,13 +18,14 @@ struct Chunk {
   std::uint64_t plain_offset = 0;   // in the source that is made of them
   std::uint64_t length = 0;
   std::uint64_t packed_offset = 0;  // where its gzip member or zstd frame begins
+  std::uint64_t inner_offset = 0;   // plain bytes before it in there: other files', and headers
   std::optional<Digest> digest = {};
 };
 
-// By rising plain offset, without gaps, each of 1 to kMaxSpanBytes bytes: EINVAL with words. Thread-safe. Each chunk is
+// By rising plain offset, without gaps, each of 1 to kMaxSpanBytes bytes, behind at most as many: EINVAL with words. Thread-safe. Each chunk is
 // verified against its digest before any byte of it is handed out; what is damaged or does not verify is EIO with
 // words, errors of the packed source keep their code.
-Result<SourcePtr> chunk_source(SourcePtr packed, Format format, std::vector<Chunk> chunks,
-                               SpanCache& cache = SpanCache::process());
+Result<DecodedSourcePtr> chunk_source(SourcePtr packed, Format format, std::vector<Chunk> chunks,
+                                      SpanCache& cache = SpanCache::process());
 
 }  // namespace acetate

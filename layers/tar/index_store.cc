@@ -104,6 +104,10 @@ Result<LayerIndexPtr> IndexStore::keep(const IndexImage& image) const {
   } else if (auto index = find(image.blob())) {
     return index;
   }
+  return index_in_memory(image);
+}
+
+Result<LayerIndexPtr> index_in_memory(const IndexImage& image) {
   const Fd memory = TRY_WITHIN(sys::memory_file("acetate-layer-index"), "making a layer index in memory");
   TRY_WITHIN(image.write(memory.ref()), "making a layer index in memory");
   TRY_WITHIN(sys::seal(memory.ref()), "making a layer index in memory");

@@ -17,6 +17,9 @@ namespace acetate {
 
 using LayerIndexPtr = std::shared_ptr<const LayerIndex>;
 
+// As it would be on disk, without being there.
+Result<LayerIndexPtr> index_in_memory(const IndexImage& image);
+
 class IndexStore {
  public:
   // Nothing is made on disk until there is something to keep.

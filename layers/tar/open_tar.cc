@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "base/sys/file.h"
 #include "layers/stream/seekable.h"
 #include "layers/tar/tar_layer.h"
@@ -27,6 +28,7 @@ class Opening {
   Result<LayerIndexPtr> find_index() const;
   Result<void> prove_given() const;
   Result<LayerIndexPtr> make_index();
+  std::optional<OpenedTar> by_toc() const;
   Result<OpenedTar> layer_of(LayerIndexPtr index, bool was_cached) const;
 
   const IndexStore& indexes_;
@@ -36,6 +38,8 @@ class Opening {
   SourcePtr packed_;
   Fd file_;
   FilePart part_{};
+  std::optional<Digest> toc_;
+  TocTrust toc_trust_ = TocTrust::promote;
   std::optional<Digest> given_;
   std::optional<Digest> digest_;  // given, or known for certain
 };
@@ -66,9 +70,12 @@ Result<OpenedTar> Opening::open(TarFile tar) {
   file_ = TRY(sys::dup(tar.file.ref()));
   packed_ = TRY(file_source(std::move(tar.file), part_.offset, part_.length));
   digest_ = given_ = tar.digest;
+  toc_ = tar.toc;
+  toc_trust_ = tar.toc_trust;
 
   TRY(identify());
   if (auto index = TRY(find_index())) return layer_of(std::move(index), true);
+  if (auto opened = by_toc()) return *std::move(opened);
   // From here on one process at a time; whoever had to wait finds what the other has made.
   const FileLock lock = digest_ ? indexes_.lock(*digest_) : identities_.lock(part_);
   TRY(identify());
@@ -109,13 +116,31 @@ Result<void> Opening::prove_given() const {
   return {};
 }
 
+// Nothing: it is to be read by its tar, as any other.
+std::optional<OpenedTar> Opening::by_toc() const {
+  if (!toc_ || !given_ || toc_trust_ != TocTrust::promote) return std::nullopt;
+  auto shown = open_by_toc(packed_, *given_, *toc_, indexes_, options_);
+  if (!shown) {
+    log::warn("layer {} is not shown by its table of contents but read whole: {}", given_->str(), shown.error().message());
+    return std::nullopt;
+  }
+  OpenedTar opened{.layer = std::move(shown->layer), .bytes = std::move(shown->bytes), .facts = {}, .is_by_toc = true};
+  opened.facts.blob = *given_;
+  opened.facts.packed_bytes = packed_->size();
+  opened.facts.plain_bytes = shown->plain_bytes;
+  opened.facts.entries = shown->entries;
+  return opened;
+}
+
 Result<LayerIndexPtr> Opening::make_index() {
   TarScan scan = TRY(scan_tar(packed_, options_));
   const Digest found = scan.pass.blob;
   if (given_ && found != *given_) return fail(EBADMSG, "it is {} and not {}", found.str(), given_->str());
   if (!same_file_state(part_.st, TRY(sys::stat(file_.ref()))))
     return fail(ESTALE, "it changed while it was read; try again when nobody writes to it");
-  LayerIndexPtr index = TRY(indexes_.keep(IndexImage::build(std::move(scan))));
+  const IndexImage image = IndexImage::build(std::move(scan));
+  if (toc_ && toc_trust_ == TocTrust::strict) TRY(hold_toc_against(TRY(index_in_memory(image)), packed_));
+  LayerIndexPtr index = TRY(indexes_.keep(image));
   if (!given_ || index->facts().format == Format::plain) identities_.remember(part_, found);
   return index;
 }

@@ -9,10 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/sys/memory.h"
 #include "layers/stream/chunk_source.h"
-#include "layers/tar/index_writer.h"
-#include "layers/tar/layer_index.h"
+#include "layers/tar/index_store.h"
 #include "layers/tar/tar_layer.h"
 #include "layers/tar/tar_scan.h"
 #include "layers/tar/toc_entry.h"
@@ -22,13 +20,17 @@ namespace acetate {
 
 namespace {
 
-// "2020-01-02T03:04:05Z", with any fraction of a second left off.
+// "2020-01-02T03:04:05.25Z". eStargz has whole seconds only.
 Result<timespec> time_of(const std::string& text) {
   if (text.empty()) return timespec{};
   std::tm utc{};
   const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
   if (rest == nullptr) return fail(EBADMSG, "its time '{}' is none", printable(text));
-  while (*rest == '.' || (*rest >= '0' && *rest <= '9')) ++rest;
+  long nanoseconds = 0;
+  if (*rest == '.') {
+    ++rest;
+    for (long worth = 100'000'000; *rest >= '0' && *rest <= '9'; ++rest, worth /= 10) nanoseconds += (*rest - '0') * worth;
+  }
   std::int64_t offset = 0;
   int hours = 0, minutes = 0;
   char sign = '+';
@@ -37,7 +39,7 @@ Result<timespec> time_of(const std::string& text) {
   } else if (std::string_view(rest) != "Z") {
     return fail(EBADMSG, "its time '{}' is none", printable(text));
   }
-  return timespec{::timegm(&utc) - offset, 0};
+  return timespec{::timegm(&utc) - offset, nanoseconds};
 }
 
 Result<mode_t> type_of(const std::string& type) {
@@ -119,10 +121,9 @@ Result<void> Builder::add_chunk(const TocEntry& entry) {
     file.sparse = true;
     return {};
   }
-  if (entry.inner_offset != 0)
-    return fail(ENOTSUP, "it shares a packed piece with other files, which can only be read by way of the tar");
   const std::string& digest = !entry.chunk_digest.empty() ? entry.chunk_digest : length == file.size ? entry.digest : "";
-  Chunk chunk{.plain_offset = plain_size_, .length = length, .packed_offset = entry.offset, .digest = {}};
+  Chunk chunk{.plain_offset = plain_size_, .length = length, .packed_offset = entry.offset,
+              .inner_offset = entry.inner_offset, .digest = {}};
   if (digest.empty()) return fail(EBADMSG, "a chunk has no digest, so nothing says what it should be");
   chunk.digest = TRY(Digest::parse(digest));
   file.extents.push_back({covered_ - length, plain_size_, length});
@@ -142,9 +143,9 @@ Result<void> Builder::settle() {
 
 }  // namespace
 
-Result<LayerPtr> toc_layer(const SourcePtr& packed, const TocPlace& place, const TarLimits& limits) {
-  const std::string json = TRY(read_toc(packed, place));
-  Builder builder(limits);
+Result<TocLayer> toc_layer(const SourcePtr& packed, const TocPlace& place, const TocOptions& options) {
+  const std::string json = TRY(read_toc(packed, place, options.digest));
+  Builder builder(options.limits);
   TRY(read_toc_entries(json, [&](const TocEntry& entry) { return builder.add(entry); }));
   TRY(builder.finish());
 
@@ -152,12 +153,11 @@ Result<LayerPtr> toc_layer(const SourcePtr& packed, const TocPlace& place, const
   pass.format = Format::plain;
   pass.blob = Digest::of(json);
   pass.packed_size = pass.plain_size = builder.plain_size();
-  const IndexImage image = IndexImage::build({builder.take_tree(), std::move(pass)});
-  const Fd memory = TRY(sys::memory_file("acetate-toc"));
-  TRY(image.write(memory.ref()));
-  TRY(sys::seal(memory.ref()));
-  return make_tar_layer(TRY(LayerIndex::open(memory.ref(), "", image.blob())),
-                        TRY(chunk_source(packed, place.format, builder.take_chunks())));
+  const LayerIndexPtr index = TRY(index_in_memory(IndexImage::build({builder.take_tree(), std::move(pass)})));
+  TocLayer made{.layer = nullptr, .bytes = nullptr, .entries = index->facts().entries, .plain_bytes = builder.plain_size()};
+  made.bytes = TRY(chunk_source(packed, place.format, builder.take_chunks(), *options.cache));
+  made.layer = make_tar_layer(index, made.bytes);
+  return made;
 }
 
 }  // namespace acetate

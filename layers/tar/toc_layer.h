@@ -12,16 +12,29 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "layers/layer.h"
-#include "layers/stream/source.h"
+#include "layers/stream/seekable.h"
+#include "layers/stream/span_cache.h"
 #include "layers/tar/tar_limits.h"
 #include "layers/tar/toc_place.h"
 
 namespace acetate {
 
-// The tree that the table at `place` tells. EBADMSG: it is damaged, contradicts itself, or its chunks do not make up
-// its files; EFBIG: past a limit; ENOTSUP: several files in one packed piece, which not yet anybody but the tar can
-// be read for. All in words.
-Result<LayerPtr> toc_layer(const SourcePtr& packed, const TocPlace& place, const TarLimits& limits = {});
+struct TocOptions {
+  TarLimits limits = {};
+  std::optional<Digest> digest = {};         // what the table must be, as read_toc() has it
+  SpanCache* cache = &SpanCache::process();  // of decoded chunks; outlives the layer
+};
+
+struct TocLayer {
+  LayerPtr layer;
+  DecodedSourcePtr bytes;  // what the layer reads, for whoever counts it
+  std::uint64_t entries = 0;
+  std::uint64_t plain_bytes = 0;  // of all files
+};
+
+// The tree that the table at `place` tells. EBADMSG: it is another one than asked for, is damaged, contradicts itself, or
+// its chunks do not make up its files; EFBIG: past a limit. All in words.
+Result<TocLayer> toc_layer(const SourcePtr& packed, const TocPlace& place, const TocOptions& options = {});
 
 // Whether two trees, one of them from a table of contents, show the same: names, types, modes, owners, sizes, times to
 // the second (tables have no more), targets, xattrs and every byte. EBADMSG in words that name the first difference.

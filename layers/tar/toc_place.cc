@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <charconv>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "layers/stream/decoder.h"
@@ -74,6 +75,18 @@ Result<std::string> json_in(std::string unpacked, Format format) {
   return unpacked.substr(kBlock, size);
 }
 
+Result<void> check(const Digest& found, const Digest& expected) {
+  if (found == expected) return {};
+  return fail(EBADMSG, "its table of contents is {} and not {}", found.str(), expected.str());
+}
+
+Result<Digest> packed_digest(const ByteSource& packed, const TocPlace& place) {
+  std::vector<std::byte> bytes(place.length);
+  if (TRY(packed.pread(bytes, place.offset)) != bytes.size())
+    return fail(EBADMSG, "its table of contents is cut off");
+  return Digest::of(bytes);
+}
+
 }  // namespace
 
 Result<std::optional<TocPlace>> find_toc(const ByteSource& packed) {
@@ -87,9 +100,10 @@ Result<std::optional<TocPlace>> find_toc(const ByteSource& packed) {
   return found;
 }
 
-Result<std::string> read_toc(const SourcePtr& packed, const TocPlace& place) {
+Result<std::string> read_toc(const SourcePtr& packed, const TocPlace& place, const std::optional<Digest>& digest) {
   const auto too_large = [] { return fail(EFBIG, "its table of contents has more than {} bytes", kMostTocBytes); };
   if (place.length > kMostTocBytes) return too_large();
+  if (digest && place.format == Format::zstd) TRY(check(TRY(packed_digest(*packed, place)), *digest));
   const auto decoder = TRY(decoder_at_start(place.format, PackedReader(packed, place.offset, kPackedBuffer), 0,
                                             Check::everything, InflateEngine::fastest));
   std::string unpacked;
@@ -103,7 +117,9 @@ Result<std::string> read_toc(const SourcePtr& packed, const TocPlace& place) {
     if (place.format == Format::zstd && decoder->start()) break;
     if (decoder->packed().position() >= place.offset + place.length && count == 0) break;
   }
-  return json_in(std::move(unpacked), place.format);
+  std::string json = TRY(json_in(std::move(unpacked), place.format));
+  if (digest && place.format == Format::gzip) TRY(check(Digest::of(json), *digest));
+  return json;
 }
 
 }  // namespace acetate

@@ -37,12 +37,12 @@ int toc(std::span<const std::byte> json) {
   const TocPlace place{Format::zstd, at, blob.size() - at};
   TarLimits limits;
   limits.entries = 2000;
-  const auto layer = toc_layer(test::source_of(as_text(blob.bytes())), place, limits);
+  const auto layer = toc_layer(test::source_of(as_text(blob.bytes())), place, {.limits = limits});
   if (!layer) {
     demand(!layer.error().message().empty());
     return 0;
   }
-  (void)test::listing_of(**layer, true, 1 << 20);
+  (void)test::listing_of(*layer->layer, true, 1 << 20);
   return 0;
 }
 
