@@ -90,6 +90,12 @@ Check runtime(const sandbox::HolderPlan& plan, const char* name) {
   return {State::degraded, name, words, std::string_view(name) == "native" ? "" : fmt::format("not needed where another works; apt install {}", name)};
 }
 
+// What does not work and need not, since another of its kind does.
+void pass_over(Check& check) {
+  check.state = State::good;
+  check.found = fmt::format("not needed, and does not work: {}", check.found);
+}
+
 // One of them is enough.
 void add_runtimes(std::vector<Check>& checks, const sandbox::HolderPlan& plan) {
   bool any = false;
@@ -98,8 +104,11 @@ void add_runtimes(std::vector<Check>& checks, const sandbox::HolderPlan& plan) {
     checks.push_back(runtime(plan, name));
     any = any || checks.back().state == State::good;
   }
-  for (std::size_t i = first; i < checks.size(); ++i)
-    if (checks[i].state != State::good) checks[i].state = any ? State::good : State::bad;
+  for (std::size_t i = first; i < checks.size(); ++i) {
+    if (checks[i].state == State::good) continue;
+    if (any) pass_over(checks[i]);
+    else checks[i].state = State::bad;
+  }
 }
 
 // Each helper really makes a network; one of them is enough.
@@ -119,7 +128,7 @@ void add_networks(std::vector<Check>& checks, const sandbox::HolderPlan& plan, c
     found.push_back(words.empty() ? Check{State::good, name, "made a network"} : Check{State::degraded, name, words, fix});
   }
   for (Check& check : found) {
-    if (any) check.state = State::good;
+    if (any && check.state != State::good) pass_over(check);
     checks.push_back(std::move(check));
   }
 }
@@ -153,7 +162,7 @@ Check plain_mount(const Paths& paths) {
     return mount.unmount();
   }();
   if (tried) return {State::good, kName, "mounted and unmounted outside of namespaces"};
-  return {State::degraded, kName, fmt::format("outside of namespaces: {}", tried.error().message()), "apt install fuse3"};
+  return {State::degraded, kName, fmt::format("outside of namespaces: {}", tried.error().message()), sys::find_program("fusermount3") ? "" : "apt install fuse3"};
 }
 
 // Where everything is kept: what its file system can do.
