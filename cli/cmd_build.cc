@@ -14,6 +14,7 @@
 #include <iterator>
 #include <memory>
 #include <ostream>
+#include <sstream>
 #include <thread>
 
 #include "base/sys/file.h"
@@ -23,6 +24,8 @@
 #include "builder/dockerfile/mount.h"
 #include "cli/build_flags.h"
 #include "cli/command.h"
+#include "cli/pull_image.h"
+#include "cli/run_rights.h"
 #include "cli/store_place.h"
 
 namespace acetate::cli {
@@ -37,7 +40,8 @@ struct Options {
   std::vector<std::string> hosts, no_cache_stages, cache_from, cache_to;
   std::string shm_size;
   std::string format = "oci";
-  std::string trace_cache = "auto";
+  std::string trace_cache = "auto", pull;
+  std::vector<std::string> ulimits;
   unsigned jobs = 0;
   bool no_cache = false, explain = false, quiet = false, check = false;
 };
@@ -59,6 +63,20 @@ Result<build::TimeRule> time_rule(const Options& options, const build::Strings& 
   if (error != std::errc() || end != epoch->data() + epoch->size() || seconds < 0)
     return fail(EINVAL, "SOURCE_DATE_EPOCH wants seconds since 1970, not \"{}\"", *epoch);
   return build::TimeRule{.kind = Kind::epoch, .epoch = seconds};
+}
+
+// --pull, in docker's words and podman's. Without it images must be here.
+Result<void> set_pull(std::string policy, const Paths& paths, const Context& context, build::BuildOptions& build) {
+  if (policy == "true") policy = "always";
+  if (policy.empty() || policy == "false" || policy == "never") return {};
+  if (policy != "always" && policy != "missing" && policy != "newer")
+    return fail(EINVAL, "--pull wants always, missing, newer or never, not \"{}\"", policy);
+  build.pull = policy;
+  build.fetch = [paths, &context](const std::string& name, const std::string& when) -> Result<void> {
+    std::ostringstream ids;  // the build says what it needs to of the image
+    return pull_images(paths, {name}, {.policy = when, .quiet = true}, context.streams, ids);
+  };
+  return {};
 }
 
 Result<build::BuildOptions> understand(const Options& options, const Context& context) {
@@ -100,6 +118,8 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
     for (std::string& stage : TRY(dockerfile::split_csv(text))) build.no_cache_stages.push_back(std::move(stage));
   build.cache_from = TRY(parse_caches(options.cache_from, "--cache-from", "src"));
   build.cache_to = TRY(parse_caches(options.cache_to, "--cache-to", "dest"));
+  for (const std::string& text : options.ulimits) build.limits.push_back(TRY(parse_ulimit(text)));
+  TRY(set_pull(options.pull, paths, context, build));
   using build::TraceRule;
   build.trace = options.trace_cache == "on"       ? TraceRule::always
                 : options.trace_cache == "off"    ? TraceRule::never
@@ -218,6 +238,9 @@ Runner build_command(CLI::App& app) {
                  "verify (run it all the same, and compare)")
       ->check(CLI::IsMember({"auto", "on", "off", "verify"}));
   app.add_option("--add-host", options->hosts, "NAME:ADDRESS, a line more in the /etc/hosts of every RUN")->allow_extra_args(false);
+  app.add_option("--ulimit", options->ulimits, "NAME=SOFT[:HARD], a limit of every RUN's processes: nofile=1024:2048")->allow_extra_args(false);
+  app.add_flag("--pull{always}", options->pull,
+               "get base images from their registries: always, missing (those that are not here), newer or never; always without a word");
   app.add_option("--shm-size", options->shm_size, "how large /dev/shm is in every RUN")->type_name("");
   app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY: a build cache that --cache-to wrote, also on another machine")
       ->allow_extra_args(false);
