@@ -153,4 +153,10 @@ if command -v runc >/dev/null; then
   say "run"
   expect_match "run --lazy" "^$sum" "$(in_store f run --lazy "$name" 2>&1)"
 fi
+if command -v useradd >/dev/null && setpriv --reuid=65534 --regid=65534 --clear-groups unshare -Ur true 2>/dev/null; then
+  say "without root"
+  make_users
+  expect_match "run --lazy, with a range of ids" "^$sum" "$(ranged acetate run --lazy "$name" 2>&1)"
+  expect_match "and with a single one" "^$sum" "$(single acetate run --lazy "$name" 2>&1)"
+fi
 finish
