@@ -21,10 +21,18 @@ constexpr const char* kDockerHubKey = "https://index.docker.io/v1/";
 
 std::string host_of(const std::string& name) { return name.substr(0, name.find('/')); }
 
-// "{}" for a file that is not there.
-Result<Json> read_credentials(const std::string& path) {
+// Behind a directory that we may not enter, as root's podman makes /run/containers: nobody keeps our logins there.
+bool is_out_of_reach(const std::string& path, const Error& error) {
+  if (!error.is(EACCES)) return false;
+  const auto st = sys::stat_following(path);
+  return !st && st.error().is(EACCES);
+}
+
+// "{}" for a file that is not there. `usual`: nobody has named it, it is one of those that are looked at.
+Result<Json> read_credentials(const std::string& path, bool usual = false) {
   const auto text = sys::read_file(path, kMaxFile);
   if (!text && (text.error().is(ENOENT) || text.error().is(ENOTDIR))) return Json::object();
+  if (!text && usual && is_out_of_reach(path, text.error())) return Json::object();
   if (!text) return text.error().clone().within("reading " + path);
   if (text->find_first_not_of(" \t\r\n") == std::string::npos) return Json::object();
   auto json = TRY(image::parse_json(*text, path));
@@ -136,7 +144,7 @@ std::vector<std::string> credential_keys(const std::string& name) {
 
 Result<std::optional<Login>> Credentials::find(const std::string& name) const {
   for (const auto& path : files_.read)
-    if (auto found = TRY(find_in(TRY(read_credentials(path)), name, path))) return found;
+    if (auto found = TRY(find_in(TRY(read_credentials(path, files_.read.size() > 1)), name, path))) return found;
   return std::optional<Login>();
 }
 

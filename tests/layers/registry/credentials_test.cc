@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/base64.h"
+#include "base/sys/call.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate::registry {
@@ -100,6 +101,28 @@ TEST_F(CredentialsTest, SaysWhichFileIsWrong) {
     ASSERT_FALSE(found) << text;
     EXPECT_THAT(found.error().message(), testing::AnyOf(testing::HasSubstr(path_), testing::HasSubstr("credential helper"))) << text;
   }
+}
+
+// Nothing can be opened or looked at.
+class ClosedDoor final : public sys::Hook {
+ public:
+  ClosedDoor() : before_(sys::install(this)) {}
+  ~ClosedDoor() override { sys::install(before_); }
+  int before(sys::Call call) noexcept override {
+    return call == sys::Call::openat || call == sys::Call::statx ? EACCES : 0;
+  }
+
+ private:
+  sys::Hook* before_;
+};
+
+TEST_F(CredentialsTest, PassesByADirectoryItMayNotEnterUnlessTheFileWasNamed) {
+  const Credentials usual{CredentialFiles{.read = {path_, path_}, .write = path_}};
+  const ClosedDoor closed;
+  const auto found = usual.find("reg.example");
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_FALSE(*found);
+  EXPECT_TRUE(credentials_.find("reg.example").error().is(EACCES));
 }
 
 TEST_F(CredentialsTest, HasNoneWithoutAFile) {
