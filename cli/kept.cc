@@ -11,6 +11,7 @@
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "base/sys/range_lock.h"
+#include "builder/sandbox/upper_dir.h"
 #include "layers/image/config.h"
 
 namespace acetate::cli {
@@ -138,7 +139,7 @@ Result<Kept> Kept::make(const std::string& containers, const std::string& name, 
   Fd held = TRY(lock(dir, name, F_WRLCK));
   if (is_there(dir + "/upper"))
     return fail(EEXIST, "{} holds what an interrupted removal of {} left; `acetate rm {}` finishes it", dir, name, name);
-  TRY_WITHIN(sys::make_dirs(dir + "/upper", 0755), "making {}", dir);
+  TRY(sandbox::make_upper_dir(dir + "/upper"));
   Kept kept(std::move(dir), std::move(held), {});
   TRY(kept.save({.name = name, .image = image, .command = {}, .labels = {}, .created = now(), .finished = {}}));
   return kept;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "builder/sandbox/runtime.h"
+#include "builder/sandbox/upper_dir.h"
 
 namespace acetate::sandbox {
 
@@ -46,7 +47,8 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
   if (!options.durable && !options.read_only) request.options.emplace_back("volatile");
   std::string upper;
   if (!options.read_only) {
-    upper = TRY(make_dir(options.keep_upper ? *options.keep_upper : scratch / "upper", 0755));
+    upper = options.keep_upper ? *options.keep_upper : scratch / "upper";
+    TRY(make_upper_dir(upper));
     request.upper = upper;
     request.work = TRY(make_dir(options.keep_upper ? *options.keep_upper + ".work" : scratch / "work", 0700));
   }

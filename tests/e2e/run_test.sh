@@ -104,6 +104,7 @@ users() { # AS NAME
   expect "$2: a user of the image" "1000:1001 50 /home/app" \
     "$($1 acetate run -u app "$base" sh -c 'echo $(id -u):$(id -g) $(id -G | sed s/1001.//) $HOME' 2>&1)"
   expect "$2: a user by number" "7:8" "$($1 acetate run -u 7:8 "$base" sh -c 'echo $(id -u):$(id -g)' 2>&1)"
+  expect "$2: and can enter, whatever our umask is" "in" "$(umask 077; $1 acetate run -u app "$base" echo in 2>&1)"
   expect "$2: owners are real" "1:2" "$($1 acetate run "$base" sh -c 'touch /x && chown 1:2 /x && stat -c %u:%g /x' 2>&1)"
 }
 
