@@ -72,15 +72,41 @@ std::optional<PartialBlob::Of> read_header(FdRef map, const Digest& blob) {
 
 }  // namespace
 
+namespace {
+
+// Away with what is none, or another's, under these names. Who has it open keeps what he has; so EBUSY where anybody has.
+Result<void> clear(FdRef dir, const std::string& path, const Digest& blob) {
+  const auto data = PartialBlob::data_name(blob), map = PartialBlob::map_name(blob);
+  const auto there = sys::open({dir, data.c_str()}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!there && !there.error().is(ENOENT)) return there.error().clone().within("opening " + path + "/" + data);
+  if (there) {
+    const auto locked = sys::flock(there->ref(), LOCK_EX | LOCK_NB);
+    if (!locked && locked.error().is(EWOULDBLOCK))
+      return fail(EBUSY, "{}/{} is damaged, or of another size, and in use; unmount what is shown by it", path, data);
+  }
+  for (const auto& name : {map, data})
+    if (auto gone = sys::unlink({dir, name.c_str()}); !gone && !gone.error().is(ENOENT))
+      return std::move(gone).error().within("removing " + path + "/" + name);
+  return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<PartialBlob>> PartialBlob::make(const std::string& path, const Of& of) {
   if (of.size > partial_format::kMostBytes)
     return fail(EFBIG, "the blob {} has {} bytes, which no layer has", of.blob.str(), of.size);
   TRY_WITHIN(sys::make_dirs(path, 0700), "making {}", path);
-  const auto there = open(path, of.blob);
-  if (there && (*there)->size() == of.size) return open(path, of.blob);
   const Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  // One after the other: of two who make the same the second finds it.
+  TRY_WITHIN(sys::flock(dir.ref(), LOCK_EX), "locking {}", path);
+  {
+    auto there = open(path, of.blob);
+    if (there && (*there)->size() == of.size) return there;
+    if (!there && !there.error().is(ENOENT) && !there.error().is(EBADMSG)) return there;
+  }
+  TRY(clear(dir.ref(), path, of.blob));
   const auto name = data_name(of.blob), map = map_name(of.blob);
-  Fd data = TRY_WITHIN(open_file(dir.ref(), name, O_CREAT), "making {}/{}", path, name);
+  Fd data = TRY_WITHIN(open_file(dir.ref(), name, O_CREAT | O_EXCL), "making {}/{}", path, name);
   TRY_WITHIN(sys::truncate(data.ref(), of.size), "making {}/{}", path, name);
   // The map comes last: what has one is whole.
   std::string text(raw(header_for(of)).size() + blocks_of(of.size) * sizeof(Record), '\0');
@@ -92,8 +118,12 @@ Result<std::unique_ptr<PartialBlob>> PartialBlob::make(const std::string& path, 
 
 Result<std::unique_ptr<PartialBlob>> PartialBlob::open(const std::string& path, const Digest& blob) {
   const Fd dir = TRY(sys::open(path, O_RDONLY | O_DIRECTORY));
-  Fd map = TRY(open_file(dir.ref(), map_name(blob), 0));
-  Fd data = TRY(open_file(dir.ref(), data_name(blob), 0));
+  return open_in(dir.ref(), path, blob, true);
+}
+
+Result<std::unique_ptr<PartialBlob>> PartialBlob::open_in(FdRef dir, const std::string& path, const Digest& blob, bool again) {
+  Fd map = TRY(open_file(dir, map_name(blob), 0));
+  Fd data = TRY(open_file(dir, data_name(blob), 0));
   const auto map_stat = TRY(sys::stat(map.ref())), data_stat = TRY(sys::stat(data.ref()));
   const auto of = read_header(map.ref(), blob);
   if (!is_ours(map_stat) || !is_ours(data_stat) || !of ||
@@ -102,7 +132,22 @@ Result<std::unique_ptr<PartialBlob>> PartialBlob::open(const std::string& path, 
     return fail(EBADMSG, "{}/{} is damaged, or others may write it", path, map_name(blob));
   // File systems without locks lose garbage collection's care, and nothing else.
   (void)sys::flock(data.ref(), LOCK_SH);
-  return std::unique_ptr<PartialBlob>(new PartialBlob(*of, std::move(data), std::move(map)));
+  auto opened = std::unique_ptr<PartialBlob>(new PartialBlob(*of, std::move(data), std::move(map)));
+  // Made anew between the two, and before the lock.
+  if (again && !TRY(opened->is_current(path))) return open_in(dir, path, blob, false);
+  return opened;
+}
+
+Result<bool> PartialBlob::is_current(const std::string& path) const {
+  const Fd dir = TRY(sys::open(path, O_RDONLY | O_DIRECTORY));
+  const auto is_under = [&](FdRef file, const std::string& name) -> Result<bool> {
+    const auto named = sys::stat({dir.ref(), name.c_str()});
+    if (!named && named.error().is(ENOENT)) return false;
+    if (!named) return named.error().clone();
+    const auto ours = TRY(sys::stat(file));
+    return named->st_dev == ours.st_dev && named->st_ino == ours.st_ino;
+  };
+  return TRY(is_under(map_.ref(), map_name(of_.blob))) && TRY(is_under(data_.ref(), data_name(of_.blob)));
 }
 
 std::size_t PartialBlob::bytes_of(std::uint64_t block) const noexcept {

@@ -32,10 +32,13 @@ class PartialBlob {
     std::uint64_t size = 0;
   };
 
-  // Makes the files where there are none; files of another blob's size are made anew.
+  // Makes the files where there are none; those that are damaged, or of another size, are made anew unless somebody has
+  // them open (EBUSY with words). Whoever comes second finds what the first has made.
   static Result<std::unique_ptr<PartialBlob>> make(const std::string& dir, const Of& of);
   // ENOENT bare when there is none; EBADMSG with words for what is none, or is not ours alone to write.
   static Result<std::unique_ptr<PartialBlob>> open(const std::string& dir, const Digest& blob);
+  // Whether the names below `dir` still stand for what is open here.
+  Result<bool> is_current(const std::string& dir) const;
   // The files' names below `dir`, also where there are none.
   static std::string data_name(const Digest& blob) { return blob.hex() + ".data"; }
   static std::string map_name(const Digest& blob) { return blob.hex() + ".map"; }
@@ -67,6 +70,7 @@ class PartialBlob {
   FdRef data() const noexcept { return data_.ref(); }
 
  private:
+  static Result<std::unique_ptr<PartialBlob>> open_in(FdRef dir, const std::string& path, const Digest& blob, bool again);
   PartialBlob(const Of& of, Fd data, Fd map) : of_(of), data_(std::move(data)), map_(std::move(map)) {}
 
   const Of of_;

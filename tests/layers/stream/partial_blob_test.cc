@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
+#include <thread>
 
 #include "layers/stream/lazy_source.h"
 #include "tests/layers/stream/fake_fetcher.h"
@@ -82,6 +84,48 @@ TEST_F(PartialBlobTest, RefusesAMapThatIsDamagedOfAnotherBlobOrForOthersToWrite)
   ASSERT_EQ(::chmod((dir_ / map).c_str(), 0666), 0);
   EXPECT_FALSE(PartialBlob::open(dir_.path(), digest_));
   EXPECT_TRUE(PartialBlob::open(dir_.path(), Digest::of("another")).error().is(ENOENT));
+}
+
+TEST_F(PartialBlobTest, IsTheSameForAllWhoMakeItAtOnce) {
+  for (int round = 0; round < 20; ++round) {
+    const test::TempDir dir;
+    std::vector<std::unique_ptr<PartialBlob>> made(8);
+    std::vector<std::thread> threads;
+    for (auto& blob : made)
+      threads.emplace_back([&] { blob = *PartialBlob::make(dir.path(), {.blob = digest_, .size = bytes_.size()}); });
+    for (auto& thread : threads) thread.join();
+    ASSERT_TRUE(made[0]->put(1, block(1)));
+    for (const auto& blob : made) {
+      EXPECT_TRUE(*blob->is_current(dir.path()));
+      EXPECT_TRUE((*blob->present(1, 2))[0]);
+    }
+  }
+}
+
+TEST_F(PartialBlobTest, IsNeverTakenFromUnderThoseWhoHaveItOpen) {
+  auto blob = make();
+  ASSERT_TRUE(blob->put(1, block(1)));
+  const auto other = [&] { return PartialBlob::make(dir_.path(), {.blob = digest_, .size = 10}); };
+  EXPECT_TRUE(other().error().is(EBUSY));
+  std::vector<std::byte> into(kBlock);
+  EXPECT_TRUE(*blob->read(1, into));
+  EXPECT_TRUE(*blob->is_current(dir_.path()));
+
+  blob.reset();
+  const auto made = other();
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ((*made)->size(), 10u);
+}
+
+TEST_F(PartialBlobTest, IsNotMadeAnewWhenItOnlyCannotBeOpened) {
+  const auto blob = make();
+  const auto map = dir_ / PartialBlob::map_name(digest_);
+  std::filesystem::rename(map, dir_ / "map");
+  std::filesystem::create_symlink("map", map);
+  const auto made = PartialBlob::make(dir_.path(), {.blob = digest_, .size = bytes_.size()});
+  ASSERT_FALSE(made);
+  EXPECT_TRUE(made.error().is(ELOOP)) << made.error().message();
+  EXPECT_TRUE(std::filesystem::is_symlink(map));
 }
 
 class LazySourceTest : public PartialBlobTest {
