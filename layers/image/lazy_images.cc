@@ -30,8 +30,13 @@ class LazyFiles final : public ImageFiles {
     const auto digest = Digest::parse("sha256:" + name.substr(kBlobs.size()));
     if (!digest) return there;
     const auto partial = PartialBlob::open(lazy_, *digest);
-    if (!partial) return partial.error().is(ENOENT) ? std::move(there) : Result<LayerSpec>(partial.error().clone());
-    return LayerSpec{.path = where() + "/" + name, .length = (*partial)->size(), .lazy = true};
+    if (!partial && partial.error().is(ENOENT)) return there;
+    if (!partial && !partial.error().is(EBADMSG)) return partial.error().clone();
+    // One that is damaged is as good as one of which nothing is here: whoever opens it hears what is wrong.
+    const std::uint64_t size =
+        partial ? (*partial)->size()
+                : static_cast<std::uint64_t>(TRY(sys::stat_following(lazy_ + "/" + PartialBlob::data_name(*digest))).st_size);
+    return LayerSpec{.path = where() + "/" + name, .length = size, .lazy = true};
   }
   const std::string& where() const override { return whole_->where(); }
 
@@ -52,8 +57,20 @@ bool is_whole(const StoredImage& image, const ImageFiles& store) {
   return walk_image(store, image.target, [](const ImagePart&) { return Result<void>(); }).has_value();
 }
 
+// A name that the store has been given meanwhile is newer than ours.
+Result<bool> may_name(const ImageStore& store, Reference name, const Digest& target) {
+  if (name.tag.empty()) return false;
+  name.digest.reset();  // the store keeps the tag
+  const auto found = store.find(name.str());
+  if (!found && !found.error().is(ENOENT)) return found.error().clone();
+  return !found || found->target.digest == target;
+}
+
 Result<void> give(ImageStore& store, const StoredImage& image) {
-  for (const auto& name : image.names) TRY(name.tag.empty() ? store.keep_unnamed(image.target) : store.set_reference(name, image.target));
+  for (const auto& name : image.names) {
+    const bool named = TRY(may_name(store, name, image.target.digest));
+    TRY(named ? store.set_reference(name, image.target) : store.keep_unnamed(image.target));
+  }
   return {};
 }
 
@@ -77,12 +94,14 @@ Result<void> LazyImages::set_reference(const Reference& reference, const Descrip
   });
 }
 
-Result<void> LazyImages::remove_reference(const Reference& reference) const {
+Result<void> LazyImages::remove_reference(const Reference& reference, const std::optional<Digest>& only) const {
   if (!sys::stat_following(dir() + "/index.json")) return Error(ENOENT);
   std::size_t removed = 0;
   TRY(edit([&](Json& entries) -> Result<bool> {
     removed = std::erase_if(entries.get_ref<Json::array_t&>(),
-                            [&](const Json& entry) { return name_of(entry) == reference.str(); });
+                            [&](const Json& entry) {
+                              return name_of(entry) == reference.str() && (!only || entry.value("digest", "") == only->str());
+                            });
     return removed > 0;
   }));
   return removed > 0 ? Result<void>() : Error(ENOENT);
@@ -126,7 +145,7 @@ Result<void> LazyImages::settle() const {
   for (const auto& image : images) {
     if (!is_whole(image, *whole)) continue;
     auto given = give(*store, image);
-    if (given) given = remove_reference(image.names.front());
+    if (given) given = remove_reference(image.names.front(), image.target.digest);
     if (!given && !given.error().is(ENOENT))  // somebody else was faster
       log::warn("{} is whole and cannot be given a name in the store: {}", image.names.front().str(),
                 given.error().message());
@@ -138,11 +157,13 @@ Result<std::vector<Digest>> LazyImages::needed() const {
   std::vector<Digest> needed;
   const auto files = TRY(this->files());
   for (const auto& image : TRY(list())) {
-    // Of one that is damaged what can be read of it stays; whoever opens it hears what is wrong.
-    (void)walk_image(*files, image.target, [&](const ImagePart& part) -> Result<void> {
+    auto walked = walk_image(*files, image.target, [&](const ImagePart& part) -> Result<void> {
       needed.push_back(part.descriptor.digest);
       return {};
     });
+    // Of one that lacks something what is there stays. What could not be looked at may need anything.
+    if (!walked && !walked.error().is(ENOENT))
+      return std::move(walked).error().within(fmt::format("what {} needs (acetate rmi forgets it)", image.names.front().str()));
   }
   return needed;
 }

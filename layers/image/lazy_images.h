@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,8 +25,8 @@ class LazyImages {
   std::string dir() const { return store_ + "/.acetate-lazy"; }
 
   Result<void> set_reference(const Reference& reference, const Descriptor& target) const;
-  // ENOENT bare when there is no such name.
-  Result<void> remove_reference(const Reference& reference) const;
+  // ENOENT bare when there is no such name; with `only`, when it stands for another image by now.
+  Result<void> remove_reference(const Reference& reference, const std::optional<Digest>& only = {}) const;
   // In the order they were put in.
   Result<std::vector<StoredImage>> list() const;
   // By name, as ImageStore::find() reads one. ENOENT bare.
@@ -36,11 +37,12 @@ class LazyImages {
   // The store's files, and of blobs that are not all here where they will lie.
   Result<std::unique_ptr<ImageFiles>> files() const;
 
-  // Gives those that are whole now to the store. What cannot be given is left, and told in the log.
+  // Gives those that are whole now to the store, without their names where it has these already. What cannot be given is
+  // left, and told in the log.
   Result<void> settle() const;
 
-  // Every blob that one of them needs, for garbage collection; and takes away what is partly here, needed by none and
-  // used by nobody.
+  // Every blob that one of them needs, for garbage collection: an error, with words, when that cannot be known. And takes
+  // away what is partly here, needed by none and used by nobody.
   Result<std::vector<Digest>> needed() const;
   Result<void> sweep() const;
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "layers/image/image_collect.h"
@@ -76,6 +77,39 @@ TEST_F(LazyImagesTest, IsSparedByGarbageCollectionUntilItIsForgotten) {
   ASSERT_TRUE(collect(place_, {}));
   EXPECT_TRUE(PartialBlob::open(images_.dir(), top().digest()).error().is(ENOENT));
   EXPECT_TRUE(std::filesystem::is_empty(place_.dir + "/blobs/sha256"));
+}
+
+TEST_F(LazyImagesTest, LeavesANameToTheStoreThatHasBeenGivenItMeanwhile) {
+  const auto store = *ImageStore::open(place_);
+  const auto newer = *store->put_blob(sample_.manifest.text + " ", sample_.manifest.media_type);
+  top_arrives();
+  ASSERT_TRUE(store->set_reference(name_, newer));
+  ASSERT_TRUE(images_.settle());
+  EXPECT_EQ(store->find("reg.example/team/app:1")->target, newer);
+  EXPECT_TRUE(store->find(target_.digest.str())) << "it stays, without a name";
+  EXPECT_TRUE(images_.list()->empty());
+}
+
+TEST_F(LazyImagesTest, RemovesANameOnlyFromTheImageThatIsMeant) {
+  EXPECT_TRUE(images_.remove_reference(name_, Digest::of("another")).error().is(ENOENT));
+  EXPECT_TRUE(images_.find("reg.example/team/app:1"));
+  EXPECT_TRUE(images_.remove_reference(name_, target_.digest));
+}
+
+TEST_F(LazyImagesTest, IsSparedByGarbageCollectionThoughItsMapIsDamaged) {
+  dir_.write("store/.acetate-lazy/" + PartialBlob::map_name(top().digest()), "no map", 0600);
+  ASSERT_TRUE(collect(place_, {}));
+  const auto needed = images_.needed();
+  ASSERT_TRUE(needed) << needed.error().message();
+  EXPECT_TRUE(std::ranges::find(*needed, top().digest()) != needed->end());
+  EXPECT_TRUE(std::filesystem::exists(images_.dir() + "/" + PartialBlob::data_name(top().digest())));
+  const auto below = (*ImageStore::open(place_))->has_blob(sample_.layers[0].digest());
+  EXPECT_TRUE(below && *below);
+
+  // What nobody can look at may need anything: nothing is collected.
+  std::filesystem::resize_file(images_.dir() + "/" + PartialBlob::data_name(top().digest()), 3);
+  EXPECT_FALSE(images_.needed());
+  EXPECT_FALSE(collect(place_, {}));
 }
 
 TEST_F(LazyImagesTest, ReplacesANameAndKeepsTheOthers) {
