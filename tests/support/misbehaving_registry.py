@@ -22,7 +22,7 @@ What faults do:
   shorter   {"at": N}  a body of N bytes, and says so
   longer    {"by": N}  N bytes more than there are, and says so
   corrupt   {"at": N}  the byte at N is another
-  ignore_range         the whole, with 200
+  ignore_range         the whole, with 200; with {"at": N} it breaks off there
   wrong_range {"by": N} Content-Range begins N bytes later than the body
   redirect             307 to elsewhere, with an address that looks signed
   loop                 307 to itself
@@ -209,14 +209,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        if fault in ("truncate", "stall"):
+        breaks = fault == "truncate" or (fault == "ignore_range" and at > 0)
+        if breaks or fault == "stall":
             body = body[:at]
         for begin in range(0, len(body), 65536):
             part = body[begin:begin + 65536]
             self.state.link.pass_bytes(len(part))
             self.entry["sent"] += len(part)
             self.connection.sendall(part)
-        if fault == "truncate":
+        if breaks:
             self.break_connection(politely=True)
         if fault == "stall":
             self.connection.recv(1)  # until the client gives up

@@ -21,23 +21,25 @@ constexpr std::uint64_t kWorthSkipping = 16;
 
 constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{2000};
 
+// Rounds of the whole that bring nothing new, and readings of a disk that does not keep what was put on it.
+constexpr int kMostInVain = 4;
+
 // Puts the bytes of an answer together to blocks.
 class Blocks {
  public:
   Blocks(const PartialBlob& blob, std::uint64_t first) : blob_(blob), block_(first) {}
 
-  // `done` hears of every block that is there now.
+  // `put` gets every block that is complete now.
   template <class F>
-  Result<void> add(std::span<const std::byte> bytes, F&& done) {
+  Result<void> add(std::span<const std::byte> bytes, F&& put) {
     while (!bytes.empty()) {
       const std::size_t whole = blob_.bytes_of(block_);
       const auto part = bytes.first(std::min(bytes.size(), whole - kept_.size()));
       kept_.insert(kept_.end(), part.begin(), part.end());
       bytes = bytes.subspan(part.size());
       if (kept_.size() < whole) return {};
-      TRY_WITHIN(blob_.put(block_, kept_), "keeping a part of {}", blob_.digest().str());
+      TRY(put(block_++, std::span<const std::byte>(kept_)));
       kept_.clear();
-      done(block_++);
     }
     return {};
   }
@@ -55,12 +57,13 @@ class Blocks {
 BlobFetch::BlobFetch(std::unique_ptr<PartialBlob> blob, std::unique_ptr<BlobPlaces> places, FetchEvents events)
     : blob_(std::move(blob)), places_(std::move(places)), events_(std::move(events)) {}
 
-// The first run of missing blocks, little gaps in it included. `verify`: those which the map says are there are looked at.
+// The first run of missing blocks, little gaps in it included. `verify`: those before it, which the map says are there, are
+// looked at.
 Result<std::optional<BlobFetch::Run>> BlobFetch::first_missing(std::uint64_t first, std::uint64_t end, bool verify) const {
   auto there = TRY(blob_->present(first, end));
   std::vector<std::byte> bytes(verify ? kBlock : 0);
-  for (std::size_t i = 0; verify && i < there.size(); ++i) {
-    if (!there[i] || TRY(blob_->read(first + i, bytes))) continue;
+  for (std::size_t i = 0; verify && i < there.size() && there[i]; ++i) {
+    if (TRY(blob_->read(first + i, bytes))) continue;
     TRY(blob_->forget(first + i));
     there[i] = false;
   }
@@ -100,7 +103,12 @@ Result<void> BlobFetch::fetch(std::uint64_t first, std::uint64_t end, std::chron
     const auto missing = TRY(first_missing(first, end, true));
     if (!missing) return {};
     if (last_missing != missing->first) heard = Clock::now(), pause = kFirstPause;
-    last_missing = missing->first;
+    last_missing = first = missing->first;  // those before it have been looked at
+    if (is_sealed_) {  // being verified, which finds the same
+      if (changed_.wait_until(lock, heard + patience) == std::cv_status::timeout)
+        return fail(EIO, "the disk does not keep a part of {}", blob_->digest().str());
+      continue;
+    }
     if (who_brings(missing->first) != nullptr) {
       // Woken by whatever comes; should nothing come, by the stream's own end.
       changed_.wait(lock);
@@ -117,7 +125,7 @@ Result<void> BlobFetch::fetch(std::uint64_t first, std::uint64_t end, std::chron
     events_.demand_begins();
     auto streamed = stream(lock, cut_at_others(*missing), [] { return true; });
     events_.demand_ends();
-    if (streamed) continue;
+    if (streamed || streamed.error().is(ECANCELED)) continue;  // the latter: all has come meanwhile, and is verified
     if (!is_transient(streamed.error()) || Clock::now() - heard + pause >= patience) return streamed;
     lock.unlock();
     std::this_thread::sleep_for(pause);
@@ -144,13 +152,30 @@ Result<void> BlobFetch::wait_for_whole(Held& lock, std::uint64_t first, std::chr
   lock.unlock();
   events_.needs_whole();
   lock.lock();
-  const auto until = Clock::now() + patience;
-  for (;;) {
+  auto until = Clock::now() + patience;
+  for (std::uint64_t came = bytes_came_;;) {
     if (TRY(blob_->present(first, first + 1)).front()) return {};
     if (whole_failures_ != failures) return whole_failure_->clone();
-    if (changed_.wait_until(lock, until) == std::cv_status::timeout)
+    const bool timed_out = changed_.wait_until(lock, until) == std::cv_status::timeout;
+    // It may be far ahead: slow is not dead.
+    if (const auto now = bytes_came_.load(); now != came) {
+      came = now;
+      until = Clock::now() + patience;
+    } else if (timed_out) {
       return fail(ETIMEDOUT, "nothing came for {} seconds", patience.count() / 1000);
+    }
   }
+}
+
+// Of what is here already nothing is written anew: somebody may have read it, or be verifying it.
+Result<void> BlobFetch::keep(std::uint64_t block, std::span<const std::byte> bytes, Stream& by) {
+  const Held lock(mutex_);
+  if (is_sealed_) return Error(ECANCELED);
+  std::vector<std::byte> there(kBlock);
+  if (!TRY(blob_->read(block, there))) TRY_WITHIN(blob_->put(block, bytes), "keeping a part of {}", blob_->digest().str());
+  by.next = block + 1;
+  changed_.notify_all();
+  return {};
 }
 
 // Without the lock while it reads.
@@ -164,11 +189,8 @@ Result<void> BlobFetch::stream(Held& lock, Run run, const std::function<bool()>&
       run.first * kBlock, std::min(run.end * kBlock, blob_->size()),
       [&](std::uint64_t offset, std::span<const std::byte> bytes) -> Result<bool> {
         if (offset != blocks.next_byte()) return fail(EBADMSG, "bytes of {} come out of order", blob_->digest().str());
-        TRY(blocks.add(bytes, [&](std::uint64_t block) {
-          const Held held(mutex_);
-          mine.next = block + 1;
-          changed_.notify_all();
-        }));
+        bytes_came_ += bytes.size();
+        TRY(blocks.add(bytes, [&](std::uint64_t block, std::span<const std::byte> whole) { return keep(block, whole, mine); }));
         stopped = !goes_on();
         return !stopped;
       });
@@ -180,34 +202,67 @@ Result<void> BlobFetch::stream(Held& lock, Run run, const std::function<bool()>&
   return stopped ? Error(ECANCELED) : Result<void>();
 }
 
+// All that is missing, until no stream is under way.
+Result<void> BlobFetch::bring_all(Held& lock, const std::function<bool()>& goes_on) {
+  auto pause = kFirstPause;
+  for (int in_vain = 0;;) {
+    const auto missing = TRY(first_missing(0, blob_->blocks(), false));
+    if (!missing && streams_.empty()) return {};
+    if (!goes_on()) return Error(ECANCELED);
+    if (!missing || who_brings(missing->first) != nullptr) {
+      changed_.wait_for(lock, kLongestPause);
+      continue;
+    }
+    // From its beginning, where that is all that can be had: what is here comes again.
+    const bool from_the_beginning = no_ranges_;
+    const Run run = from_the_beginning ? Run{0, blob_->blocks()} : cut_at_others(*missing);
+    const auto before = TRY(blob_->present_bytes());
+    whole_expected_ = false;  // it begins
+    auto streamed = stream(lock, run, goes_on);
+    if (!streamed && !is_transient(streamed.error())) return streamed;
+    if (TRY(blob_->present_bytes()) != before) {
+      in_vain = 0;
+      pause = kFirstPause;
+      continue;
+    }
+    if (from_the_beginning != no_ranges_) continue;  // now we know
+    if (!streamed && (!no_ranges_ || ++in_vain == kMostInVain)) return streamed;
+    if (streamed && ++in_vain == kMostInVain)
+      return fail(ECONNRESET, "what the registry sends for {} brings nothing new", blob_->digest().str());
+    changed_.wait_for(lock, pause);
+    pause = std::min(2 * pause, kLongestPause);
+  }
+}
+
 Result<void> BlobFetch::complete(const std::function<bool()>& goes_on) {
   auto work = [&]() -> Result<void> {
-    for (bool again = false;; again = true) {
+    for (int torn = 0, wrong = 0;;) {
       Held lock(mutex_);
-      while (const auto missing = TRY(first_missing(0, blob_->blocks(), false))) {
-        if (!goes_on()) return Error(ECANCELED);
-        if (who_brings(missing->first) != nullptr) {
-          changed_.wait(lock);
-          continue;
-        }
-        // From its beginning, where that is all that can be had: what is here comes again.
-        const Run run = no_ranges_ ? Run{0, blob_->blocks()} : cut_at_others(*missing);
-        whole_expected_ = false;  // it begins
-        TRY(stream(lock, run, goes_on));
-      }
+      is_sealed_ = false;
+      changed_.notify_all();
+      TRY(bring_all(lock, goes_on));
+      is_sealed_ = true;
       lock.unlock();
-      if (TRY(verify(goes_on))) return {};
-      TRY(blob_->forget_all());
-      places_->distrust();
-      if (again)
-        return fail(EBADMSG, "what the registry sends for {} is something else, twice", blob_->digest().str());
-      log::warn("what the registry sent for {} is something else; it is fetched again", blob_->digest().str());
+      switch (TRY(verify(goes_on))) {
+        case Verdict::right: return {};
+        case Verdict::torn:
+          if (++torn == kMostInVain) return fail(EIO, "the disk does not keep a part of {}", blob_->digest().str());
+          break;
+        case Verdict::wrong:
+          TRY(blob_->forget_all());
+          places_->distrust();
+          if (++wrong == 2)
+            return fail(EBADMSG, "what the registry sends for {} is something else, twice", blob_->digest().str());
+          log::warn("what the registry sent for {} is something else; it is fetched again", blob_->digest().str());
+      }
     }
   };
   auto done = work();
   const Held lock(mutex_);
   whole_expected_ = false;
-  if (!done) {
+  if (!done) is_sealed_ = false;
+  // One that gave way is taken up by others.
+  if (!done && !done.error().is(ECANCELED)) {
     ++whole_failures_;
     whole_failure_ = done.error().clone();
   }
@@ -215,19 +270,19 @@ Result<void> BlobFetch::complete(const std::function<bool()>& goes_on) {
   return done;
 }
 
-// False: its bytes are not those of the digest. A block that is damaged on the disk is fetched again, and then once more all
-// of this.
-Result<bool> BlobFetch::verify(const std::function<bool()>& goes_on) {
+// With nobody writing. A block that is damaged on the disk is one that is not there.
+Result<BlobFetch::Verdict> BlobFetch::verify(const std::function<bool()>& goes_on) const {
   Sha256 sha;
   std::vector<std::byte> bytes(kBlock);
   for (std::uint64_t block = 0; block < blob_->blocks(); ++block) {
     if (!goes_on()) return Error(ECANCELED);
-    if (!TRY(blob_->read(block, bytes)))
-      TRY(fetch(block, block + 1, kLongestPause));
-    if (!TRY(blob_->read(block, bytes))) return fail(EIO, "the disk does not keep a part of {}", blob_->digest().str());
+    if (!TRY(blob_->read(block, bytes))) {
+      TRY(blob_->forget(block));
+      return Verdict::torn;
+    }
     sha.update(std::span(bytes).first(blob_->bytes_of(block)));
   }
-  return sha.finish() == blob_->digest();
+  return sha.finish() == blob_->digest() ? Verdict::right : Verdict::wrong;
 }
 
 }  // namespace acetate::registry

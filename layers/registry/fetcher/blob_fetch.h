@@ -3,6 +3,7 @@
 // for it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -51,6 +52,7 @@ class BlobFetch {
     std::uint64_t first, end;
   };
   using Held = std::unique_lock<std::mutex>;
+  enum class Verdict { right, wrong, torn };
 
   Result<std::optional<Run>> first_missing(std::uint64_t first, std::uint64_t end, bool verify) const;
   const Stream* who_brings(std::uint64_t block) const;
@@ -58,7 +60,9 @@ class BlobFetch {
   Result<void> stream(Held& lock, Run run, const std::function<bool()>& goes_on);
   Result<bool> comes_with_whole(std::uint64_t block) const;
   Result<void> wait_for_whole(Held& lock, std::uint64_t first, std::chrono::milliseconds patience);
-  Result<bool> verify(const std::function<bool()>& goes_on);
+  Result<void> keep(std::uint64_t block, std::span<const std::byte> bytes, Stream& by);
+  Result<void> bring_all(Held& lock, const std::function<bool()>& goes_on);
+  Result<Verdict> verify(const std::function<bool()>& goes_on) const;
 
   const std::unique_ptr<PartialBlob> blob_;
   const std::unique_ptr<BlobPlaces> places_;
@@ -66,6 +70,8 @@ class BlobFetch {
   std::mutex mutex_;
   std::condition_variable changed_;  // a block came, or a stream ended
   std::vector<const Stream*> streams_;
+  std::atomic<std::uint64_t> bytes_came_ = 0;
+  bool is_sealed_ = false;  // all of it is here and being verified, or was: nothing is written any more
   bool no_ranges_ = false;
   bool whole_expected_ = false;
   std::uint64_t whole_failures_ = 0;  // how often complete() ended with an error, …

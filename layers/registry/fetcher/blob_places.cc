@@ -60,23 +60,36 @@ Result<RangeEnd> BlobPlaces::read(std::uint64_t from, std::uint64_t to, const Ra
     const Lock lock(mutex_);
     first = best_;
   }
+  const std::uint64_t begin = from;
+  std::optional<std::size_t> ignores_ranges;
+  std::optional<Error> failure;
   bool is_anew = false;
   for (std::size_t i = 0;; ++i) {
     const std::size_t number = (first + i) % all.size();
     bool sink_failed = false;
     auto ended = read_at(*remotes, all[number], from, to, sink, sink_failed);
-    if (ended) {
+    if (sink_failed) return ended;
+    if (ended && *ended == RangeEnd::whole) {
       const Lock lock(mutex_);
       best_ = number;
       return ended;
     }
-    if (sink_failed) return ended;
+    if (ended)
+      ignores_ranges = number;
+    else
+      failure = std::move(ended).error();
     if (i + 1 < all.size()) {
-      log::info("{}; trying the next place", ended.error().message());
+      log::info("{}; trying the next place", failure ? failure->message() : "a registry sends blobs from their beginning only");
       continue;
     }
+    if (ignores_ranges && from == begin) {
+      const Lock lock(mutex_);
+      best_ = *ignores_ranges;
+      return RangeEnd::no_ranges;
+    }
+    if (!failure) return fail(ECONNRESET, "the blob {} broke off and nobody sends the rest alone", ticket_.blob.digest.str());
     // A login may have been renewed, or made, since we read it.
-    if (!ended.error().is(EACCES) || is_anew) return ended;
+    if (!failure->is(EACCES) || is_anew) return std::move(*failure);
     pool_.forget(remotes);
     remotes = TRY(pool_.get(ticket_));
     is_anew = true;
@@ -90,6 +103,7 @@ Result<RangeEnd> BlobPlaces::read_at(Remotes& remotes, const Place& place, std::
   const RetryPolicy policy = impatient();
   Retries retries(policy);
   std::uint64_t counted_from = from;
+  std::optional<Error> broke;
   const RangeSink counting = [&](std::uint64_t offset, std::span<const std::byte> bytes) -> Result<bool> {
     auto more = sink(offset, bytes);
     sink_failed = !more;
@@ -98,12 +112,15 @@ Result<RangeEnd> BlobPlaces::read_at(Remotes& remotes, const Place& place, std::
   };
   for (;;) {
     auto ended = download_range(repository, ticket_.blob, from, to, counting);
+    // What goes on only from the beginning has not been handed over from there.
+    if (ended && *ended == RangeEnd::no_ranges && broke) return std::move(*broke);
     if (ended || sink_failed || !is_transient(ended.error())) return ended;
     if (from >= counted_from + kWorthNewTries) {
       retries.reset();
       counted_from = from;
     }
     if (!retries.again()) return ended;
+    broke = std::move(ended).error();
   }
 }
 

@@ -29,7 +29,11 @@ Work::~Work() {
 
 Result<std::shared_ptr<BlobFetch>> Work::find(const Digest& blob) {
   const std::lock_guard lock(mutex_);
-  if (const auto known = entries_.find(blob); known != entries_.end()) return known->second->fetch;
+  if (const auto known = entries_.find(blob); known != entries_.end()) {
+    // Files that were made anew are others, and nobody reads those we have any more.
+    if (known->second->is_running || TRY(known->second->fetch->blob().is_current(dir_))) return known->second->fetch;
+    entries_.erase(known);
+  }
   auto ticket = read_ticket(dir_, blob);
   if (!ticket && ticket.error().is(ENOENT)) return fail(ENOENT, "nobody has said where {} comes from", blob.str());
   if (!ticket) return std::move(ticket).error();

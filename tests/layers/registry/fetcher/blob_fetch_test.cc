@@ -128,6 +128,43 @@ TEST_F(BlobFetchTest, HasTheWholeStreamedWhereRangesAreIgnored) {
   expect_there(0, fetch_->blob().blocks());
 }
 
+TEST_F(BlobFetchTest, LetsReadersWaitForWhoeverTakesUpAWholeThatGaveWay) {
+  fault({{"do", "ignore_range"}, {"times", -1}});
+  std::thread whole;
+  fetch_ = make([&] {
+    if (whole.joinable()) return;
+    EXPECT_TRUE(fetch_->complete([] { return false; }).error().is(ECANCELED));
+    whole = std::thread([&] { EXPECT_TRUE(complete()); });
+  });
+  const auto fetched = fetch_->fetch(40, 42, kPatience);
+  EXPECT_TRUE(fetched) << fetched.error().message();
+  whole.join();
+}
+
+TEST_F(BlobFetchTest, OutlastsARegistryWithoutRangesThatBreaksOffAndEndsWhenItBringsNothingNew) {
+  fault({{"do", "truncate"}, {"at", 200000}});
+  fault({{"do", "ignore_range"}, {"times", -1}});
+  EXPECT_TRUE(complete());
+  expect_there(0, fetch_->blob().blocks());
+
+  ASSERT_TRUE(fetch_->blob().forget_all());
+  registry_.reset();
+  fault({{"do", "ignore_range"}, {"at", 200000}, {"times", -1}});
+  const auto done = complete();
+  ASSERT_FALSE(done);
+  EXPECT_TRUE(done.error().is(ECONNRESET)) << done.error().message();
+}
+
+// What was verified stays what it is, whatever a late answer brings.
+TEST_F(BlobFetchTest, WritesNothingAnewOfWhatIsHere) {
+  ASSERT_TRUE(fetch_->fetch(0, 3, kPatience));
+  fault({{"do", "corrupt"}, {"at", 70000}, {"times", -1}});
+  // The gap between 2 and 5 is too little to be left out.
+  ASSERT_TRUE(fetch_->blob().forget(0));
+  ASSERT_TRUE(fetch_->fetch(0, 6, kPatience));
+  expect_there(1, 3);
+}
+
 TEST_F(BlobFetchTest, CompletesWhatIsMissingAndVerifiesAllOfIt) {
   ASSERT_TRUE(fetch_->fetch(8, 40, kPatience));
   registry_.reset();
