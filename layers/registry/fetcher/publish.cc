@@ -24,7 +24,10 @@ Result<void> move_to_store(FdRef lazy, const std::string& store, const PartialBl
   TRY(sys::fsync(blob.data()));
   const std::string path = store + "/blobs/sha256";
   const Fd blobs = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
-  TRY(sys::rename({lazy, data.c_str()}, {blobs.ref(), blob.digest().hex().c_str()}));
+  const auto name = blob.digest().hex();
+  auto moved = sys::rename({lazy, data.c_str()}, {blobs.ref(), name.c_str()});
+  // An earlier try may have come so far.
+  if (!moved && !(moved.error().is(ENOENT) && sys::stat({blobs.ref(), name.c_str()}))) return moved;
   return sys::fsync(blobs.ref());
 }
 
@@ -34,6 +37,8 @@ Result<void> publish_blob(const std::string& dir, const PartialBlob& blob, const
   const std::string store = dir.substr(0, dir.rfind('/'));
   const auto packed = TRY(file_source(TRY(sys::dup(blob.data())), 0, blob.size()));
   const auto checked = check_foreign_index({.dir = dir, .blob = blob.digest()}, IndexStore(index_dir), packed);
+  // Our own trouble is no lie of theirs: it stays partial, and is checked when it is wanted again.
+  if (!checked && !checked.error().is(EBADMSG)) return checked.error().clone().within("checking the index of " + blob.digest().str());
   if (!checked) {
     log::error("the index that came with the layer {} does not tell what is in it: {}", blob.digest().str(),
                checked.error().message());
@@ -47,8 +52,8 @@ Result<void> publish_blob(const std::string& dir, const PartialBlob& blob, const
     TRY(forget(lazy.ref(), name));
   TRY(image::LazyImages(store).settle());
   if (checked) return {};
-  return fail(EBADMSG, "the index that came with the layer {} told of other files than there are, and what was mounted by it shows "
-              "none any more; the layer itself is good and in the store", blob.digest().str());
+  return fail(EBADMSG, "the index that came with the layer {} told of other files than there are, and nothing more is read by it in "
+              "what is mounted; the layer itself is good and in the store", blob.digest().str());
 }
 
 }  // namespace acetate::registry
