@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <system_error>
 #include <thread>
 
 #include "base/log.h"
@@ -23,15 +24,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kMostPatience{std::chrono::hours(24)};
+constexpr std::chrono::seconds kMostWaiting{10};  // for one who is starting, or ending
 
 // The lock, or null when somebody else has it and answers. One who is just starting, or just ending, is waited for.
 Result<Fd> take_place(FdRef dir) {
   Fd lock = TRY(sys::open({dir, fetch::kLockName}, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  for (;;) {
+  for (const auto until = Clock::now() + kMostWaiting;;) {
     const auto locked = sys::flock(lock.ref(), LOCK_EX | LOCK_NB);
     if (locked) return lock;
     if (!locked.error().is(EWOULDBLOCK)) return locked.error().clone();
     if (sys::connect_for_messages(dir, fetch::kSocketName)) return Fd();
+    if (Clock::now() >= until) return fail(EBUSY, "another fetcher has it and does not answer");
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
@@ -113,10 +116,16 @@ Result<void> Fetcher::serve() {
         continue;
       }
       ++impl.clients;
-      std::thread([&impl, fd = *std::move(client)] {
-        impl.serve_client(fd.ref());
+      try {
+        std::thread([&impl, fd = *std::move(client)] {
+          impl.serve_client(fd.ref());
+          --impl.clients;
+        }).detach();
+      } catch (const std::system_error& error) {  // as many processes as there may be: the closed connection says so
         --impl.clients;
-      }).detach();
+        log::warn("a thread for a connection: {}", error.what());
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      }
     }
     if (impl.clients != 0 || !impl.work->is_idle()) last_used = Clock::now();
     if (Clock::now() - last_used >= linger) break;

@@ -32,13 +32,24 @@ Result<bool> go_to_background(const std::string& dir) {
   return true;
 }
 
+// What is still under way need not be waited for: it can be interrupted anywhere. Threads of ours use what a return, or
+// an exception, would take away.
+[[noreturn]] void serve(Fetcher& fetcher) {
+  try {
+    const auto ended = fetcher.serve();
+    if (!ended) log::error("{}", ended.error().message());
+    ::_exit(ended ? 0 : 1);
+  } catch (const std::exception& error) {
+    log::error("{}", error.what());
+    ::_exit(1);
+  }
+}
+
 Result<void> run(const std::string& dir) {
   TRY(sys::install_faults_from_environment());
   const auto fetcher = TRY(Fetcher::listen(dir, {.index_dir = default_index_dir()}));
   if (fetcher == nullptr || !TRY(go_to_background(dir))) return {};
-  TRY(fetcher->serve());
-  // What is still under way, quietly, need not be waited for: it can be interrupted anywhere.
-  ::_exit(0);
+  serve(*fetcher);
 }
 
 }  // namespace
