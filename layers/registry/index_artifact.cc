@@ -79,8 +79,9 @@ Result<std::vector<Listed>> parse_artifact(const std::string& text, const std::s
     const auto notes = TRY(entry.string_map("annotations"));
     const auto layer = notes.find(kIndexedLayer);
     if (TRY(entry.string("mediaType")) != kIndexLayer || layer == notes.end()) continue;
-    all.push_back({.blob = {.media_type = kIndexLayer, .digest = TRY(entry.digest("digest")), .size = TRY(entry.size("size"))},
-                   .layer = TRY(Digest::parse(layer->second))});
+    const auto digest = TRY(entry.digest("digest")), of = TRY(Digest::parse(layer->second));
+    const auto size = TRY(entry.size("size"));
+    all.push_back({.blob = {.media_type = kIndexLayer, .digest = digest, .size = size}, .layer = of});
   }
   return all;
 }

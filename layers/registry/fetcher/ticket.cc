@@ -17,9 +17,9 @@ constexpr std::size_t kMostBytes = 64 << 10;
 Result<Ticket> parse(const std::string& text, const std::string& what) {
   const auto json = TRY(image::parse_json(text, what));
   const auto object = TRY(image::ObjectReader::make(json, what));
-  Ticket ticket{.blob = {.media_type = TRY(object.string("mediaType")),
-                         .digest = TRY(object.digest("digest")),
-                         .size = TRY(object.size("size"))}};
+  const auto digest = TRY(object.digest("digest"));
+  const auto size = TRY(object.size("size"));
+  Ticket ticket{.blob = {.media_type = TRY(object.string("mediaType")), .digest = digest, .size = size}};
   ticket.names = TRY(object.strings("names"));
   ticket.authfile = TRY(object.string("authfile"));
   ticket.cert_dir = TRY(object.string("certDir"));
