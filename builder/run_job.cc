@@ -179,6 +179,9 @@ class RunJob : public Job {
     if (!is.source.empty() && is.type != Type::secret) text += " from " + is.source;
     if (is.env) text += " as $" + *is.env;
     if (is.size != 0) text += fmt::format(" {} bytes", is.size);
+    if (is.uid) text += fmt::format(" uid {}", *is.uid);
+    if (is.gid) text += fmt::format(" gid {}", *is.gid);
+    if (is.mode) text += fmt::format(" mode {:o}", *is.mode);
     return text;
   }
 

@@ -320,6 +320,19 @@ TEST_F(BuildTest, KeepsCacheMountsOutOfKeysAndSecretsOutOfEverything) {
   EXPECT_EQ(config().dump().find("hunter2"), std::string::npos);
 }
 
+TEST_F(BuildTest, RunsAgainWhenAMountBelongsToSomebodyElse) {
+  BuildOptions how = options();
+  how.secrets = {{"s", "value"}};
+  for (const std::string mount : {"type=cache,target=/c", "type=secret,id=s"})
+    for (const char* owner : {"", ",uid=7", ",gid=7", ",mode=0444"}) {
+      dockerfile("FROM scratch\nRUN --mount=" + mount + owner + " touch x 1\n");
+      ASSERT_TRUE(build(how).starts_with("sha256:"));
+      EXPECT_EQ(runner_.ran.size(), 1U) << mount << owner;
+      build(how);
+      EXPECT_EQ(runner_.ran.size(), 0U) << mount << owner;
+    }
+}
+
 TEST_F(BuildTest, AsksForASecretThatIsRequired) {
   dockerfile("FROM scratch\nRUN --mount=type=secret,id=s,required touch x 1\n");
   EXPECT_NE(build().find("the secret \"s\" is required and was not given: --secret id=s"), std::string::npos);
