@@ -11,7 +11,7 @@ namespace {
 
 class Looker {
  public:
-  Looker(const Layer& tree, std::int64_t base_clock) : tree_(tree), base_clock_(base_clock) {}
+  explicit Looker(const Layer& tree) : tree_(tree) {}
 
   Result<std::string> look(const std::string& path, unsigned how) {
     const RelPath at = TRY(RelPath::parse_clamped(path));
@@ -30,8 +30,7 @@ class Looker {
     if (attr.is_dir()) {
       if ((how & kListed) != 0) text += TRY(names(node));
     } else {
-      const bool ours = attr.mtime.tv_sec > base_clock_;
-      text += fmt::format(" of {}{}.{:09}", ours ? "+" : "", ours ? attr.mtime.tv_sec - base_clock_ : attr.mtime.tv_sec, attr.mtime.tv_nsec);
+      text += fmt::format(" of {}.{:09}", attr.mtime.tv_sec, attr.mtime.tv_nsec);
       if (attr.nlink > 1) text += fmt::format(" {} links, one is /{}", attr.nlink, first_names_.emplace(node, path).first->second);
     }
     if (attr.is_symlink()) text += " to " + TRY(tree_.readlink(node));
@@ -65,15 +64,14 @@ class Looker {
   }
 
   const Layer& tree_;
-  const std::int64_t base_clock_;
   std::map<Node, std::string> first_names_;  // of files with several
 };
 
 }  // namespace
 
-Result<KeyInputs> look_at(const AccessedPaths& paths, const Layer& tree, std::int64_t base_clock) {
+Result<KeyInputs> look_at(const AccessedPaths& paths, const Layer& tree) {
   KeyInputs seen;
-  Looker looker(tree, base_clock);
+  Looker looker(tree);
   for (const auto& [path, how] : paths) seen.add("/" + path, TRY(looker.look(path, how)));
   return seen;
 }

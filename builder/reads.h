@@ -4,8 +4,8 @@
 // That holds as far as the daemon saw everything (layers/access_log.h) and the command is what Docker's cache takes every command
 // for: a function of its files. Of a file that was looked up the type, mode, owner, size, link count and modification time count,
 // of one that was opened all of the content, of a listed directory its names. Inode numbers do not, and neither do times and
-// sizes of directories, which a step that is recorded does not see. A time that a step of this build gave counts by how much it is
-// later than the base image: that other base images are older or newer changes nothing that make(1) could see.
+// sizes of directories, which a step that is recorded does not see. Times count as they
+// are: what this build's steps made on a base image that is newer is newer, and what make(1) made of it is to be made anew.
 #pragma once
 
 #include "base/result.h"
@@ -20,7 +20,7 @@ struct Reads {
   KeyInputs seen;  // one input a path, in their order
 };
 
-// What stands at those paths in a tree that was built on an image of that time.
-Result<KeyInputs> look_at(const AccessedPaths& paths, const Layer& tree, std::int64_t base_clock);
+// What stands at those paths in a tree.
+Result<KeyInputs> look_at(const AccessedPaths& paths, const Layer& tree);
 
 }  // namespace acetate::build

@@ -62,12 +62,13 @@ class RunJob : public Job {
   Result<std::optional<Hit>> find_otherwise() override {
     using Answer = std::optional<Hit>;
     if (!TRY(shop_.cache.knows_step(command_))) return Answer();
-    if (auto record = TRY(shop_.cache.find(content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))).digest())))
+    if (auto record = TRY(shop_.cache.find(content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))).digest()));
+        record && !is_too_old(*record))
       return Answer(Hit{.record = placed(*record), .why = "the layers below are others, and all that is in them is the same"});
     if (!is_traced()) return Answer();
     const LayerPtr below = TRY(shop_.layers.tree(before_));
     for (const Reads& reads : TRY(shop_.cache.reads(command_))) {
-      const KeyInputs seen = TRY(look_at(reads.paths, *below, before_.base_clock));
+      const KeyInputs seen = TRY(look_at(reads.paths, *below));
       if (auto record = TRY(shop_.cache.find(reads_key(seen).digest())))
         return Answer(Hit{.record = placed(*record),
                           .why = fmt::format("the layers below have changed, and nothing of the {} paths that this step looks at",
@@ -85,7 +86,7 @@ class RunJob : public Job {
     std::vector<KeyInputs> keys = {content_key(tree)};
     if (accessed_) {
       Reads reads{.paths = std::move(*accessed_), .seen = {}};
-      reads.seen = TRY(look_at(reads.paths, *TRY(shop_.layers.tree(before_)), before_.base_clock));
+      reads.seen = TRY(look_at(reads.paths, *TRY(shop_.layers.tree(before_))));
       keys.push_back(reads_key(reads.seen));
       TRY(shop_.cache.add_reads(command_, reads));
     }
@@ -127,6 +128,13 @@ class RunJob : public Job {
     key.add("the command", command_.str());
     key.add("what it looks at", seen.digest().str());
     return key;
+  }
+
+  // The key by all that is below knows no times. What was made before the files of this build's steps below must not stand for
+  // what is made of them: make(1) would make every object anew.
+  bool is_too_old(const Record& record) const {
+    return shop_.times.kind == TimeRule::Kind::logical && record.layer && before_.clock > before_.base_clock &&
+           record.clock < before_.clock;
   }
 
   // A layer that was made on others keeps the times it was made with; steps after it are not older than those before it.

@@ -453,6 +453,47 @@ TEST_F(TracedBuildTest, VerifiesWhatItWouldHaveBelieved) {
   EXPECT_NE(log_.find("verified: the cache has the same"), std::string::npos) << log_;
 }
 
+class RebuiltBaseTest : public BuildTest {
+ protected:
+  RebuiltBaseTest() { dir_.write("context/a", "1"); }
+
+  // The same files, but younger.
+  void base_of(std::int64_t time) {
+    dockerfile("FROM scratch\nRUN touch base 1\n");
+    BuildOptions how = options();
+    how.outputs.clear();
+    how.tags = {"my/base"};
+    how.times = {.kind = TimeRule::Kind::epoch, .epoch = time};
+    ASSERT_TRUE(build(how).starts_with("sha256:"));
+  }
+  // What ran on the first base, and what on the second.
+  std::pair<Words, Words> runs_on_both(const std::string& text) {
+    base_of(1'000'000);
+    dockerfile(text);
+    build();
+    const Words first = runner_.ran;
+    base_of(2'000'000);
+    dockerfile(text);
+    build();
+    return {first, runner_.ran};
+  }
+};
+
+TEST_F(RebuiltBaseTest, IsNoReasonToRunAgainWhatStandsOnItAlone) {
+  EXPECT_EQ(runs_on_both("FROM my/base\nRUN touch made 1\n").second, Words{});
+}
+
+TEST_F(RebuiltBaseTest, LeavesNoOutputOlderThanACopyBelowIt) {
+  const auto [first, second] = runs_on_both("FROM my/base\nCOPY a /a\nRUN touch made 1\n");
+  EXPECT_EQ(second, first);
+}
+
+TEST_F(RebuiltBaseTest, LeavesNoOutputOlderThanWhatATracedStepLooksAt) {
+  runner_.looks_at = {{"", kNamed}, {"a", kNamed | kOpened}};
+  const auto [first, second] = runs_on_both("FROM my/base\nCOPY a /a\nRUN --network=none touch made 1\n");
+  EXPECT_EQ(second, first);
+}
+
 TEST_F(BuildTest, HandsItsCacheToAnotherMachine) {
   dir_.write("context/a.txt", "a");
   dir_.write("context/b.txt", "b");
