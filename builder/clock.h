@@ -46,6 +46,8 @@ class StepClock {
 
   // The step's time.
   std::int64_t now() const { return now_; }
+  // When it began, by the wall clock: the first time that is taken for one of its own.
+  timespec began() const { return began_; }
 
  private:
   bool is_fresh(timespec time) const;

@@ -143,11 +143,13 @@ class RunJob : public Job {
     return record;
   }
 
-  // A step that is recorded sees directories without their times, and copies them up so.
-  static Result<void> restore_time(DeltaOp& op, const TreeView& below) {
-    if (!op.attr.is_dir() || op.attr.mtime.tv_sec != kObservedDirTime.tv_sec || op.attr.mtime.tv_nsec != kObservedDirTime.tv_nsec)
+  // A step that is recorded sees directories without their times, and copies them up so. What it copied or moved elsewhere with that
+  // time is as new as all else that it made.
+  Result<void> restore_time(DeltaOp& op, const TreeView& below, const StepClock& clock) const {
+    if (!is_traced() || !op.attr.is_dir() || op.attr.mtime.tv_sec != kObservedDirTime.tv_sec || op.attr.mtime.tv_nsec != kObservedDirTime.tv_nsec)
       return {};
-    if (const auto seen = TRY(below.at(op.path)); seen && seen->attr.is_dir()) op.attr.mtime = seen->attr.mtime;
+    const auto seen = TRY(below.at(op.path));
+    op.attr.mtime = seen && seen->attr.is_dir() ? seen->attr.mtime : clock.began();
     return {};
   }
 
@@ -218,7 +220,7 @@ class RunJob : public Job {
     TRY_WITHIN(read_upper(TRY(sys::dup(outcome.upper.ref())), below.get(),
                           [&](const DeltaOp& written, const FileView*) -> Result<void> {
                             DeltaOp op = written;
-                            TRY(restore_time(op, view));
+                            TRY(restore_time(op, view, clock));
                             clock.learn(op.attr.mtime);
                             changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                             return {};
@@ -230,7 +232,7 @@ class RunJob : public Job {
     TRY_WITHIN(read_upper(TRY(sys::dup(outcome.upper.ref())), below.get(),
                           [&](const DeltaOp& op, const FileView* content) -> Result<void> {
                             DeltaOp stamped = op;
-                            TRY(restore_time(stamped, view));
+                            TRY(restore_time(stamped, view, clock));
                             stamped.attr.mtime = clock.of_output(stamped.attr.mtime);
                             return file->add(stamped, content);
                           }),

@@ -1,4 +1,4 @@
-// Whole builds with a runner that needs no container: "touch PATH TEXT" and "fail CODE" are its commands.
+// Whole builds with a runner that needs no container: "touch PATH TEXT", "copydir PATH" and "fail CODE" are its commands.
 #include "builder/build.h"
 
 #include <fcntl.h>
@@ -41,6 +41,12 @@ class FakeRunner : public Runner {
     if (command == "touch") {
       const Fd file = TRY(sys::open(upper + "/" + path, O_WRONLY | O_CREAT, 0644));
       TRY(sys::write_full(file.ref(), std::string_view(text)));
+    }
+    // cp -a of a directory below, whose time a step that is recorded does not see.
+    if (command == "copydir") {
+      TRY(sys::make_dirs(upper + "/" + path, 0755));
+      const timespec times[] = {kObservedDirTime, kObservedDirTime};
+      if (log_accesses && ::utimensat(AT_FDCWD, (upper + "/" + path).c_str(), times, 0) != 0) return Error(errno);
     }
     outcome.upper = TRY(sys::open(upper, O_RDONLY | O_DIRECTORY));
     if (log_accesses) outcome.accessed = looks_at;
@@ -441,6 +447,16 @@ TEST_F(TracedBuildTest, BelievesNothingOfAStepWithNetworkUnlessItIsTold) {
   dir_.write("context/other", "5");
   build(how);
   EXPECT_EQ(runner_.ran.size(), 1U);
+}
+
+TEST_F(TracedBuildTest, MakesTheSameOfACopiedDirectoryAsWithoutARecord) {
+  dockerfile("FROM scratch\nRUN --network=none copydir d\n");
+  const std::string traced = build();
+  EXPECT_EQ(config()["created"], "1970-01-01T00:00:01Z");
+  BuildOptions how = options();
+  how.trace = TraceRule::never;
+  how.no_cache = true;
+  EXPECT_EQ(build(how), traced);
 }
 
 TEST_F(TracedBuildTest, VerifiesWhatItWouldHaveBelieved) {
