@@ -170,7 +170,11 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
     if (record) TRY(shop_.cache.put(inputs, *record));
   }
   std::optional<Job::Hit> otherwise;
-  if (!record && !no_cache) otherwise = TRY(job.find_otherwise());
+  if (!record && !no_cache) {
+    auto found = job.find_otherwise();
+    if (found) otherwise = *std::move(found);
+    else progress_.note(shown, "the build cache was not asked any further: " + found.error().message());
+  }
   if (otherwise && !(otherwise->by_reads && shop_.trace == TraceRule::verify)) {
     progress_.note(shown, otherwise->why);
     record = otherwise->record;
@@ -190,7 +194,13 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
   const bool replace = no_cache || otherwise;
   record = TRY(shop_.cache.put(inputs, made, replace));
   if (narrow) TRY(shop_.cache.put(*narrow, *record, replace));
-  for (const KeyInputs& further : TRY(job.further_keys())) TRY(shop_.cache.put(further, *record, replace));
+  const auto keep_further = [&]() -> Result<void> {
+    for (const KeyInputs& further : TRY(job.further_keys())) TRY(shop_.cache.put(further, *record, replace));
+    return {};
+  };
+  // The step is done and on record: what fails here costs a later build time, and nothing else.
+  if (const auto kept = keep_further(); !kept)
+    progress_.note(shown, "not all that was learned of this step is kept: " + kept.error().message());
   TRY(shop_.cache.set_last_inputs(place, inputs));
   note_use(inputs, *record);
   progress_.done(shown);

@@ -97,11 +97,12 @@ class RunJob : public Job {
   Result<Record> run(const OutputSink& output) override {
     StepClock clock(shop_.times, before_.clock);
     const std::vector<CacheMount> caches = TRY(open_caches());
-    // While the command runs: what is below is hashed once, for the next time.
-    auto hashed = std::async(std::launch::async, [this] { return tree_digest(before_, shop_.layers, shop_.cache); });
+    // While the command runs, or where no thread is to be had after it: what is below is hashed once, for the next time. Whether
+    // that worked is asked in further_keys(): the step does not fail for it.
+    auto hashed = std::async(std::launch::async | std::launch::deferred, [this] { return tree_digest(before_, shop_.layers, shop_.cache); });
     RunOutcome outcome = TRY(shop_.runner.run(step_, before_.lowers(), mounts_, is_traced(), output));
     if (!outcome.exit.ok()) return fail(ECANCELED, "{}", explain_exit(outcome.exit));
-    TRY(hashed.get());
+    hashed.wait();
     accessed_ = std::move(outcome.accessed);
     return keep(outcome, clock);
   }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/log.h"
 #include "base/sys/file.h"
 #include "builder/runner.h"
 #include "builder/sandbox/rootfs.h"
@@ -73,12 +74,21 @@ class SandboxRunner : public Runner {
     TRY(root->unmount());
     Fd upper = TRY_WITHIN(sys::open(root->upper(), O_RDONLY | O_DIRECTORY), "opening what the step wrote");
     std::optional<AccessedPaths> accessed;
-    if (log_accesses)
-      if (const auto text = TRY(root->accesses())) accessed = TRY_WITHIN(parse_access_log(*text), "reading what the step looked at");
+    if (log_accesses) accessed = accessed_in(*root);
     return RunOutcome{.exit = exit, .upper = std::move(upper), .keeps = std::move(root), .accessed = std::move(accessed)};
   }
 
  private:
+  // For the cache alone: a step that succeeded does not fail for it.
+  static std::optional<AccessedPaths> accessed_in(const sandbox::Rootfs& root) {
+    auto text = root.accesses();
+    if (text && !*text) return std::nullopt;
+    auto paths = text ? parse_access_log(**text) : Result<AccessedPaths>(std::move(text).error());
+    if (paths) return *std::move(paths);
+    log::warn("what a step looked at is not known, so the cache does not go by it: {}", paths.error().message());
+    return std::nullopt;
+  }
+
   static std::string describe(const dockerfile::Mount& mount) {
     static constexpr const char* kTypes[] = {"bind", "cache", "tmpfs", "secret", "ssh"};
     return fmt::format("type={},target={}", kTypes[static_cast<std::size_t>(mount.type)], mount.target);

@@ -469,6 +469,19 @@ TEST_F(TracedBuildTest, VerifiesWhatItWouldHaveBelieved) {
   EXPECT_NE(log_.find("verified: the cache has the same"), std::string::npos) << log_;
 }
 
+TEST_F(BuildTest, DoesNotFailAStepForWhatCannotBeKeptOfIt) {
+  dir_.write("context/a", "1");
+  dockerfile("FROM scratch\nCOPY a /a\nRUN touch made 1\n");
+  const std::string first = build();
+  BuildOptions how = options();
+  how.build_dir = dir_ / "build2";
+  // Nothing can be read or written where the digests of a layer's files are kept.
+  for (const auto& file : std::filesystem::directory_iterator(dir_ / "build/contents"))
+    std::filesystem::create_directories((dir_ / "build2/contents/") + file.path().filename().string());
+  EXPECT_EQ(build(how), first);
+  EXPECT_NE(log_.find("not all that was learned of this step is kept: "), std::string::npos) << log_;
+}
+
 class RebuiltBaseTest : public BuildTest {
  protected:
   RebuiltBaseTest() { dir_.write("context/a", "1"); }
