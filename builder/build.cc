@@ -81,10 +81,13 @@ FetchImage shown_fetch(const BuildOptions& options, Progress& progress) {
   };
 }
 
-// EINVAL with words for a name that no stage has.
-Result<std::set<std::size_t>> stages_named(const dockerfile::Dockerfile& file, const std::vector<std::string>& names) {
+// A name that no stage has is ignored, as BuildKit does: one list serves several Dockerfiles.
+std::set<std::size_t> stages_named(const dockerfile::Dockerfile& file, const std::vector<std::string>& names, Progress& progress) {
   std::set<std::size_t> stages;
-  for (const std::string& name : names) stages.insert(TRY_WITHIN(find_target(file, name), "--no-cache-filter"));
+  for (const std::string& name : names) {
+    if (const auto stage = find_target(file, name)) stages.insert(*stage);
+    else progress.warn("--no-cache-filter: " + stage.error().message());
+  }
   return stages;
 }
 
@@ -124,7 +127,7 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                 .secrets = options.secrets,
                 .agents = options.agents,
                 .trace = options.trace};
-  const auto anew = TRY(stages_named(file, options.no_cache_stages));
+  const auto anew = stages_named(file, options.no_cache_stages, progress);
   const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts,
                                      .hosts = options.hosts,
                                      .shm_size = options.shm_size,
@@ -138,11 +141,13 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                             .jobs = options.jobs};
   Executor executor(file, graph, scope, context, bases, shop, progress, how);
   StageState built = *TRY(executor.run());
-  for (const std::string& dir : options.cache_to) TRY(export_cache(cache, executor.used_keys(), executor.used_layers(), dir));
   for (const auto& [name, value] : options.labels) built.config.labels[name] = value;
   if (built.config.created.empty()) built.config.created = format_time(built.clock);
 
-  return put_out(options, built, cache, layers, progress);
+  auto image = TRY(put_out(options, built, cache, layers, progress));
+  // After it: who cannot write the cache has the image all the same.
+  for (const std::string& dir : options.cache_to) TRY(export_cache(cache, executor.used_keys(), executor.used_layers(), dir));
+  return image;
 }
 
 }  // namespace acetate::build

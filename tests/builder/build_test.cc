@@ -572,7 +572,9 @@ TEST_F(BuildTest, DoesOneStageAnew) {
   build(how);
   EXPECT_EQ(runner_.ran, Words{"touch made 1"});
   how.no_cache_stages = {"on"};
-  EXPECT_NE(build(how).find("did you mean one"), std::string::npos);
+  EXPECT_TRUE(build(how).starts_with("sha256:"));
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_NE(log_.find("did you mean one"), std::string::npos) << log_;
 }
 
 TEST_F(BuildTest, FetchesBaseImagesThatAreNotHereOnce) {
