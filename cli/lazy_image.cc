@@ -3,6 +3,8 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <filesystem>
+#include <system_error>
 
 #include "base/log.h"
 #include "cli/store_place.h"
@@ -21,15 +23,24 @@ registry::ForeignIndexes indexes_of(const LazyFlags& flags) {
   return registry::ForeignIndexes::by_tag;
 }
 
+// The fetcher is in another directory.
+Result<std::string> from_anywhere(const std::string& path) {
+  if (path.empty()) return path;
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(path, error);
+  if (error) return Error(error.value()).within("the working directory");
+  return absolute.string();
+}
+
 Result<image::StoredImage> pull_documents(const image::StorePlace& place, const image::LazyImages& images,
                                           const std::string& text, const image::Platform& platform,
                                           const LazyFlags& flags) {
   const auto remotes = TRY(open_remotes(remote_flags(flags)));
   const auto store = TRY(image::ImageStore::open(place));
   registry::LazyPullOptions options{.platform = platform, .indexes = indexes_of(flags)};
-  options.ticket.authfile = flags.authfile;
-  options.ticket.cert_dir = flags.cert_dir;
-  if (!flags.tls_verify.empty()) options.ticket.verify_tls = flags.tls_verify == "true";
+  options.source.authfile = TRY(from_anywhere(flags.authfile));
+  options.source.cert_dir = TRY(from_anywhere(flags.cert_dir));
+  if (!flags.tls_verify.empty()) options.source.verify_tls = flags.tls_verify == "true";
   const auto names = TRY(remote_names(remotes->conf(), text));
   for (std::size_t i = 0;; ++i) {
     const auto pulled = remotes->pull_from_first(names[i], [&](registry::Repository& repository) -> Result<void> {

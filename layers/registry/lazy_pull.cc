@@ -19,11 +19,10 @@ Result<Pulled> pull_lazily(Repository& repository, const image::Reference& name,
   std::vector<Digest> layers;
   const auto later = [&](const image::Descriptor& layer) -> Result<void> {
     TRY(PartialBlob::make(images.dir(), {.blob = layer.digest, .size = layer.size}));
-    Ticket ticket = options.ticket;
-    ticket.blob = layer;
-    ticket.names = {name.str()};
+    TicketSource source = options.source;
+    source.name = name.str();
     layers.push_back(layer.digest);
-    return write_ticket(images.dir(), std::move(ticket));
+    return write_ticket(images.dir(), {.blob = layer, .sources = {std::move(source)}});
   };
   const auto reference = name.digest ? name.digest->str() : name.tag;
   const auto pulled = TRY(pull_image(repository, reference, store, {.platform = options.platform, .later = later}));

@@ -19,7 +19,7 @@ enum class ForeignIndexes {
 
 struct LazyPullOptions {
   image::Platform platform;
-  Ticket ticket = {};  // how its blobs are fetched; blob and names are filled in
+  TicketSource source = {};  // how its blobs are fetched; the name is filled in
   ForeignIndexes indexes = ForeignIndexes::by_tag;
 };
 

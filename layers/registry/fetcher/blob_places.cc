@@ -22,14 +22,14 @@ RetryPolicy impatient() {
 
 }  // namespace
 
-Result<std::shared_ptr<Remotes>> RemotePool::get(const Ticket& ticket) {
+Result<std::shared_ptr<Remotes>> RemotePool::get(const TicketSource& source) {
   const Lock lock(mutex_);
-  auto& kept = known_[{ticket.authfile, ticket.cert_dir, ticket.verify_tls}];
+  auto& kept = known_[{source.authfile, source.cert_dir, source.verify_tls}];
   if (kept == nullptr)
     kept = TRY(Remotes::make(process_environment, ::getuid(),
-                             {.authfile = ticket.authfile,
-                              .cert_dir = ticket.cert_dir,
-                              .verify_tls = ticket.verify_tls,
+                             {.authfile = source.authfile,
+                              .cert_dir = source.cert_dir,
+                              .verify_tls = source.verify_tls,
                               .retry = impatient(),
                               .http = http_}));
   return kept;
@@ -40,21 +40,23 @@ void RemotePool::forget(const std::shared_ptr<Remotes>& remotes) {
   std::erase_if(known_, [&](const auto& entry) { return entry.second == remotes; });
 }
 
-Result<std::vector<Place>> BlobPlaces::places(const Remotes& remotes) const {
-  std::vector<Place> all;
-  for (const auto& text : ticket_.names) {
-    const auto name = TRY(image::parse_reference(text));
+Result<std::vector<BlobPlaces::Reached>> BlobPlaces::places() const {
+  std::vector<Reached> all;
+  for (const auto& source : ticket_.sources) {
+    const auto name = TRY(image::parse_reference(source.name));
+    const auto remotes = TRY(pool_.get(source));
     for (auto& place :
-         TRY(places_to_pull(remotes.conf(), name.registry, name.repository, "@" + ticket_.blob.digest.str())))
-      if (std::ranges::find(all, place) == all.end()) all.push_back(std::move(place));
+         TRY(places_to_pull(remotes->conf(), name.registry, name.repository, "@" + ticket_.blob.digest.str()))) {
+      Reached reached{remotes, std::move(place)};
+      if (std::ranges::find(all, reached) == all.end()) all.push_back(std::move(reached));
+    }
   }
   if (all.empty()) return fail(ENOENT, "nobody knows where {} comes from", ticket_.blob.digest.str());
   return all;
 }
 
 Result<RangeEnd> BlobPlaces::read(std::uint64_t from, std::uint64_t to, const RangeSink& sink) {
-  auto remotes = TRY(pool_.get(ticket_));
-  const auto all = TRY(places(*remotes));
+  auto all = TRY(places());
   std::size_t first = 0;
   {
     const Lock lock(mutex_);
@@ -67,7 +69,7 @@ Result<RangeEnd> BlobPlaces::read(std::uint64_t from, std::uint64_t to, const Ra
   for (std::size_t i = 0;; ++i) {
     const std::size_t number = (first + i) % all.size();
     bool sink_failed = false;
-    auto ended = read_at(*remotes, all[number], from, to, sink, sink_failed);
+    auto ended = read_at(*all[number].by, all[number].place, from, to, sink, sink_failed);
     if (sink_failed) return ended;
     if (ended && *ended == RangeEnd::whole) {
       const Lock lock(mutex_);
@@ -90,8 +92,8 @@ Result<RangeEnd> BlobPlaces::read(std::uint64_t from, std::uint64_t to, const Ra
     if (!failure) return fail(ECONNRESET, "the blob {} broke off and nobody sends the rest alone", ticket_.blob.digest.str());
     // A login may have been renewed, or made, since we read it.
     if (!failure->is(EACCES) || is_anew) return std::move(*failure);
-    pool_.forget(remotes);
-    remotes = TRY(pool_.get(ticket_));
+    for (const auto& reached : all) pool_.forget(reached.by);
+    all = TRY(places());
     is_anew = true;
     i = static_cast<std::size_t>(-1);
   }

@@ -15,12 +15,12 @@
 
 namespace acetate::registry {
 
-// Connections to registries, shared by all blobs that are fetched in the same way. Thread-safe.
+// Connections to registries, shared by all sources that are reached in the same way. Thread-safe.
 class RemotePool {
  public:
   explicit RemotePool(HttpOptions http = {.connect_seconds = 10, .stall_seconds = 15}) : http_(http) {}
 
-  Result<std::shared_ptr<Remotes>> get(const Ticket& ticket);
+  Result<std::shared_ptr<Remotes>> get(const TicketSource& source);
   // What was configured may have changed since: files are read anew when it is next asked for.
   void forget(const std::shared_ptr<Remotes>& remotes);
 
@@ -45,7 +45,13 @@ class BlobPlaces {
   const image::Descriptor& blob() const { return ticket_.blob; }
 
  private:
-  Result<std::vector<Place>> places(const Remotes& remotes) const;
+  // A place, and how it is reached.
+  struct Reached {
+    std::shared_ptr<Remotes> by;
+    Place place;
+    bool operator==(const Reached&) const = default;
+  };
+  Result<std::vector<Reached>> places() const;
   Result<RangeEnd> read_at(Remotes& remotes, const Place& place, std::uint64_t& from, std::uint64_t to,
                            const RangeSink& sink, bool& sink_failed);
 

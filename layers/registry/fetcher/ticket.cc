@@ -6,6 +6,7 @@
 
 #include "base/sys/file.h"
 #include "layers/image/json.h"
+#include "layers/image/layout_index.h"
 
 namespace acetate::registry {
 
@@ -20,21 +21,31 @@ Result<Ticket> parse(const std::string& text, const std::string& what) {
   const auto digest = TRY(object.digest("digest"));
   const auto size = TRY(object.size("size"));
   Ticket ticket{.blob = {.media_type = TRY(object.string("mediaType")), .digest = digest, .size = size}};
-  ticket.names = TRY(object.strings("names"));
-  ticket.authfile = TRY(object.string("authfile"));
-  ticket.cert_dir = TRY(object.string("certDir"));
-  if (object.has("verifyTls")) ticket.verify_tls = TRY(object.boolean("verifyTls"));
+  const image::Json* sources = TRY(object.list("sources"));
+  if (sources == nullptr) return ticket;
+  for (const auto& each : *sources) {
+    const auto entry = TRY(image::ObjectReader::make(each, what));
+    TicketSource source;
+    source.name = TRY(entry.string("name"));
+    source.authfile = TRY(entry.string("authfile"));
+    source.cert_dir = TRY(entry.string("certDir"));
+    if (entry.has("verifyTls")) source.verify_tls = TRY(entry.boolean("verifyTls"));
+    ticket.sources.push_back(std::move(source));
+  }
   return ticket;
 }
 
 std::string text_of(const Ticket& ticket) {
-  image::Json json = {{"mediaType", ticket.blob.media_type},
-                      {"digest", ticket.blob.digest.str()},
-                      {"size", ticket.blob.size},
-                      {"names", ticket.names},
-                      {"authfile", ticket.authfile},
-                      {"certDir", ticket.cert_dir}};
-  if (ticket.verify_tls) json["verifyTls"] = *ticket.verify_tls;
+  image::Json sources = image::Json::array();
+  for (const auto& source : ticket.sources) {
+    image::Json entry = {{"name", source.name}, {"authfile", source.authfile}, {"certDir", source.cert_dir}};
+    if (source.verify_tls) entry["verifyTls"] = *source.verify_tls;
+    sources.push_back(std::move(entry));
+  }
+  const image::Json json = {{"mediaType", ticket.blob.media_type},
+                            {"digest", ticket.blob.digest.str()},
+                            {"size", ticket.blob.size},
+                            {"sources", sources}};
   return image::write_json(json);
 }
 
@@ -43,10 +54,13 @@ std::string text_of(const Ticket& ticket) {
 std::string ticket_name(const Digest& blob) { return blob.hex() + ".ticket"; }
 
 Result<void> write_ticket(const std::string& path, Ticket ticket) {
+  // Of two who write it at once neither loses the other's.
+  const auto lock = TRY(image::LayoutLock::take(path));
   if (const auto before = read_ticket(path, ticket.blob.digest))
-    for (const auto& name : before->names)
-      if (ticket.names.size() < kMostNames && std::ranges::find(ticket.names, name) == ticket.names.end())
-        ticket.names.push_back(name);
+    for (const auto& source : before->sources)
+      if (ticket.sources.size() < kMostNames &&
+          std::ranges::find(ticket.sources, source.name, &TicketSource::name) == ticket.sources.end())
+        ticket.sources.push_back(source);
   const Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
   const auto name = ticket_name(ticket.blob.digest);
   return TRY_WITHIN(sys::write_file_atomically({dir.ref(), name.c_str()}, text_of(ticket), 0600), "writing {}/{}", path, name);

@@ -11,15 +11,21 @@
 
 namespace acetate::registry {
 
-struct Ticket {
-  image::Descriptor blob;
-  std::vector<std::string> names = {};  // "docker.io/library/debian:12", best first; registries.conf has its say
-  std::string authfile = {};
-  std::string cert_dir = {};
+// A name of an image that the blob is part of, and how whoever asked for that reached its registry: what was allowed for one
+// registry is for that one alone.
+struct TicketSource {
+  std::string name = {};  // "docker.io/library/debian:12"; registries.conf has its say
+  std::string authfile = {}, cert_dir = {};  // absolute paths
   std::optional<bool> verify_tls = {};
+  bool operator==(const TicketSource&) const = default;
 };
 
-// Into `dir`, replacing one that is there; its names go after ours.
+struct Ticket {
+  image::Descriptor blob;
+  std::vector<TicketSource> sources = {};  // best first
+};
+
+// Into `dir`, replacing one that is there; its sources of other names go after ours.
 Result<void> write_ticket(const std::string& dir, Ticket ticket);
 // ENOENT bare when there is none; EBADMSG with words for what is none.
 Result<Ticket> read_ticket(const std::string& dir, const Digest& blob);

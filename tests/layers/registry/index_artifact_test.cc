@@ -81,7 +81,8 @@ TEST_F(IndexArtifact, LazyPullsFetchNoLayerAndLeaveATicketForEach) {
     EXPECT_THAT(registry_.requests("GET", layer.digest.str()), IsEmpty());
     const auto ticket = read_ticket(lazy_.dir(), layer.digest);
     ASSERT_TRUE(ticket);
-    EXPECT_THAT(ticket->names, testing::ElementsAre(name(":1").str()));
+    ASSERT_THAT(ticket->sources, SizeIs(1));
+    EXPECT_EQ(ticket->sources[0].name, name(":1").str());
   }
   EXPECT_EQ(kept(sample_.layers[0].digest), "index");
   EXPECT_TRUE(lazy_.find(name(":1").str()));

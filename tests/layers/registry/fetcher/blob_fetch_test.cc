@@ -39,7 +39,7 @@ class BlobFetchTest : public testing::Test {
     auto blob = PartialBlob::make(dir_.path(), {.blob = descriptor_.digest, .size = descriptor_.size});
     return std::make_unique<BlobFetch>(
         *std::move(blob),
-        std::make_unique<BlobPlaces>(pool_, Ticket{.blob = descriptor_, .names = {registry_.host() + "/a:1"}}),
+        std::make_unique<BlobPlaces>(pool_, Ticket{.blob = descriptor_, .sources = {{.name = registry_.host() + "/a:1"}}}),
         FetchEvents{.needs_whole = std::move(needs_whole)});
   }
   void fault(nlohmann::json fault) {
@@ -203,15 +203,23 @@ TEST_F(BlobFetchTest, FetchesAgainABlockThatTheDiskLost) {
 }
 
 TEST_F(BlobFetchTest, ReadsTheTicketItWrote) {
-  ASSERT_TRUE(write_ticket(dir_.path(), {.blob = descriptor_, .names = {"a.example/x:1"}, .verify_tls = false}));
-  ASSERT_TRUE(write_ticket(dir_.path(), {.blob = descriptor_, .names = {"b.example/x:1"}, .authfile = "/auth"}));
+  const TicketSource a{.name = "a.example/x:1", .verify_tls = false}, b{.name = "b.example/x:1", .authfile = "/auth"};
+  ASSERT_TRUE(write_ticket(dir_.path(), {.blob = descriptor_, .sources = {a}}));
+  ASSERT_TRUE(write_ticket(dir_.path(), {.blob = descriptor_, .sources = {b}}));
   const auto ticket = read_ticket(dir_.path(), descriptor_.digest);
   ASSERT_TRUE(ticket) << ticket.error().message();
-  EXPECT_THAT(ticket->names, ElementsAre("b.example/x:1", "a.example/x:1"));
-  EXPECT_EQ(ticket->authfile, "/auth");
-  EXPECT_EQ(ticket->verify_tls, std::nullopt);
+  EXPECT_THAT(ticket->sources, ElementsAre(b, a)) << "what was allowed for one is not allowed for another";
   EXPECT_EQ(ticket->blob, descriptor_);
   EXPECT_TRUE(read_ticket(dir_.path(), Digest::of("other")).error().is(ENOENT));
+
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 8; ++i)
+    writers.emplace_back([&, i] {
+      const TicketSource source{.name = "c.example/x:" + std::to_string(i)};
+      EXPECT_TRUE(write_ticket(dir_.path(), {.blob = descriptor_, .sources = {source}}));
+    });
+  for (auto& writer : writers) writer.join();
+  EXPECT_THAT(read_ticket(dir_.path(), descriptor_.digest)->sources, SizeIs(10));
 }
 
 }  // namespace
