@@ -34,6 +34,12 @@ FetcherOptions options_from_environment() {
   return options;
 }
 
+// The registry, or the fetcher: whoever asks next would wait as long for the same.
+bool nobody_answers(const Error& error) {
+  constexpr int kCodes[] = {ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, ECONNRESET, EREMOTEIO};
+  return std::ranges::find(kCodes, error.code()) != std::end(kCodes);
+}
+
 bool nobody_listens(const Error& error) { return error.is(ENOENT) || error.is(ECONNREFUSED); }
 
 // The other end went: it ended, or was killed.
@@ -53,28 +59,30 @@ std::shared_ptr<FetcherClient> FetcherClient::of(const std::string& dir) {
 }
 
 Result<void> FetcherClient::fetch(const PartialBlob& blob, std::uint64_t first, std::uint64_t end) {
-  if (const auto failed = failed_at_.load(); failed != 0) {
-    const auto since = Clock::now() - Clock::time_point(Clock::duration(failed));
-    if (since < options_.pause_after_failure) return fail(ETIMEDOUT, "it could not be fetched a moment ago");
+  {
+    const Lock lock(mutex_);
+    const auto failed = failed_at_.find(blob.digest());
+    if (failed != failed_at_.end() && Clock::now() - failed->second < options_.pause_after_failure)
+      return fail(ETIMEDOUT, "it could not be fetched a moment ago");
   }
-  // Slow is not dead: as long as blocks come, we wait.
-  auto count = [&]() -> Result<std::ptrdiff_t> { return std::ranges::count(TRY(blob.present(first, end)), true); };
-  std::ptrdiff_t seen = TRY(count());
+  // Slow is not dead: as long as any blocks of it come, we wait.
+  std::uint64_t seen = TRY(blob.present_bytes());
   const auto still_coming = [&]() -> Result<void> {
-    const auto now = TRY(count());
-    if (now > seen) return seen = now, Result<void>();
+    const auto now = TRY(blob.present_bytes());
+    if (now != seen) return seen = now, Result<void>();
     return fail(ETIMEDOUT, "nothing came for {} seconds", options_.patience.count() / 1000);
   };
   const auto patience = static_cast<std::uint32_t>(options_.patience.count());
   auto reply = ask({.verb = fetch::Verb::fetch, .blob = blob.digest(), .first = first, .end = end, .patience = patience},
                    options_.patience, still_coming);
-  if (reply && reply->code == 0) {
-    failed_at_ = 0;
-    return {};
-  }
-  failed_at_ = Clock::now().time_since_epoch().count();
-  if (!reply) return std::move(reply).error();
-  return Error(reply->code, reply->words);
+  auto fetched = !reply ? Result<void>(std::move(reply).error())
+                        : reply->code == 0 ? Result<void>() : Error(reply->code, reply->words);
+  const Lock lock(mutex_);
+  if (!fetched && nobody_answers(fetched.error()))
+    failed_at_[blob.digest()] = Clock::now();
+  else
+    failed_at_.erase(blob.digest());
+  return fetched;
 }
 
 Result<void> FetcherClient::complete(const PartialBlob& blob, bool soon) {
@@ -123,7 +131,8 @@ Result<fetch::Reply> FetcherClient::ask(const fetch::Request& request, std::chro
 Result<Fd> FetcherClient::connect() {
   const Fd dir = TRY_WITHIN(sys::open(dir_, O_RDONLY | O_DIRECTORY), "opening {}", dir_);
   auto socket = sys::connect_for_messages(dir.ref(), fetch::kSocketName);
-  if (!socket && nobody_listens(socket.error())) {
+  // One that answered the new one that it is there may just be ending.
+  for (int starts = 0; !socket && nobody_listens(socket.error()) && starts < kMostStarts; ++starts) {
     TRY(start_fetcher(dir_));
     socket = sys::connect_for_messages(dir.ref(), fetch::kSocketName);
   }

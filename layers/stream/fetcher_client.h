@@ -1,9 +1,9 @@
 // FetcherClient: asks the fetcher process, and starts it where there is none (any more).
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,7 +18,7 @@ namespace acetate {
 struct FetcherOptions {
   // Without a byte for so long, whoever reads hears of it. $ACETATE_FETCH_SECONDS, 30.
   std::chrono::milliseconds patience{30000};
-  // After that, others who ask within this while hear it at once.
+  // After that, others who ask for the same blob within this while hear it at once.
   std::chrono::milliseconds pause_after_failure{1000};
   // What nobody reads is fetched too, when it is quiet. $ACETATE_FETCH_REST=0: it is not.
   bool rest = true;
@@ -50,7 +50,7 @@ class FetcherClient final : public BlobFetcher {
   const FetcherOptions options_;
   Mutex mutex_;
   std::vector<Fd> idle_ GUARDED_BY(mutex_);  // connections nobody waits on
-  std::atomic<Clock::rep> failed_at_ = 0;    // 0: not lately
+  std::map<Digest, Clock::time_point> failed_at_ GUARDED_BY(mutex_);  // when nobody answered, by blob
 };
 
 }  // namespace acetate

@@ -58,6 +58,24 @@ TEST_F(FetcherClientTest, AsksOverOneConnectionAndHearsWhatIsSaid) {
   EXPECT_TRUE(asking.fetch(*blob_, 0, 1).error().is(ETIMEDOUT));
 }
 
+TEST_F(FetcherClientTest, TakesOneBlobsFailureForThatOfNoOther) {
+  const auto other = *PartialBlob::make(dir_.path(), {.blob = Digest::of("other"), .size = 100});
+  std::thread fetcher([&] {
+    const Fd connection = *sys::accept(listening_.ref());
+    answer(connection.ref(), {.code = ETIMEDOUT, .words = "nothing came"});
+    answer(connection.ref(), {});
+    answer(connection.ref(), {.code = ENOSPC, .words = "the disk is full"});
+    answer(connection.ref(), {});
+  });
+  auto asking = client();
+  EXPECT_FALSE(asking.fetch(*blob_, 0, 1));
+  EXPECT_TRUE(asking.fetch(*other, 0, 1));
+  // What the network has no part in may be over at once.
+  EXPECT_TRUE(asking.fetch(*other, 0, 1).error().is(ENOSPC));
+  EXPECT_TRUE(asking.fetch(*other, 0, 1));
+  fetcher.join();
+}
+
 TEST_F(FetcherClientTest, GivesUpWhenNothingComes) {
   auto asking = client(std::chrono::milliseconds(1));
   const auto silent = asking.fetch(*blob_, 0, 1);  // connected, and nobody answers
