@@ -106,8 +106,12 @@ Result<image::Image> find_lazy_image(const Paths& paths, const std::string& name
   auto known = images.find(name);
   if (!known && !known.error().is(ENOENT)) return std::move(known).error();
   if (!known) known = pull_documents(place, images, name, wanted, flags);
-  auto image = TRY(images.open_image(TRY(std::move(known)), wanted));
+  const auto stored = TRY(std::move(known));
+  auto image = TRY(images.open_image(stored, wanted));
   image.name = name;
+  // What was believed when it was pulled may not be now.
+  if (!registry::are_believed(indexes_of(flags), stored.names.front()))
+    for (auto& layer : image.layers) layer.spec.index.reset();
   TRY(open_layers(image));
   return image;
 }

@@ -45,10 +45,12 @@ Result<void> apply_option(std::string_view option, LayerSpec& spec) {
     spec.digest = TRY(parse_digest(value));
   } else if (key == "toc") {
     spec.toc = TRY(parse_digest(value));
+  } else if (key == "index") {
+    spec.index = TRY(parse_digest(value));
   } else if (option == "lazy") {
     spec.lazy = true;
   } else {
-    return fail(EINVAL, "'{}' is none of offset=, length=, digest=, toc= and lazy", option);
+    return fail(EINVAL, "'{}' is none of offset=, length=, digest=, toc=, lazy and index=", option);
   }
   return {};
 }
@@ -123,7 +125,7 @@ Result<OpenedLayer> open_lazy(const LayerSpec& spec, const std::string& index_di
     auto whole = open_whatever_it_is(spec, index_dir);
     if (whole || !whole.error().is(ENOENT)) return whole;
     const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
-    auto tar = open_lazy_tar({.dir = spec.path.substr(0, blobs) + "/.acetate-lazy", .blob = *spec.digest},
+    auto tar = open_lazy_tar({.dir = spec.path.substr(0, blobs) + "/.acetate-lazy", .blob = *spec.digest, .index = spec.index},
                              IndexStore(index_dir), &mirrors);
     if (!tar && tar.error().is(ENOENT) && tries == 0) continue;
     return opened(TRY(std::move(tar)));
@@ -165,6 +167,7 @@ std::string format_layer_spec(const LayerSpec& spec) {
   if (spec.digest) add("digest=sha256-" + spec.digest->hex());
   if (spec.toc) add("toc=sha256-" + spec.toc->hex());
   if (spec.lazy) add("lazy");
+  if (spec.index) add("index=sha256-" + spec.index->hex());
   // A path that begins with "//" would be read as a plugin's.
   if (options.empty() && !spec.path.starts_with("//")) return spec.path;
   return fmt::format("//{}/{}{}", kTarPlugin, options, absolute(spec.path));

@@ -3,7 +3,8 @@
 //   /some/dir                                   a directory
 //   /some/layer.tar[.gz|.zst|…]                 a tarball, told by its content and not by its name
 //   //tar/KEY=VALUE[+KEY=VALUE…]/abs/path       a tarball that is part of a file, or whose digest is known:
-//                                               offset=N, length=N, digest=sha256-<hex>, toc=sha256-<hex>, lazy
+//                                               offset=N, length=N, digest=sha256-<hex>, toc=sha256-<hex>, lazy,
+//                                               index=sha256-<hex>
 //
 // The third is fuse-overlayfs's plugin grammar (//PLUGIN/DATA/PATH) with a plugin that is always there. It is
 // how `acetate` hands layers inside archives to the daemon, so that nothing is unpacked.
@@ -31,6 +32,8 @@ struct LayerSpec {
   // A blob of our store (…/blobs/sha256/HEX) that may not all be here yet: then it is read from …/.acetate-lazy, and what
   // is missing is asked of the fetcher.
   bool lazy = false;
+  // With lazy: whose index of it is believed though nobody here has made it (layers/image/lazy_images.h, index_origin()).
+  std::optional<Digest> index = {};
   auto operator<=>(const LayerSpec&) const = default;
 };
 

@@ -38,6 +38,7 @@ struct StoredImage {
   std::vector<Reference> names = {};
   std::string store;  // the directory it lies in
   bool is_shared = false;
+  bool indexes_believed = false;  // of a lazy one: layer indexes that came along with it (lazy_images.h)
 };
 
 // Thread-safe but for remove-and-put of the same name, where the last one wins.

@@ -18,6 +18,14 @@ namespace acetate::image {
 
 namespace {
 
+constexpr const char* kIndexes = "org.acetate.layer-indexes";
+constexpr const char* kBelieved = "believed";
+
+bool has_annotation(const IndexEntry& entry, const char* key, const char* value) {
+  const auto found = entry.annotations.find(key);
+  return found != entry.annotations.end() && found->second == value;
+}
+
 class LazyFiles final : public ImageFiles {
  public:
   LazyFiles(std::unique_ptr<ImageFiles> whole, std::string lazy) : whole_(std::move(whole)), lazy_(std::move(lazy)) {}
@@ -76,20 +84,26 @@ Result<void> give(ImageStore& store, const StoredImage& image) {
 
 }  // namespace
 
+Digest index_origin(const Reference& name, const Digest& manifest) {
+  return Digest::of(fmt::format("{}/{}@{}", name.registry, name.repository, manifest.str()));
+}
+
 Result<void> LazyImages::edit(const std::function<Result<bool>(Json&)>& edit) const {
   TRY(make_index(dir()));
   const Fd fd = TRY_WITHIN(sys::open(dir(), O_RDONLY | O_DIRECTORY), "opening {}", dir());
   return edit_index(fd.ref(), dir(), edit);
 }
 
-Result<void> LazyImages::set_reference(const Reference& reference, const Descriptor& target) const {
+Result<void> LazyImages::set_reference(const Reference& reference, const Descriptor& target, Indexes indexes) const {
   const auto name = reference.str();
+  Json annotations = {{kRefName, name}};
+  if (indexes == Indexes::believed) annotations[kIndexes] = kBelieved;
   return edit([&](Json& entries) -> Result<bool> {
     std::erase_if(entries.get_ref<Json::array_t&>(), [&](const Json& entry) { return name_of(entry) == name; });
     entries.push_back({{"mediaType", target.media_type},
                        {"digest", target.digest.str()},
                        {"size", target.size},
-                       {"annotations", {{kRefName, name}}}});
+                       {"annotations", annotations}});
     return true;
   });
 }
@@ -115,7 +129,10 @@ Result<std::vector<StoredImage>> LazyImages::list() const {
   if (!text) return text.error().clone().within("reading " + path);
   for (const auto& entry : TRY(parse_index(*text, path)).entries)
     if (auto name = parse_reference(name_of(entry)))
-      images.push_back({.target = entry.descriptor, .names = {*std::move(name)}, .store = store_});
+      images.push_back({.target = entry.descriptor,
+                        .names = {*std::move(name)},
+                        .store = store_,
+                        .indexes_believed = has_annotation(entry, kIndexes, kBelieved)});
   return images;
 }
 
@@ -129,7 +146,11 @@ Result<StoredImage> LazyImages::find(std::string_view text) const {
 
 Result<Image> LazyImages::open_image(const StoredImage& stored, const Platform& platform) const {
   auto image = TRY(read_oci_image(*TRY(files()), {IndexEntry{.descriptor = stored.target}}, platform));
-  image.name = stored.names.front().familiar();
+  const auto& name = stored.names.front();
+  image.name = name.familiar();
+  if (stored.indexes_believed && image.manifest_digest)
+    for (auto& layer : image.layers)
+      if (layer.spec.lazy) layer.spec.index = index_origin(name, *image.manifest_digest);
   return image;
 }
 

@@ -15,6 +15,12 @@
 
 namespace acetate::image {
 
+// Layer indexes that came along with an image are kept, and believed, for that image alone: a layer of another may be the
+// same, and its index another's word. This names them: the repository they came with, and the image's manifest.
+Digest index_origin(const Reference& name, const Digest& manifest);
+
+enum class Indexes { our_own, believed };
+
 // A value. Thread-safe.
 class LazyImages {
  public:
@@ -24,14 +30,16 @@ class LazyImages {
   const std::string& store() const { return store_; }
   std::string dir() const { return store_ + "/.acetate-lazy"; }
 
-  Result<void> set_reference(const Reference& reference, const Descriptor& target) const;
+  // `indexes`: whether those that came along are believed when it is opened by this name.
+  Result<void> set_reference(const Reference& reference, const Descriptor& target, Indexes indexes = Indexes::our_own) const;
   // ENOENT bare when there is no such name; with `only`, when it stands for another image by now.
   Result<void> remove_reference(const Reference& reference, const std::optional<Digest>& only = {}) const;
   // In the order they were put in.
   Result<std::vector<StoredImage>> list() const;
   // By name, as ImageStore::find() reads one. ENOENT bare.
   Result<StoredImage> find(std::string_view text) const;
-  // Ready to be mounted: a layer that is not all here has LayerSpec::lazy.
+  // Ready to be mounted: a layer that is not all here has LayerSpec::lazy,
+  // and LayerSpec::index where that may be believed.
   Result<Image> open_image(const StoredImage& stored, const Platform& platform) const;
 
   // The store's files, and of blobs that are not all here where they will lie.

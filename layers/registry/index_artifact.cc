@@ -122,9 +122,10 @@ Result<image::Descriptor> push_indexes(Repository& repository, const image::Desc
 }
 
 Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest, const std::vector<Digest>& layers,
-                                  const std::string& path) {
+                                  const std::string& path, const Digest& origin) {
   std::vector<Digest> wanted = layers;
-  std::size_t found = 0;
+  std::size_t found = std::erase_if(wanted, [&](const Digest& layer) { return find_foreign_index(path, layer, origin) != nullptr; });
+  if (wanted.empty()) return found;
   const auto artifacts = TRY(repository.referrers(manifest, kIndexArtifact));
   // The one that was put in last is the newest, as far as a registry says.
   for (auto artifact = artifacts.rbegin(); artifact != artifacts.rend() && !wanted.empty(); ++artifact) {
@@ -134,7 +135,7 @@ Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest
       if (at == wanted.end()) continue;
       const auto bytes = TRY_WITHIN(unpacked(TRY(fetch_blob(repository, listed.blob))), "the layer index {}", listed.blob.digest.str());
       const Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
-      const auto name = foreign_index_name(listed.layer);
+      const auto name = foreign_index_name(listed.layer, origin);
       TRY_WITHIN(sys::write_file_atomically({dir.ref(), name.c_str()}, bytes, 0600), "writing {}/{}", path, name);
       wanted.erase(at);
       ++found;

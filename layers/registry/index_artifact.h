@@ -26,9 +26,10 @@ struct IndexOfLayer {
 Result<image::Descriptor> push_indexes(Repository& repository, const image::Descriptor& manifest,
                                        const std::vector<IndexOfLayer>& indexes);
 
-// The indexes the registry has of those layers of the manifest, into `dir` (layers/tar/open_lazy_tar.h has their names);
-// how many. None is no error. Errors with words.
+// The indexes the registry has of those layers of the manifest, into `dir` as those of `origin` (layers/tar/open_lazy_tar.h
+// has their names); how many are there then. One that is there already stays: it may be in use, and is to be checked. None is
+// no error. Errors with words.
 Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest, const std::vector<Digest>& layers,
-                                  const std::string& dir);
+                                  const std::string& dir, const Digest& origin);
 
 }  // namespace acetate::registry

@@ -6,13 +6,9 @@
 
 namespace acetate::registry {
 
-namespace {
-
 bool are_believed(ForeignIndexes indexes, const image::Reference& name) {
   return indexes == ForeignIndexes::always || (indexes == ForeignIndexes::by_tag && !name.digest);
 }
-
-}  // namespace
 
 Result<Pulled> pull_lazily(Repository& repository, const image::Reference& name, image::ImageStore& store,
                            const image::LazyImages& images, const LazyPullOptions& options) {
@@ -26,12 +22,14 @@ Result<Pulled> pull_lazily(Repository& repository, const image::Reference& name,
   };
   const auto reference = name.digest ? name.digest->str() : name.tag;
   const auto pulled = TRY(pull_image(repository, reference, store, {.platform = options.platform, .later = later}));
-  if (!layers.empty() && are_believed(options.indexes, name)) {
-    const auto found = fetch_indexes(repository, pulled.manifest.digest, layers, images.dir());
+  const bool believed = are_believed(options.indexes, name);
+  if (!layers.empty() && believed) {
+    const auto origin = image::index_origin(name, pulled.manifest.digest);
+    const auto found = fetch_indexes(repository, pulled.manifest.digest, layers, images.dir(), origin);
     // Without them it is slower, and that is all.
     if (!found) log::info("{} has no layer indexes: {}", name.str(), found.error().message());
   }
-  TRY(images.set_reference(name, pulled.target));
+  TRY(images.set_reference(name, pulled.target, believed ? image::Indexes::believed : image::Indexes::our_own));
   return pulled;
 }
 

@@ -17,6 +17,9 @@ enum class ForeignIndexes {
   never,
 };
 
+// Whether those that lie beside the image of that name are. The image remembers it; whoever opens it asks again.
+bool are_believed(ForeignIndexes indexes, const image::Reference& name);
+
 struct LazyPullOptions {
   image::Platform platform;
   TicketSource source = {};  // how its blobs are fetched; the name is filled in

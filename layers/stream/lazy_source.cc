@@ -18,8 +18,11 @@ std::uint64_t block_end(std::uint64_t offset, std::uint64_t length) { return (of
 
 }  // namespace
 
-LazySource::LazySource(std::unique_ptr<PartialBlob> blob, std::shared_ptr<BlobFetcher> fetcher)
-    : blob_(std::move(blob)), fetcher_(std::move(fetcher)), known_(static_cast<std::size_t>(blob_->blocks())) {}
+LazySource::LazySource(std::unique_ptr<PartialBlob> blob, std::shared_ptr<BlobFetcher> fetcher, ShownBy shown_by)
+    : blob_(std::move(blob)),
+      fetcher_(std::move(fetcher)),
+      shown_by_(shown_by),
+      known_(static_cast<std::size_t>(blob_->blocks())) {}
 
 Result<std::size_t> LazySource::pread(std::span<std::byte> into, std::uint64_t offset) const {
   if (offset >= size() || into.empty()) return std::size_t{0};
@@ -42,8 +45,8 @@ Result<void> LazySource::bring(std::uint64_t offset, std::uint64_t length) const
 
 // From the first block that is missing to the last, in one piece: what lies between is little, or asked for soon.
 Result<void> LazySource::ensure(std::uint64_t first, std::uint64_t end) const {
-  if (blob_->is_condemned())
-    return fail(EIO, "the layer {} is not what its index says: nothing of it is shown any more", blob_->digest().str());
+  if (shown_by_ == ShownBy::foreign_index && blob_->is_condemned())
+    return fail(EIO, "the layer {} is not what an index from elsewhere says: nothing is read by that any more", blob_->digest().str());
   const auto is_known = [&](std::uint64_t block) { return known_[block].load(std::memory_order_relaxed); };
   while (first < end && is_known(first)) ++first;
   while (first < end && is_known(end - 1)) --end;

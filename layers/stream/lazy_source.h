@@ -11,11 +11,15 @@
 
 namespace acetate {
 
+// By whose index the layer is shown: a condemned blob (PartialBlob::condemn) is one that no foreign one tells of any more.
+enum class ShownBy { our_index, foreign_index };
+
 // Thread-safe. What is here is read from disk, whether anybody can be reached or not; what is not is asked of the
 // fetcher. What cannot be had is EIO with words: never fewer bytes, never zeroes.
 class LazySource final : public ByteSource {
  public:
-  LazySource(std::unique_ptr<PartialBlob> blob, std::shared_ptr<BlobFetcher> fetcher);
+  LazySource(std::unique_ptr<PartialBlob> blob, std::shared_ptr<BlobFetcher> fetcher,
+             ShownBy shown_by = ShownBy::our_index);
 
   std::uint64_t size() const override { return blob_->size(); }
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override;
@@ -30,6 +34,7 @@ class LazySource final : public ByteSource {
 
   const std::unique_ptr<PartialBlob> blob_;
   const std::shared_ptr<BlobFetcher> fetcher_;
+  const ShownBy shown_by_;
   mutable std::vector<std::atomic<bool>> known_;  // by block: its checksum was found to be right
 };
 

@@ -61,8 +61,8 @@ class PartialBlob {
   Result<void> forget(std::uint64_t block) const;
   Result<void> forget_all() const;
 
-  // Somebody has found out that the index this blob was shown by does not tell its content. Readers ask before they
-  // read, and answer EIO.
+  // Somebody has found out that an index from elsewhere does not tell its content. Whoever shows it by such a one asks
+  // before he reads, and answers EIO.
   Result<void> condemn() const;
   bool is_condemned() const;
 

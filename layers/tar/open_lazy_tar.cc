@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/log.h"
+#include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "layers/stream/fetcher_client.h"
 #include "layers/stream/lazy_source.h"
@@ -44,6 +47,40 @@ Result<void> prove(const LazySource& source, const Digest& blob) {
   return {};
 }
 
+// Null: what lies there is no index that we can read, so nobody is shown anything by it.
+Result<LayerIndexPtr> open_foreign(const std::string& path, const Digest& blob) {
+  const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file && file.error().is(ENOENT)) return Error(ENOENT);
+  if (!file) return file.error().clone().within("opening " + path);
+  auto index = LayerIndex::open(file->ref(), path, blob);
+  if (index) return LayerIndexPtr(*std::move(index));
+  if (!index.error().is(EBADMSG)) return std::move(index).error().within("opening " + path);
+  log::info("the layer index {} cannot be used: {}", path, index.error().message());
+  return LayerIndexPtr();
+}
+
+// Nothing that bytes from elsewhere can bring about.
+bool is_our_trouble(const Error& error) {
+  constexpr int kCodes[] = {ENOMEM, EMFILE, ENFILE, ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EINTR};
+  return std::ranges::find(kCodes, error.code()) != std::end(kCodes);
+}
+
+Error as_lie(Error error) { return Error(EBADMSG, error.message()); }
+
+Result<LayerIndexPtr> own_index(const Digest& blob, const IndexStore& indexes, const SourcePtr& packed) {
+  if (auto own = indexes.find(blob)) return own;
+  auto scan = scan_tar(packed);
+  if (!scan) {
+    // What is no tar at all is not what any index says.
+    constexpr int kNoTar[] = {EBADMSG, EINVAL, EFBIG, ENOTSUP};
+    const bool is_no_tar = std::ranges::find(kNoTar, scan.error().code()) != std::end(kNoTar);
+    return is_no_tar ? as_lie(std::move(scan).error()) : std::move(scan).error();
+  }
+  // It was verified a moment ago.
+  if (scan->pass.blob != blob) return fail(EIO, "the disk does not keep {}: it is {} now", blob.str(), scan->pass.blob.str());
+  return indexes.keep(IndexImage::build(*std::move(scan)));
+}
+
 Result<DecodedSourcePtr> plain_bytes(const LayerIndexPtr& index, SourcePtr packed, const MirrorStore* mirrors) {
   const IndexFacts& facts = index->facts();
   return seekable_source({.packed = std::move(packed),
@@ -57,34 +94,41 @@ Result<DecodedSourcePtr> plain_bytes(const LayerIndexPtr& index, SourcePtr packe
 
 }  // namespace
 
-std::string foreign_index_name(const Digest& blob) { return blob.hex() + ".lix"; }
+std::string foreign_index_name(const Digest& blob, const Digest& origin) { return blob.hex() + "." + origin.hex() + ".lix"; }
 
-LayerIndexPtr find_foreign_index(const std::string& dir, const Digest& blob) {
-  const std::string path = dir + "/" + foreign_index_name(blob);
-  const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (!file) return nullptr;
-  auto index = LayerIndex::open(file->ref(), path, blob);
-  if (index) return *std::move(index);
-  log::info("the layer index {} cannot be used: {}", path, index.error().message());
+Result<std::vector<std::string>> foreign_index_names(const std::string& path, const Digest& blob) {
+  const Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  std::vector<std::string> names;
+  TRY(sys::read_dir(dir.ref(), [&](const sys::DirEntry& entry) {
+    const std::string_view name = entry.name;
+    if (name.starts_with(blob.hex() + ".") && name.ends_with(".lix")) names.emplace_back(name);
+    return true;
+  }));
+  return names;
+}
+
+LayerIndexPtr find_foreign_index(const std::string& dir, const Digest& blob, const Digest& origin) {
+  auto found = open_foreign(dir + "/" + foreign_index_name(blob, origin), blob);
+  if (found) return *std::move(found);
+  if (!found.error().is(ENOENT)) log::warn("{}", found.error().message());
   return nullptr;
 }
 
 Result<OpenedTar> open_lazy_tar(const LazyTar& tar, const IndexStore& indexes, const MirrorStore* mirrors) {
   auto blob = TRY(PartialBlob::open(tar.dir, tar.blob));
-  const auto source = std::make_shared<LazySource>(
-      std::move(blob), tar.fetcher != nullptr ? tar.fetcher : FetcherClient::of(tar.dir));
-  const SourcePtr packed = source;
-
   OpenedTar opened{.is_lazy = true};
   LayerIndexPtr index = indexes.find(tar.blob);
   opened.index_was_cached = index != nullptr;
-  if (index == nullptr) {
-    index = find_foreign_index(tar.dir, tar.blob);
+  if (index == nullptr && tar.index) {
+    index = find_foreign_index(tar.dir, tar.blob, *tar.index);
+    if (index && (index->facts().packed_bytes != blob->size() || index->facts().format == Format::plain)) index = nullptr;
     opened.index_is_foreign = index != nullptr;
-    if (index && (index->facts().packed_bytes != source->size() || index->facts().format == Format::plain)) index = nullptr;
   }
+  const auto source = std::make_shared<LazySource>(std::move(blob),
+                                                   tar.fetcher != nullptr ? tar.fetcher : FetcherClient::of(tar.dir),
+                                                   opened.index_is_foreign ? ShownBy::foreign_index : ShownBy::our_index);
+  const SourcePtr packed = source;
   if (index == nullptr) {
-    opened.index_is_foreign = false;
     index = TRY(index_on_the_way(*source, packed, tar.blob, indexes));
   } else if (index->facts().packed_bytes != source->size()) {
     return fail(EBADMSG, "it has {} bytes, but {} has {}", source->size(), tar.blob.str(), index->facts().packed_bytes);
@@ -100,18 +144,25 @@ Result<OpenedTar> open_lazy_tar(const LazyTar& tar, const IndexStore& indexes, c
   return opened;
 }
 
-Result<void> check_foreign_index(const LazyTar& tar, const IndexStore& indexes, const SourcePtr& packed) {
-  const auto foreign = find_foreign_index(tar.dir, tar.blob);
-  if (foreign == nullptr) return {};
-  LayerIndexPtr own = indexes.find(tar.blob);
-  if (own == nullptr) own = TRY(indexes.keep(IndexImage::build(TRY(scan_tar(packed)))));
-  // The same program makes the same bytes of the same tar; another version's may differ and be right.
-  const auto theirs = sys::read_file(tar.dir + "/" + foreign_index_name(tar.blob), kMostIndexBytes);
-  const auto ours = sys::read_file(indexes.path_of(tar.blob), kMostIndexBytes);
-  if (theirs && ours && *theirs == *ours) return {};
-  const LayerPtr shown = make_tar_layer(foreign, TRY(plain_bytes(foreign, packed, nullptr)));
-  const LayerPtr real = make_tar_layer(own, TRY(plain_bytes(own, packed, nullptr)));
-  return same_tree(*shown, *real);
+Result<void> check_foreign_indexes(const std::string& dir, const Digest& blob, const IndexStore& indexes,
+                                   const SourcePtr& packed) {
+  const auto names = TRY(foreign_index_names(dir, blob));
+  if (names.empty()) return {};
+  const auto own = TRY(own_index(blob, indexes, packed));
+  const auto ours = sys::read_file(indexes.path_of(blob), kMostIndexBytes);
+  for (const auto& name : names) {
+    const auto path = dir + "/" + name;
+    const auto foreign = TRY(open_foreign(path, blob));
+    if (foreign == nullptr) continue;
+    // The same program makes the same bytes of the same tar; another version's may differ and be right.
+    const auto theirs = sys::read_file(path, kMostIndexBytes);
+    if (theirs && ours && *theirs == *ours) continue;
+    const LayerPtr real = make_tar_layer(own, TRY(plain_bytes(own, packed, nullptr)));
+    auto bytes = plain_bytes(foreign, packed, nullptr);
+    auto same = bytes ? same_tree(*make_tar_layer(foreign, *std::move(bytes)), *real) : Result<void>(std::move(bytes).error());
+    if (!same) return is_our_trouble(same.error()) ? std::move(same).error() : as_lie(std::move(same).error());
+  }
+  return {};
 }
 
 }  // namespace acetate

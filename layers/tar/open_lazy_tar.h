@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/result.h"
@@ -14,11 +16,12 @@ namespace acetate {
 struct LazyTar {
   std::string dir;  // of partial blobs
   Digest blob;
+  std::optional<Digest> index = {};  // the origin whose index is believed; null: none but our own
   std::shared_ptr<BlobFetcher> fetcher = {};  // null: the process that fetches for `dir`
 };
 
 // With an index of our own at hand it is opened at once, and so it is with one that came from the registry along with the
-// image (HEX.lix beside the partial blob). That one is believed for as long as not all is here: then the fetcher makes
+// image (HEX.ORIGIN.lix beside the partial blob; several images share a layer, and each is shown by its own). That one is believed for as long as not all is here: then the fetcher makes
 // our own and holds the two against each other. Until then nothing that is derived from it is kept.
 //
 // Without an index all of it is fetched, and indexed on its way. A tar that is not packed is opened when it is all here,
@@ -28,12 +31,16 @@ struct LazyTar {
 Result<OpenedTar> open_lazy_tar(const LazyTar& tar, const IndexStore& indexes, const MirrorStore* mirrors = nullptr);
 
 // The name of an index from elsewhere, below the directory of partial blobs.
-std::string foreign_index_name(const Digest& blob);
+std::string foreign_index_name(const Digest& blob, const Digest& origin);
+// Those there are, whosever.
+Result<std::vector<std::string>> foreign_index_names(const std::string& dir, const Digest& blob);
 // Null when there is none, or none that is one.
-LayerIndexPtr find_foreign_index(const std::string& dir, const Digest& blob);
+LayerIndexPtr find_foreign_index(const std::string& dir, const Digest& blob, const Digest& origin);
 
-// Now that all bytes are here, and verified: makes our own index, where there is none, and holds the one from elsewhere
-// against it. EBADMSG with words when the two tell different trees.
-Result<void> check_foreign_index(const LazyTar& tar, const IndexStore& indexes, const SourcePtr& packed);
+// Now that all bytes are here, and verified: makes our own index, where there is none, and holds all from elsewhere
+// against it. EBADMSG with words when one of them tells another tree; any other error is our own trouble, and nothing is
+// known.
+Result<void> check_foreign_indexes(const std::string& dir, const Digest& blob, const IndexStore& indexes,
+                                   const SourcePtr& packed);
 
 }  // namespace acetate

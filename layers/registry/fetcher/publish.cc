@@ -45,11 +45,11 @@ Result<void> move_to_store(FdRef lazy, const std::string& store, const PartialBl
 Result<void> publish_blob(const std::string& dir, const PartialBlob& blob, const std::string& index_dir) {
   const std::string store = dir.substr(0, dir.rfind('/'));
   const auto packed = TRY(file_source(TRY(sys::dup(blob.data())), 0, blob.size()));
-  const auto checked = check_foreign_index({.dir = dir, .blob = blob.digest()}, IndexStore(index_dir), packed);
+  const auto checked = check_foreign_indexes(dir, blob.digest(), IndexStore(index_dir), packed);
   // Our own trouble is no lie of theirs: it stays partial, and is checked when it is wanted again.
   if (!checked && is_our_trouble(checked.error())) return checked.error().clone().within("checking the index of " + blob.digest().str());
   if (!checked) {
-    log::error("the index that came with the layer {} does not tell what is in it: {}", blob.digest().str(),
+    log::error("an index that came with the layer {} does not tell what is in it: {}", blob.digest().str(),
                checked.error().message());
     // A blob that is no tar at all is still the blob; what was shown of it is not to be believed either way.
     TRY(blob.condemn());
@@ -57,11 +57,12 @@ Result<void> publish_blob(const std::string& dir, const PartialBlob& blob, const
   const Fd lazy = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
   TRY_WITHIN(move_to_store(lazy.ref(), store, blob), "moving {} into the store", blob.digest().str());
   // The map goes last: a ticket without it is nothing.
-  for (const auto& name : {foreign_index_name(blob.digest()), ticket_name(blob.digest()), PartialBlob::map_name(blob.digest())})
-    TRY(forget(lazy.ref(), name));
+  auto names = TRY(foreign_index_names(dir, blob.digest()));
+  names.insert(names.end(), {ticket_name(blob.digest()), PartialBlob::map_name(blob.digest())});
+  for (const auto& name : names) TRY(forget(lazy.ref(), name));
   TRY(image::LazyImages(store).settle());
   if (checked) return {};
-  return fail(EBADMSG, "the index that came with the layer {} told of other files than there are, and nothing more is read by it in "
+  return fail(EBADMSG, "an index that came with the layer {} told of other files than there are, and nothing more is read by it in "
               "what is mounted; the layer itself is good and in the store", blob.digest().str());
 }
 

@@ -24,6 +24,7 @@ class IndexArtifact : public testing::Test {
   const test::TempDir dir_;
   std::unique_ptr<image::ImageStore> from_ = test::open_store(dir_ / "from"), into_ = test::open_store(dir_ / "into");
   const image::LazyImages lazy_{dir_ / "into"};
+  const Digest origin_ = Digest::of("origin");
   const std::string layer_ = test::sample_bytes(1 << 20);
   const test::SampleImage sample_ = test::put_sample(*from_, {layer_, "small"});
   test::MisbehavingRegistry registry_;
@@ -45,8 +46,9 @@ class IndexArtifact : public testing::Test {
     return pull_lazily(repository_, name, *into_, lazy_, {.platform = test::platform("amd64"), .indexes = indexes});
   }
   std::string kept(const Digest& layer) {
-    const auto name = "into/.acetate-lazy/" + foreign_index_name(layer);
-    return dir_.exists(name) ? dir_.read(name) : "";
+    const auto names = foreign_index_names(lazy_.dir(), layer);
+    if (names && !names->empty()) return dir_.read("into/.acetate-lazy/" + names->front());
+    return "";
   }
 };
 
@@ -59,15 +61,16 @@ TEST_F(IndexArtifact, ComesBackAsItWasSent) {
   EXPECT_THAT(*found, SizeIs(2));
 
   const auto fetched =
-      fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest, sample_.layers[1].digest}, dir_.path());
+      fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest, sample_.layers[1].digest}, dir_.path(),
+                    origin_);
   ASSERT_TRUE(fetched) << fetched.error().message();
   EXPECT_EQ(*fetched, 1u);
-  EXPECT_TRUE(dir_.read(foreign_index_name(sample_.layers[0].digest)) == layer_);
+  EXPECT_TRUE(dir_.read(foreign_index_name(sample_.layers[0].digest, origin_)) == layer_);
 }
 
 TEST_F(IndexArtifact, IsNotThereWhereNobodyPutIt) {
   push();
-  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest}, dir_.path()), 0u);
+  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest}, dir_.path(), origin_), 0u);
 }
 
 TEST_F(IndexArtifact, LazyPullsFetchNoLayerAndLeaveATicketForEach) {
@@ -100,12 +103,29 @@ TEST_F(IndexArtifact, IsBelievedOfADigestOnlyWhenSomebodySaysSo) {
   EXPECT_EQ(kept(sample_.layers[0].digest), "index");
 }
 
+TEST_F(IndexArtifact, IsOfTheImageItCameWithThoughOthersHaveTheLayer) {
+  push();
+  push_index("index", sample_.layers[0].digest);
+  const auto index_of = [&](const image::Reference& name) {
+    return lazy_.open_image(*lazy_.find(name.str()), test::platform("amd64"))->layers[0].spec.index;
+  };
+  ASSERT_TRUE(pull(name(":1")));
+  EXPECT_EQ(index_of(name(":1")), image::index_origin(name(":1"), sample_.manifest.digest));
+  const auto pinned = name("@" + sample_.manifest.digest.str());
+  ASSERT_TRUE(pull(pinned));
+  EXPECT_EQ(index_of(pinned), std::nullopt);
+  ASSERT_TRUE(pull(name(":1"), ForeignIndexes::never));
+  EXPECT_EQ(index_of(name(":1")), std::nullopt);
+  EXPECT_NE(image::index_origin(name(":1"), sample_.manifest.digest),
+            image::index_origin(test::reference("evil.example/team/app:1"), sample_.manifest.digest));
+}
+
 TEST_F(IndexArtifact, ThatIsDamagedIsAsGoodAsNone) {
   push();
   push_index("index", sample_.layers[0].digest);
   registry_.fault({{"method", "GET"}, {"path", "/blobs/sha256"}, {"do", "corrupt"}, {"at", 6}, {"times", -1}});
-  EXPECT_FALSE(fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest}, dir_.path()));
-  EXPECT_FALSE(dir_.exists(foreign_index_name(sample_.layers[0].digest)));
+  EXPECT_FALSE(fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest}, dir_.path(), origin_));
+  EXPECT_FALSE(dir_.exists(foreign_index_name(sample_.layers[0].digest, origin_)));
 }
 
 }  // namespace

@@ -46,15 +46,28 @@ class OpenLazyTar : public ::testing::Test {
 
   void SetUp() override { ASSERT_TRUE(PartialBlob::make(lazy_, {.blob = blob_, .size = packed_.size()})); }
 
-  LazyTar tar() const { return {.dir = lazy_, .blob = blob_, .fetcher = fetcher_}; }
+  const Digest origin_ = Digest::of("reg.example/app@1"), other_origin_ = Digest::of("evil.example/app@1");
+
+  LazyTar tar() const { return {.dir = lazy_, .blob = blob_, .index = origin_, .fetcher = fetcher_}; }
   Result<OpenedTar> open() { return open_lazy_tar(tar(), indexes_); }
   TarScan scan() const { return *scan_tar(memory_source(packed_)); }
-  void put_foreign(TarScan scan) {
+  void put_foreign(TarScan scan) { put_foreign(std::move(scan), origin_); }
+  void put_foreign(TarScan scan, const Digest& origin) {
     scan.pass.blob = blob_;
     const TempDir elsewhere;
     const IndexStore store(elsewhere.path());
     ASSERT_TRUE(store.keep(IndexImage::build(std::move(scan))));
-    std::filesystem::copy_file(store.path_of(blob_), lazy_ + "/" + foreign_index_name(blob_));
+    std::filesystem::copy_file(store.path_of(blob_), lazy_ + "/" + foreign_index_name(blob_, origin));
+  }
+  // Everything as it is, and a file more.
+  TarScan lie() const {
+    auto other = sample();
+    auto lie = *scan_tar(memory_source([&] {
+      const auto gzip = gzip_of(as_bytes(other.file("evil", "", 04755).end()));
+      return std::vector<std::byte>(gzip.begin(), gzip.end());
+    }()));
+    lie.pass.packed_size = packed_.size();
+    return lie;
   }
   std::string read(const Layer& layer, const char* name, std::size_t length = 1 << 20) {
     const auto entry = layer.lookup(layer.root(), name);
@@ -135,23 +148,40 @@ TEST_F(OpenLazyTar, ShowsByAnIndexFromElsewhereAndKeepsNothingThatIsMadeByIt) {
 }
 
 TEST_F(OpenLazyTar, FindsOutAnIndexThatTellsAnotherTree) {
-  const auto check = [&] { return check_foreign_index(tar(), indexes_, memory_source(packed_)); };
+  const auto check = [&] { return check_foreign_indexes(lazy_, blob_, indexes_, memory_source(packed_)); };
   EXPECT_TRUE(check()) << "there is none";
   put_foreign(scan());
   EXPECT_TRUE(check());
-  ASSERT_TRUE(std::filesystem::remove(lazy_ + "/" + foreign_index_name(blob_)));
-
-  // Everything as it is, and one mode another.
-  auto other = sample();
-  auto lie = *scan_tar(memory_source([&] {
-    const auto gzip = gzip_of(as_bytes(other.file("evil", "", 04755).end()));
-    return std::vector<std::byte>(gzip.begin(), gzip.end());
-  }()));
-  lie.pass.packed_size = packed_.size();
-  put_foreign(std::move(lie));
+  put_foreign(lie(), other_origin_);
   const auto checked = check();
   ASSERT_FALSE(checked);
   EXPECT_TRUE(checked.error().is(EBADMSG));
+}
+
+TEST_F(OpenLazyTar, IsShownByTheIndexOfItsOwnImageAlone) {
+  put_foreign(lie(), other_origin_);
+  const auto evil = open_lazy_tar({.dir = lazy_, .blob = blob_, .index = other_origin_, .fetcher = fetcher_}, indexes_);
+  ASSERT_TRUE(evil && evil->index_is_foreign);
+  EXPECT_TRUE(evil->layer->lookup(evil->layer->root(), "evil"));
+
+  const auto opened = open_lazy_tar({.dir = lazy_, .blob = blob_, .fetcher = fetcher_}, indexes_);
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_FALSE(opened->index_is_foreign);
+  EXPECT_FALSE(opened->layer->lookup(opened->layer->root(), "evil"));
+  // A lie that is found out is nothing to those who never heard of it.
+  ASSERT_TRUE((*PartialBlob::open(lazy_, blob_))->condemn());
+  EXPECT_EQ(read(*opened->layer, "first"), "one");
+  EXPECT_EQ(read(*evil->layer, "noise5").substr(0, 5), "open:");
+}
+
+TEST_F(OpenLazyTar, TakesTroubleOfItsOwnForNoLie) {
+  put_foreign(scan());
+  // Not the bytes that were verified: the disk's doing, or ours.
+  auto other = TarMaker().file("other", "bytes").end();
+  const auto bytes = std::vector<std::byte>(as_bytes(other).begin(), as_bytes(other).end());
+  const auto checked = check_foreign_indexes(lazy_, blob_, indexes_, memory_source(bytes));
+  ASSERT_FALSE(checked);
+  EXPECT_FALSE(checked.error().is(EBADMSG)) << checked.error().message();
 }
 
 TEST_F(OpenLazyTar, SaysThatItIsNotTheBlobThatWasMeant) {
