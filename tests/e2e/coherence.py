@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 PAGE = mmap.PAGESIZE
 
@@ -30,10 +31,16 @@ class Mount:
         self.mount()
 
     def mount(self):
-        subprocess.run([self.daemon, "-o", f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}", self.at], check=True)
+        options = f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}"
+        self.process = subprocess.Popen([self.daemon, "-f", "-o", options, self.at])
+        while not os.path.ismount(self.at):
+            assert self.process.poll() is None, "the daemon ended before it had mounted"
+            time.sleep(0.01)
 
     def unmount(self):
+        """Until the daemon has ended: its descriptors keep what lies below it busy."""
         subprocess.run(["umount", self.at], check=True)
+        assert self.process.wait() == 0
 
     def remount(self):
         self.unmount()
@@ -212,6 +219,9 @@ def full_disk(base, daemon):
     assert code(lambda: os.chmod(m / "big", 0o600)) == errno.ENOSPC
     assert get(m / "small") == b"small"
     os.unlink(m / "filler")
+    # Its space is free when the kernel has told the daemon to forget it, which it does in its own time.
+    while (room := os.statvfs(disk)).f_bavail * room.f_frsize < 512 << 10:
+        time.sleep(0.01)
     os.truncate(m / "big", 10)  # copies what is left of it
     put(m / "small", b"fits again")
     os.unlink(m / "small")
