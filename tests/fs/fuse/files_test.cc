@@ -116,6 +116,9 @@ TEST_F(Files, ATruncatingOpenDropsSuidUnlessTheCallerMayLeaveIt) {
   EXPECT_EQ(found(FUSE_ROOT_ID, "b").attr.mode, S_IFREG | 06755U);
 }
 
+// libfuse 3.14 cannot ask for the dropping of suid to be left to us: there the kernel does it, by a SETATTR before the write.
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+
 TEST_F(Files, AWriteDropsSuidUnlessTheCallerMayLeaveIt) {
   if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
   serve({});
@@ -155,6 +158,8 @@ TEST_F(Files, AnAllocationAndACopyDropSuidAsAWriteDoes) {
   EXPECT_EQ(mounted().attr("a").mode & 07777, 0755U);
   EXPECT_EQ(mounted().attr("b").mode & 07777, 0755U);
 }
+
+#endif
 
 TEST_F(Files, AreOpenedForReadingTooWhenTheKernelWritesBack) {
   SessionOptions options = one_thread();
