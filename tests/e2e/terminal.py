@@ -94,7 +94,10 @@ class Session:
         return termios.tcgetattr(self.theirs) == self.before
 
 
-session = Session(script="stty size; echo ready; read x; stty size; echo got $x; exit 4", rows=31, columns=97)
+# A new size comes by a signal to us and on from there, beside what is typed: the command looks until it is there.
+session = Session(script="stty size; echo ready; read x; n=0; "
+                         "while [ \"$(stty size)\" = '31 97' ] && [ $n -lt 600 ]; do n=$((n + 1)); sleep 0.1; done; "
+                         "stty size; echo got $x; exit 4", rows=31, columns=97)
 check("it begins with our size", session.wait_for(r"31 97"), session.text)
 session.wait_for("ready")
 check("it is raw while the container has it", not termios.tcgetattr(session.theirs)[3] & termios.ICANON)
