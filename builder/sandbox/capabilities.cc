@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "builder/sandbox/capability_number.h"
 #include "builder/sandbox/spec.h"
 
 namespace acetate::sandbox {
@@ -20,17 +23,12 @@ const std::vector<std::string>& run_capabilities() {
 }
 
 const std::vector<std::string>& all_capabilities() {
-  static const std::vector<std::string> list{
-      "CAP_AUDIT_CONTROL", "CAP_AUDIT_READ",       "CAP_AUDIT_WRITE",  "CAP_BLOCK_SUSPEND",      "CAP_BPF",
-      "CAP_CHECKPOINT_RESTORE", "CAP_CHOWN",       "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH",    "CAP_FOWNER",
-      "CAP_FSETID",        "CAP_IPC_LOCK",         "CAP_IPC_OWNER",    "CAP_KILL",               "CAP_LEASE",
-      "CAP_LINUX_IMMUTABLE", "CAP_MAC_ADMIN",      "CAP_MAC_OVERRIDE", "CAP_MKNOD",              "CAP_NET_ADMIN",
-      "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_RAW",      "CAP_PERFMON",            "CAP_SETFCAP",
-      "CAP_SETGID",        "CAP_SETPCAP",          "CAP_SETUID",       "CAP_SYSLOG",             "CAP_SYS_ADMIN",
-      "CAP_SYS_BOOT",      "CAP_SYS_CHROOT",       "CAP_SYS_MODULE",   "CAP_SYS_NICE",           "CAP_SYS_PACCT",
-      "CAP_SYS_PTRACE",    "CAP_SYS_RAWIO",        "CAP_SYS_RESOURCE", "CAP_SYS_TIME",           "CAP_SYS_TTY_CONFIG",
-      "CAP_WAKE_ALARM",
-  };
+  static const std::vector<std::string> list = [] {
+    const auto names = capability_names();
+    std::vector<std::string> sorted(names.begin(), names.end());
+    std::ranges::sort(sorted);
+    return sorted;
+  }();
   return list;
 }
 
