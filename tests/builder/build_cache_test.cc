@@ -1,0 +1,204 @@
+// What a build takes from the cache when its key is another: by what the layers hold, by what a step looked at, from a base that
+// was rebuilt, from another machine.
+#include <filesystem>
+
+#include "tests/builder/build_fixture.h"
+
+namespace acetate::build {
+namespace {
+
+// A step that reads one of two files.
+class TracedBuildTest : public BuildTest {
+ protected:
+  TracedBuildTest() {
+    runner_.looks_at = {{"", kNamed}, {"src", kNamed}, {"src/read", kNamed | kOpened}, {"src/absent", kNamed}};
+    dir_.write("context/read", "1");
+    dir_.write("context/other", "1");
+    dockerfile(kQuiet);
+  }
+  static constexpr std::string_view kQuiet = "FROM scratch\nCOPY . /src/\nRUN --network=none touch made 1\n";
+};
+
+TEST_F(TracedBuildTest, DoesNotRunAgainWhatLooksAtNothingThatChanged) {
+  build();
+  dir_.write("context/other", "2");
+  build();
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_NE(log_.find("nothing of the 4 paths that this step looks at"), std::string::npos) << log_;
+  // Found at once the next time.
+  build();
+  EXPECT_EQ(log_.find("paths that this step looks at"), std::string::npos) << log_;
+}
+
+TEST_F(TracedBuildTest, RunsAgainForWhatAStepLooksAt) {
+  build();
+  const auto runs_after = [&](const std::function<void()>& change) {
+    change();
+    build();
+    return runner_.ran.size();
+  };
+  EXPECT_EQ(runs_after([&] { dir_.write("context/read", "2"); }), 1U);
+  EXPECT_EQ(runs_after([&] { dir_.write("context/absent", ""); }), 1U);
+  EXPECT_EQ(runs_after([&] { EXPECT_EQ(::chmod((dir_ / "context/read").c_str(), 0600), 0); }), 1U);
+  EXPECT_EQ(runs_after([&] { dir_.write("context/third", ""); }), 0U);
+  runner_.looks_at["src"] |= kListed;
+  EXPECT_EQ(runs_after([&] { dir_.write("context/read", "3"); }), 1U);
+  EXPECT_EQ(runs_after([&] { dir_.write("context/fourth", ""); }), 1U);
+}
+
+TEST_F(TracedBuildTest, SaysWhatHasChangedOfWhatAStepLooksAt) {
+  build();
+  dir_.write("context/read", "22");
+  BuildOptions how = options();
+  how.explain = true;
+  build(how);
+  EXPECT_NE(log_.find("of what the step looked at last time, /src/read was"), std::string::npos) << log_;
+}
+
+TEST_F(TracedBuildTest, BelievesNothingOfAStepWithNetworkUnlessItIsTold) {
+  dockerfile("FROM scratch\nCOPY . /src/\nRUN touch made 1\n");
+  build();
+  dir_.write("context/other", "2");
+  build();
+  EXPECT_EQ(runner_.ran.size(), 1U);
+  BuildOptions how = options();
+  how.trace = TraceRule::always;
+  dir_.write("context/other", "3");
+  build(how);
+  dir_.write("context/other", "4");
+  build(how);
+  EXPECT_EQ(runner_.ran, Words{});
+  how.trace = TraceRule::never;
+  dir_.write("context/other", "5");
+  build(how);
+  EXPECT_EQ(runner_.ran.size(), 1U);
+}
+
+TEST_F(TracedBuildTest, MakesTheSameOfACopiedDirectoryAsWithoutARecord) {
+  dockerfile("FROM scratch\nRUN --network=none copydir d\n");
+  const std::string traced = build();
+  EXPECT_EQ(config()["created"], "1970-01-01T00:00:01Z");
+  BuildOptions how = options();
+  how.trace = TraceRule::never;
+  how.no_cache = true;
+  EXPECT_EQ(build(how), traced);
+}
+
+TEST_F(TracedBuildTest, VerifiesWhatItWouldHaveBelieved) {
+  build();
+  BuildOptions how = options();
+  how.trace = TraceRule::verify;
+  dir_.write("context/other", "2");
+  build(how);
+  EXPECT_EQ(runner_.ran.size(), 1U);
+  EXPECT_NE(log_.find("verified: the cache has the same"), std::string::npos) << log_;
+}
+
+TEST_F(BuildTest, DoesNotFailAStepForWhatCannotBeKeptOfIt) {
+  dir_.write("context/a", "1");
+  dockerfile("FROM scratch\nCOPY a /a\nRUN touch made 1\n");
+  const std::string first = build();
+  BuildOptions how = options();
+  how.build_dir = dir_ / "build2";
+  // Nothing can be read or written where the digests of a layer's files are kept.
+  for (const auto& file : std::filesystem::directory_iterator(dir_ / "build/contents"))
+    std::filesystem::create_directories((dir_ / "build2/contents/") + file.path().filename().string());
+  EXPECT_EQ(build(how), first);
+  EXPECT_NE(log_.find("not all that was learned of this step is kept: "), std::string::npos) << log_;
+}
+
+class RebuiltBaseTest : public BuildTest {
+ protected:
+  RebuiltBaseTest() { dir_.write("context/a", "1"); }
+
+  // The same files, but younger.
+  void base_of(std::int64_t time) {
+    dockerfile("FROM scratch\nRUN touch base 1\n");
+    BuildOptions how = options();
+    how.outputs.clear();
+    how.tags = {"my/base"};
+    how.times = {.kind = TimeRule::Kind::epoch, .epoch = time};
+    ASSERT_TRUE(build(how).starts_with("sha256:"));
+  }
+  // What ran on the first base, and what on the second.
+  std::pair<Words, Words> runs_on_both(const std::string& text) {
+    base_of(1'000'000);
+    dockerfile(text);
+    build();
+    const Words first = runner_.ran;
+    base_of(2'000'000);
+    dockerfile(text);
+    build();
+    return {first, runner_.ran};
+  }
+};
+
+TEST_F(RebuiltBaseTest, IsNoReasonToRunAgainWhatStandsOnItAlone) {
+  EXPECT_EQ(runs_on_both("FROM my/base\nRUN touch made 1\n").second, Words{});
+}
+
+TEST_F(RebuiltBaseTest, LeavesNoOutputOlderThanACopyBelowIt) {
+  const auto [first, second] = runs_on_both("FROM my/base\nCOPY a /a\nRUN touch made 1\n");
+  EXPECT_EQ(second, first);
+}
+
+TEST_F(RebuiltBaseTest, LeavesNoOutputOlderThanWhatATracedStepLooksAt) {
+  runner_.looks_at = {{"", kNamed}, {"a", kNamed | kOpened}};
+  const auto [first, second] = runs_on_both("FROM my/base\nCOPY a /a\nRUN --network=none touch made 1\n");
+  EXPECT_EQ(second, first);
+}
+
+TEST_F(BuildTest, HandsItsCacheToAnotherMachine) {
+  dir_.write("context/a.txt", "a");
+  dir_.write("context/b.txt", "b");
+  dockerfile(kThreeStages);
+  BuildOptions here = options();
+  here.cache_to = {dir_ / "shared"};
+  const std::string first = build(here);
+  BuildOptions there = options();
+  there.build_dir = dir_ / "there";
+  there.cache_from = {dir_ / "shared"};
+  EXPECT_EQ(build(there), first);
+  EXPECT_EQ(runner_.ran, Words{});
+}
+
+TEST_F(BuildTest, TakesNothingFromACacheThatLies) {
+  dockerfile("FROM scratch\nRUN touch made 1\n");
+  BuildOptions here = options();
+  here.cache_to = {dir_ / "shared"};
+  const std::string first = build(here);
+  // Another layer of the same size under that name.
+  for (const auto& file : std::filesystem::directory_iterator(dir_ / "shared/layers")) {
+    std::string text = *sys::read_file(file.path().string(), 1 << 20);
+    text.back() = 'x';
+    dir_.write("shared/layers/" + file.path().filename().string(), text);
+  }
+  BuildOptions there = options();
+  there.build_dir = dir_ / "there";
+  there.cache_from = {dir_ / "shared"};
+  EXPECT_EQ(build(there), first);
+  EXPECT_EQ(runner_.ran.size(), 1U);
+  EXPECT_NE(log_.find("is not what its name says"), std::string::npos) << log_;
+
+  dir_.write("shared/cache.json", R"({"acetate build cache": 1, "records": [{"inputs": 3}], "reads": [], "steps": []})");
+  build(there);
+  EXPECT_NE(log_.find("holds a record that is none"), std::string::npos) << log_;
+  there.cache_from = {dir_ / "nowhere"};
+  EXPECT_TRUE(build(there).starts_with("sha256:"));
+}
+
+TEST_F(BuildTest, TakesARunFromTheCacheWhenOtherLayersHoldTheSame) {
+  dir_.write("context/a", "1");
+  dockerfile("FROM scratch\nCOPY a /a\nCOPY a /b\nRUN touch made 1\n");
+  build();
+  dockerfile("FROM scratch\nCOPY a /b\nCOPY a /a\nRUN touch made 1\n");
+  build();
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_NE(log_.find("the layers below are others, and all that is in them is the same"), std::string::npos) << log_;
+  dockerfile("FROM scratch\nCOPY a /b\nCOPY a /c\nRUN touch made 1\n");
+  build();
+  EXPECT_EQ(runner_.ran.size(), 1U);
+}
+
+}  // namespace
+}  // namespace acetate::build
