@@ -6,12 +6,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need_fuse
-need_tools busybox python3
-command -v runc >/dev/null || command -v crun >/dev/null || skip "neither runc nor crun is installed"
-if [ "$(id -u)" != 0 ]; then unshare -Ur true 2>/dev/null || skip "user namespaces are not to be had here"; fi
-busybox_program=$(command -v busybox)
-if ldd "$busybox_program" >/dev/null 2>&1; then skip "busybox is not statically linked (busybox-static is)"; fi
+need_to_build
+need_tools python3
 
 export ACETATE_ROOT="$scratch/data" ACETATE_CACHE="$scratch/cache"
 mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/base/proc" "$scratch/base/dev" "$scratch/base/sys"

@@ -33,6 +33,16 @@ need_fuse() {
   [ "$(stat -c %a /dev/fuse)" = 666 ] || chmod 666 /dev/fuse 2>/dev/null || skip "/dev/fuse is not open to everybody and cannot be made so"
 }
 need_userns() { setpriv --reuid=65534 --regid=65534 --clear-groups unshare -Ur true 2>/dev/null || skip "user namespaces are not to be had here"; }
+need_runtime() { command -v runc >/dev/null || command -v crun >/dev/null || skip "neither runc nor crun is installed"; }
+# need_to_build: what a build with RUN steps on a busybox needs, as whoever we are; sets busybox_program
+need_to_build() {
+  need_fuse
+  need_tools busybox
+  need_runtime
+  if [ "$(id -u)" != 0 ]; then unshare -Ur true 2>/dev/null || skip "user namespaces are not to be had here"; fi
+  busybox_program=$(command -v busybox)
+  if ldd "$busybox_program" >/dev/null 2>&1; then skip "busybox is not statically linked (busybox-static is)"; fi
+}
 need_tools() { for tool in "$@"; do command -v "$tool" >/dev/null || skip "$tool is not installed"; done; }
 
 pass() { checks=$((checks + 1)); printf 'ok   %s\n' "$1"; }

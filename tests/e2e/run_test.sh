@@ -10,7 +10,7 @@ need_root
 need_fuse
 need_userns
 need_tools acetate fuse-overlay busybox setpriv
-command -v runc >/dev/null || command -v crun >/dev/null || skip "neither runc nor crun is installed"
+need_runtime
 
 mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/base/dir" "$scratch/base/owned" "$scratch/top/dir" "$scratch/top/srv"
 cp "$(command -v busybox)" "$scratch/base/bin/busybox"
