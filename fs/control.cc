@@ -10,6 +10,7 @@
 
 #include "base/sys/call.h"
 #include "base/sys/file.h"
+#include "base/sys/unix_socket.h"
 #include "base/sys/userns.h"
 
 namespace acetate::fs {
@@ -90,8 +91,8 @@ Result<std::string> ask_daemon(const std::string& directory, std::string_view re
     return fail(ENOENT, "{}: no fuse-overlay of yours serves it (XDG_RUNTIME_DIR must be what it was when it was mounted)",
                 directory);
   const Fd socket = TRY_WITHIN(std::move(connected), "asking the daemon of {}", directory);
-  TRY(sys::write_full(socket.ref(), std::string(request) + "\n"));
-  ::shutdown(socket.ref().fd, SHUT_WR);
+  // A daemon that refuses us hangs up without reading: the answer that does not come says so.
+  if (sys::send_full(socket.ref(), std::string(request) + "\n")) (void)sys::end_of_request(socket.ref());
   std::string answer = TRY_WITHIN(sys::read_all(socket.ref(), kMostAnswer), "waiting for the daemon of {}", directory);
   constexpr std::string_view kOk = "ok\n";
   constexpr std::string_view kError = "error ";

@@ -18,6 +18,15 @@ Result<Fd> connect_unix(const std::string& path) {
   return fd;
 }
 
+Result<void> send_full(FdRef socket, std::string_view text) {
+  while (!text.empty()) {
+    const auto count =
+        TRY(checked(Call::sendmsg, [&] { return ::send(socket.fd, text.data(), text.size(), MSG_NOSIGNAL); }));
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
 Result<void> end_of_request(FdRef socket) {
   return done(Call::socket, [&] { return ::shutdown(socket.fd, SHUT_WR); });
 }

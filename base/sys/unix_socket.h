@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -10,6 +11,9 @@ namespace acetate::sys {
 
 // A stream to whoever listens at `path`; ENAMETOOLONG past 107 bytes.
 Result<Fd> connect_unix(const std::string& path);
+
+// All of `text`. A peer that has closed is EPIPE, or ECONNRESET, and never a signal.
+Result<void> send_full(FdRef socket, std::string_view text);
 
 // Says that nothing more comes from us; the answer can still be read.
 Result<void> end_of_request(FdRef socket);

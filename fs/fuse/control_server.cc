@@ -11,6 +11,7 @@
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/process.h"
+#include "base/sys/unix_socket.h"
 #include "fs/control.h"
 
 namespace acetate::fs {
@@ -67,7 +68,7 @@ struct ControlServer::Impl {
     if (!request) return;
     auto said = answer(*request);
     // A client that has gone has nothing more to be told.
-    (void)sys::write_full(client, said ? "ok\n" + *said : "error " + said.error().message() + "\n");
+    (void)sys::send_full(client, said ? "ok\n" + *said : "error " + said.error().message() + "\n");
   }
 
   void run() const {

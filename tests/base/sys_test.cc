@@ -13,6 +13,7 @@
 #include "base/sys/mount.h"
 #include "base/sys/open.h"
 #include "base/sys/process.h"
+#include "base/sys/unix_socket.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate::sys {
@@ -156,6 +157,14 @@ TEST(Spawn, PassesNoDescriptorThatWasNotAskedFor) {
   auto captured = run_captured({.argv = {"ls", "/proc/self/fd"}});
   ASSERT_TRUE(captured);
   EXPECT_EQ(captured->out, "0\n1\n2\n3\n");  // 3 is ls reading the directory
+}
+
+TEST(UnixSocket, APeerThatHungUpIsAnErrorAndNoSignal) {
+  SocketPair pair = *make_socket_pair();
+  pair.other.reset();
+  const auto sent = send_full(pair.one.ref(), "hello");
+  ASSERT_FALSE(sent);
+  EXPECT_TRUE(sent.error().is(EPIPE));
 }
 
 TEST(Mountinfo, DecodesOctalEscapes) {
