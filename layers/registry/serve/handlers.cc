@@ -51,19 +51,19 @@ Wanted wanted_range(const std::string& header, std::uint64_t size, Span& span) {
 
 }  // namespace
 
-void Handlers::handle(const Request& request, Response& response, const Content* content) {
+void Handlers::handle(const Request& request, Response& response, RequestBody* body) {
   const auto route = parse_route(request.path);
   if (route.kind == Kind::none) return refuse(response, "NAME_UNKNOWN", "there is nothing at this path");
   if (request.method == "GET" || request.method == "HEAD") return get(route, request, response);
   if (rights_.read_only) return refuse(response, "UNSUPPORTED", "this registry only gives");
   if (request.method == "DELETE") return remove(route, response);
-  if (content == nullptr) return refuse(response, "UNSUPPORTED", "not by this method");
+  if (body == nullptr) return refuse(response, "UNSUPPORTED", "not by this method");
   if (request.method == "PUT" && route.kind == Kind::manifest)
-    return put_manifest(route, request, response, *content);
+    return put_manifest(route, request, response, *body);
   if (request.method == "POST" && route.kind == Kind::uploads)
-    return begin_upload(route, request, response, *content);
+    return begin_upload(route, request, response, *body);
   if ((request.method == "PATCH" || request.method == "PUT") && route.kind == Kind::upload)
-    return write_upload(route, request, response, *content);
+    return write_upload(route, request, response, *body);
   refuse(response, "UNSUPPORTED", "not by this method");
 }
 

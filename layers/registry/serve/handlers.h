@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "layers/registry/serve/catalog.h"
+#include "layers/registry/serve/request_body.h"
 #include "layers/registry/serve/route.h"
 #include "layers/registry/serve/uploads.h"
 
@@ -22,15 +23,13 @@ class Handlers {
   };
   Handlers(image::StorePlace place, Rights rights) : catalog_(std::move(place)), rights_(rights) {}
 
-  // `content` is null for methods without a body.
-  void handle(const httplib::Request& request, httplib::Response& response,
-              const httplib::ContentReader* content);
+  // `body` is null for methods without a body.
+  void handle(const httplib::Request& request, httplib::Response& response, RequestBody* body);
   void tidy();
 
  private:
   using Request = httplib::Request;
   using Response = httplib::Response;
-  using Content = httplib::ContentReader;
 
   void get(const Route& route, const Request& request, Response& response);
   void get_blob(const Route& route, const Request& request, Response& response);
@@ -39,14 +38,13 @@ class Handlers {
   void get_list(const Route& route, const Request& request, Response& response);
   void get_upload(const Route& route, Response& response);
 
-  void put_manifest(const Route& route, const Request& request, Response& response, const Content& content);
-  void begin_upload(const Route& route, const Request& request, Response& response, const Content& content);
-  void write_upload(const Route& route, const Request& request, Response& response, const Content& content);
+  void put_manifest(const Route& route, const Request& request, Response& response, RequestBody& body);
+  void begin_upload(const Route& route, const Request& request, Response& response, RequestBody& body);
+  void write_upload(const Route& route, const Request& request, Response& response, RequestBody& body);
   void remove(const Route& route, Response& response);
 
   // Feeds a request's body to a session. False when the answer is a refusal already.
-  bool receive(UploadSession& session, const Request& request, Response& response, const Content& content)
-      REQUIRES(session.mutex);
+  bool receive(UploadSession& session, Response& response, RequestBody& body) REQUIRES(session.mutex);
   void finish_upload(const Route& route, const std::string& id, UploadSession& session,
                      const std::string& digest, Response& response) REQUIRES(session.mutex);
   void say_progress(const Route& route, const std::string& id, UploadSession& session, Response& response)

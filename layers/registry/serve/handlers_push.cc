@@ -10,12 +10,6 @@ namespace acetate::registry {
 
 namespace {
 
-// Without either header there is no body, whatever the method: reading one would wait for the client to hang
-// up.
-bool has_body(const httplib::Request& request) {
-  return request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
-}
-
 // "0-1023" of a chunk's Content-Range, which has no unit here (distribution-spec, "Pushing a blob in
 // chunks").
 std::optional<std::uint64_t> chunk_begin(const std::string& header) {
@@ -24,6 +18,8 @@ std::optional<std::uint64_t> chunk_begin(const std::string& header) {
   if (error != std::errc() || end == header.data() + header.size() || *end != '-') return std::nullopt;
   return first;
 }
+
+constexpr const char* kCutShort = "the connection ended before the body did";
 
 std::string blob_location(const Route& route, const std::string& digest) {
   return fmt::format("/v2/{}/blobs/{}", route.repository, digest);
@@ -36,20 +32,20 @@ std::string upload_location(const Route& route, const std::string& id) {
 }  // namespace
 
 void Handlers::put_manifest(const Route& route, const Request& request, Response& response,
-                            const Content& content) {
+                            RequestBody& body) {
   std::string bytes;
   bool too_much = false;
-  if (has_body(request))
-    content([&](const char* data, std::size_t size) {
-      too_much = too_much || size > image::kMaxDocument - bytes.size();
-      if (!too_much) bytes.append(data, size);
-      return true;
-    });
+  const bool whole = body.read([&](const char* data, std::size_t size) {
+    too_much = too_much || size > image::kMaxDocument - bytes.size();
+    if (!too_much) bytes.append(data, size);
+    return true;  // to its end, so that the client hears why
+  });
   if (too_much) {
     refuse(response, "SIZE_INVALID", fmt::format("a manifest may have {} bytes", image::kMaxDocument));
     response.status = 413;
     return;
   }
+  if (!whole) return refuse(response, "MANIFEST_INVALID", kCutShort);
   auto type = request.get_header_value("Content-Type");
   type = type.substr(0, type.find_first_of("; "));
   if (const auto kept = store_for_writing(); !kept) return refuse(response, kept.error(), "NAME_UNKNOWN");
@@ -63,7 +59,7 @@ void Handlers::put_manifest(const Route& route, const Request& request, Response
 }
 
 void Handlers::begin_upload(const Route& route, const Request& request, Response& response,
-                            const Content& content) {
+                            RequestBody& body) {
   const auto mount = request.get_param_value("mount");
   if (const auto digest = Digest::parse(mount); digest && catalog_.open_blob(*digest)) {
     // One store for all: what is here is here for every repository.
@@ -81,7 +77,7 @@ void Handlers::begin_upload(const Route& route, const Request& request, Response
   const auto session = uploads_.find(route.repository, *id);
   const Lock lock(session->mutex);
   if (request.has_param("digest")) {  // all of it in this one request
-    if (receive(*session, request, response, content))
+    if (receive(*session, response, body))
       finish_upload(route, *id, *session, request.get_param_value("digest"), response);
     return;
   }
@@ -90,7 +86,7 @@ void Handlers::begin_upload(const Route& route, const Request& request, Response
 }
 
 void Handlers::write_upload(const Route& route, const Request& request, Response& response,
-                            const Content& content) {
+                            RequestBody& body) {
   const auto session = uploads_.find(route.repository, route.reference);
   if (session == nullptr) return refuse(response, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
   const Lock lock(session->mutex);
@@ -108,34 +104,31 @@ void Handlers::write_upload(const Route& route, const Request& request, Response
       return;
     }
   }
-  if (!receive(*session, request, response, content)) return;
+  if (!receive(*session, response, body)) return;
   if (last)
     return finish_upload(route, route.reference, *session, request.get_param_value("digest"), response);
   say_progress(route, route.reference, *session, response);
   response.status = 202;
 }
 
-bool Handlers::receive(UploadSession& session, const Request& request, Response& response,
-                       const Content& content) {
+bool Handlers::receive(UploadSession& session, Response& response, RequestBody& body) {
   if (const auto kept = store_for_writing(); !kept) {
     refuse(response, kept.error(), "NAME_UNKNOWN");
     return false;
   }
   std::optional<Error> failure;
-  bool whole = true;
-  if (has_body(request))
-    whole = content([&](const char* data, std::size_t size) {
-      if (auto written = session.writer->write(std::as_bytes(std::span(data, size))); !written)
-        failure = std::move(written).error();
-      return !failure;
-    });
+  const bool whole = body.read([&](const char* data, std::size_t size) {
+    if (auto written = session.writer->write(std::as_bytes(std::span(data, size))); !written)
+      failure = std::move(written).error();
+    return !failure;
+  });
   session.touched = std::chrono::steady_clock::now();
   if (whole) return true;
   // What came stays: the client asks where we are and goes on.
   if (failure)
     refuse(response, *failure, "BLOB_UPLOAD_UNKNOWN");
   else
-    refuse(response, "BLOB_UPLOAD_INVALID", "the connection ended before the body did");
+    refuse(response, "BLOB_UPLOAD_INVALID", kCutShort);
   return false;
 }
 

@@ -49,7 +49,9 @@ class HttpServer final : public Server {
     http_->Get(".*",
                [this](const auto& request, auto& response) { handlers_.handle(request, response, nullptr); });
     const auto with_content = [this](const auto& request, auto& response, const auto& content) {
-      handlers_.handle(request, response, &content);
+      RequestBody body(request, content);
+      handlers_.handle(request, response, &body);
+      body.settle(response);
     };
     http_->Post(".*", with_content)
         .Put(".*", with_content)
@@ -88,8 +90,7 @@ class HttpServer final : public Server {
       return httplib::Server::HandlerResponse::Unhandled;
     response.set_header("WWW-Authenticate", R"(Basic realm="acetate")");
     // A body nobody reads would be taken for the next request.
-    if (request.has_header("Content-Length") || request.has_header("Transfer-Encoding"))
-      response.set_header("Connection", "close");
+    if (RequestBody::is_there(request)) response.set_header("Connection", "close");
     refuse(response, "UNAUTHORIZED", "a login is needed");
     return httplib::Server::HandlerResponse::Handled;
   }

@@ -3,11 +3,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/base64.h"
+#include "base/sys/unix_socket.h"
 #include "layers/image/media_type.h"
 #include "layers/registry/blob_upload.h"
 #include "layers/registry/pull.h"
@@ -77,6 +81,25 @@ class Serving : public testing::Test {
     Answer answer{.status = got->status(), .headers = got->headers()};
     answer.body = *got->read_all(64 << 20);
     return answer;
+  }
+  // What comes back for each of these, sent one after the other over one connection as the answers come.
+  std::vector<std::string> say(const std::vector<std::string>& requests) {
+    const Fd socket(Adopt{}, ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const sockaddr_in address{.sin_family = AF_INET,
+                              .sin_port = htons(static_cast<std::uint16_t>(server_->port())),
+                              .sin_addr = {htonl(INADDR_LOOPBACK)},
+                              .sin_zero = {}};
+    EXPECT_EQ(::connect(socket.ref().fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    std::vector<std::string> answers;
+    for (const auto& request : requests) {
+      (void)sys::send_full(socket.ref(), request);  // what comes back says how that went
+      auto& answer = answers.emplace_back();
+      std::array<char, 4096> piece;
+      for (ssize_t got;
+           !answer.ends_with("}") && (got = ::recv(socket.ref().fd, piece.data(), piece.size(), 0)) > 0;)
+        answer.append(piece.data(), static_cast<std::size_t>(got));
+    }
+    return answers;
   }
   std::string begin_upload(const std::string& query = "") {
     return ask("POST", "/v2/a/blobs/uploads/" + query).header("Location");
@@ -176,6 +199,26 @@ TEST_F(Serving, TakesChunksInOrderOnly) {
   EXPECT_EQ(answer.status, 201);
   EXPECT_TRUE(*store_->has_blob(Digest::of("0123456789")));
   EXPECT_EQ(ask("GET", location).status, 404);
+}
+
+TEST_F(Serving, TakesNoBodyForTheNextRequest) {
+  start();
+  const auto location = begin_upload();
+  const auto with_body = [](const std::string& head, std::size_t size) {
+    return fmt::format("{}\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}", head, size, std::string(size, '7'));
+  };
+  const std::string next = "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (const auto& refused :
+       {"PATCH " + location + " HTTP/1.1\r\nContent-Range: 7-9", std::string("PUT /v2/a/nothing HTTP/1.1"),
+        "DELETE /v2/a/blobs/" + Digest::of("none").str() + " HTTP/1.1"})
+    EXPECT_THAT(say({with_body(refused, 100'000), next}),
+                ElementsAre(testing::StartsWith("HTTP/1.1 4"), testing::StartsWith("HTTP/1.1 200")))
+        << refused;
+  // Of a long one it has enough before the end.
+  const std::string begun = "PUT /v2/a/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
+  EXPECT_THAT(
+      say({begun + std::string(300'000, '7')}),
+      ElementsAre(testing::AllOf(testing::StartsWith("HTTP/1.1 404"), HasSubstr("Connection: close"))));
 }
 
 TEST_F(Serving, TakesTheWholeInOneRequest) {
