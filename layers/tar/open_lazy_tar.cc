@@ -34,8 +34,7 @@ Result<LayerIndexPtr> index_on_the_way(const LazySource& source, const SourcePtr
 }
 
 // All of it, read once so that it is known to be what it should be.
-Result<void> prove(const LazySource& source, const Digest& blob) {
-  TRY(source.complete(true));
+Result<void> prove(const ByteSource& source, const Digest& blob) {
   Sha256 sha;
   std::vector<std::byte> block(std::size_t{1} << 20);
   for (std::uint64_t at = 0; at < source.size();) {
@@ -47,15 +46,25 @@ Result<void> prove(const LazySource& source, const Digest& blob) {
   return {};
 }
 
+// Whoever chooses where decoding begins, and the window before it, chooses what comes out. A digest is what the bytes are
+// held against, by each reader and in the end by us, who read in order and would not pass that place.
+Result<void> every_span_has_a_digest(const LayerIndexPtr& index) {
+  const auto spans = LayerIndex::checkpoints(index);
+  for (std::size_t i = 0; i < spans->count(); ++i)
+    if (!TRY(spans->at(i)).digest) return fail(EBADMSG, "its span {} has no digest", i);
+  return {};
+}
+
 // Null: what lies there is no index that we can read, so nobody is shown anything by it.
 Result<LayerIndexPtr> open_foreign(const std::string& path, const Digest& blob) {
   const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!file && file.error().is(ENOENT)) return Error(ENOENT);
   if (!file) return file.error().clone().within("opening " + path);
   auto index = LayerIndex::open(file->ref(), path, blob);
-  if (index) return LayerIndexPtr(*std::move(index));
-  if (!index.error().is(EBADMSG)) return std::move(index).error().within("opening " + path);
-  log::info("the layer index {} cannot be used: {}", path, index.error().message());
+  auto usable = index ? every_span_has_a_digest(*index) : Result<void>(index.error().clone());
+  if (usable) return LayerIndexPtr(*std::move(index));
+  if (!usable.error().is(EBADMSG)) return std::move(usable).error().within("opening " + path);
+  log::info("the layer index {} cannot be used: {}", path, usable.error().message());
   return LayerIndexPtr();
 }
 
@@ -67,15 +76,20 @@ bool is_our_trouble(const Error& error) {
 
 Error as_lie(Error error) { return Error(EBADMSG, error.message()); }
 
+// What stood in the way of holding an index against the blob. A lie shows over good bytes; a disk that dies meanwhile does
+// not give them back a second time either.
+Error weighed(Error error, const ByteSource& packed, const Digest& blob) {
+  if (is_our_trouble(error)) return error;
+  if (const auto good = prove(packed, blob); !good)
+    return fail(EIO, "the disk does not keep {}: {}", blob.str(), good.error().message());
+  return as_lie(std::move(error));
+}
+
 Result<LayerIndexPtr> own_index(const Digest& blob, const IndexStore& indexes, const SourcePtr& packed) {
   if (auto own = indexes.find(blob)) return own;
   auto scan = scan_tar(packed);
-  if (!scan) {
-    // What is no tar at all is not what any index says.
-    constexpr int kNoTar[] = {EBADMSG, EINVAL, EFBIG, ENOTSUP};
-    const bool is_no_tar = std::ranges::find(kNoTar, scan.error().code()) != std::end(kNoTar);
-    return is_no_tar ? as_lie(std::move(scan).error()) : std::move(scan).error();
-  }
+  // What is no tar at all is not what any index says.
+  if (!scan) return weighed(std::move(scan).error(), *packed, blob);
   // It was verified a moment ago.
   if (scan->pass.blob != blob) return fail(EIO, "the disk does not keep {}: it is {} now", blob.str(), scan->pass.blob.str());
   return indexes.keep(IndexImage::build(*std::move(scan)));
@@ -133,6 +147,7 @@ Result<OpenedTar> open_lazy_tar(const LazyTar& tar, const IndexStore& indexes, c
   } else if (index->facts().packed_bytes != source->size()) {
     return fail(EBADMSG, "it has {} bytes, but {} has {}", source->size(), tar.blob.str(), index->facts().packed_bytes);
   } else if (index->facts().format == Format::plain) {
+    TRY(source->complete(true));
     TRY(prove(*source, tar.blob));
   } else {
     // In nobody's way. What cannot be asked for now is asked for when it is read.
@@ -160,7 +175,7 @@ Result<void> check_foreign_indexes(const std::string& dir, const Digest& blob, c
     const LayerPtr real = make_tar_layer(own, TRY(plain_bytes(own, packed, nullptr)));
     auto bytes = plain_bytes(foreign, packed, nullptr);
     auto same = bytes ? same_tree(*make_tar_layer(foreign, *std::move(bytes)), *real) : Result<void>(std::move(bytes).error());
-    if (!same) return is_our_trouble(same.error()) ? std::move(same).error() : as_lie(std::move(same).error());
+    if (!same) return weighed(std::move(same).error(), *packed, blob);
   }
   return {};
 }

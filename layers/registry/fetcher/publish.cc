@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "base/log.h"
@@ -15,12 +14,6 @@
 namespace acetate::registry {
 
 namespace {
-
-// Nothing that bytes from elsewhere can bring about: a damaged index is many other errors, and no reason to wait.
-bool is_our_trouble(const Error& error) {
-  constexpr int kCodes[] = {ENOMEM, EMFILE, ENFILE, ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EINTR};
-  return std::ranges::find(kCodes, error.code()) != std::end(kCodes);
-}
 
 Result<void> forget(FdRef dir, const std::string& name) {
   auto gone = sys::unlink({dir, name.c_str()});
@@ -47,7 +40,8 @@ Result<void> publish_blob(const std::string& dir, const PartialBlob& blob, const
   const auto packed = TRY(file_source(TRY(sys::dup(blob.data())), 0, blob.size()));
   const auto checked = check_foreign_indexes(dir, blob.digest(), IndexStore(index_dir), packed);
   // Our own trouble is no lie of theirs: it stays partial, and is checked when it is wanted again.
-  if (!checked && is_our_trouble(checked.error())) return checked.error().clone().within("checking the index of " + blob.digest().str());
+  if (!checked && !checked.error().is(EBADMSG))
+    return checked.error().clone().within("checking the index of " + blob.digest().str());
   if (!checked) {
     log::error("an index that came with the layer {} does not tell what is in it: {}", blob.digest().str(),
                checked.error().message());

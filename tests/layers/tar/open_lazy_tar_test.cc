@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <random>
 
@@ -182,6 +183,48 @@ TEST_F(OpenLazyTar, TakesTroubleOfItsOwnForNoLie) {
   const auto checked = check_foreign_indexes(lazy_, blob_, indexes_, memory_source(bytes));
   ASSERT_FALSE(checked);
   EXPECT_FALSE(checked.error().is(EBADMSG)) << checked.error().message();
+}
+
+// A disk that gives the bytes back a few times and then no more.
+class DyingDisk final : public ByteSource {
+ public:
+  DyingDisk(SourcePtr good, std::uint64_t bytes) : good_(std::move(good)), left_(bytes) {}
+  std::uint64_t size() const override { return good_->size(); }
+  Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override {
+    if (left_ < into.size()) return fail(EIO, "the disk is gone");
+    left_ -= into.size();
+    return good_->pread(into, offset);
+  }
+
+ private:
+  SourcePtr good_;
+  mutable std::atomic<std::uint64_t> left_;
+};
+
+TEST_F(OpenLazyTar, TakesADyingDiskForNoLieWheneverItDies) {
+  auto wrong = scan();
+  ASSERT_GT(wrong.pass.checkpoints.size(), 4U);
+  wrong.pass.checkpoints[4].digest = Digest::of("other");
+  put_foreign(std::move(wrong));
+  ASSERT_TRUE(indexes_.keep(IndexImage::build(scan())));
+  const auto good = memory_source(packed_);
+  for (std::uint64_t bytes = 0; bytes < packed_.size(); bytes += packed_.size() / 5) {
+    const auto checked = check_foreign_indexes(lazy_, blob_, indexes_, std::make_shared<DyingDisk>(good, bytes));
+    ASSERT_FALSE(checked);
+    EXPECT_FALSE(checked.error().is(EBADMSG)) << bytes << ": " << checked.error().message();
+  }
+  const auto checked = check_foreign_indexes(lazy_, blob_, indexes_, good);
+  ASSERT_FALSE(checked);
+  EXPECT_TRUE(checked.error().is(EBADMSG)) << "and it is found out by a good one: " << checked.error().message();
+}
+
+TEST_F(OpenLazyTar, BelievesNoIndexThatLeavesBytesUnverified) {
+  auto loose = scan();
+  loose.pass.checkpoints.back().digest.reset();
+  put_foreign(std::move(loose));
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  EXPECT_FALSE(opened->index_is_foreign);
 }
 
 TEST_F(OpenLazyTar, SaysThatItIsNotTheBlobThatWasMeant) {
