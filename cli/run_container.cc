@@ -148,7 +148,7 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   if (run.options.read_only)  // what the image says is written to stays writable
     for (const std::string& volume : run.image.config.volumes)
       run.mounts.mounts.push_back({.kind = sandbox::MountPoint::Kind::tmpfs, .source = {}, .target = volume});
-  for (const std::string& dir : run.mounts.volumes) TRY_WITHIN(sys::make_dirs(dir, 0755), "making the volume {}", dir);
+  for (const NamedVolume& volume : run.mounts.volumes) TRY_WITHIN(sys::make_dirs(volume.dir, 0755), "making the volume {}", volume.dir);
   run.person = who_we_are();
   run.spec.keep_id = TRY(parse_userns(run.options.userns, run.person.uid, run.person.gid));
   if (run.spec.keep_id) run.person.uid = run.spec.keep_id->uid, run.person.gid = run.spec.keep_id->gid;
@@ -214,6 +214,7 @@ Result<int> run_inside(Run& run, sandbox::IdMode ids) {
     images.push_back(TRY(sandbox::Rootfs::make(image.lowers(), {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable})));
     run.spec.mounts.push_back({.source = images.back().path(), .target = mount.target, .writable = mount.writable});
   }
+  for (const NamedVolume& volume : run.mounts.volumes) TRY(fill_volume(volume, rootfs.path(), ids != sandbox::IdMode::single));
   run.spec.rootfs = rootfs.path();
   run.spec.ids = ids;
   TRY(choose_user(run, rootfs));

@@ -1,7 +1,6 @@
 #include "cli/run_mounts.h"
 
 #include <algorithm>
-#include <cctype>
 #include <iterator>
 
 #include "cli/human.h"
@@ -22,23 +21,15 @@ std::vector<std::string> split(std::string_view text, char separator) {
   return parts;
 }
 
-// As podman has it, which is also what makes one component of a path of it.
-bool is_volume_name(std::string_view name) {
-  auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
-  return !name.empty() && is_letter(name.front()) &&
-         std::ranges::all_of(name, [&](char c) { return is_letter(c) || c == '_' || c == '.' || c == '-'; });
-}
-
 Result<std::string> host_path(const std::string& source, const MountContext& context) {
   if (source.starts_with('/')) return source;
   if (source.starts_with('.')) return context.working_dir + "/" + source;
   return fail(EINVAL, "\"{}\" is neither an absolute path nor one that begins with ./", source);
 }
 
-Result<std::string> volume_dir(const std::string& name, const MountContext& context, RunMounts& into) {
+Result<std::string> volume_dir(const std::string& name, const MountContext& context) {
   if (!is_volume_name(name)) return fail(EINVAL, "\"{}\" cannot be a volume's name (letters, digits, _ . -); a directory here is written ./{}", name, name);
-  into.volumes.push_back(context.volumes_dir + "/" + name);
-  return into.volumes.back();
+  return context.volumes_dir + "/" + name;
 }
 
 // An option of a bind as -v and --mount have it.
@@ -96,16 +87,22 @@ Result<void> add_volume(const std::string& text, const MountContext& context, Ru
   if (parts.size() < 2 || parts.size() > 3 || parts[0].empty()) return fail(EINVAL, "-v '{}' should be SOURCE:TARGET or SOURCE:TARGET:ro", text);
   sandbox::MountPoint mount{.source = {}, .target = parts[1]};
   const bool is_path = parts[0].starts_with('/') || parts[0].starts_with('.');
-  mount.source = TRY_WITHIN(is_path ? host_path(parts[0], context) : volume_dir(parts[0], context, into), "-v '{}'", text);
+  mount.source = TRY_WITHIN(is_path ? host_path(parts[0], context) : volume_dir(parts[0], context), "-v '{}'", text);
   TRY_WITHIN(check_target(mount.target, text), "-v");
+  bool copies = true;
   if (parts.size() == 3)
-    for (const std::string& option : split(parts[2], ',')) TRY_WITHIN(bind_option(mount, option, text), "-v");
+    for (const std::string& option : split(parts[2], ',')) {
+      if (!is_path && (option == "copy" || option == "nocopy")) copies = option == "copy";
+      else TRY_WITHIN(bind_option(mount, option, text), "-v");
+    }
+  if (!is_path) into.volumes.push_back({.dir = mount.source, .target = mount.target, .copies = copies});
   into.mounts.push_back(std::move(mount));
   return {};
 }
 
 Result<void> add_mount(const std::string& text, const MountContext& context, RunMounts& into) {
   std::string type = "volume", source, target;
+  bool copies = true;
   sandbox::MountPoint mount{.source = {}, .target = {}};
   std::vector<std::string> options;
   for (const std::string& part : split(text, ',')) {
@@ -119,6 +116,7 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
     else if (key == "tmpfs-size" || key == "size") mount.size = TRY(parse_memory(value, "--mount " + key));
     else if (key == "tmpfs-mode") options.push_back("mode=" + value);
     else if (key == "bind-propagation") options.push_back(value);
+    else if (key == "volume-nocopy") copies = value == "false";
     else if (key == "bind-nonrecursive" && (value.empty() || value == "true")) options.emplace_back("bind");
     else options.push_back(part);
   }
@@ -132,7 +130,8 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
     into.images.push_back({.image = source, .target = target, .writable = text.find("rw") != std::string::npos && mount.writable});
     return {};
   } else if (type == "bind" || type == "volume") {
-    mount.source = TRY_WITHIN(type == "bind" ? host_path(source, context) : volume_dir(source, context, into), "--mount '{}'", text);
+    mount.source = TRY_WITHIN(type == "bind" ? host_path(source, context) : volume_dir(source, context), "--mount '{}'", text);
+    if (type == "volume") into.volumes.push_back({.dir = mount.source, .target = target, .copies = copies});
     for (const std::string& option : options) TRY_WITHIN(bind_option(mount, option, text), "--mount");
   } else {
     return fail(EINVAL, "--mount '{}': there is no type \"{}\" (bind, volume, tmpfs, image)", text, type);

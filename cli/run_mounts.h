@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "builder/sandbox/spec.h"
+#include "cli/named_volume.h"
 #include "cli/run_options.h"
 
 namespace acetate::cli {
@@ -19,7 +20,7 @@ struct RunMounts {
     bool writable = false;
   };
   std::vector<ImageMount> images;
-  std::vector<std::string> volumes;      // directories to make
+  std::vector<NamedVolume> volumes;      // directories to make
   std::vector<std::string> cdi_devices;  // "vendor.com/class=name"
 };
 

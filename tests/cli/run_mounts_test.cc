@@ -41,7 +41,18 @@ TEST(RunVolume, WithoutASlashIsADirectoryOfOursByThatName) {
   ASSERT_TRUE(add_volume("data:/b", kHere, all));
 
   EXPECT_EQ(all.mounts[0].source, "/volumes/data");
-  EXPECT_THAT(all.volumes, ElementsAre("/volumes/data"));
+  EXPECT_THAT(all.volumes, ElementsAre(NamedVolume{.dir = "/volumes/data", .target = "/b"}));
+}
+
+TEST(RunVolume, BeginsWithWhatTheImageHasUnlessToldOtherwise) {
+  RunMounts all;
+  for (const char* text : {"one:/a:ro", "two:/b:nocopy,ro", "/outside:/c"}) ASSERT_TRUE(add_volume(text, kHere, all));
+  for (const char* text : {"source=three,target=/d,volume-nocopy", "type=bind,source=/x,target=/e"}) ASSERT_TRUE(add_mount(text, kHere, all));
+
+  EXPECT_THAT(all.volumes, ElementsAre(NamedVolume{"/volumes/one", "/a", true}, NamedVolume{"/volumes/two", "/b", false},
+                                       NamedVolume{"/volumes/three", "/d", false}));
+  RunMounts none;
+  EXPECT_FALSE(add_volume("/outside:/c:nocopy", kHere, none)) << "there is nothing of ours to fill";
 }
 
 TEST(RunVolume, OfAnotherShapeIsRefused) {
