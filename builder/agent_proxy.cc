@@ -1,53 +1,25 @@
 #include "builder/agent_proxy.h"
 
+#include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
-#include <cstring>
 #include <list>
 
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/process.h"
+#include "base/sys/unix_socket.h"
 
 namespace acetate::build {
 
 namespace {
 
-Result<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return fail(ENAMETOOLONG, "the socket {}: the path is too long", path);
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
-}
-
-Result<Fd> make_socket() {
-  return Fd(Adopt{}, TRY(sys::checked(sys::Call::socket, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); })));
-}
-
-// A path that is too long for an address is reached through a descriptor.
-Result<Fd> connect_to(const std::string& path) {
-  Fd socket = TRY(make_socket());
-  const Fd target = TRY(sys::open(path, O_PATH));
-  const sockaddr_un address = TRY(address_of(sys::ProcFdPath(target.ref()).c_str()));
-  TRY(sys::done(sys::Call::socket, [&] {
-    return ::connect(socket.ref().fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  }));
-  return socket;
-}
+Result<Fd> connect_to(const std::string& path) { return sys::connect_unix(path, sys::SocketKind::stream); }
 
 Result<Fd> listen_at(const std::string& path) {
-  Fd socket = TRY(make_socket());
   const std::size_t slash = path.rfind('/');
   const Fd dir = TRY(sys::open(path.substr(0, slash), O_PATH | O_DIRECTORY));
-  const sockaddr_un address = TRY(address_of(fmt::format("{}/{}", sys::ProcFdPath(dir.ref()).c_str(), path.substr(slash + 1))));
-  TRY(sys::done(sys::Call::socket, [&] {
-    return ::bind(socket.ref().fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  }));
-  TRY(sys::done(sys::Call::socket, [&] { return ::listen(socket.ref().fd, 16); }));
-  return socket;
+  return sys::listen_unix(dir.ref(), path.substr(slash + 1), sys::SocketKind::stream);
 }
 
 // Bytes both ways, until either side is done.
@@ -60,14 +32,7 @@ struct Connection {
 bool hand_on(FdRef from, FdRef to) {
   std::byte buffer[16 << 10];
   const auto got = sys::read(from, buffer);
-  if (!got || *got == 0) return false;
-  for (std::span<const std::byte> rest(buffer, *got); !rest.empty();) {
-    // MSG_NOSIGNAL: who has gone away is no reason to end us.
-    const auto sent = ::send(to.fd, rest.data(), rest.size(), MSG_NOSIGNAL);
-    if (sent <= 0) return false;
-    rest = rest.subspan(static_cast<std::size_t>(sent));
-  }
-  return true;
+  return got && *got != 0 && sys::send_full(to, std::span<const std::byte>(buffer, *got)).has_value();
 }
 
 void serve(const Fd& listening, const Fd& stop, const std::string& upstream) {
@@ -87,11 +52,10 @@ void serve(const Fd& listening, const Fd& stop, const std::string& upstream) {
       each = open ? std::next(each) : connections.erase(each);
     }
     if (polled[1].revents == 0) continue;
-    const int accepted = ::accept4(listening.ref().fd, nullptr, nullptr, SOCK_CLOEXEC);
-    if (accepted < 0) continue;
-    Fd client(Adopt{}, accepted);
+    auto client = sys::accept(listening.ref());
+    if (!client) continue;
     // Nobody there any more: the client sees its connection end.
-    if (auto agent = connect_to(upstream)) connections.push_back({std::move(client), *std::move(agent)});
+    if (auto agent = connect_to(upstream)) connections.push_back({*std::move(client), *std::move(agent)});
   }
 }
 

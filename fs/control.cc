@@ -1,14 +1,10 @@
 #include "fs/control.h"
 
-#include <sys/socket.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
 
-#include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/unix_socket.h"
 #include "base/sys/userns.h"
@@ -35,21 +31,6 @@ std::string control_dir() {
   return fmt::format("/tmp/acetate-{}", outer_uid());
 }
 
-Result<sockaddr_un> address_of(FdRef dir, const std::string& name) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string path = std::string(sys::ProcFdPath(dir).c_str()) + "/" + name;
-  if (path.size() >= sizeof address.sun_path) return Error(ENAMETOOLONG);
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
-}
-
-Result<Fd> make_socket() {
-  return Fd(Adopt{}, TRY(sys::checked(sys::Call::socket, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); })));
-}
-
-const sockaddr* any(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
-
 }  // namespace
 
 Result<Fd> open_control_dir() {
@@ -66,27 +47,10 @@ Result<Fd> open_control_dir() {
 
 std::string control_socket_name(dev_t device) { return fmt::format("overlay-{}-{}.sock", major(device), minor(device)); }
 
-Result<Fd> listen_at(FdRef dir, const std::string& name) {
-  const sockaddr_un address = TRY(address_of(dir, name));
-  Fd socket = TRY(make_socket());
-  // A device number is given out again; whoever had it before is gone.
-  if (auto gone = sys::unlink(FileAt{dir, name.c_str()}); !gone && !gone.error().is(ENOENT)) return std::move(gone).error();
-  TRY(sys::done(sys::Call::socket, [&] { return ::bind(socket.ref().fd, any(address), sizeof address); }));
-  TRY(sys::done(sys::Call::socket, [&] { return ::listen(socket.ref().fd, 8); }));
-  return socket;
-}
-
-Result<Fd> connect_to(FdRef dir, const std::string& name) {
-  const sockaddr_un address = TRY(address_of(dir, name));
-  Fd socket = TRY(make_socket());
-  TRY(sys::done(sys::Call::socket, [&] { return ::connect(socket.ref().fd, any(address), sizeof address); }));
-  return socket;
-}
-
 Result<std::string> ask_daemon(const std::string& directory, std::string_view request) {
   const struct stat st = TRY_WITHIN(sys::stat_following(directory), "{}", directory);
   const Fd dir = TRY(open_control_dir());
-  auto connected = connect_to(dir.ref(), control_socket_name(st.st_dev));
+  auto connected = sys::connect_unix(dir.ref(), control_socket_name(st.st_dev), sys::SocketKind::stream);
   if (!connected && (connected.error().is(ENOENT) || connected.error().is(ECONNREFUSED)))
     return fail(ENOENT, "{}: no fuse-overlay of yours serves it (XDG_RUNTIME_DIR must be what it was when it was mounted)",
                 directory);

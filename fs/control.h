@@ -28,9 +28,4 @@ std::string control_socket_name(dev_t device);
 // listens.
 Result<std::string> ask_daemon(const std::string& directory, std::string_view request);
 
-// A Unix socket address below a directory that is open: the path of it could be longer than an address may be.
-// Result: bind(2) and connect(2).
-Result<Fd> listen_at(FdRef dir, const std::string& name);
-Result<Fd> connect_to(FdRef dir, const std::string& name);
-
 }  // namespace acetate::fs

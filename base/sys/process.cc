@@ -155,8 +155,11 @@ Result<std::string> find_program(const std::string& name) {
       fmt::format("{}:/usr/local/sbin:/usr/sbin:/sbin", from_environment != nullptr ? from_environment : "/usr/bin:/bin");
   for (std::size_t at = 0; at <= path.size();) {
     const std::size_t colon = std::min(path.find(':', at), path.size());
-    const std::string candidate = fmt::format("{}/{}", colon == at ? "." : path.substr(at, colon - at), name);
+    const std::string dir = path.substr(at, colon - at);
     at = colon + 1;
+    // To a shell an empty one is the working directory, from where nobody means to take a helper.
+    if (dir.empty()) continue;
+    const std::string candidate = fmt::format("{}/{}", dir, name);
     const bool executable =
         done(Call::faccessat, [&] { return ::faccessat(AT_FDCWD, candidate.c_str(), X_OK, 0); }).has_value();
     if (!executable) continue;

@@ -8,7 +8,7 @@
 
 #include "base/sys/call.h"
 #include "base/sys/file.h"
-#include "base/sys/message_socket.h"
+#include "base/sys/unix_socket.h"
 
 namespace acetate::sys {
 

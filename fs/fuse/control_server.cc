@@ -1,7 +1,6 @@
 #include "fs/fuse/control_server.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -21,12 +20,11 @@ namespace {
 constexpr std::size_t kMostRequest = 16U << 10;
 // A client that is connected and silent must not keep others out.
 constexpr int kPatienceMilliseconds = 5000;
+constexpr int kPauseMilliseconds = 100;
 
 bool may_ask(FdRef client) {
-  ucred peer{};
-  socklen_t length = sizeof peer;
-  if (::getsockopt(client.fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return false;
-  return peer.uid == ::geteuid() || peer.uid == 0;
+  const auto peer = sys::peer_uid(client);
+  return peer && (*peer == ::geteuid() || *peer == 0);
 }
 
 }  // namespace
@@ -42,11 +40,8 @@ struct ControlServer::Impl {
   // False when the server is to end, or the client has nothing (more) to say for too long.
   bool wait_for(FdRef fd, int milliseconds) const {
     std::array<pollfd, 2> on{pollfd{quit.read.ref().fd, POLLIN, 0}, pollfd{fd.fd, POLLIN, 0}};
-    for (;;) {
-      const int ready = ::poll(on.data(), on.size(), milliseconds);
-      if (ready < 0 && errno == EINTR) continue;
-      return ready > 0 && on[0].revents == 0;
-    }
+    const auto ready = sys::checked(sys::Call::poll, [&] { return ::poll(on.data(), on.size(), milliseconds); });
+    return ready && *ready > 0 && on[0].revents == 0;
   }
 
   Result<std::string> read_request(FdRef client) const {
@@ -73,14 +68,13 @@ struct ControlServer::Impl {
 
   void run() const {
     while (wait_for(listening.ref(), -1)) {
-      const int fd = ::accept4(listening.ref().fd, nullptr, nullptr, SOCK_CLOEXEC);
-      if (fd < 0) {
-        // The client stays in the queue: without a pause this would be asked again and again.
-        if (errno == EMFILE || errno == ENFILE) ::usleep(100'000);
-        continue;
+      const auto client = sys::accept(listening.ref());
+      if (client) {
+        serve(client->ref());
+      } else if (client.error().is(EMFILE) || client.error().is(ENFILE)) {
+        // It stays in the queue: without a pause this would be asked again and again.
+        (void)wait_for(FdRef(), kPauseMilliseconds);
       }
-      const Fd client(Adopt{}, fd);
-      serve(client.ref());
     }
   }
 };
@@ -100,7 +94,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(dev_t device, Answer
   impl->answer = std::move(answer);
   impl->dir = TRY(open_control_dir());
   impl->name = control_socket_name(device);
-  impl->listening = TRY(listen_at(impl->dir.ref(), impl->name));
+  impl->listening = TRY(sys::listen_unix(impl->dir.ref(), impl->name, sys::SocketKind::stream));
   impl->quit = TRY(sys::make_pipe());
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
 }

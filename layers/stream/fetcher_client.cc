@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "base/sys/file.h"
-#include "base/sys/message_socket.h"
+#include "base/sys/unix_socket.h"
 #include "layers/stream/fetcher_program.h"
 
 namespace acetate {
@@ -130,11 +130,11 @@ Result<fetch::Reply> FetcherClient::ask(const fetch::Request& request, std::chro
 
 Result<Fd> FetcherClient::connect() {
   const Fd dir = TRY_WITHIN(sys::open(dir_, O_RDONLY | O_DIRECTORY), "opening {}", dir_);
-  auto socket = sys::connect_for_messages(dir.ref(), fetch::kSocketName);
+  auto socket = sys::connect_unix(dir.ref(), fetch::kSocketName, sys::SocketKind::messages);
   // One that answered the new one that it is there may just be ending.
   for (int starts = 0; !socket && nobody_listens(socket.error()) && starts < kMostStarts; ++starts) {
     TRY(start_fetcher(dir_));
-    socket = sys::connect_for_messages(dir.ref(), fetch::kSocketName);
+    socket = sys::connect_unix(dir.ref(), fetch::kSocketName, sys::SocketKind::messages);
   }
   if (!socket) return std::move(socket).error().within("asking the fetcher of " + dir_);
   return socket;

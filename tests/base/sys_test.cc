@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 
 #include "base/sys/call.h"
@@ -149,6 +151,19 @@ TEST(Spawn, NamesAProgramThatIsNotThere) {
   auto child = spawn({.argv = {"no-such-program-here"}});
   ASSERT_FALSE(child);
   EXPECT_EQ(child.error().message(), "no-such-program-here: No such file or directory");
+}
+
+TEST(FindProgram, DoesNotLookWhereWeHappenToBe) {
+  TempDir dir;
+  dir.write("helper", "#!/bin/sh\n", 0755);
+  const std::string path = ::getenv("PATH");
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  ::setenv("PATH", (":" + path + "::").c_str(), 1);
+  const auto found = find_program("helper");
+  ::setenv("PATH", path.c_str(), 1);
+  std::filesystem::current_path(here);
+  EXPECT_FALSE(found) << *found;
 }
 
 TEST(Spawn, PassesNoDescriptorThatWasNotAskedFor) {

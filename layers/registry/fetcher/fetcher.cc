@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
-#include "base/sys/message_socket.h"
+#include "base/sys/unix_socket.h"
 #include "layers/registry/fetcher/publish.h"
 #include "layers/registry/fetcher/work.h"
 #include "layers/stream/fetch_protocol.h"
@@ -33,7 +33,7 @@ Result<Fd> take_place(FdRef dir) {
     const auto locked = sys::flock(lock.ref(), LOCK_EX | LOCK_NB);
     if (locked) return lock;
     if (!locked.error().is(EWOULDBLOCK)) return locked.error().clone();
-    if (sys::connect_for_messages(dir, fetch::kSocketName)) return Fd();
+    if (sys::connect_unix(dir, fetch::kSocketName, sys::SocketKind::messages)) return Fd();
     if (Clock::now() >= until) return fail(EBUSY, "another fetcher has it and does not answer");
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
@@ -95,7 +95,7 @@ Result<std::unique_ptr<Fetcher>> Fetcher::listen(const std::string& path, Fetche
     return fail(EPERM, "{} must be yours, and nobody else may write it", path);
   impl->lock = TRY_WITHIN(take_place(impl->dir.ref()), "locking {}", path);
   if (!impl->lock) return std::unique_ptr<Fetcher>();
-  impl->listening = TRY_WITHIN(sys::listen_for_messages(impl->dir.ref(), fetch::kSocketName), "listening in {}", path);
+  impl->listening = TRY_WITHIN(sys::listen_unix(impl->dir.ref(), fetch::kSocketName, sys::SocketKind::messages), "listening in {}", path);
   return std::unique_ptr<Fetcher>(new Fetcher(std::move(impl)));
 }
 

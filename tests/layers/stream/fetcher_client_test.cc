@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "base/sys/file.h"
-#include "base/sys/message_socket.h"
+#include "base/sys/unix_socket.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate {
@@ -24,7 +24,7 @@ class FetcherClientTest : public testing::Test {
   const Digest digest_ = Digest::of("blob");
   const std::unique_ptr<PartialBlob> blob_ = *PartialBlob::make(dir_.path(), {.blob = digest_, .size = 100});
   const Fd folder_ = *sys::open(dir_.path(), O_RDONLY | O_DIRECTORY);
-  Fd listening_ = *sys::listen_for_messages(folder_.ref(), fetch::kSocketName);
+  Fd listening_ = *sys::listen_unix(folder_.ref(), fetch::kSocketName, sys::SocketKind::messages);
 
   FetcherClient client(std::chrono::milliseconds patience = std::chrono::minutes(10)) {
     return FetcherClient(dir_.path(), {.patience = patience, .pause_after_failure = std::chrono::minutes(10)});
