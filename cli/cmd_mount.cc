@@ -40,14 +40,16 @@ Result<image::Image> find_source(const Paths& paths, const Options& options) {
 }
 
 // Opens every layer here, before a daemon is started: the index of a tarball is made now, and what is wrong
-// with one is told by us and by its name. The daemon then finds the indexes.
-Result<void> index_layers(const image::Image& image, const Context& context) {
-  for (const auto& layer : image.layers) {
+// with one is told by us and by its name. The daemon then finds the indexes. A tarball that was given by its path has a
+// digest after that: at the same path there may be another one the next time.
+Result<void> index_layers(image::Image& image, const Context& context) {
+  for (auto& layer : image.layers) {
     const auto name = layer.digest ? layer.digest->str() : layer.spec.path;
     // The path alone would not tell which of an archive's layers it is.
     const auto opened = layer.digest
                             ? TRY_WITHIN(open_layer(layer.spec, default_index_dir()), "layer {}", name)
                             : TRY(open_layer(layer.spec, default_index_dir()));
+    if (!layer.digest && opened.facts) layer.digest = opened.facts->blob;
     if (!context.verbose) continue;
     if (opened.is_tar)
       context.streams.err << fmt::format("layer {}: {} entries, {} bytes for {}, index {}\n", name,
@@ -71,7 +73,7 @@ Result<int> mount(const Options& options, const Context& context) {
   const auto began = std::chrono::steady_clock::now();
   const auto paths = TRY(find_paths());
   const auto& typed_target = options.words.back();
-  const auto image = TRY(find_source(paths, options));
+  auto image = TRY(find_source(paths, options));
   const auto target = TRY(check_target(typed_target, image));
   TRY(index_layers(image, context));
   const auto writable = TRY(writable_layer(options, paths, target, image));

@@ -12,6 +12,7 @@
 #include "base/sys/mount.h"
 #include "cli/command.h"
 #include "cli/mount_record.h"
+#include "cli/mount_target.h"
 #include "fs/mount.h"
 
 namespace acetate::cli {
@@ -33,16 +34,23 @@ std::optional<std::string> recorded_name(const std::string& directory) {
   return name ? std::optional(*std::move(name)) : std::nullopt;
 }
 
-Result<bool> is_mounted(const std::string& name) {
+// A slip of the hand must not take away what others have mounted.
+Result<void> check_is_ours(const std::string& name, const std::string& directory) {
   const auto table = TRY_WITHIN(sys::mounts(), "reading the mount table");
-  return std::ranges::any_of(table, [&](const auto& mount) { return mount.mount_point == name; });
+  const auto at_it = [&](const auto& mount) { return mount.mount_point == name; };
+  // The last one is what shows.
+  const auto top = std::find_if(table.rbegin(), table.rend(), at_it);
+  if (top == table.rend()) return fail(EINVAL, "nothing is mounted at {}", directory);
+  if (!is_our_type(top->type))
+    return fail(EINVAL, "what is mounted at {} is {} and not ours to take away: umount {}", directory, top->type, directory);
+  return {};
 }
 
 Result<int> unmount_all(const Options& options, const Context&) {
   const auto paths = TRY(find_paths());
   for (const auto& directory : options.directories) {
     const auto name = recorded_name(directory);
-    if (name && !TRY(is_mounted(*name))) return fail(EINVAL, "nothing is mounted at {}", directory);
+    if (name) TRY(check_is_ours(*name, directory));
     TRY(fs::unmount(directory, options.lazy));
     // What was written is safe, and the directory free for the next mount, once the daemon has ended. One
     // that was detached lives for as long as somebody uses it.

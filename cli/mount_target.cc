@@ -13,10 +13,9 @@ bool is_at_or_below(const std::string& path, const std::string& dir) {
   return path == dir || dir == "/" || path.starts_with(dir + "/");
 }
 
-// As our daemon calls its mounts, under both of its names.
-bool is_ours(const std::string& type) { return type == "fuse.fuse-overlay" || type == "fuse.fuse-overlayfs"; }
-
 }  // namespace
+
+bool is_our_type(const std::string& type) { return type == "fuse.fuse-overlay" || type == "fuse.fuse-overlayfs"; }
 
 Result<std::string> check_target(const std::string& path, const image::Image& image) {
   auto opened = sys::open(path, O_PATH | O_DIRECTORY);
@@ -34,7 +33,7 @@ Result<std::string> check_target(const std::string& path, const image::Image& im
       return fail(EINVAL, "{} is inside {}, which is to be mounted there; choose a directory outside of it",
                   path, layer.spec.path);
   for (const auto& mount : TRY_WITHIN(sys::mounts(), "reading the mount table"))
-    if (mount.mount_point == target && is_ours(mount.type))
+    if (mount.mount_point == target && is_our_type(mount.type))
       return fail(EBUSY, "an image is mounted on {} already; take it away first: acetate unmount {}", path,
                   path);
   return target;

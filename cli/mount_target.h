@@ -12,4 +12,7 @@ namespace acetate::cli {
 // that is a layer of the image (the mount would show itself), or has a mount of ours on it already.
 Result<std::string> check_target(const std::string& path, const image::Image& image);
 
+// Whether a file system of that type is our daemon's, under either of its names.
+bool is_our_type(const std::string& type);
+
 }  // namespace acetate::cli

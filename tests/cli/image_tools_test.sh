@@ -79,6 +79,12 @@ if [ -c /dev/fuse ] && command -v fuse-overlay >/dev/null; then
   expect_failure "a second mount on one directory is refused" 1 'mounted on mnt already' acetate mount layer.tar mnt
   acetate umount mnt
   expect_failure "what is not mounted cannot be unmounted" 1 'nothing is mounted' acetate unmount mnt
+  if mount -t tmpfs tmpfs mnt 2>/dev/null; then
+    echo "of somebody else" >mnt/file
+    expect_failure "nor is what others mounted" 1 'tmpfs and not ours.*umount mnt' acetate unmount mnt
+    expect "which stays" "of somebody else" "$(cat mnt/file)"
+    umount mnt
+  fi
 
   acetate mount --rw layer.tar mnt 2>where
   expect_match "--rw says where what is written is kept" "kept in $ACETATE_ROOT/writable/mnt-" "$(cat where)"
@@ -89,6 +95,13 @@ if [ -c /dev/fuse ] && command -v fuse-overlay >/dev/null; then
   (cd mnt && expect_failure "a busy mount is told to be in use" 1 'in use|busy' acetate unmount "$scratch/mnt" && acetate unmount --lazy "$scratch/mnt")
   expect "a lazy unmount takes even a busy one away" "" "$(ls mnt)"
   expect_failure "what was written is not laid over another image" 1 'belongs to another image' acetate mount --rw top.tar.gz mnt
+  cp layer.tar changing.tar
+  mkdir other
+  acetate mount --rw changing.tar other 2>/dev/null
+  echo mine >other/mine
+  acetate unmount other
+  gzip -dc top.tar.gz >changing.tar
+  expect_failure "nor over another one of the same path" 1 'belongs to another image' acetate mount --rw changing.tar other
   mkdir up wk
   acetate mount --upper up --work wk layer.tar mnt
   echo x >mnt/new
