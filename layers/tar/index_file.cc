@@ -16,10 +16,6 @@ namespace acetate {
 
 namespace {
 
-// Below this an index is verified whole when it is opened (a tenth of a millisecond), so that damage means a
-// new index and not an EIO later.
-constexpr std::uint64_t kVerifyWholeBytes = std::uint64_t{1} << 20;
-
 using lix::SectionId;
 
 struct Known {
@@ -46,6 +42,10 @@ bool is_trusted(const struct stat& st) {
   return (st.st_uid == ::geteuid() || st.st_uid == 0) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
+std::uint64_t sum_of(const lix::Header& header) {
+  return xxh3(std::as_bytes(std::span(&header, 1)).first(offsetof(lix::Header, sum)));
+}
+
 Result<sys::Mapping> map_copy(FdRef fd, std::uint64_t size) {
   const Fd copy = TRY(sys::memory_file("acetate-layer-index"));
   TRY(sys::truncate(copy.ref(), size));
@@ -57,7 +57,8 @@ Result<sys::Mapping> map_copy(FdRef fd, std::uint64_t size) {
 
 }  // namespace
 
-Result<std::unique_ptr<const IndexFile>> IndexFile::open(FdRef fd, std::string path, lix::IndexKind kind) {
+Result<std::unique_ptr<const IndexFile>> IndexFile::open(FdRef fd, std::string path, lix::IndexKind kind,
+                                                         std::uint64_t verified_whole) {
   const struct stat st = TRY(sys::stat(fd));
   const auto size = static_cast<std::uint64_t>(st.st_size);
   if (!S_ISREG(st.st_mode) || size < lix::kHeaderBytes) return Error(EBADMSG);
@@ -69,18 +70,25 @@ Result<std::unique_ptr<const IndexFile>> IndexFile::open(FdRef fd, std::string p
   if (!mapping && mapping.error().is(ENODEV)) mapping = map_copy(fd, size);
   if (!mapping) return std::move(mapping).error();
   file->mapping_ = *std::move(mapping);
+  if (file->is_of_another_version()) return Error(ENOTSUP);
   if (!file->read_header(kind) || !file->read_sections()) return Error(EBADMSG);
-  if (size <= kVerifyWholeBytes && !file->verify_all()) return Error(EBADMSG);
+  if (size <= verified_whole && !file->verify_all()) return Error(EBADMSG);
   return std::unique_ptr<const IndexFile>(std::move(file));
+}
+
+bool IndexFile::is_of_another_version() const {
+  lix::Header header;
+  std::memcpy(&header, all().data(), sizeof header);
+  return std::memcmp(header.magic, lix::kMagic, sizeof header.magic) == 0 && header.major != lix::kMajor &&
+         header.sum == sum_of(header);
 }
 
 bool IndexFile::read_header(lix::IndexKind kind) {
   std::memcpy(&header_, all().data(), sizeof header_);
-  const auto raw = std::as_bytes(std::span(&header_, 1));
   return std::memcmp(header_.magic, lix::kMagic, sizeof header_.magic) == 0 && header_.major == lix::kMajor &&
          header_.incompatible == static_cast<std::uint32_t>(kind) && header_.file_bytes == all().size() &&
          header_.section_count <= lix::kMaxSections &&
-         header_.sum == xxh3(raw.first(offsetof(lix::Header, sum)));
+         header_.sum == sum_of(header_);
 }
 
 bool IndexFile::read_sections() {

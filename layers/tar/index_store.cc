@@ -67,8 +67,10 @@ LayerIndexPtr IndexStore::find(const Digest& blob, lix::IndexKind kind) const {
   }
   auto index = LayerIndex::open(file->ref(), path, blob, kind);
   if (index) return *std::move(index);
-  if (index.error().is(EBADMSG)) {
-    log::info("layer index {} is damaged or of another version, making it again", path);
+  if (index.error().is(ENOTSUP)) {
+    log::info("layer index {} is of another version, making it again", path);
+  } else if (index.error().is(EBADMSG)) {
+    log::warn("layer index {} is damaged, making it again", path);
   } else {
     log::info("layer index {} cannot be read: {}", path, index.error().message());
   }
@@ -100,7 +102,8 @@ Result<void> IndexStore::publish(const Digest& of, const Write& write) const {
 Result<LayerIndexPtr> IndexStore::keep(const IndexImage& image) const {
   const auto published = publish(image.blob(), [&](FdRef file) { return image.write(file); });
   if (!published) {
-    log::info("cannot keep a layer index in {}, it stays in memory: {}", dir_, published.error().message());
+    log::warn("cannot keep a layer index in {} and makes it again each time (make room, or set ACETATE_CACHE to another place): {}",
+              dir_, published.error().message());
   } else if (auto index = find(image.blob())) {
     return index;
   }

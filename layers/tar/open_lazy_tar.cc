@@ -63,7 +63,7 @@ Result<LayerIndexPtr> open_foreign(const std::string& path, const Digest& blob) 
   auto index = LayerIndex::open(file->ref(), path, blob);
   auto usable = index ? every_span_has_a_digest(*index) : Result<void>(index.error().clone());
   if (usable) return LayerIndexPtr(*std::move(index));
-  if (!usable.error().is(EBADMSG)) return std::move(usable).error().within("opening " + path);
+  if (!usable.error().is(EBADMSG) && !usable.error().is(ENOTSUP)) return std::move(usable).error().within("opening " + path);
   log::info("the layer index {} cannot be used: {}", path, usable.error().message());
   return LayerIndexPtr();
 }

@@ -70,6 +70,13 @@ TEST_F(LayerIndexDamage, AnyFlippedBitOfASmallIndexIsNoticedAtOpen) {
   EXPECT_TRUE(index_from(good, Digest::of("another blob")).error().is(EBADMSG));
 }
 
+TEST_F(LayerIndexDamage, AnotherVersionIsNoDamage) {
+  Digest blob;
+  std::string other = index_bytes(sample(), &blob);
+  other[offsetof(lix::Header, major)] = static_cast<char>(lix::kMajor + 1);
+  EXPECT_TRUE(index_from(signed_again(other), blob).error().is(ENOTSUP));
+}
+
 TEST_F(LayerIndexDamage, HostileBytesWithRightChecksumsAreAtMostAnError) {
   const std::string packed(as_text(gzip_of(bytes_of(sample()))));
   Digest blob;
@@ -136,12 +143,14 @@ TEST(LayerIndex, DamageInALargeIndexIsFoundAtTheFirstTouch) {
   for (int i = 0; i < 12000; ++i) tar.file(fmt::format("a-name-that-takes-some-room-{}", i), "");
   Digest blob;
   std::string bytes = index_bytes(tar.end(), &blob);
-  ASSERT_GT(bytes.size(), std::size_t{1} << 20);
+  constexpr std::uint64_t kLarge = 1 << 20;
+  ASSERT_GT(bytes.size(), kLarge);
   std::string said;
   log::set_sink([&](log::Level, std::string_view line) { said += line; });
   bytes[lix::kHeaderBytes + 64 * 8000] ^= 1;  // an inode in the middle
 
-  const auto index = index_from(bytes, blob);
+  EXPECT_TRUE(index_from(bytes, blob).error().is(EBADMSG)) << "to us this one is small";
+  const auto index = index_from(bytes, blob, kLarge);
   ASSERT_TRUE(index) << words(index);
   EXPECT_TRUE((*index)->inode(0));
   EXPECT_TRUE((*index)->inode(8000).error().is(EIO));

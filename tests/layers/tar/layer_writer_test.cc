@@ -251,7 +251,8 @@ TEST(LayerWriter, SaysWhatItsReceiverSaidAndWritesNoMore) {
       ++calls;
       return fail(ENOSPC, "the disk is full");
     });
-    auto view = *memory({memory_file("f", std::string(1 << 20, 'x'))})->open(Node{1});
+    const auto layer = memory({memory_file("f", std::string(1 << 20, 'x'))});
+    const auto view = *layer->open(Node{1});
     const DeltaOp op{
         .kind = DeltaOp::Kind::replace, .path = *RelPath::parse("f"), .attr = {.mode = S_IFREG | 0644}};
 

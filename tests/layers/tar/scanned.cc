@@ -80,10 +80,10 @@ LayerPtr made(std::string_view packed) {
   return *make_memory_layer({});
 }
 
-Result<LayerIndexPtr> index_from(std::string_view bytes, const Digest& blob) {
+Result<LayerIndexPtr> index_from(std::string_view bytes, const Digest& blob, std::uint64_t verified_whole) {
   const Fd memory = TRY(sys::memory_file("test"));
   TRY(sys::write_full(memory.ref(), bytes));
-  return index_of(memory.ref(), blob);
+  return LayerIndex::open(memory.ref(), "", blob, lix::IndexKind::layer, verified_whole);
 }
 
 std::string index_bytes(std::string_view packed, Digest* blob) {

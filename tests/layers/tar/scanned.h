@@ -15,7 +15,7 @@ Result<LayerPtr> layer_of(std::string_view packed, const TarScanOptions& options
 // The same; a failure of the test, and an empty layer, where it fails.
 LayerPtr made(std::string_view packed);
 // Those bytes as an index.
-Result<LayerIndexPtr> index_from(std::string_view bytes, const Digest& blob);
+Result<LayerIndexPtr> index_from(std::string_view bytes, const Digest& blob, std::uint64_t verified_whole = IndexFile::kVerifiedWhole);
 // The index of a tarball, as bytes.
 std::string index_bytes(std::string_view packed, Digest* blob);
 
