@@ -44,6 +44,8 @@ struct Attr {
   timespec mtime{};
   timespec ctime{};
   timespec btime{};  // zero where unknown
+  // A directory that its layer only tells of by what lies in it: what it is like, a layer below may know.
+  bool is_implied = false;
 
   bool is_dir() const noexcept { return S_ISDIR(mode); }
   bool is_regular() const noexcept { return S_ISREG(mode); }

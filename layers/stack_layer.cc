@@ -4,6 +4,16 @@
 
 namespace acetate::stack {
 
+namespace {
+
+// The directory that `described` tells about, under the number it has.
+Attr like(Attr described, std::uint64_t ino) {
+  described.ino = ino;
+  return described;
+}
+
+}  // namespace
+
 StackLayer::StackLayer(std::vector<LayerPtr> top_to_bottom) : layers_(std::move(top_to_bottom)) {
   // Groups are counted from the bottom, so that another layer on top changes nobody's inode number.
   group_.resize(layers_.size());
@@ -33,15 +43,29 @@ Result<Entry> StackLayer::lookup(Node dir, std::string_view name) const {
   const std::span<const Part> dirs = parts_of(dir, single);
   int redirects = 0;
   Merged merged = TRY(find(dirs, name, redirects, Memory::look));
-  const Attr attr = merged.attr;
-  return Entry{.node = node_of(merged), .attr = attr};
+  Entry entry{.node = {}, .attr = merged.attr};
+  entry.node = node_of(merged);
+  if (!entry.attr.is_implied) return entry;
+  auto described = attr(entry.node);
+  if (!described) {
+    release(entry.node);
+    return std::move(described).error();
+  }
+  entry.attr = *described;
+  return entry;
 }
 
 Result<Attr> StackLayer::attr(Node node) const {
   Part single;
   const std::span<const Part> parts = parts_of(node, single);
   Attr attr = unique(parts[0].layer, TRY(layer(parts[0]).attr(parts[0].node)));
-  if (parts.size() > 1 && !attr.is_dir()) attr.blocks = TRY(layer(parts[1]).attr(parts[1].node)).blocks;
+  if (parts.size() == 1) return attr;
+  if (attr.is_implied) {
+    const Part part = describing(parts);
+    const Attr described = TRY(layer(part).attr(part.node));
+    attr = like(described, attr.ino);
+  }
+  if (!attr.is_dir()) attr.blocks = TRY(layer(parts[1]).attr(parts[1].node)).blocks;
   return attr;
 }
 

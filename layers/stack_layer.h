@@ -129,6 +129,9 @@ class StackLayer final : public Layer {
   // --- nodes (stack_nodes.cc)
   // A node's parts; `single` is where the one part of an unmerged node is put.
   std::span<const Part> parts_of(Node node, Part& single) const;
+  // The topmost that does not only imply the directory: an image without an entry for /tmp does not change its mode. Where
+  // none is, or it is no directory, the first.
+  Part describing(std::span<const Part> parts) const;
   Node node_of(Merged& merged) const;
   Attr unique(std::uint32_t layer, Attr attr) const noexcept;
   std::uint64_t unique_ino(std::uint32_t layer, std::uint64_t ino) const noexcept;

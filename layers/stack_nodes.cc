@@ -83,9 +83,19 @@ std::span<const Part> StackLayer::parts_of(Node node, Part& single) const {
   return {&single, 1};
 }
 
+Part StackLayer::describing(std::span<const Part> parts) const {
+  if (parts.size() == 1) return parts.front();
+  for (const Part part : parts) {
+    const auto attr = layer(part).attr(part.node);
+    // One that cannot be asked says so to whoever asks it for more.
+    if (!attr || !attr->is_implied) return part;
+  }
+  return parts.front();
+}
+
 Part StackLayer::top_of(Node node) const {
   Part single;
-  return parts_of(node, single).front();
+  return describing(parts_of(node, single));
 }
 
 Node StackLayer::node_of(Merged& merged) const {

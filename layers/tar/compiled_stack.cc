@@ -89,6 +89,7 @@ Result<std::uint32_t> Compiler::add_inode(const Attr& attr, stack::Part from) {
     inode.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(attr.blocks, 0xffffffffU));
     if (attr.blocks > 0xffffffffU) inode.flags = 0;  // then it is not sparse, and its size says the same
   }
+  if (attr.is_implied) inode.flags |= lix::kImplied;
   inodes_.push_back(inode);
   sources_.push_back({attr.ino, from.layer, number});
   if (!attr.is_dir() && attr.nlink > 1) linked_.emplace(key, made);

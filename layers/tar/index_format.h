@@ -14,7 +14,7 @@
 namespace acetate::lix {
 
 inline constexpr char kMagic[8] = {'A', 'C', 'E', 'T', 'L', 'I', 'X', '\n'};
-inline constexpr std::uint16_t kMajor = 1;
+inline constexpr std::uint16_t kMajor = 2;
 inline constexpr std::uint16_t kMinor = 0;
 inline constexpr std::uint64_t kHeaderBytes = 4096;
 // What one checksum covers: small enough to be checked at a first touch (some microseconds), large enough that
@@ -79,7 +79,8 @@ enum InodeFlags : std::uint32_t {
   kOpaque = 1U << 0,       // a directory that hides what is below
   kLinkTo = 1U << 1,       // a hard link to a path the layer does not hold; `data` is where its text is
   kSparse = 1U << 2,       // `data` is the first of `extent_count` extents
-  kKnownInodeFlags = kOpaque | kLinkTo | kSparse,
+  kImplied = 1U << 3,      // a directory that has no entry of its own
+  kKnownInodeFlags = kOpaque | kLinkTo | kSparse | kImplied,
 };
 
 // `data`: regular file: offset in the plain stream; sparse: first extent; directory: first dirent, low half,

@@ -19,6 +19,7 @@ inline Attr tar_attr(const lix::Inode& inode, std::uint64_t ino) noexcept {
     attr.blocks = (inode.flags & lix::kSparse) != 0 ? inode.blocks : inode.size / 512 + (inode.size % 512 != 0 ? 1 : 0);
   if (S_ISCHR(inode.mode) || S_ISBLK(inode.mode)) attr.rdev = inode.data;
   attr.ino = ino;
+  attr.is_implied = (inode.flags & lix::kImplied) != 0;
   attr.mtime = {inode.mtime, static_cast<long>(inode.mtime_ns)};
   // A tarball knows one time of a file.
   attr.atime = attr.ctime = attr.mtime;

@@ -92,6 +92,7 @@ std::uint64_t TarTree::memory_used() const noexcept {
 std::uint32_t TarTree::make_dir() {
   Object dir;
   dir.mode = S_IFDIR | 0755;
+  dir.flags = lix::kImplied;
   objects_.push_back(dir);
   return static_cast<std::uint32_t>(objects_.size() - 1);
 }
@@ -180,6 +181,7 @@ Result<void> TarTree::fill(Object& object, const TarEntry& entry) {
   object.gid = entry.gid;
   object.mtime = entry.mtime.tv_sec;
   object.mtime_ns = static_cast<std::uint32_t>(entry.mtime.tv_nsec);
+  object.flags &= ~std::uint32_t{lix::kImplied};
   object.xattrs = store_xattrs(entry.xattrs, object);
   if (S_ISREG(entry.mode)) {
     object.size = entry.size;

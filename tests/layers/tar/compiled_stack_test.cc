@@ -103,6 +103,28 @@ TEST_F(Compiled, IsTheSameTreeInTheSameOrderWithTheSameNumbers) {
   EXPECT_EQ(tree->device(), stack_of(layers)->device());
 }
 
+// What an image without an entry for /tmp unpacks to over another one.
+TEST_F(Compiled, ADirectoryThatIsOnlyImpliedIsLikeTheOneBelow) {
+  TarMaker base, middle, top;
+  base.dir("./", 0711).dir("tmp", 01777).pax({{"SCHILY.xattr.user.x", "below"}}).dir("home", 0700).dir("own", 0700);
+  middle.file("tmp/m", "").file("home/m", "");
+  top.file("tmp/t", "").file("home/t", "").file("new/t", "").dir("own", 0750);
+  const auto layers = open({base.end(), middle.end(), top.end()});
+  for (const LayerPtr& tree : {stack_of(layers), compiled(layers)}) {
+    const auto at = [&](const char* name) { return *tree->lookup(tree->root(), name); };
+    EXPECT_EQ(tree->attr(tree->root())->mode, mode_t{S_IFDIR | 0711});
+    EXPECT_EQ(at("tmp").attr.mode, mode_t{S_IFDIR | 01777});
+    EXPECT_EQ(tree->attr(at("tmp").node)->mode, mode_t{S_IFDIR | 01777});
+    EXPECT_EQ(at("tmp").attr.mode, mode_t{S_IFDIR | 01777}) << "the second time, when it is known";
+    EXPECT_EQ(at("home").attr.mode, mode_t{S_IFDIR | 0700});
+    EXPECT_EQ(*tree->xattr(at("home").node, "user.x"), "below");
+    EXPECT_EQ(at("new").attr.mode, mode_t{S_IFDIR | 0755});
+    EXPECT_EQ(at("own").attr.mode, mode_t{S_IFDIR | 0750});
+    EXPECT_TRUE(tree->lookup(at("tmp").node, "m"));
+    EXPECT_TRUE(tree->lookup(at("tmp").node, "t"));
+  }
+}
+
 TEST_F(Compiled, IsTheSameForStacksMadeAtRandom) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     SCOPED_TRACE(seed);
