@@ -20,10 +20,10 @@ namespace acetate::fs {
 namespace {
 
 // As ovl_copy_xattr(): only ACLs and "security." must arrive, another may be of a kind this file system, or this
-// user, cannot have.
-bool may_be_lost(std::string_view name, const Error& error) {
+// user, cannot have. Capabilities of a program only where everything is shown as somebody's own anyway.
+bool may_be_lost(std::string_view name, const Error& error, const Owners& owners) {
   if (name.starts_with("system.posix_acl_")) return false;
-  if (error.is(ENOTSUP) || (error.is(EPERM) && !name.starts_with("user."))) return name != "security.capability";
+  if (error.is(ENOTSUP) || (error.is(EPERM) && !name.starts_with("user."))) return name != "security.capability" || owners.squashes();
   return false;
 }
 
@@ -78,7 +78,7 @@ Result<void> Overlay::Impl::copy_metadata(const Inode& inode, const Attr& from, 
       const auto stored = stored_name(xattr.name);
       if (!stored) continue;
       auto set = sys::set_xattr(to, stored->c_str(), xattr.value);
-      if (!set && !may_be_lost(xattr.name, set.error())) return set;
+      if (!set && !may_be_lost(xattr.name, set.error(), options.owners)) return set;
     }
   }
   if (keeps_ino(inode, from)) TRY(keep_ino(to, st.stx_ino, inode.st_ino.load(std::memory_order_relaxed)));

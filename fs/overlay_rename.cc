@@ -185,7 +185,7 @@ Result<void> Overlay::Impl::move_dir_onto_locked(Move& move, FileAt from, FileAt
   }
   auto swapped = upper->exchange(from, to);
   if (!swapped) {
-    if (!swapped.error().is(EINVAL) && !swapped.error().is(ENOSYS)) return swapped;
+    if (!means_no_such_flag(swapped.error())) return swapped;
     move.to_dir.dir->file_whiteouts.store(Known::yes, std::memory_order_relaxed);
     return upper->rename_dir_onto(from, to, onto_dir, move.lower_has_source);
   }

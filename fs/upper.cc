@@ -11,11 +11,6 @@ namespace acetate::fs {
 
 namespace {
 
-// The answers of a file system (or of a kernel that guards device 0:0) to a rename flag it does not have.
-bool means_no_such_flag(const Error& error) {
-  return error.is(EINVAL) || error.is(ENOSYS) || error.is(EOPNOTSUPP) || error.is(EPERM);
-}
-
 // True when `inner` is `outer` or lies below it. What cannot be walked is not proven, and no reason to refuse.
 bool lies_within(FdRef inner, const struct stat& outer) {
   auto at = sys::open(FileAt{inner, "."}, O_PATH | O_DIRECTORY);

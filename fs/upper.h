@@ -21,6 +21,11 @@
 
 namespace acetate::fs {
 
+// The answers of a file system (or of a kernel that guards device 0:0) to a rename flag it does not have.
+inline bool means_no_such_flag(const Error& error) {
+  return error.is(EINVAL) || error.is(ENOSYS) || error.is(EOPNOTSUPP) || error.is(EPERM);
+}
+
 class Upper {
  public:
   // Probes the dialect. EXDEV, EBUSY, EINVAL with words.

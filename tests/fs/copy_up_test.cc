@@ -41,6 +41,25 @@ TEST(CopyUp, KeepsDataOwnerModeXattrsAndTimesExactly) {
   EXPECT_EQ(m.upper(), (Tree{{"bin", "/"}, {"bin/su", "program"}}));
 }
 
+// What setxattr(2) says to who lacks CAP_SETFCAP.
+struct NoCapabilities final : sys::Hook {
+  NoCapabilities() { sys::install(this); }
+  ~NoCapabilities() override { sys::install(nullptr); }
+  int before(sys::Call call) noexcept override { return call == sys::Call::setxattr ? EPERM : 0; }
+};
+
+TEST(CopyUp, LosesTheCapabilitiesOfAProgramOnlyWhereAllIsShownAsOnesOwn) {
+  MemoryEntry ping = file("ping", "program", 0755, 0, 0);
+  ping.xattrs = {{"security.capability", std::string("\1\0\0\2\0\40\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20)}};
+  Mounted strict({ping});
+  OverlayOptions of_a_plain_user;
+  of_a_plain_user.owners.squash_uid = ::geteuid();
+  Mounted squashed({ping}, of_a_plain_user);
+  const NoCapabilities refused;
+  EXPECT_EQ(code(strict.chmod("ping", 0700)), EPERM);
+  EXPECT_EQ(code(squashed.chmod("ping", 0700)), 0);
+}
+
 TEST(CopyUp, GivesParentsTheLowersMetadataAndLeavesTheirTimes) {
   MemoryEntry tmp = memory_dir("tmp", 01777);
   tmp.attr.mtime = {.tv_sec = 1000, .tv_nsec = 0};
