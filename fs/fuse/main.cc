@@ -25,6 +25,7 @@
 #include "fs/fuse/options.h"
 #include "fs/fuse/session.h"
 #include "fs/fuse/signals.h"
+#include "fs/fuse/system_log.h"
 #include "fs/overlap.h"
 #include "fs/overlay.h"
 #include "layers/access_log.h"
@@ -143,7 +144,10 @@ Result<int> serve(const Options& options) {
   Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
   const auto live = TRY(LiveMount::make(*overlay, session, options.lowers, std::move(lowers), std::move(places)));
   live->listen();
-  if (background) TRY(background->ready());
+  if (background) {
+    TRY(background->ready());
+    log_to_system(options.name);
+  }
   TRY(notify_ready());
   Result<int> ended = session.serve([&] { live->print_summary(); });
   live->stop();
