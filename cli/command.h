@@ -61,6 +61,7 @@ Runner ls_command(CLI::App& app);
 Runner mount_command(CLI::App& app);
 Runner pull_command(CLI::App& app);
 Runner push_command(CLI::App& app);
+Runner bench_command(CLI::App& app);
 Runner refresh_command(CLI::App& app);
 Runner run_command(CLI::App& app);
 Runner seal_command(CLI::App& app);

@@ -44,6 +44,7 @@ const std::vector<Command>& commands() {
       {"copy", "copy an image from one place to another", copy_command, {}, 125, 125},
       {"gc", "free what no image needs", gc_command, {}, 125, 125},
       {"df", "show what takes how much room", df_command, {}, 125, 125},
+      {"bench", "measure overlay file systems side by side", bench_command},
       {"doctor", "say what works here, and what to do about what does not", doctor_command, {}, 2, 2},
       {"completion", "print a completion script for bash, zsh or fish", completion_command},
   };
