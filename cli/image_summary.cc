@@ -66,7 +66,12 @@ class Summary {
 
 ImageSummary summarise(const image::ImageStore& store, const image::StoredImage& stored,
                        const image::Platform& preferred) {
-  return Summary(store.files(stored), stored, preferred).make();
+  return summarise(store.files(stored), stored, preferred);
+}
+
+ImageSummary summarise(const image::ImageFiles& files, const image::StoredImage& stored,
+                       const image::Platform& preferred) {
+  return Summary(files, stored, preferred).make();
 }
 
 }  // namespace acetate::cli

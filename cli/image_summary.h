@@ -20,11 +20,15 @@ struct ImageSummary {
   std::vector<Digest> digests = {};    // of every manifest and config that is here
   std::uint64_t size = 0;              // of every blob that is here
   std::string problem = {};            // what is wrong with a damaged image
+  bool is_lazy = false;                // not all of it is here yet; `size` counts what it will have
 };
 
 // Of an index the image for `preferred` is described, else the first that is here. What is damaged is described as
 // far as it can be read: a list must not end at it.
 ImageSummary summarise(const image::ImageStore& store, const image::StoredImage& stored,
+                       const image::Platform& preferred);
+// The same of one whose blobs are elsewhere.
+ImageSummary summarise(const image::ImageFiles& files, const image::StoredImage& stored,
                        const image::Platform& preferred);
 
 }  // namespace acetate::cli

@@ -12,6 +12,7 @@
 #include "cli/image_summary.h"
 #include "cli/store_place.h"
 #include "cli/rows.h"
+#include "layers/image/lazy_images.h"
 #include "layers/image/platform.h"
 
 namespace acetate::cli {
@@ -103,7 +104,7 @@ Json row_of(const Line& line, const ImagesOptions& options) {
   row["CreatedSince"] =
       line.created > 0 ? human_duration(std::max<std::time_t>(0, ::time(nullptr) - line.created)) + " ago" : "N/A";
   // podman's JSON counts bytes, everybody's tables are for people.
-  row["Size"] = options.format == "json" ? Json(image.size) : Json(human_size(image.size));
+  row["Size"] = options.format == "json" ? Json(image.size) : Json(human_size(image.size) + (image.is_lazy ? " (lazy)" : ""));
   row["VirtualSize"] = row["Size"];
   row["Labels"] = Json::object();
   if (image.config)
@@ -112,6 +113,7 @@ Json row_of(const Line& line, const ImagesOptions& options) {
   for (const auto& platform : image.platforms) row["Platforms"].push_back(image::format_platform(platform));
   row["ArtifactType"] = image.artifact_type;
   row["ReadOnly"] = image.stored.is_shared;
+  row["Lazy"] = image.is_lazy;
   row["Containers"] = "N/A";
   if (!image.problem.empty()) row["Problem"] = image.problem;
   return row;
@@ -135,13 +137,24 @@ std::vector<Column> columns_of(const ImagesOptions& options) {
   return columns;
 }
 
+// Those of the store, and those that are not all here.
+Result<std::vector<ImageSummary>> every_image(const image::ImageStore& store) {
+  std::vector<ImageSummary> images;
+  for (const auto& stored : TRY(store.list())) images.push_back(summarise(store, stored, image::host_platform()));
+  const image::LazyImages lazy(store.dir());
+  const auto begun = TRY(lazy.list());
+  if (begun.empty()) return images;
+  const auto files = TRY(lazy.files());
+  for (const auto& stored : begun) images.emplace_back(summarise(*files, stored, image::host_platform())).is_lazy = true;
+  return images;
+}
+
 }  // namespace
 
 Result<int> list_images(const ImagesOptions& options, const Context& context) {
   const auto filters = TRY(parse_filters(options));
   const auto store = TRY(image::ImageStore::open_to_read(TRY(store_place(TRY(find_paths())))));
-  std::vector<ImageSummary> images;
-  for (const auto& stored : TRY(store->list())) images.push_back(summarise(*store, stored, image::host_platform()));
+  const auto images = TRY(every_image(*store));
   std::vector<Line> lines;
   for (const auto& image : images) {
     if (!image.problem.empty())

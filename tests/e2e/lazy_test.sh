@@ -148,6 +148,7 @@ ACETATE_FETCH_SECONDS=2 expect_failure "an image that cannot be had" any "cannot
 tell reset null
 mounted e
 unmounted e
+expect "it is listed, all here or not" "$name" "$(in_store e images --format '{{.Repository}}:{{.Tag}}')"
 in_store e rmi "$name" >/dev/null
 wait_until sh -c "! ACETATE_ROOT='$scratch/store-e' acetate gc -q >/dev/null || [ -z \"\$(find '$scratch/store-e/images/.acetate-lazy' -name '*.map')\" ]"
 expect "rmi and gc leave nothing of it" "" "$(find "$scratch/store-e/images/.acetate-lazy" "$scratch/store-e/images/blobs" -type f -name '*[0-9a-f]*' ! -name 'fetcher.*' ! -name index.json ! -name log)"
