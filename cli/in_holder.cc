@@ -7,12 +7,12 @@
 
 namespace acetate::cli {
 
-Result<int> in_holder(const Context& context, int failure, const std::function<Result<int>(sandbox::IdMode)>& body, bool own_pids) {
+Result<int> in_holder(const Context& context, int failure, const std::function<Result<int>(const sandbox::HolderPlan&)>& body, bool own_pids) {
   context.streams.out.flush();
   context.streams.err.flush();
   auto inside = [&](const sandbox::HolderPlan& plan) {
     log::info("{}", plan.why);
-    const auto ended = body(plan.mode);
+    const auto ended = body(plan);
     if (!ended) context.streams.err << fmt::format("acetate: {}\n", ended.error().message());
     context.streams.out.flush();
     context.streams.err.flush();

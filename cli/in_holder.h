@@ -11,6 +11,6 @@ namespace acetate::cli {
 
 // The holder is a process of its own, which ends without the destructors of ours: it says what went wrong itself, empties
 // its streams, and ends with `failure`.
-Result<int> in_holder(const Context& context, int failure, const std::function<Result<int>(sandbox::IdMode)>& body, bool own_pids = true);
+Result<int> in_holder(const Context& context, int failure, const std::function<Result<int>(const sandbox::HolderPlan&)>& body, bool own_pids = true);
 
 }  // namespace acetate::cli

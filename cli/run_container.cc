@@ -183,7 +183,8 @@ Result<std::vector<std::string>> owner_options(const Run& run, sandbox::IdMode i
                                   "gidmapping=" + sandbox::mapping_option(sandbox::keep_id_map(run.spec.keep_id->gid, count))};
 }
 
-Result<void> choose_user(Run& run, const sandbox::Rootfs& rootfs) {
+// `why`: why there are the ids there are.
+Result<void> choose_user(Run& run, const sandbox::Rootfs& rootfs, const std::string& why) {
   if (run.spec.keep_id) TRY(introduce(run.person, rootfs.path(), rootfs.scratch(), run.spec));
   const bool as_ourselves = run.spec.keep_id && !run.options.user;
   if (as_ourselves) {
@@ -194,12 +195,13 @@ Result<void> choose_user(Run& run, const sandbox::Rootfs& rootfs) {
   const auto user = TRY(sandbox::resolve_user(rootfs.path(), who));
   set_user(run.spec, user);
   if (run.spec.ids == sandbox::IdMode::single && !run.spec.keep_id && (user.uid != 0 || user.gid != 0))
-    log::warn("user {} is played by root: without an entry in /etc/subuid there is one id only", who);
+    log::warn("user {} is played by root, since there is one id only: {}", who, why);
   return {};
 }
 
 // In the holder.
-Result<int> run_inside(Run& run, sandbox::IdMode ids) {
+Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
+  const sandbox::IdMode ids = plan.mode;
   TRY(index_layers(run.image));
   sandbox::RootfsOptions options{.scratch_base = runs_dir(run.paths), .ids = ids};
   options.mount_options = TRY(owner_options(run, ids));
@@ -217,7 +219,7 @@ Result<int> run_inside(Run& run, sandbox::IdMode ids) {
   for (const NamedVolume& volume : run.mounts.volumes) TRY(fill_volume(volume, rootfs.path(), ids != sandbox::IdMode::single));
   run.spec.rootfs = rootfs.path();
   run.spec.ids = ids;
-  TRY(choose_user(run, rootfs));
+  TRY(choose_user(run, rootfs, plan.why));
   // Real root's ids are in their own order already.
   if (ids == sandbox::IdMode::none && run.spec.keep_id && run.spec.keep_id->uid == ::getuid() && run.spec.keep_id->gid == ::getgid()) run.spec.keep_id.reset();
   order_mounts(run.spec.mounts);
@@ -244,7 +246,7 @@ Result<int> run_container(RunOptions options, std::vector<std::string> typed, co
   if (options.verbose) log::set_level(log::Level::info);
   Run run = TRY(prepare(std::move(options), std::move(typed), context.streams));
   // The host's processes are seen from the host's pid namespace only.
-  const int code = TRY(in_holder(context, kOurFault, [&](sandbox::IdMode ids) { return run_inside(run, ids); }, run.spec.own_pids));
+  const int code = TRY(in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan); }, run.spec.own_pids));
   if (auto noted = note_end(run, code); !noted) log::warn("{}", noted.error().message());
   return code;
 }
