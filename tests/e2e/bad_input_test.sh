@@ -29,7 +29,7 @@ expect_failure "a truncated .tar.gz says so and where" any '(truncated|ends).*[0
 no_mount "truncated"; no_debris "truncated"
 cp "$scratch/good.tar.gz" "$scratch/corrupt.tar.gz"
 printf '\377\377\377\377\377\377\377\377' | dd of="$scratch/corrupt.tar.gz" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
-expect_failure "a corrupt .tar.gz says so and where" any '(corrupt|damaged|invalid|wrong|does not match).*' acetate mount "$scratch/corrupt.tar.gz" "$scratch/mnt"
+expect_failure "a corrupt .tar.gz says so and where" any '(corrupt|damaged|invalid|wrong|does not match).*bytes? [0-9]+' acetate mount "$scratch/corrupt.tar.gz" "$scratch/mnt"
 no_mount "corrupt"; no_debris "corrupt"
 echo "just text, and not very much of it" >"$scratch/text"
 expect_failure "what is no tarball is named" any "$scratch/text.*(not a|neither|no )" acetate mount "$scratch/text" "$scratch/mnt"
@@ -45,8 +45,8 @@ acetate unmount "$scratch/mnt"
 index=$(find "$scratch/cache" -name '*.lix' | head -n 1)
 if [ -n "$index" ]; then
   dd if=/dev/zero of="$index" bs=1 seek=64 count=200 conv=notrunc 2>/dev/null
-  ACETATE_LOG=info fuse-overlay -o "lowerdir=$scratch/good.tar.gz" "$scratch/mnt" 2>"$scratch/log" || true
-  expect_match "a damaged index is made again, and the log says so" 'index.*(damaged|again|mak)' "$(cat "$scratch/log")"
+ fuse-overlay -o "lowerdir=$scratch/good.tar.gz" "$scratch/mnt" 2>"$scratch/log" || true
+  expect_match "a damaged index is made again, and the log says so" 'index.*damaged, making it again' "$(cat "$scratch/log")"
   expect "and the mount is right" "$(sha256sum <"$scratch/tree/etc/random")" "$(sha256sum <"$scratch/mnt/etc/random")"
   umount "$scratch/mnt"
 else
@@ -80,7 +80,14 @@ if nobody unshare -Ur true 2>/dev/null; then
   # A limit of its own for a namespace of ours: in it nobody makes another one.
   no_namespaces() { nobody unshare -Ur sh -c "echo 0 >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all acetate run $scratch/good.tar.gz true"; }
   expect_failure "no user namespaces: says which setting" 125 'user.*namespaces' no_namespaces
+  # Programs that others find, and nothing in their place: as on a machine that lacks them.
+  lacking() { # PROGRAM COMMAND...
+    unshare -m sh -c 'p=$(command -v "$0") && touch "$1/empty" && mount --bind "$1/empty" "$p"; shift; exec "$@"' "$1" "$scratch" "$@"
+  }
   expect_failure "no runtime: names what was tried" 125 '(runtime|no-such-runtime)' nobody env ACETATE_RUNTIME=/no-such-runtime acetate run "$scratch/good.tar.gz" sh -c true
+else
+  skip_rest="this kernel lets nobody make user namespaces"
+  say "left out: $skip_rest"
 fi
 expect_failure "a command that is not there is 127" 127 'nothing-here' acetate run "$scratch/good.tar.gz" nothing-here
 expect_failure "an unknown option is a usage error" any 'no-such-option' acetate mount --no-such-option x y
@@ -98,11 +105,12 @@ umount "$scratch/small"
 mount -t tmpfs -o size=8k tmpfs "$scratch/small"
 ACETATE_CACHE=$scratch/small fuse-overlay -o "lowerdir=$scratch/good.tar.gz" "$scratch/mnt" 2>"$scratch/log" && mounted=yes || mounted=no
 if [ $mounted = yes ]; then
-  expect "a full disk while the index is written: the mount is right all the same" "$(sha256sum <"$scratch/tree/etc/random")" "$(sha256sum <"$scratch/mnt/etc/random")"
+  expect_match "a full disk while the index is written is said" 'cannot keep a layer index.*make room.*No space left' "$(cat "$scratch/log")"
+  expect "and the mount is right all the same" "$(sha256sum <"$scratch/tree/etc/random")" "$(sha256sum <"$scratch/mnt/etc/random")"
   umount "$scratch/mnt"
 else
   expect_match "a full disk while the index is written is a clear error" 'No space left' "$(cat "$scratch/log")"
 fi
-expect "and no half-made index is left" "" "$(find "$scratch/small" -type f -name '*.lix*' -size +0)"
+expect "and no half-made index is left" "" "$(find "$scratch/small" -type f ! -name '*.lock')"
 umount "$scratch/small"
 finish

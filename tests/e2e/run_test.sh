@@ -86,9 +86,10 @@ suite() { # AS(a command that runs the rest) NAME
   expect_failure "$name: no runtime" 125 "nope" $as env ACETATE_RUNTIME=nope acetate run "$base" true
   $as acetate run -v data:/data "$base" sh -c 'echo kept >/data/file'
   expect "$name: a named volume is there again" kept "$($as acetate run -v data:/data "$base" cat /data/file 2>&1)"
-  expect "$name: a new one begins with what the image has there" "stays" "$($as acetate run -v fresh:/dir "$base" sh -c 'rm /dir/gone; echo $(ls /dir)' 2>&1)"
-  expect "$name: and is filled once" "stays" "$($as acetate run -v fresh:/dir "$base" sh -c 'echo $(ls /dir)' 2>&1)"
-  expect "$name: nocopy leaves it empty" "" "$($as acetate run -v empty:/dir:nocopy "$base" ls /dir 2>&1)"
+  fresh=fresh-$(echo "$name" | tr -cd a-z)
+  expect "$name: a new one begins with what the image has there" "stays" "$($as acetate run -v "$fresh:/dir" "$base" sh -c 'rm /dir/gone; echo $(ls /dir)' 2>&1)"
+  expect "$name: and is filled once" "stays" "$($as acetate run -v "$fresh:/dir" "$base" sh -c 'echo $(ls /dir)' 2>&1)"
+  expect "$name: nocopy leaves it empty" "" "$($as acetate run -v "$fresh-empty:/dir:nocopy" "$base" ls /dir 2>&1)"
   expect "$name: a volume's name is one" "cannot be a volume" "$($as acetate run -v 'a b:/data' "$base" true 2>&1 | grep -o 'cannot be a volume')"
   expect "$name: a file system in memory" "tmpfs" "$($as acetate run --tmpfs /t:size=64k "$base" sh -c 'while read d p t r; do [ $p = /t ] && echo $t; done </proc/mounts' 2>&1)"
   expect "$name: another image mounted" stays "$($as acetate run --mount "type=image,source=$base,target=/other" "$base" cat /other/dir/stays 2>&1)"
