@@ -105,7 +105,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   sys::Child container = pid > 0 ? sys::Child(pid) : sys::Child();
   pipes.failed.write.reset();
   pipes.ready.write.reset();
-  pipes.go.read.reset();
+  pipes.go.other.reset();
   pipes.terminal.other.reset();
 
   if (own_users && pid > 0) {
@@ -113,7 +113,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
     if (TRY(sys::read(pipes.ready.read.ref(), std::span(&ready, 1))) == 1) TRY_WITHIN(write_maps(pid, config["linux"]), "mapping the container's ids");
   }
   pipes.ready.read.reset();
-  static_cast<void>(sys::write_full(pipes.go.write.ref(), std::string_view("\n")).has_value());  // gone: `failed` tells
+  static_cast<void>(sys::send_full(pipes.go.one.ref(), "\n").has_value());  // gone: `failed` tells
   std::optional<TerminalRelay> relay;
   if (spec.terminal && pid > 0)
     if (auto master = sys::receive_fd(pipes.terminal.one.ref())) {

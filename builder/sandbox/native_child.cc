@@ -169,8 +169,8 @@ class Container {
       TRY(sys::write_full(pipes_.ready.write.ref(), std::string_view("\n")));
     }
     std::byte byte{};
-    pipes_.go.write.reset();
-    if (TRY(sys::read(pipes_.go.read.ref(), std::span(&byte, 1))) == 0) return Error(EPIPE);
+    pipes_.go.one.reset();
+    if (TRY(sys::read(pipes_.go.other.ref(), std::span(&byte, 1))) == 0) return Error(EPIPE);
     return {};
   }
 
@@ -301,7 +301,7 @@ Result<NativePipes> make_native_pipes() {
   NativePipes pipes;
   pipes.pid = TRY(sys::make_pipe());
   pipes.ready = TRY(sys::make_pipe());
-  pipes.go = TRY(sys::make_pipe());
+  pipes.go = TRY(sys::make_socket_pair());
   pipes.failed = TRY(sys::make_pipe());
   pipes.terminal = TRY(sys::make_socket_pair());
   return pipes;

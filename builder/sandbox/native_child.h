@@ -24,8 +24,8 @@ void tell_failure(FdRef pipe, const NativeFailure& failure) noexcept;
 struct NativePipes {
   sys::Pipe pid;     // the container's pid, from the one between
   sys::Pipe ready;   // a byte when it is in its user namespace
-  sys::Pipe go;      // a byte when its ids are mapped
   sys::Pipe failed;  // a NativeFailure; closed by a successful exec
+  sys::SocketPair go;        // a byte when its ids are mapped: to one that may have ended, which is no reason for SIGPIPE
   sys::SocketPair terminal;  // the master of its terminal
 };
 Result<NativePipes> make_native_pipes();

@@ -53,6 +53,8 @@ export HOME
 mkdir "$HOME"
 in_unshare() { single unshare -Urm "$@"; }
 in_unshare_range() { ranged unshare -Urm --map-auto "$@"; }
+# As most containers have it: a part of /proc is covered, so no new one may be mounted.
+in_masked() { single unshare -Urm sh -c 'mount --bind /dev/null /proc/version && exec "$@"' sh "$@"; }
 
 # A /dev with what every program needs and nothing else.
 without_fuse() {
@@ -70,6 +72,7 @@ without_userns() { single unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_nam
   row "a user with subordinate ids" ranged
   row "a user without" single
   row "inside \`unshare -Ur\`" in_unshare
+  row "where /proc is masked" in_masked
   if unshare --help | grep -q map-auto; then row "inside \`unshare -Ur --map-auto\`" in_unshare_range; fi
 } >"$scratch/table"
 cat "$scratch/table"
