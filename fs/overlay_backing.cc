@@ -30,7 +30,8 @@ Result<FdPtr> Overlay::Impl::upper_fd(Inode& inode) {
     }
     bool moved = false;
     for (auto step = chain.rbegin(); step != chain.rend() && !moved; ++step) {
-      auto& [object, place] = *step;
+      const InodeRef& object = step->first;
+      const auto& place = step->second;
       auto opened = with_descriptors(
           [&] { return sys::open(FileAt{fd->ref(), place.name.c_str()}, O_PATH | O_NOFOLLOW); });
       FdPtr ours = opened ? std::make_shared<const Fd>(*std::move(opened)) : nullptr;

@@ -117,8 +117,9 @@ bool Handlers::receive(UploadSession& session, Response& response, RequestBody& 
     return false;
   }
   std::optional<Error> failure;
+  auto& writer = *session.writer;
   const bool whole = body.read([&](const char* data, std::size_t size) {
-    if (auto written = session.writer->write(std::as_bytes(std::span(data, size))); !written)
+    if (auto written = writer.write(std::as_bytes(std::span(data, size))); !written)
       failure = std::move(written).error();
     return !failure;
   });
