@@ -5,8 +5,7 @@
 #include "base/sys/file.h"
 #include "layers/image/media_type.h"
 #include "layers/stream/first_pass.h"
-#include "layers/stream/gzip_writer.h"
-#include "layers/stream/zstd_writer.h"
+#include "layers/stream/packer.h"
 
 namespace acetate::build {
 
@@ -54,25 +53,16 @@ Result<image::Descriptor> copy_layer(const StageLayer& layer, image::Layout& lay
   return written;
 }
 
-// Any of the writers: they have the same two methods.
-template <class Writer>
-Result<void> pack(const StageLayer& layer, Writer writer) {
+Result<void> pack(const StageLayer& layer, Packer& packer) {
   Sha256 plain;
   TRY(read_plain(layer, [&](Bytes bytes) -> Result<void> {
     plain.update(bytes);
-    return writer.write(bytes);
+    return packer.write(bytes);
   }));
-  TRY(writer.finish());
+  TRY(packer.finish());
   if (plain.finish() != layer.diff_id) return fail(EBADMSG, "the layer {} is damaged", layer.diff_id.str());
   return {};
 }
-
-// Passes bytes on as they are.
-struct PlainWriter {
-  std::function<Result<void>(Bytes)> out;
-  Result<void> write(Bytes bytes) { return out(bytes); }
-  Result<void> finish() { return {}; }
-};
 
 }  // namespace
 
@@ -87,13 +77,8 @@ Result<image::Descriptor> put_layer(const StageLayer& layer, image::Layout& layo
   if (const auto known = TRY(cache.packed(layer.diff_id, how)); known && TRY(layout.has_blob(known->digest))) return *known;
   const auto blob = TRY(layout.new_blob());
   const auto out = [&](Bytes bytes) { return blob->write(bytes); };
-  if (gzip) {
-    TRY(pack(layer, GzipWriter(out, level)));
-  } else if (zstd) {
-    TRY(pack(layer, ZstdWriter(out, level)));
-  } else {
-    TRY(pack(layer, PlainWriter{out}));
-  }
+  const auto packer = gzip ? gzip_packer(out, level) : zstd ? zstd_packer(out, level) : no_packer(out);
+  TRY(pack(layer, *packer));
   const auto written = TRY(blob->commit(std::string(gzip ? image::kOciLayerGzip : zstd ? image::kOciLayerZstd : image::kOciLayer)));
   TRY(cache.set_packed(layer.diff_id, how, written));
   return written;

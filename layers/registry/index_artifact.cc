@@ -13,7 +13,7 @@
 #include "layers/registry/blob_upload.h"
 #include "layers/registry/range_download.h"
 #include "layers/stream/decoder.h"
-#include "layers/stream/zstd_writer.h"
+#include "layers/stream/packer.h"
 #include "layers/tar/open_lazy_tar.h"
 
 namespace acetate::registry {
@@ -34,12 +34,12 @@ Json descriptor_json(const image::Descriptor& descriptor) {
 Result<std::string> packed(const std::string& path) {
   const auto plain = TRY_WITHIN(sys::read_file(path, kMostIndexBytes), "reading the layer index {}", path);
   std::string out;
-  ZstdWriter writer([&](std::span<const std::byte> bytes) -> Result<void> {
+  const auto packer = zstd_packer([&](std::span<const std::byte> bytes) -> Result<void> {
     out.append(as_text(bytes));
     return {};
   });
-  TRY(writer.write(as_bytes(plain)));
-  TRY(writer.finish());
+  TRY(packer->write(as_bytes(plain)));
+  TRY(packer->finish());
   return out;
 }
 
