@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <span>
 
 #include "base/sys/call.h"

@@ -1,7 +1,7 @@
 // What becomes of the process that is the container's first: mounts, identity, and then the command.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/fd.h"

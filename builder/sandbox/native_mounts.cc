@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/rel_path.h"
 #include "base/sys/call.h"
 #include "base/sys/file.h"

@@ -2,7 +2,7 @@
 // none that a volume shows, leads a mount elsewhere.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/fd.h"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 
 #include "builder/sandbox/seccomp_profile.h"
 

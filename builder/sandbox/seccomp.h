@@ -6,7 +6,7 @@
 // change owners or make devices say they did.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "builder/sandbox/spec.h"
 

@@ -2,7 +2,7 @@
 // runtime-spec's by asking, of each rule, whether it is for this machine and these capabilities.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/result.h"

@@ -4,6 +4,7 @@
 #include <seccomp.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/sys/file.h"
 #include "base/sys/memory.h"

@@ -1,7 +1,7 @@
 // A system call filter as the runtime-spec describes it, compiled by libseccomp into what the kernel takes.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/result.h"

@@ -1,5 +1,7 @@
 #include "layers/registry/referrer.h"
 
+#include "layers/image/json.h"
+
 namespace acetate::registry {
 
 namespace {
@@ -11,14 +13,14 @@ std::string text_of(const image::Json& object, const char* key) {
 
 }  // namespace
 
-std::optional<Digest> subject_of(const image::Json& manifest) {
+std::optional<Digest> subject_of(const nlohmann::json& manifest) {
   const auto subject = manifest.find("subject");
   if (subject == manifest.end() || !subject->is_object()) return std::nullopt;
   auto digest = Digest::parse(text_of(*subject, "digest"));
   return digest ? std::optional(*digest) : std::nullopt;
 }
 
-image::IndexEntry referrer_entry(const image::Descriptor& descriptor, const image::Json& manifest) {
+image::IndexEntry referrer_entry(const image::Descriptor& descriptor, const nlohmann::json& manifest) {
   image::IndexEntry entry{.descriptor = descriptor};
   entry.artifact_type = text_of(manifest, "artifactType");
   if (const auto config = manifest.find("config");

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/sys/file.h"
 #include "builder/sandbox/mount_options.h"
 #include "builder/sandbox/seccomp.h"
