@@ -3,14 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/sys/file.h"
 #include "base/sys/new_file.h"
 #include "builder/export.h"
 #include "builder/export_tree.h"
 #include "builder/sandbox/scratch.h"
-#include "layers/image/manifest.h"
+#include "layers/image/platform.h"
+#include "layers/image/save.h"
 
 namespace acetate::build {
 
@@ -25,26 +24,19 @@ Result<void> write_dest(const std::string& dest, const std::function<Result<void
   return TRY_WITHIN(file.commit(), "writing {}", dest);
 }
 
-// What `docker load` wants beside the layout. Names without a registry are told as docker.io's are: short.
-Result<void> add_docker_list(const std::string& dir, const ExportedImage& image, const std::vector<std::string>& tags) {
-  const auto blob = [](const Digest& digest) { return "blobs/sha256/" + digest.hex(); };
-  const std::string manifest = TRY(sys::read_file(dir + "/" + blob(image.manifest.digest), 4 << 20));
-  const auto document = TRY(image::parse_document(manifest, image.manifest.media_type, "the manifest just written"));
-  nlohmann::json layers = nlohmann::json::array();
-  for (const auto& layer : document.manifest->layers) layers.push_back(blob(layer.digest));
-  nlohmann::json names = nlohmann::json::array();
-  for (const std::string& tag : tags) names.push_back(with_tag(tag));
-  const nlohmann::json list = {{{"Config", blob(image.config)}, {"RepoTags", std::move(names)}, {"Layers", std::move(layers)}}};
-  return sys::write_file_atomically({kWorkingDir, (dir + "/manifest.json").c_str()}, list.dump(), 0644);
-}
-
 Result<ExportedImage> write_archive(const ExportRequest& request, const Output& output) {
   const auto scratch = TRY(sandbox::Scratch::make(request.scratch_base));
   const std::string dir = scratch.path() + "/layout";
   const auto layout = TRY(image::Layout::open(dir));
   const ExportedImage exported = TRY(export_image(request, *layout, output.packing));
-  if (output.type == Output::Type::docker) TRY(add_docker_list(dir, exported, request.tags));
-  TRY(write_dest(output.dest, [&](FdRef out) { return image::write_oci_archive(dir, out); }));
+  const auto files = TRY(image::directory_files(dir));
+  image::NamedImage named{.target = exported.manifest};
+  for (const std::string& tag : request.tags) named.names.push_back(with_tag(tag));
+  TRY(write_dest(output.dest, [&](FdRef out) {
+    return output.type == Output::Type::docker
+               ? image::write_docker_archive({{.files = files.get(), .image = named}}, image::host_platform(), out)
+               : image::write_oci_archive(dir, out);
+  }));
   return exported;
 }
 

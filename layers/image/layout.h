@@ -49,8 +49,7 @@ class Layout {
   virtual Result<void> set_reference(const std::string& tag, const Descriptor& manifest) = 0;
 };
 
-// Packs a layout directory into an oci-archive tarball (uncompressed), deterministic. A manifest.json beside index.json
-// goes along: with one, `docker load` reads the archive too.
+// Packs a layout directory into an oci-archive tarball (uncompressed), deterministic. For docker's form see save.h.
 Result<void> write_oci_archive(const std::string& layout_dir, FdRef out);
 
 }  // namespace acetate::image

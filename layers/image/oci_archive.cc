@@ -42,8 +42,6 @@ Result<void> write_oci_archive(const std::string& layout_dir, FdRef out) {
   TRY_WITHIN(sys::flock(dir.ref(), LOCK_SH), "locking {}", layout_dir);
   auto names = TRY_WITHIN(blob_names(dir.ref()), "listing the blobs of {}", layout_dir);
   names.insert(names.end(), {"index.json", "oci-layout"});
-  // Docker's own list of images, where there is one: `docker load` reads such an archive by it.
-  if (sys::stat(FileAt{dir.ref(), "manifest.json"})) names.emplace_back("manifest.json");
 
   ArchiveWriter archive(out);
   for (const char* name : {"blobs/", "blobs/sha256/"})
