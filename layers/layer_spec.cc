@@ -179,6 +179,17 @@ Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_d
   return opened;
 }
 
+void learn_reads(const OpenedLayer& layer, const std::string& index_dir) {
+  if (layer.is_tar && layer.facts && !layer.is_lazy) layer.bytes->learn(IndexStore(index_dir).trace_of(layer.facts->blob));
+}
+
+Result<bool> prefetch_is_on() {
+  const char* set = set_variable("ACETATE_PREFETCH");
+  const std::string_view value = set != nullptr ? set : "on";
+  if (value != "on" && value != "off") return fail(EINVAL, "ACETATE_PREFETCH: '{}' is neither on nor off", value);
+  return value == "on";
+}
+
 std::string default_index_dir() {
   constexpr std::string_view kIndexes = "/index/v1";
   if (const char* own = set_variable("ACETATE_CACHE")) return own + std::string(kIndexes);

@@ -65,6 +65,13 @@ struct OpenedLayer {
 // truncated or corrupt archives say which and where in words.
 Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir);
 
+// Of a layer that is being mounted: decodes ahead what earlier mounts read of it, and notes what this one reads for those to come
+// (DecodedSource::learn), beside its index. Nothing for directories, nor while bytes are still far away or shown by a table of
+// contents: then guesses would come before what somebody waits for.
+void learn_reads(const OpenedLayer& layer, const std::string& index_dir);
+// $ACETATE_PREFETCH: on (also when it is not set) or off; EINVAL with words.
+Result<bool> prefetch_is_on();
+
 // $ACETATE_CACHE, else $XDG_CACHE_HOME/acetate, else $HOME/.cache/acetate, else /var/cache/acetate for root
 // without HOME; plus "/index/v1".
 std::string default_index_dir();

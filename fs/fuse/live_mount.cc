@@ -94,12 +94,12 @@ Result<std::string> LiveMount::use(std::vector<std::string> names, std::string_v
 }
 
 DaemonState LiveMount::state() {
-  std::uint64_t decoded = 0;
+  DecodeCount decoded;
   std::uint64_t layers = 0;
   {
     Lock lock(mutex_);
     layers = names_.size();
-    for (const Lowers::Tarball& tarball : opened_.tarballs) decoded += tarball.bytes->counted().plain_bytes;
+    for (const Lowers::Tarball& tarball : opened_.tarballs) decoded += tarball.bytes->counted();
   }
   return daemon_state(overlay_, layers, decoded);
 }

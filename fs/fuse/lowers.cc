@@ -10,6 +10,7 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
   using Clock = std::chrono::steady_clock;
   Lowers lowers;
   std::vector<OpenedLayer> layers;
+  const bool learns = TRY(prefetch_is_on());
   for (const std::string& element : elements) {
     const auto begin = Clock::now();
     const LayerSpec spec = TRY(parse_layer_spec(element));
@@ -20,6 +21,7 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
                 opened.compressed_size, opened.uncompressed_size, opened.is_by_toc ? "not needed, its table of contents read" : opened.index_was_cached ? "cached, opened" : "made",
                 spent.count());
       lowers.is_lazy |= opened.is_lazy;
+      if (learns) learn_reads(opened, default_index_dir());
       lowers.tarballs.push_back({spec.path, opened.bytes, opened.uncompressed_size});
     } else {
       lowers.directories.push_back(spec.path);
@@ -34,8 +36,10 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
 void Lowers::log_reads() const {
   for (const Tarball& tarball : tarballs) {
     const DecodeCount count = tarball.bytes->counted();
-    log::info("layer {}: {} of {} bytes were decoded, in {} pieces, {} compressed bytes read for them", tarball.path,
-              count.plain_bytes, tarball.size, count.spans, count.packed_bytes);
+    log::info("layer {}: {} of {} bytes were decoded, in {} pieces, {} compressed bytes read for them; {} pieces were ready "
+              "before they were asked for, of {} prefetched",
+              tarball.path, count.plain_bytes, tarball.size, count.spans, count.packed_bytes, count.prefetch_used,
+              count.prefetched);
   }
 }
 

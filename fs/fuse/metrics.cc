@@ -32,7 +32,7 @@ struct Number {
   bool counter;  // only ever grows
   std::uint64_t value;
 };
-std::array<Number, 11> numbers(const DaemonState& state) {
+std::array<Number, 13> numbers(const DaemonState& state) {
   const OverlayStats& overlay = state.overlay;
   return {{{"inodes", "Inodes that the kernel or an open file knows.", false, overlay.inodes},
            {"handles", "Open files and directories.", false, overlay.handles},
@@ -44,7 +44,9 @@ std::array<Number, 11> numbers(const DaemonState& state) {
            {"copied_bytes", "Bytes of data copied up.", true, overlay.copied_bytes},
            {"known_lookups", "Lookups answered with an inode known before.", true, overlay.known_lookups},
            {"asked_lookups", "Lookups that had to ask the layers.", true, overlay.asked_lookups},
-           {"decoded_bytes", "Bytes of compressed layers decoded.", true, state.decoded_bytes}}};
+           {"decoded_bytes", "Bytes of compressed layers decoded.", true, state.decoded.plain_bytes},
+           {"prefetched_spans", "Pieces of compressed layers decoded because earlier mounts read them.", true, state.decoded.prefetched},
+           {"prefetched_spans_used", "Those of them that were then read.", true, state.decoded.prefetch_used}}};
 }
 
 std::uint64_t open_descriptors() {
@@ -105,12 +107,12 @@ Latency Metrics::of(Operation operation) const noexcept {
   return latency;
 }
 
-DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, std::uint64_t decoded_bytes) {
+DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, const DecodeCount& decoded) {
   return {.overlay = overlay.stats(),
           .open_descriptors = open_descriptors(),
           .resident_bytes = resident_bytes(),
           .layers = layers,
-          .decoded_bytes = decoded_bytes};
+          .decoded = decoded};
 }
 
 std::string metrics_as_json(const Metrics& metrics, const DaemonState& state) {

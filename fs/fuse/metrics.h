@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "fs/overlay.h"
+#include "layers/stream/seekable.h"
 
 namespace acetate::fs {
 
@@ -51,9 +52,9 @@ struct DaemonState {
   std::uint64_t open_descriptors = 0;  // of the whole process
   std::uint64_t resident_bytes = 0;
   std::uint64_t layers = 0;
-  std::uint64_t decoded_bytes = 0;     // of compressed layers, since they were mounted
+  DecodeCount decoded;                 // of tarballs, since they were mounted
 };
-DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, std::uint64_t decoded_bytes);
+DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, const DecodeCount& decoded);
 
 // One object: "operations" by name, each with "count", "seconds" and "buckets" ([upper bound in seconds, count] of those
 // that are not empty); the rest by its own name.

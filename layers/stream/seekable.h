@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/result.h"
 #include "layers/stream/checkpoint.h"
@@ -22,11 +23,18 @@ struct DecodeCount {
   std::uint64_t plain_bytes = 0;   // decoded (or read, where the tar is plain)
   std::uint64_t packed_bytes = 0;  // read from the packed source for that
   std::uint64_t starts = 0;        // decoders begun at a checkpoint; sequential readers begin one
+  std::uint64_t prefetched = 0;    // spans had ready because earlier runs came to them, before anybody asked
+  std::uint64_t prefetch_used = 0;  // and those of them that somebody came to
+  DecodeCount& operator+=(const DecodeCount& other) noexcept;
 };
 
 class DecodedSource : public ByteSource {
  public:
   virtual DecodeCount counted() const noexcept = 0;
+  // From now on: what earlier runs noted in the file `trace` (read_trace.h) is decoded before it is asked for, on the thread
+  // of ReadAhead; where readers come to is noted, and kept there for the next run when this ends, or a minute has passed.
+  // The first call counts. Nothing, where nothing has to be decoded.
+  virtual void learn(const std::string& /*trace*/) const {}
 };
 
 using DecodedSourcePtr = std::shared_ptr<const DecodedSource>;

@@ -55,6 +55,7 @@ class SpanCache {
 
   // Bytes held for later readers: at most the capacity. Spans in readers' hands are not counted.
   std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+  std::uint64_t capacity() const noexcept { return capacity_.load(std::memory_order_relaxed); }
   void set_capacity(std::uint64_t bytes);
 
  private:

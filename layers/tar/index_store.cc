@@ -57,6 +57,8 @@ std::string IndexStore::folder_of(const Digest& blob) const {
 
 std::string IndexStore::path_of(const Digest& blob) const { return folder_of(blob) + "/" + blob.hex() + ".lix"; }
 
+std::string IndexStore::trace_of(const Digest& blob) const { return folder_of(blob) + "/" + blob.hex() + ".trace"; }
+
 LayerIndexPtr IndexStore::find(const Digest& blob, lix::IndexKind kind) const {
   const std::string path = path_of(blob);
   const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);

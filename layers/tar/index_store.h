@@ -42,6 +42,8 @@ class IndexStore {
 
   const std::string& dir() const noexcept { return dir_; }
   std::string path_of(const Digest& blob) const;
+  // Where it is kept what mounts read of the blob (stream/read_trace.h): beside the index.
+  std::string trace_of(const Digest& blob) const;
 
  private:
   std::string folder_of(const Digest& blob) const;

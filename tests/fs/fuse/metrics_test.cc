@@ -40,7 +40,7 @@ TEST(Metrics, AreJsonWithTheOperationsThatWereUsed) {
   EXPECT_EQ(metrics_as_json(metrics, {.overlay = {.inodes = 7, .copy_ups = 2}, .layers = 3}),
             "{\"inodes\": 7, \"handles\": 0, \"cached_descriptors\": 0, \"open_descriptors\": 0, \"resident_bytes\": 0, "
             "\"layers\": 3, \"copy_ups\": 2, \"copied_bytes\": 0, \"known_lookups\": 0, \"asked_lookups\": 0, "
-            "\"decoded_bytes\": 0, \"operations\": {\n"
+            "\"decoded_bytes\": 0, \"prefetched_spans\": 0, \"prefetched_spans_used\": 0, \"operations\": {\n"
             "  \"lookup\": {\"count\": 1, \"seconds\": 0.000001500, \"buckets\": [[2e-06, 1]]}}}\n");
 }
 

@@ -1,0 +1,97 @@
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "layers/stream/read_ahead.h"
+#include "layers/stream/span_source.h"
+
+namespace acetate {
+
+namespace {
+
+// Runs that did not come to a place count as if it were so much later.
+constexpr std::uint64_t kMissedCost = 60'000;
+
+}  // namespace
+
+// A reader that comes to a span from the one before will come to the next one.
+void SpanSource::see(std::size_t index) const {
+  if (Learning* learning = learning_.load(std::memory_order_acquire)) note(*learning, index);
+  if (!what_.read_ahead) return;
+  for (auto& seen : recent_)
+    if (seen.load(std::memory_order_relaxed) == index) return;
+  const auto before = std::ranges::find_if(
+      recent_, [&](const auto& seen) { return index > 0 && seen.load(std::memory_order_relaxed) + 1 == index; });
+  if (before == recent_.end()) {
+    recent_[oldest_recent_.fetch_add(1, std::memory_order_relaxed) % recent_.size()] = index;
+    return;
+  }
+  before->store(index, std::memory_order_relaxed);
+  if (index + 1 >= what_.checkpoints->count()) return;
+  ReadAhead::process().ask(this, [this, next = index + 1] {
+    // Whoever reads it hears of what is wrong with it.
+    if (const auto span = this->span(next)) (void)get(*span);
+  });
+}
+
+void SpanSource::learn(const std::string& trace) const {
+  Lock lock(learning_mutex_);
+  if (own_learning_ != nullptr) return;
+  const std::size_t spans = what_.checkpoints->count();
+  own_learning_.reset(new Learning{.path = trace,
+                                   .now = TraceRecorder(spans),
+                                   .before = load_trace(trace, what_.blob),
+                                   .prefetched = std::make_unique<std::atomic<bool>[]>(spans)});
+  Learning& learning = *own_learning_;
+  learning_.store(&learning, std::memory_order_release);
+
+  std::vector<ReadAhead::Later> jobs;
+  std::vector<bool> known(spans);
+  for (const TracePoint& point : learning.before) {
+    if (point.offset >= what_.plain_size) continue;
+    const auto last = find_span(*what_.checkpoints, point.offset);
+    if (!last) continue;
+    const auto start = start_before(*last);
+    if (!start) continue;
+    // Where decoding can begin at few places only, what lies between is decoded too: better span by span than in one piece.
+    for (std::size_t index = *start; index <= *last; ++index) {
+      if (known[index]) continue;
+      known[index] = true;
+      jobs.push_back({point.missed * kMissedCost + point.ms, [this, &learning, index] { return prefetch(learning, index); }});
+    }
+  }
+  ReadAhead::process().later(this, std::move(jobs));
+}
+
+// False: no more of them.
+bool SpanSource::prefetch(Learning& learning, std::size_t index) const {
+  if (learning.now.is_known(index)) return true;  // a reader was faster
+  // What is not kept on disk must not drive out of memory what readers are at, nor what was decoded for them a moment ago.
+  if (what_.cache->bytes() > what_.cache->capacity() / 2 && mirror(false) == nullptr) return false;
+  const auto span = this->span(index);
+  // Whoever reads it hears of what is wrong with it.
+  return span && what_.cache->get({id_, index}, [&] {
+    learning.prefetched[index] = true;
+    prefetched_.fetch_add(1, std::memory_order_relaxed);
+    return load_or_decode(*span);
+  });
+}
+
+void SpanSource::note(Learning& learning, std::size_t index) const {
+  if (learning.now.is_known(index)) return;
+  const auto at = what_.checkpoints->at(index);
+  if (!at) return;
+  const auto noted = learning.now.note(index, at->plain_offset);
+  if (noted == TraceRecorder::Noted::known) return;
+  if (learning.prefetched[index]) prefetch_used_.fetch_add(1, std::memory_order_relaxed);
+  // A mount may last for months, and end with the machine.
+  if (noted == TraceRecorder::Noted::last) ReadAhead::process().ask(this, [this, &learning] { save(learning); });
+}
+
+void SpanSource::save(const Learning& learning) const {
+  const std::vector<TracePoint> now = learning.now.points();
+  // Who only looked around had no use for bytes, and says nothing about those who have.
+  if (!now.empty()) save_trace(learning.path, what_.blob, merge_traces(now, learning.before));
+}
+
+}  // namespace acetate

@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "layers/stream/inflater.h"
+#include "layers/stream/span_source.h"
+#include "layers/stream/window.h"
+
+namespace acetate {
+
+namespace {
+
+// Small beside a span, so that a random read does not fetch much it does not need.
+constexpr std::size_t kPackedBuffer = std::size_t{64} << 10;
+constexpr std::size_t kSkipBuffer = std::size_t{64} << 10;
+
+void add(std::atomic<std::uint64_t>& counter, std::uint64_t count) noexcept {
+  counter.fetch_add(count, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Result<SpanBytes> SpanSource::decode(const Span& span) const {
+  const std::size_t start = TRY(start_before(span.index));
+  auto lease = decoders_.take(start, span.index);
+  if (lease.decoder == nullptr) {
+    lease.decoder = TRY(begin_at(start, fast_is_wrong_ ? InflateEngine::zlib : what_.engine));
+  }
+  const std::uint64_t from = lease.decoder->packed().position(), to = TRY(packed_end(span.index));
+  if (from < to) TRY(what_.packed->bring(from, to - from));
+  const std::uint64_t fetched_before = lease.decoder->packed().fetched();
+  const std::uint64_t plain_before = lease.decoder->plain_offset();
+
+  auto bytes = decode_with(*lease.decoder, span);
+
+  add(packed_bytes_, lease.decoder->packed().fetched() - fetched_before);
+  add(plain_bytes_, lease.decoder->plain_offset() - plain_before);
+  if (!bytes) return bytes;
+  std::move(lease).put_back();
+  return bytes;
+}
+
+// What the fast decoder made did not verify: perhaps the blob is damaged, perhaps the decoder is.
+Result<SpanBytes> SpanSource::decode_by_zlib(const Span& span, Error failed) const {
+  if (what_.format != Format::gzip || what_.engine == InflateEngine::zlib || fast_is_wrong_ || !has_fast_inflater())
+    return failed;
+  const auto decoder = TRY(begin_at(TRY(start_before(span.index)), InflateEngine::zlib));
+  auto bytes = decode_with(*decoder, span);
+  if (bytes && !fast_is_wrong_.exchange(true))
+    log::warn("the fast gzip decoder failed on a layer and zlib reads it from now on: {}", failed.message());
+  return bytes;
+}
+
+// What lies between is not wanted now, but where a mirror keeps it the way need not be gone twice.
+Result<void> SpanSource::go_to(Decoder& decoder, const Span& span, std::size_t start) const {
+  const auto mirror = this->mirror(start != span.index);
+  if (mirror == nullptr) return {};
+  for (std::size_t i = start; i < span.index; ++i) {
+    const Span passed = TRY(this->span(i));
+    if (passed.begin < decoder.plain_offset()) continue;
+    mirror->store(passed.place(), TRY(next_span(decoder, passed))->bytes());
+  }
+  return {};
+}
+
+Result<SpanBytes> SpanSource::decode_with(Decoder& decoder, const Span& span) const {
+  if (decoder.plain_offset() < span.begin) TRY(go_to(decoder, span, TRY(start_before(span.index))));
+  return next_span(decoder, span);
+}
+
+Result<SpanBytes> SpanSource::next_span(Decoder& decoder, const Span& span) const {
+  const auto ends = [&] {
+    return fail(EBADMSG, "it ends at byte {}, before the end its index tells", decoder.plain_offset());
+  };
+  std::vector<std::byte> scratch(decoder.plain_offset() < span.begin ? kSkipBuffer : 0);
+  while (decoder.plain_offset() < span.begin) {
+    const auto room = static_cast<std::size_t>(
+        std::min<std::uint64_t>(scratch.size(), span.begin - decoder.plain_offset()));
+    if (TRY(decoder.read(std::span(scratch).first(room), Decoder::Stop::anywhere)) == 0) return ends();
+  }
+  auto decoded = std::make_shared<DecodedSpan>();
+  decoded->size = static_cast<std::size_t>(span.end - span.begin);
+  decoded->data.reset(new (std::nothrow) std::byte[decoded->size]);
+  if (decoded->data == nullptr) return Error(ENOMEM);
+  for (std::size_t done = 0; done < decoded->size;) {
+    const std::span<std::byte> room(decoded->data.get() + done, decoded->size - done);
+    const std::size_t got = TRY(decoder.read(room, Decoder::Stop::anywhere));
+    if (got == 0) return ends();
+    done += got;
+  }
+  if (span.digest && Digest::of(decoded->bytes()) != *span.digest) {
+    return fail(EBADMSG, "its bytes {} to {} are not those that were indexed", span.begin, span.end);
+  }
+  return SpanBytes(std::move(decoded));
+}
+
+Result<std::size_t> SpanSource::start_before(std::size_t index) const {
+  for (;; --index) {
+    if (TRY(what_.checkpoints->at(index)).has_start()) return index;
+    if (index == 0) return fail(EBADMSG, "its table of checkpoints is damaged");
+  }
+}
+
+// Where a decoder that has read the span has come to in the packed bytes, at most.
+Result<std::uint64_t> SpanSource::packed_end(std::size_t index) const {
+  for (++index; index < what_.checkpoints->count(); ++index) {
+    const CheckpointView next = TRY(what_.checkpoints->at(index));
+    if (next.has_start()) return std::min(next.packed_bit / 8 + kPackedBuffer, what_.packed->size());
+  }
+  return what_.packed->size();
+}
+
+Result<void> SpanSource::bring(std::uint64_t offset, std::uint64_t length) const {
+  if (offset >= what_.plain_size || length == 0) return {};
+  length = std::min(length, what_.plain_size - offset);
+  const std::size_t first = TRY(start_before(TRY(find_span(*what_.checkpoints, offset))));
+  const std::uint64_t from = TRY(what_.checkpoints->at(first)).packed_bit / 8;
+  const std::uint64_t to = TRY(packed_end(TRY(find_span(*what_.checkpoints, offset + length - 1))));
+  return from < to ? what_.packed->bring(from, to - from) : Result<void>();
+}
+
+Result<std::unique_ptr<Decoder>> SpanSource::begin_at(std::size_t start, InflateEngine engine) const {
+  const CheckpointView at = TRY(what_.checkpoints->at(start));
+  add(starts_, 1);
+  PackedReader packed(what_.packed, at.packed_bit / 8, kPackedBuffer);
+  if (at.window.empty()) {
+    if (at.packed_bit % 8 != 0) return fail(EBADMSG, "its table of checkpoints is damaged");
+    const Check check = at.digest ? Check::structure : Check::everything;
+    return decoder_at_start(what_.format, std::move(packed), at.plain_offset, check, engine);
+  }
+  if (what_.format != Format::gzip) return fail(EBADMSG, "its table of checkpoints is damaged");
+  const auto window = TRY(unpack_window(at.window));
+  return gzip_decoder_inside(std::move(packed), at.plain_offset, static_cast<unsigned>(at.packed_bit % 8), window,
+                             engine);
+}
+
+}  // namespace acetate
