@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -73,6 +74,17 @@ Result<MirrorStore> mirrors_beside(const std::string& index_dir) {
   return MirrorStore(index_dir + "/mirror", capacity);
 }
 
+IndexStore indexes_at(const std::string& index_dir) {
+  std::vector<std::string> shared;
+  const char* set = set_variable("ACETATE_SHARED_INDEXES");
+  for (std::string_view dirs = set != nullptr ? set : ""; !dirs.empty();) {
+    const std::string_view dir = dirs.substr(0, dirs.find(':'));
+    if (!dir.empty()) shared.emplace_back(dir);
+    dirs.remove_prefix(std::min(dir.size() + 1, dirs.size()));
+  }
+  return IndexStore(index_dir, std::move(shared));
+}
+
 Result<TocTrust> toc_trust() {
   const char* set = set_variable("ACETATE_TOC");
   if (set == nullptr) return TocTrust::promote;
@@ -99,7 +111,7 @@ Result<OpenedLayer> open_tar_file(Fd file, const LayerSpec& spec, const std::str
   const TocTrust trust = TRY(toc_trust());
   OpenedTar tar = TRY(open_tar({.file = std::move(file), .offset = spec.offset, .length = spec.length,
                                 .digest = spec.digest, .toc = spec.toc, .toc_trust = trust},
-                               IndexStore(index_dir), IdentityCache(index_dir), {}, &mirrors));
+                               indexes_at(index_dir), IdentityCache(index_dir), {}, &mirrors));
   return opened(std::move(tar));
 }
 
@@ -126,7 +138,7 @@ Result<OpenedLayer> open_lazy(const LayerSpec& spec, const std::string& index_di
     if (whole || !whole.error().is(ENOENT)) return whole;
     const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
     auto tar = open_lazy_tar({.dir = spec.path.substr(0, blobs) + "/.acetate-lazy", .blob = *spec.digest, .index = spec.index},
-                             IndexStore(index_dir), &mirrors);
+                             indexes_at(index_dir), &mirrors);
     if (!tar && tar.error().is(ENOENT) && tries == 0) continue;
     return opened(TRY(std::move(tar)));
   }

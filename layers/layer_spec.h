@@ -61,7 +61,8 @@ struct OpenedLayer {
 // Opens a directory or tarball. `index_dir` is where layer indexes are kept
 // ($XDG_CACHE_HOME/acetate/index/v1 by default_index_dir()), and below it, in "mirror", decoded bytes: at most
 // $ACETATE_MIRROR_BYTES of them (2 GiB; 0: none). How far tables of contents are believed says $ACETATE_TOC (promote,
-// strict, off; toc_trust.h). ENOENT, "not a directory and not a tarball",
+// strict, off; toc_trust.h). Indexes are also looked for in the directories of $ACETATE_SHARED_INDEXES, separated by colons, which
+// are never written (index_store.h). ENOENT, "not a directory and not a tarball",
 // truncated or corrupt archives say which and where in words.
 Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir);
 

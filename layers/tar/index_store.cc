@@ -1,6 +1,7 @@
 #include "layers/tar/index_store.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -24,6 +25,17 @@ std::string temporary_name() {
 Result<void> write_and_sync(FdRef file, const IndexStore::Write& write) {
   TRY(write(file));
   return sys::fdatasync(file);
+}
+
+std::string folder_in(const std::string& dir, const Digest& blob) { return dir + "/sha256/" + blob.hex().substr(0, 2); }
+
+Result<LayerIndexPtr> open_shared(const std::string& path, const Digest& blob, lix::IndexKind kind) {
+  const Fd file = TRY(sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+  const auto st = TRY(sys::stat(file.ref()));
+  if ((st.st_uid != ::geteuid() && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return fail(EPERM, "neither we nor root own it, or others may write it");
+  // Without its path, by which a damaged one would be removed.
+  return LayerIndex::open(file.ref(), "", blob, kind);
 }
 
 // Gives an unnamed file its name, replacing what stands there.
@@ -51,9 +63,7 @@ Result<void> publish_by_rename(FdRef folder, const std::string& name, const Inde
 
 }  // namespace
 
-std::string IndexStore::folder_of(const Digest& blob) const {
-  return dir_ + "/sha256/" + blob.hex().substr(0, 2);
-}
+std::string IndexStore::folder_of(const Digest& blob) const { return folder_in(dir_, blob); }
 
 std::string IndexStore::path_of(const Digest& blob) const { return folder_of(blob) + "/" + blob.hex() + ".lix"; }
 
@@ -65,7 +75,7 @@ LayerIndexPtr IndexStore::find(const Digest& blob, lix::IndexKind kind) const {
   if (!file) {
     if (!file.error().is(ENOENT))
       log::info("layer index {} cannot be opened: {}", path, file.error().message());
-    return nullptr;
+    return find_shared(blob, kind);
   }
   auto index = LayerIndex::open(file->ref(), path, blob, kind);
   if (index) return *std::move(index);
@@ -75,6 +85,16 @@ LayerIndexPtr IndexStore::find(const Digest& blob, lix::IndexKind kind) const {
     log::warn("layer index {} is damaged, making it again", path);
   } else {
     log::info("layer index {} cannot be read: {}", path, index.error().message());
+  }
+  return nullptr;
+}
+
+LayerIndexPtr IndexStore::find_shared(const Digest& blob, lix::IndexKind kind) const {
+  for (const std::string& dir : shared_) {
+    const std::string path = folder_in(dir, blob) + "/" + blob.hex() + ".lix";
+    auto index = open_shared(path, blob, kind);
+    if (index) return *std::move(index);
+    if (!index.error().is(ENOENT)) log::info("the shared layer index {} is not used: {}", path, index.error().message());
   }
   return nullptr;
 }

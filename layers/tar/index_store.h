@@ -1,11 +1,16 @@
 // Where layer indexes are kept: DIR/sha256/<aa>/<hex>.lix by the digest of the blob as it lies on disk.
 //
 // Each appears whole, by one link or rename; readers never lock. Any of them may be removed at any time.
+//
+// Besides its own directory a store may look into others of the same form, which are only read: an administrator's, or one that
+// many machines mount. Their indexes decide which tree is shown, so only those count that we or root own and nobody else may write.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/result.h"
@@ -23,9 +28,9 @@ Result<LayerIndexPtr> index_in_memory(const IndexImage& image);
 class IndexStore {
  public:
   // Nothing is made on disk until there is something to keep.
-  explicit IndexStore(std::string dir) : dir_(std::move(dir)) {}
+  explicit IndexStore(std::string dir, std::vector<std::string> shared = {}) : dir_(std::move(dir)), shared_(std::move(shared)) {}
 
-  // Null: there is none, or none that can be used (a log line then says so).
+  // Our own first, then the shared ones in their order. Null: there is none, or none that can be used (a log line then says so).
   LayerIndexPtr find(const Digest& blob, lix::IndexKind kind = lix::IndexKind::layer) const;
 
   // Held by whoever makes the index of a blob, so that two processes make one. Where locks or the directory
@@ -47,8 +52,10 @@ class IndexStore {
 
  private:
   std::string folder_of(const Digest& blob) const;
+  LayerIndexPtr find_shared(const Digest& blob, lix::IndexKind kind) const;
 
   std::string dir_;
+  std::vector<std::string> shared_;
 };
 
 }  // namespace acetate

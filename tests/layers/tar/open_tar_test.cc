@@ -362,6 +362,38 @@ TEST_F(OpenTar, AnIndexOthersMayWriteIsReadFromACopy) {
   EXPECT_EQ(tree_of(*opened->layer), expected_);
 }
 
+TEST_F(OpenTar, ASharedIndexIsUsedAndLeftAsItIs) {
+  ASSERT_TRUE(open("a.tar.gz"));
+  std::filesystem::rename(dir_ / "index", dir_ / "shared");
+  std::filesystem::remove_all(dir_ / "shared/identity");
+  const Digest blob = digest_of("a.tar.gz");
+  const auto open_with = [&](std::vector<std::string> shared) {
+    return open_tar({.file = *sys::open(dir_ / "a.tar.gz", O_RDONLY), .digest = blob}, IndexStore(dir_ / "index", std::move(shared)),
+                    IdentityCache(dir_ / "index"));
+  };
+  const std::string path = IndexStore(dir_ / "shared").path_of(blob);
+  const std::string good = dir_.read(path.substr(dir_.path().size() + 1));
+
+  const auto opened = open_with({dir_ / "none", dir_ / "shared"});
+  ASSERT_TRUE(opened) << words(opened);
+  EXPECT_TRUE(opened->index_was_cached);
+  EXPECT_EQ(tree_of(*opened->layer), expected_);
+  EXPECT_EQ(kept(), std::vector<std::string>());
+
+  // One that others may write, and one that is damaged, is nobody's; our own is made then.
+  std::filesystem::permissions(path, std::filesystem::perms::all);
+  EXPECT_FALSE(open_with({dir_ / "shared"})->index_was_cached);
+  EXPECT_TRUE(open_with({})->index_was_cached);
+  std::filesystem::remove_all(dir_ / "index");
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+  std::string bad = good;
+  bad[good.size() / 2] = static_cast<char>(bad[good.size() / 2] ^ 1);
+  std::filesystem::remove(path);
+  dir_.write(path.substr(dir_.path().size() + 1), bad);
+  EXPECT_FALSE(open_with({dir_ / "shared"})->index_was_cached);
+  EXPECT_TRUE(dir_.exists(path.substr(dir_.path().size() + 1))) << "it is not ours to remove";
+}
+
 TEST_F(OpenTar, ManyAtOnceMakeOneIndex) {
   for (const bool digest_known : {false, true}) {
     std::filesystem::remove_all(dir_ / "index");
