@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "layers/stream/chunk_source.h"
 #include "layers/stream/inflater.h"
 #include "tests/layers/stream/packed_data.h"
 #include "tests/support/temp_dir.h"
@@ -162,6 +163,40 @@ INSTANTIATE_TEST_SUITE_P(
                return packed;
              }}),
     [](const auto& one) { return std::string(one.param.name); });
+
+// Chunks as a table of contents has them, each a member or frame of its own.
+DecodedSourcePtr chunked(const Bytes& plain, Format format, SpanCache& cache) {
+  constexpr std::size_t kChunk = 30'011;
+  Bytes packed;
+  std::vector<Chunk> chunks;
+  for (std::size_t at = 0; at < plain.size(); at += kChunk) {
+    const auto part = std::span(plain).subspan(at, std::min(kChunk, plain.size() - at));
+    chunks.push_back({.plain_offset = at, .length = part.size(), .packed_offset = packed.size(), .digest = Digest::of(part)});
+    test::append(packed, format == Format::gzip ? test::gzip_of(part) : test::zstd_of(part));
+  }
+  return *chunk_source(memory_source(std::move(packed)), format, std::move(chunks), cache);
+}
+
+TEST(Seekable, AHundredThousandReadsInEveryFormatEqualThePlainBytes) {
+  constexpr int kReads = 100'000;
+  const Bytes plain = test::sample_bytes(1'000'000, 44);
+  const std::array<std::size_t, 3> members{99'999, 131'071, 513};
+  const std::pair<const char*, Bytes> packed[] = {
+      {"gzip", test::gzip_of(plain)},       {"gzip, members", test::members_of(plain, members)},
+      {"bgzip", test::bgzip_of(plain)},     {"zstd", test::zstd_of(plain)},
+      {"zstd, frames", test::zstd_of(plain, 50'000)}, {"xz", test::xz_of(plain)},
+      {"bzip2", test::bzip2_of(plain)},
+  };
+  for (const auto& [name, bytes] : packed) {
+    SCOPED_TRACE(name);
+    // Room for half of it: so that spans come and go.
+    expect_random_reads(*Opened(bytes, 8 * kSpan).source, plain, kReads / 100, 5);
+    expect_random_reads(*Opened(bytes, 64 * kSpan).source, plain, kReads, 6);
+  }
+  SpanCache cache(64 * kSpan);
+  for (const Format format : {Format::gzip, Format::zstd}) expect_random_reads(*chunked(plain, format, cache), plain, kReads, 7);
+  expect_random_reads(*memory_source(plain), plain, kReads, 8);
+}
 
 TEST(Seekable, ContinuesTheDecoderOfASequentialReader) {
   const Bytes plain = test::sample_bytes(2'000'000, 5);

@@ -167,6 +167,16 @@ TEST(FindToc, RefusesOneThatLiesElsewhereInWords) {
   EXPECT_NE(listing_of(*made(as_text(blob))).find("a 0 100644"), std::string::npos);
 }
 
+TEST(ReadToc, RefusesABombPackedOrNot) {
+  const Bytes bomb = zstd_of(Bytes(kMostTocBytes + 1));
+  ASSERT_LT(bomb.size(), 100'000U);
+  const SourcePtr source = source_of(as_text(bomb));
+  const auto unpacked = read_toc(source, {.format = Format::zstd, .offset = 0, .length = bomb.size()});
+  EXPECT_TRUE(unpacked.error().is(EFBIG)) << words(unpacked);
+  const auto claimed = read_toc(source, {.format = Format::gzip, .offset = 0, .length = kMostTocBytes + 1});
+  EXPECT_TRUE(claimed.error().is(EFBIG)) << words(claimed);
+}
+
 TEST(FindToc, TakesAnyFooterForAtMostAnError) {
   std::mt19937_64 random(9);
   const std::string good[] = {toc_sample(Format::gzip).end(51), toc_sample(Format::zstd).end(64)};
