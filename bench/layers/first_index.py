@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How long does the first sight of a layer take, and how much memory?
 
-`acetate index` of a .tar.gz (hashed, decoded, checked, indexed) against reading it once with `tar tzf` and against unpacking it
-with umoci and podman, where these are installed.
+`acetate index` of a .tar.gz (hashed, decoded, checked, indexed) against reading it once with `tar tzf`, against `gztool -i` (which
+indexes the gzip and knows nothing of the tar), and against unpacking it with umoci and podman; those that are installed.
 
 usage: first_index.py LAYER.tar.gz
 """
@@ -37,6 +37,11 @@ def main() -> None:
             "tar tzf": lambda: seconds(lambda: scratch.run("tar", "tzf", layer)),
             "acetate index": ours,
         }
+        if shutil.which("gztool"):
+            def gztool() -> float:
+                (where / "index.gzi").unlink(missing_ok=True)
+                return seconds(lambda: scratch.run("gztool", "-v0", "-I", where / "index.gzi", "-i", layer, stderr=subprocess.DEVNULL))
+            contestants["gztool -i"] = gztool
         if shutil.which("umoci") and shutil.which("skopeo"):
             rootfs = where / "one"
             rootfs.mkdir()

@@ -24,6 +24,7 @@ def main() -> None:
     with Scratch(options) as scratch:
         layer, at, unpacked = os.path.abspath(options.layer), scratch.path / "mnt", scratch.path / "unpacked"
         at.mkdir()
+        scratch.env["ACETATE_PREFETCH"] = "off"  # else each round would know what the one before read
         scratch.run(scratch.acetate, "index", layer)
         mirror = scratch.path / "cache/index/v1/mirror"
         squash = scratch.path / "image.squashfs"
