@@ -46,6 +46,10 @@ Result<void> Overlay::Impl::merged_list_locked(
       }
       const FileAt at{listing.ref(), entry.name.data()};
       unsigned char type = entry.type;
+      if (type == DT_CHR && entry.ino == upper->whiteout_ino()) {
+        if (dir.has_lower) hidden.emplace(entry.name);
+        return {};
+      }
       const bool may_be_whiteout = type == DT_CHR || (type == DT_REG && dir.dir->xattr_whiteouts);
       if (type == DT_UNKNOWN || may_be_whiteout || (type == DT_REG && permissions().in_xattr())) {
         auto st = permissions().stat(at);
@@ -68,7 +72,7 @@ Result<void> Overlay::Impl::merged_list_locked(
       go_on = each(entry.name, type, ino);
       return {};
     };
-    TRY(sys::read_dir(listing.ref(), [&](const sys::DirEntry& entry) {
+    TRY(sys::read_fresh_dir(listing.ref(), [&](const sys::DirEntry& entry) {
       auto told = one(entry);
       if (!told) failed = std::move(told).error();
       return told && go_on;

@@ -21,7 +21,7 @@ Result<bool> Overlay::Impl::has_file_whiteouts(Inode& dir) {
   if (known != Known::not_yet) return known == Known::yes;
   const Fd listing = TRY(open_upper(dir, O_RDONLY | O_DIRECTORY));
   bool found = false;
-  TRY(sys::read_dir(listing.ref(), [&](const sys::DirEntry& entry) {
+  TRY(sys::read_fresh_dir(listing.ref(), [&](const sys::DirEntry& entry) {
     found = decode_name(entry.name).kind == DecodedName::Kind::whiteout;
     return !found;
   }));

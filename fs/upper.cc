@@ -1,5 +1,6 @@
 #include "fs/upper.h"
 
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/sysmacros.h>
 
@@ -100,7 +101,43 @@ class Upper::Cover {
 };
 
 Result<void> Upper::put_whiteout(FileAt at) {
+  if (file_dialect()) return put_file_whiteout(at);
+  if (TRY(link_whiteout(at))) return {};
+  TRY(put_fresh_whiteout(at));
+  // Without it the next one costs an inode and a stat more.
+  if (auto shared = share_whiteout(at); !shared) log::debug("whiteouts are not shared: {}", shared.error().message());
+  return {};
+}
+
+Result<void> Upper::put_fresh_whiteout(FileAt at) {
   return file_dialect() ? put_file_whiteout(at) : acetate::put_whiteout(at, dialect_);
+}
+
+// As ovl_whiteout() has it: one inode for many names. Whoever lists a directory knows them by its number.
+Result<bool> Upper::link_whiteout(FileAt at) {
+  std::shared_ptr<const Fd> whiteout;
+  {
+    Lock lock(whiteout_mutex_);
+    whiteout = whiteout_;
+  }
+  if (!whiteout) return false;
+  auto linked = sys::link(whiteout->ref(), at);
+  if (linked) return true;
+  // None of its names is left, or it has as many as it can; or the file system, or a guard, lets no device have two.
+  const int code = linked.error().code();
+  if (code == EPERM || code == EOPNOTSUPP) no_whiteout_links_.store(true, std::memory_order_relaxed);
+  else if (code != ENOENT && code != EMLINK) return std::move(linked).error();
+  return false;
+}
+
+Result<void> Upper::share_whiteout(FileAt at) {
+  if (no_whiteout_links_.load(std::memory_order_relaxed)) return {};
+  auto whiteout = std::make_shared<const Fd>(TRY(sys::open(at, O_PATH | O_NOFOLLOW)));
+  const struct statx st = TRY(stat_of(FileAt{whiteout->ref(), ""}));
+  Lock lock(whiteout_mutex_);
+  whiteout_.swap(whiteout);  // the one before is closed after the mutex is let go
+  whiteout_ino_.store(st.stx_ino, std::memory_order_relaxed);
+  return {};
 }
 
 Result<void> Upper::put_file_whiteout(FileAt at) {
@@ -212,7 +249,7 @@ Result<void> Upper::exchange(FileAt a, FileAt b) { return sys::rename(a, b, RENA
 Result<void> Upper::rename(FileAt from, FileAt to, bool to_occupied, bool whiteout) {
   if (!whiteout) return sys::rename(from, to);
   if (!file_dialect()) return rename_leaving_device(from, to, to_occupied);
-  TRY(put_whiteout(from));
+  TRY(put_file_whiteout(from));
   auto moved = sys::rename(from, to);
   if (!moved) remove_file_whiteout(from);
   return moved;
@@ -228,16 +265,17 @@ Result<void> Upper::rename_leaving_device(FileAt from, FileAt to, bool to_occupi
   if (exchanged || !means_no_such_flag(exchanged.error())) return exchanged;
   Cover cover = TRY(Cover::over(*this, from));
   TRY(sys::rename(from, to));
-  auto placed = put_whiteout(from);
+  auto placed = put_fresh_whiteout(from);
   if (!placed) cover.keep();
   return placed;
 }
 
 Result<void> Upper::exchange_leaving_device(FileAt from, FileAt to, bool to_occupied) {
   // With something at `to` the two can be swapped at once, and what came to `from` be replaced at once: the
-  // old name never shows the lower, and the new one is never missing.
+  // old name never shows the lower, and the new one is never missing. An inode of its own: what is to be replaced may be a
+  // whiteout, and a rename onto another name of the same inode does nothing.
   Temp temp = work_.temp();
-  TRY(put_whiteout(temp.at()));
+  TRY(put_fresh_whiteout(temp.at()));
   if (!to_occupied) {
     TRY(sys::rename(temp.at(), to));
     temp.release();

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "base/sys/file.h"
 #include "fs/overlay.h"
@@ -44,6 +45,8 @@ class Upper {
   // Device dialect: nothing stands at `at`, and a whiteout does afterwards. File dialect: one stands beside it,
   // and hides the lower once the name itself is gone.
   Result<void> put_whiteout(FileAt at);
+  // Of the device that most whiteouts of late are names of; 0: there is none.
+  std::uint64_t whiteout_ino() const noexcept { return whiteout_ino_.load(std::memory_order_relaxed); }
   Result<void> put_opaque(FdRef dir);
 
   // Takes away what stands at `at`; a directory goes with the whiteouts in it. With `whiteout`, one stands there
@@ -69,6 +72,12 @@ class Upper {
  private:
   class Cover;
   Result<void> put_file_whiteout(FileAt at);
+  // One with an inode of its own.
+  Result<void> put_fresh_whiteout(FileAt at);
+  // True when it is one more name of a device that there is.
+  Result<bool> link_whiteout(FileAt at);
+  // The next ones are names of this.
+  Result<void> share_whiteout(FileAt at);
   Upper(Fd root, dev_t device, WorkDir work, WriteDialect dialect, bool durable)
       : root_(std::move(root)), device_(device), work_(std::move(work)), dialect_(std::move(dialect)), durable_(durable) {}
   Result<void> rename_leaving_device(FileAt from, FileAt to, bool to_occupied);
@@ -83,6 +92,11 @@ class Upper {
   Permissions permissions_;
   bool root_is_described_ = false;
   std::atomic<bool> no_rename_whiteout_{false};
+  Mutex whiteout_mutex_;  // a leaf
+  // O_PATH, so that nobody gets its number while it is known by it.
+  std::shared_ptr<const Fd> whiteout_ GUARDED_BY(whiteout_mutex_);
+  std::atomic<std::uint64_t> whiteout_ino_{0};
+  std::atomic<bool> no_whiteout_links_{false};
 };
 
 // ".wh.NAME"; nothing where that is too long to be a name.

@@ -99,7 +99,7 @@ Result<Names> Names::read(FdRef dir, const Reading& layers_reading) {
   };
 
   std::optional<Error> failure;
-  TRY(sys::read_dir(dir, [&](const sys::DirEntry& entry) {
+  TRY(sys::read_fresh_dir(dir, [&](const sys::DirEntry& entry) {
     const DecodedName decoded = decode_name(entry.name);
     switch (decoded.kind) {
       case DecodedName::Kind::whiteout:

@@ -43,7 +43,7 @@ class Names {
     bool fresh;     // an entry with a whiteout of the same name beside it: a directory is opaque
   };
 
-  // Reads a directory that is open for reading.
+  // Reads a directory that was only just opened for reading.
   static Result<Names> read(FdRef dir, const Reading& layers_reading);
 
   const Name* find(std::string_view name) const noexcept;

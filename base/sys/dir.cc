@@ -26,6 +26,10 @@ constexpr std::size_t kBuffer = 64 * 1024;
 
 Result<void> read_dir(FdRef dir, const std::function<bool(const DirEntry&)>& each) {
   TRY(done(Call::lseek, [&] { return ::lseek(dir.fd, 0, SEEK_SET); }));
+  return read_fresh_dir(dir, each);
+}
+
+Result<void> read_fresh_dir(FdRef dir, const std::function<bool(const DirEntry&)>& each) {
   const std::unique_ptr<char[]> buffer(new char[kBuffer]);
   for (;;) {
     const auto count = TRY(checked(Call::getdents, [&] {

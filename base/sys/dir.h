@@ -19,5 +19,7 @@ struct DirEntry {
 // Calls `each` for every entry but "." and "..", from the beginning whatever was read before, until it
 // returns false. `dir` must be open for reading (not O_PATH). Two threads must not share one descriptor.
 Result<void> read_dir(FdRef dir, const std::function<bool(const DirEntry&)>& each);
+// The same of a descriptor that was opened for it and not yet read from, which needs no seek.
+Result<void> read_fresh_dir(FdRef dir, const std::function<bool(const DirEntry&)>& each);
 
 }  // namespace acetate::sys

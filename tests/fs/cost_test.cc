@@ -2,32 +2,15 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
-#include <array>
-#include <atomic>
-
-#include "base/sys/call.h"
 #include "layers/dir_layer.h"
 #include "layers/stack.h"
 #include "tests/fs/overlay_fixture.h"
+#include "tests/support/counting.h"
 
 namespace acetate::fs {
 namespace {
 
-// Counts while it lives.
-class Counting final : public sys::Hook {
- public:
-  Counting() : before_(sys::install(this)) {}
-  ~Counting() override { sys::install(before_); }
-  int before(sys::Call) noexcept override {
-    ++count_;
-    return 0;
-  }
-  int count() const { return count_; }
-
- private:
-  std::atomic<int> count_{0};
-  Hook* before_;
-};
+using test::Counting;
 
 TEST(Cost, OfALookupAndAStatInTheLowerAloneIsNoSystemCall) {
   Mounted m({memory_file("d/f", "x")});
@@ -114,14 +97,30 @@ TEST(Cost, OfAskingForTheCapabilitiesOfAFileThatWasMadeHereIsNothing) {
 }
 
 TEST(Cost, OfUnlinkingALowerFileIsOneWhiteout) {
-  Mounted m({memory_file("f", "x")});
+  Mounted m({memory_file("f", "x"), memory_file("first", "x")});
   ASSERT_EQ(code(m.look("f")), 0);
+  ASSERT_EQ(code(m.unlink("first")), 0);  // makes the device that all whiteouts are names of
   ASSERT_EQ(code(m.look("none")), ENOENT);  // the directory's names are known now
 
   const Counting counting;
   ASSERT_EQ(code(m.overlay().unlink(Ino::root, "f")), 0);
 
   EXPECT_EQ(counting.count(), 1);
+}
+
+TEST(Cost, OfSeeingThatADirectoryHoldsOnlyWhiteoutsDoesNotGrowWithThem) {
+  std::vector<MemoryEntry> lower;
+  for (int i = 0; i < 1000; ++i) lower.push_back(memory_file(fmt::format("d/{}", i), ""));
+  Mounted m(std::move(lower), {.durable = false});
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(code(m.unlink(fmt::format("d/{}", i))), 0);
+  const std::string one = m.dir() / "upper/d/1";
+  const auto whiteout = sys::stat(FileAt{kWorkingDir, one.c_str()});
+  if (!whiteout || !S_ISCHR(whiteout->st_mode)) GTEST_SKIP() << "no whiteout devices can be made here";
+
+  const Counting counting;
+  EXPECT_TRUE(m.names("d")->empty());
+
+  EXPECT_LT(counting.count(), 10);
 }
 
 TEST(Cost, OfListingDoesNotGrowWithTheSquareOfTheEntries) {
