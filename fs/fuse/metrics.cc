@@ -9,6 +9,7 @@
 
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "layers/stream/span_cache.h"
 
 namespace acetate::fs {
 
@@ -32,7 +33,7 @@ struct Number {
   bool counter;  // only ever grows
   std::uint64_t value;
 };
-std::array<Number, 13> numbers(const DaemonState& state) {
+std::array<Number, 16> numbers(const DaemonState& state) {
   const OverlayStats& overlay = state.overlay;
   return {{{"inodes", "Inodes that the kernel or an open file knows.", false, overlay.inodes},
            {"handles", "Open files and directories.", false, overlay.handles},
@@ -46,7 +47,10 @@ std::array<Number, 13> numbers(const DaemonState& state) {
            {"asked_lookups", "Lookups that had to ask the layers.", true, overlay.asked_lookups},
            {"decoded_bytes", "Bytes of compressed layers decoded.", true, state.decoded.plain_bytes},
            {"prefetched_spans", "Pieces of compressed layers decoded because earlier mounts read them.", true, state.decoded.prefetched},
-           {"prefetched_spans_used", "Those of them that were then read.", true, state.decoded.prefetch_used}}};
+           {"prefetched_spans_used", "Those of them that were then read.", true, state.decoded.prefetch_used},
+           {"span_hits", "Decoded spans that were found in memory.", true, state.span_hits},
+           {"span_misses", "Decoded spans that had to be decoded, or read from the disk's cache of them.", true, state.span_misses},
+           {"span_bytes", "Decoded spans in memory.", false, state.span_bytes}}};
 }
 
 std::uint64_t open_descriptors() {
@@ -112,7 +116,10 @@ DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, const Dec
           .open_descriptors = open_descriptors(),
           .resident_bytes = resident_bytes(),
           .layers = layers,
-          .decoded = decoded};
+          .decoded = decoded,
+          .span_hits = SpanCache::process().hits(),
+          .span_misses = SpanCache::process().misses(),
+          .span_bytes = SpanCache::process().bytes()};
 }
 
 std::string metrics_as_json(const Metrics& metrics, const DaemonState& state) {

@@ -53,6 +53,9 @@ struct DaemonState {
   std::uint64_t resident_bytes = 0;
   std::uint64_t layers = 0;
   DecodeCount decoded;                 // of tarballs, since they were mounted
+  std::uint64_t span_hits = 0;         // of the process's cache of decoded spans
+  std::uint64_t span_misses = 0;
+  std::uint64_t span_bytes = 0;
 };
 DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, const DecodeCount& decoded);
 

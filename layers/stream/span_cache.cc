@@ -43,15 +43,18 @@ Result<SpanBytes> SpanCache::get(Key key, const std::function<Result<SpanBytes>(
     Lock lock(shard.mutex);
     if (const auto found = shard.slots.find(key); found != shard.slots.end()) {
       found->second.last_use = tick();
+      hits_.fetch_add(1, std::memory_order_relaxed);
       return found->second.bytes;
     }
     if (const auto found = shard.flights.find(key); found != shard.flights.end()) {
       flight = found->second;
+      hits_.fetch_add(1, std::memory_order_relaxed);
       while (!flight->landed) shard.landed.wait(shard.mutex);
       if (flight->bytes != nullptr) return flight->bytes;
       return flight->error->clone();
     }
     flight = std::make_shared<Flight>();
+    misses_.fetch_add(1, std::memory_order_relaxed);
     shard.flights.emplace(key, flight);
   }
 

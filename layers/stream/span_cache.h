@@ -57,6 +57,9 @@ class SpanCache {
   std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
   std::uint64_t capacity() const noexcept { return capacity_.load(std::memory_order_relaxed); }
   void set_capacity(std::uint64_t bytes);
+  // get()s that were answered from memory or by somebody else's decode, and those that had to decode; since the beginning.
+  std::uint64_t hits() const noexcept { return hits_.load(std::memory_order_relaxed); }
+  std::uint64_t misses() const noexcept { return misses_.load(std::memory_order_relaxed); }
 
  private:
   struct KeyHash {
@@ -94,6 +97,8 @@ class SpanCache {
   std::atomic<std::uint64_t> bytes_ = 0;
   std::atomic<std::uint64_t> capacity_;
   std::atomic<std::uint64_t> clock_ = 0;
+  std::atomic<std::uint64_t> hits_ = 0;
+  std::atomic<std::uint64_t> misses_ = 0;
 };
 
 }  // namespace acetate

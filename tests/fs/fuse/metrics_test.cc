@@ -40,7 +40,8 @@ TEST(Metrics, AreJsonWithTheOperationsThatWereUsed) {
   EXPECT_EQ(metrics_as_json(metrics, {.overlay = {.inodes = 7, .copy_ups = 2}, .layers = 3}),
             "{\"inodes\": 7, \"handles\": 0, \"cached_descriptors\": 0, \"open_descriptors\": 0, \"resident_bytes\": 0, "
             "\"layers\": 3, \"copy_ups\": 2, \"copied_bytes\": 0, \"known_lookups\": 0, \"asked_lookups\": 0, "
-            "\"decoded_bytes\": 0, \"prefetched_spans\": 0, \"prefetched_spans_used\": 0, \"operations\": {\n"
+            "\"decoded_bytes\": 0, \"prefetched_spans\": 0, \"prefetched_spans_used\": 0, \"span_hits\": 0, "
+            "\"span_misses\": 0, \"span_bytes\": 0, \"operations\": {\n"
             "  \"lookup\": {\"count\": 1, \"seconds\": 0.000001500, \"buckets\": [[2e-06, 1]]}}}\n");
 }
 
@@ -58,6 +59,16 @@ TEST(Metrics, AreAPrometheusHistogramOfCumulativeBuckets) {
   EXPECT_THAT(text, HasSubstr("fuse_overlay_operation_seconds_sum{operation=\"getattr\"} 0.000002000\n"));
   EXPECT_THAT(text, HasSubstr("fuse_overlay_operation_seconds_count{operation=\"getattr\"} 2\n"));
   EXPECT_THAT(text, Not(HasSubstr("operation=\"read\"")));
+}
+
+TEST(Metrics, TellHowOftenDecodedBytesWereInMemory) {
+  const DaemonState state{.span_hits = 9, .span_misses = 2, .span_bytes = 4096};
+
+  const std::string text = metrics_as_prometheus(Metrics(), state);
+
+  EXPECT_THAT(text, HasSubstr("# TYPE fuse_overlay_span_hits_total counter\nfuse_overlay_span_hits_total 9\n"));
+  EXPECT_THAT(text, HasSubstr("fuse_overlay_span_misses_total 2\n"));
+  EXPECT_THAT(text, HasSubstr("# TYPE fuse_overlay_span_bytes gauge\nfuse_overlay_span_bytes 4096\n"));
 }
 
 TEST(Metrics, BeginAsFuseOverlayfsPrintsThem) {

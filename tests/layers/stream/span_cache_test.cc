@@ -35,6 +35,8 @@ TEST(SpanCache, DecodesWhatItDoesNotHold) {
   EXPECT_TRUE(decodes(cache, {1, 1}));
   EXPECT_TRUE(decodes(cache, {2, 0}));
   EXPECT_EQ(cache.bytes(), 300u);
+  EXPECT_EQ(cache.hits(), 1u);
+  EXPECT_EQ(cache.misses(), 3u);
 }
 
 TEST(SpanCache, HoldsNoMoreThanItsCapacity) {
