@@ -7,8 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <map>
 #include <optional>
+#include <semaphore>
+#include <thread>
 
 #include "base/sys/call.h"
 #include "base/sys/file.h"
@@ -180,6 +183,69 @@ TEST(KnownTroubles, ADirectoryCountsItsDirectoriesWhereNoLowerTakesPart) {
   const Ino removed = m.ino("new/sub");
   ASSERT_EQ(code(m.rmdir("new/sub")), 0);
   EXPECT_EQ(m.overlay().getattr(removed)->nlink, 0U);
+}
+
+TEST(KnownTroubles, AFileHasAsManyLinksAsThereAreNamesHoweverManyAreKnown) {
+  Mounted m({memory_file("a", "x"), {.path = "b", .attr = {.mode = S_IFREG | 0644}, .hardlink_to = "a"}});
+  EXPECT_EQ(m.attr("a").nlink, 2U);
+  EXPECT_EQ(m.attr("b").nlink, 2U);
+  EXPECT_EQ(m.attr("a").nlink, 2U);
+  ASSERT_EQ(code(m.write("c", "x")), 0);
+  ASSERT_EQ(code(m.link("c", "d")), 0);
+  m.forget_all();
+  EXPECT_EQ(m.attr("d").nlink, 2U);
+  ASSERT_EQ(code(m.unlink("c")), 0);
+  EXPECT_EQ(m.attr("d").nlink, 1U);
+}
+
+// Keeps one thread at its first write until it may go on.
+class Holding final : public sys::Hook {
+ public:
+  Holding() : before_(sys::install(this)) {}
+  ~Holding() override { sys::install(before_); }
+  int before(sys::Call call) noexcept override {
+    if (call == sys::Call::pwrite && std::this_thread::get_id() == held_) {
+      reached_.release();
+      go_on_.acquire();
+      held_ = std::thread::id();
+    }
+    return 0;
+  }
+  // Called by the thread that is to be held.
+  void hold_me() { held_ = std::this_thread::get_id(); }
+  void wait_until_held() { reached_.acquire(); }
+  void let_go() { go_on_.release(); }
+
+ private:
+  std::atomic<std::thread::id> held_{};
+  std::binary_semaphore reached_{0};
+  std::binary_semaphore go_on_{0};
+  Hook* before_;
+};
+
+TEST(KnownTroubles, ACopyUpMakesNobodyElseWait) {
+  Mounted m({memory_file("d/big", "large"), memory_file("d/other", "small")});
+  const Ino big = m.ino("d/big");
+  ASSERT_EQ(code(m.chmod("d", 0750)), 0);  // the directory is in the upper
+  Holding holding;
+  std::thread copier([&] {
+    holding.hold_me();
+    auto opened = m.overlay().open(big, O_RDWR);
+    EXPECT_TRUE(opened);
+    if (opened) m.overlay().release(opened->handle);
+  });
+  holding.wait_until_held();
+
+  EXPECT_EQ(*m.read("d/big"), "large");
+  EXPECT_EQ(code(m.chmod("d/other", 0600)), 0);
+  EXPECT_EQ(code(m.write("d/new", "made")), 0);
+  EXPECT_EQ(code(m.unlink("d/new")), 0);
+  EXPECT_EQ(m.names("d")->size(), 2U);
+  EXPECT_FALSE(m.upper().contains("d/big"));
+
+  holding.let_go();
+  copier.join();
+  EXPECT_EQ(m.upper().at("d/big"), "large");
 }
 
 TEST(KnownTroubles, AFifoIsCopiedUpAsAFifoAndNobodyWaitsForIt) {
