@@ -119,15 +119,16 @@ std::uint64_t Overlay::Impl::ino_for_users(std::uint64_t ino) const noexcept {
   return narrow != 0 ? narrow : 1;
 }
 
-void Overlay::forget(Ino ino, std::uint64_t count) noexcept {
+bool Overlay::forget(Ino ino, std::uint64_t count) noexcept {
   const InodeRef inode = impl_->inodes.find(ino);
-  if (!inode || ino == Ino::root) return;
+  if (!inode || ino == Ino::root) return false;
   InodeRef kernels;  // dropped after the mutex, and before ours
   Lock lock(inode->mutex);
   const std::uint64_t before = inode->lookups.load(std::memory_order_relaxed);
   const std::uint64_t left = before - std::min(before, count);
   inode->lookups.store(left, std::memory_order_relaxed);
   if (before != 0 && left == 0) kernels = InodeRef(Adopt{}, inode.get());
+  return left == 0;
 }
 
 Result<Attr> Overlay::Impl::attr(Inode& inode) {

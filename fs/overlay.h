@@ -106,7 +106,8 @@ class Overlay {
 
   // --- names to inodes
   Result<Found> lookup(Ino parent, std::string_view name);
-  void forget(Ino ino, std::uint64_t count) noexcept;
+  // True when nothing is left of the kernel's references.
+  bool forget(Ino ino, std::uint64_t count) noexcept;
   Result<Attr> getattr(Ino ino);
   Result<std::string> readlink(Ino ino);
   Result<SpaceInfo> statfs();

@@ -136,11 +136,9 @@ Result<int> serve(const Options& options) {
                      .signals = true,
                      .lifeline = lifeline(),
                      .mount_options = options.mount_options};
-  // A mount that somebody else made may let writers in; only of our own do we know that it does not.
-  const bool ours = !options.mountpoint.starts_with("/dev/fd/");
   if (overlay->read_only() && !options.read_only) how.mount_options.emplace_back("ro");
-  // What is far away is fetched when it is opened, where an error can still be told.
-  how.stateless = ours && !lowers.is_lazy && (overlay->read_only() || options.read_only);
+  // What is far away is fetched when it is opened, where an error can still be told; and who notes what is read must see it.
+  how.stateless = !lowers.is_lazy && !how.exact;
   Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
   const auto live = TRY(LiveMount::make(*overlay, session, options.lowers, std::move(lowers), std::move(places)));
   live->listen();

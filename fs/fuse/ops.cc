@@ -44,8 +44,13 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   want(FUSE_CAP_CACHE_SYMLINKS, context.keep_cache);
   want(FUSE_CAP_READDIRPLUS, !context.exact);
   want(FUSE_CAP_READDIRPLUS_AUTO, false);  // walks that stat everything (tar, commit) are what callers do
-  // So that a truncating open copies nothing up. Where OPEN is left out nobody would truncate.
-  want(FUSE_CAP_ATOMIC_O_TRUNC, context.stateless == nullptr);
+  if (context.stateless != nullptr) {
+    context.stateless->without_open = context.keep_cache && (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
+    context.stateless->without_opendir = context.keep_cache && context.overlay.read_only() &&
+                                         (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
+  }
+  // So that a truncating open copies nothing up. Where OPEN is left out the kernel truncates by SETATTR.
+  want(FUSE_CAP_ATOMIC_O_TRUNC, context.stateless == nullptr || !context.stateless->without_open);
   want(FUSE_CAP_POSIX_ACL, context.acl && context.xattrs);
   want(FUSE_CAP_WRITEBACK_CACHE, context.writeback);
   // Nobody but this mount changes the files: the kernel need not compare mtimes at each open.
@@ -71,11 +76,6 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   // A number that the kernel has forgotten leads nowhere: handles made of it would go stale with the cache.
   want(FUSE_CAP_NO_EXPORT_SUPPORT, true);
 #endif
-  if (context.stateless != nullptr) {
-    context.stateless->without_open = context.keep_cache && (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
-    context.stateless->without_opendir =
-        context.keep_cache && (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
-  }
   connection->max_write = 1 << 20;
   connection->max_readahead = 1 << 20;
   connection->max_background = 64;

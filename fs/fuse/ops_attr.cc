@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fs/fuse/ops.h"
+#include "fs/fuse/stateless_files.h"
 
 namespace acetate::fs {
 
@@ -37,12 +38,25 @@ AttrChange change_of(const struct stat& to, int what) {
   return change;
 }
 
+// Where OPEN is left out ftruncate(2) comes without a handle, and open(2) with O_TRUNC looks like truncate(2) to nothing.
+// What is open anyway serves; opening it for this would copy what is to be cut off.
+Result<Attr> change_without_open(Served& context, fuse_ino_t ino, AttrChange change, bool through_open) {
+  if (!change.size) return context.overlay.setattr(ino_of(ino), change, std::nullopt);
+  change.resized = through_open || *change.size == 0;
+  const auto held = context.stateless->find(ino_of(ino), StatelessFiles::For::writing);
+  return context.overlay.setattr(ino_of(ino), change, held ? std::optional((*held)->handle()) : std::nullopt);
+}
+
 void setattr(fuse_req_t req, fuse_ino_t ino, struct stat* to, int what, fuse_file_info* info) {
   serve(
       req,
       [&] {
-        const auto handle = info != nullptr ? std::optional(handle_of(info)) : std::nullopt;
-        return served(req).overlay.setattr(ino_of(ino), change_of(*to, what), handle);
+        Served& context = served(req);
+        const AttrChange change = change_of(*to, what);
+        const bool has_handle = info != nullptr && info->fh != 0;
+        if (!has_handle && context.stateless != nullptr && context.stateless->without_open)
+          return change_without_open(context, ino, change, info != nullptr);
+        return context.overlay.setattr(ino_of(ino), change, info != nullptr ? std::optional(handle_of(info)) : std::nullopt);
       },
       [&](const Attr& attr) { reply_attr(req, attr); });
 }

@@ -46,7 +46,7 @@ Result<std::vector<Listed>> list(fuse_req_t req, fuse_ino_t ino, const fuse_file
     entries.push_back(std::move(listed));
     return true;
   };
-  TRY(with_dir(req, ino, info, [&](Handle dir) {
+  TRY(with_file(req, ino, info, StatelessFiles::For::listing, [&](Handle dir) {
     return served(req).overlay.readdir(dir, static_cast<std::uint64_t>(after), each);
   }));
   return entries;
@@ -125,7 +125,10 @@ void releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
 }
 
 void fsyncdir(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info* info) {
-  serve(req, [&] { return with_dir(req, ino, info, [&](Handle dir) { return served(req).overlay.fsyncdir(dir); }); });
+  serve(req, [&] {
+    return with_file(req, ino, info, StatelessFiles::For::listing,
+                     [&](Handle dir) { return served(req).overlay.fsyncdir(dir); });
+  });
 }
 
 }  // namespace

@@ -64,8 +64,13 @@ Result<Opened> open_file(fuse_req_t req, fuse_ino_t ino, int flags) {
   return opened;
 }
 
+bool without_open(fuse_req_t req) {
+  const StatelessFiles* const files = served(req).stateless;
+  return files != nullptr && files->without_open;
+}
+
 void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
-  if (const StatelessFiles* files = served(req).stateless; files != nullptr && files->without_open) {
+  if (without_open(req)) {
     fuse_reply_err(req, ENOSYS);  // asked once, never again
     return;
   }
@@ -89,6 +94,10 @@ void reply_created(fuse_req_t req, const Created& created, fuse_file_info* info)
 }
 
 void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
+  if (without_open(req)) {
+    fuse_reply_err(req, ENOSYS);  // asked once: MKNOD makes files from now on
+    return;
+  }
   serve(
       req,
       [&] {
@@ -116,7 +125,7 @@ void read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_f
       req,
       [&] {
         buffer = read_buffer(size);
-        return with_file(req, ino, info, [&](Handle file) {
+        return with_file(req, ino, info, StatelessFiles::For::reading, [&](Handle file) {
           return served(req).overlay.read(file, buffer, static_cast<std::uint64_t>(offset));
         });
       },
@@ -128,8 +137,10 @@ void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, 
   serve(
       req,
       [&] {
-        return served(req).overlay.write(handle_of(info), std::as_bytes(std::span(bytes, size)),
-                                         static_cast<std::uint64_t>(offset), must_kill_suid(req, ino));
+        return with_file(req, ino, info, StatelessFiles::For::writing, [&](Handle file) {
+          return served(req).overlay.write(file, std::as_bytes(std::span(bytes, size)), static_cast<std::uint64_t>(offset),
+                                           must_kill_suid(req, ino));
+        });
       },
       [&](std::size_t count) { fuse_reply_write(req, count); });
 }
@@ -141,14 +152,17 @@ void release(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
 
 void fsync(fuse_req_t req, fuse_ino_t ino, int data_only, fuse_file_info* info) {
   serve(req, [&] {
-    return with_file(req, ino, info, [&](Handle file) { return served(req).overlay.fsync(file, data_only != 0); });
+    return with_file(req, ino, info, StatelessFiles::For::reading,
+                     [&](Handle file) { return served(req).overlay.fsync(file, data_only != 0); });
   });
 }
 
 void fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info* info) {
   serve(req, [&] {
-    return served(req).overlay.fallocate(handle_of(info), mode, static_cast<std::uint64_t>(offset),
-                                         static_cast<std::uint64_t>(length), must_kill_suid(req, ino));
+    return with_file(req, ino, info, StatelessFiles::For::writing, [&](Handle file) {
+      return served(req).overlay.fallocate(file, mode, static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length),
+                                           must_kill_suid(req, ino));
+    });
   });
 }
 
@@ -156,21 +170,25 @@ void lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_file_i
   serve(
       req,
       [&] {
-        return with_file(req, ino, info, [&](Handle file) {
+        return with_file(req, ino, info, StatelessFiles::For::reading, [&](Handle file) {
           return served(req).overlay.lseek(file, static_cast<std::uint64_t>(offset), whence);
         });
       },
       [&](std::uint64_t found) { fuse_reply_lseek(req, static_cast<off_t>(found)); });
 }
 
-void copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_info* from, fuse_ino_t to_ino, off_t to_offset,
+void copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t from_offset, fuse_file_info* from, fuse_ino_t to_ino, off_t to_offset,
                      fuse_file_info* to, std::size_t length, int) {
   serve(
       req,
       [&] {
-        return served(req).overlay.copy_file_range(handle_of(from), static_cast<std::uint64_t>(from_offset),
-                                                   handle_of(to), static_cast<std::uint64_t>(to_offset), length,
-                                                   must_kill_suid(req, to_ino));
+        return with_file(req, to_ino, to, StatelessFiles::For::writing, [&](Handle target) {
+          return with_file(req, ino, from, StatelessFiles::For::reading, [&](Handle source) {
+            return served(req).overlay.copy_file_range(source, static_cast<std::uint64_t>(from_offset), target,
+                                                       static_cast<std::uint64_t>(to_offset), length,
+                                                       must_kill_suid(req, to_ino));
+          });
+        });
       },
       [&](std::size_t count) { fuse_reply_write(req, count); });
 }

@@ -1,6 +1,10 @@
 // Names to inodes, and making and removing names.
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "fs/fuse/give_back.h"
 #include "fs/fuse/ops.h"
+#include "fs/fuse/stateless_files.h"
 
 namespace acetate::fs {
 
@@ -19,23 +23,40 @@ void lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
       [&](const Found& found) { absent ? reply_absent(req) : reply_found(req, found); });
 }
 
+void forget_one(Served& context, fuse_ino_t ino, std::uint64_t count) {
+  if (context.overlay.forget(ino_of(ino), count) && context.stateless != nullptr) context.stateless->drop(ino_of(ino));
+}
+
 void forget(fuse_req_t req, fuse_ino_t ino, std::uint64_t count) {
   Served& context = served(req);
-  context.overlay.forget(ino_of(ino), count);
+  forget_one(context, ino, count);
   fuse_reply_none(req);
   context.give_back->forgot(context.overlay.stats().inodes);
 }
 
 void forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) {
   Served& context = served(req);
-  for (std::size_t i = 0; i < count; ++i) context.overlay.forget(ino_of(forgets[i].ino), forgets[i].nlookup);
+  for (std::size_t i = 0; i < count; ++i) forget_one(context, forgets[i].ino, forgets[i].nlookup);
   fuse_reply_none(req);
   context.give_back->forgot(context.overlay.stats().inodes);
 }
 
+// Whoever makes a file without CREATE will most often write it next: its descriptor is kept at hand.
+Result<Found> make_file(Served& context, fuse_ino_t parent, const char* name, mode_t mode, const Caller& caller) {
+  const Created made = TRY(context.overlay.create(ino_of(parent), name, mode, O_RDWR | O_EXCL, caller));
+  context.stateless->keep(made.found.ino, made.opened.handle);
+  return made.found;
+}
+
 void mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev) {
   serve(
-      req, [&] { return served(req).overlay.mknod(ino_of(parent), name, mode, rdev, caller_of(req)); },
+      req,
+      [&] {
+        Served& context = served(req);
+        if (S_ISREG(mode) && context.stateless != nullptr && context.stateless->without_open)
+          return make_file(context, parent, name, mode, caller_of(req));
+        return context.overlay.mknod(ino_of(parent), name, mode, rdev, caller_of(req));
+      },
       [&](const Found& found) { reply_found(req, found); });
 }
 

@@ -28,7 +28,7 @@ struct Served {
   bool upper_drops_suid;    // what the daemon writes drops suid by itself
   bool drops_suid = false;  // set at INIT: dropping it is ours to do
   class GiveBack* give_back;
-  class StatelessFiles* stateless;  // set on read-only mounts: OPEN and OPENDIR are answered once, with ENOSYS
+  class StatelessFiles* stateless;  // set: OPEN is answered once, with ENOSYS, and on read-only mounts OPENDIR too
 };
 
 inline Served& served(fuse_req_t req) { return *static_cast<Served*>(fuse_req_userdata(req)); }

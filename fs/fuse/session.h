@@ -26,7 +26,7 @@ struct SessionOptions {
   bool debug = false;
   // What the daemon writes drops suid by itself: it has no CAP_FSETID in the first user namespace.
   bool upper_drops_suid = false;
-  // The kernel knows the mount as read-only ("ro" is among mount_options): OPEN and OPENDIR can be left out.
+  // Nothing must be done when a file is opened: OPEN can be left out, and of a read-only overlay OPENDIR too.
   bool stateless = false;
   // Every look at a file is a request of its own, so that what is looked at can be noted: no listing brings attributes along.
   bool exact = false;

@@ -1,34 +1,85 @@
 #include "fs/fuse/stateless_files.h"
 
 #include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 namespace acetate::fs {
 
-Result<StatelessFiles::HeldPtr> StatelessFiles::get(Ino ino, bool dir) {
-  const Key key{ino, dir};
-  Shard& shard = shards_[static_cast<std::uint64_t>(ino) % shards_.size()];
-  {
-    Lock lock(shard.mutex);
-    if (const auto known = shard.by_key.find(key); known != shard.by_key.end()) {
-      shard.recent.splice(shard.recent.begin(), shard.recent, known->second);
-      return known->second->second;
-    }
-  }
-  const Opened opened = TRY(dir ? overlay_.opendir(ino) : overlay_.open(ino, O_RDONLY));
-  const auto held = std::make_shared<const Held>(overlay_, opened.handle, dir);
-  HeldPtr evicted;  // closed after the lock is let go
+// Of what the process may have open, an eighth for all.
+std::size_t StatelessFiles::fair_share() noexcept {
+  const long limit = ::sysconf(_SC_OPEN_MAX);
+  return static_cast<std::size_t>(std::clamp(limit / 8 / static_cast<long>(kShards), 1L, 16L));
+}
+
+std::optional<StatelessFiles::HeldPtr> StatelessFiles::find(Ino ino, For use) {
+  Shard& shard = shard_of(ino);
   Lock lock(shard.mutex);
-  // Two threads may have opened it at once; the second just keeps its own until it is done.
-  if (shard.by_key.contains(key)) return HeldPtr(held);
+  const auto known = shard.by_key.find(Key{ino, use == For::listing});
+  if (known == shard.by_key.end() || !known->second->second->serves(use)) return std::nullopt;
+  shard.recent.splice(shard.recent.begin(), shard.recent, known->second);
+  return known->second->second;
+}
+
+Result<Opened> StatelessFiles::open(Ino ino, For use) {
+  if (use == For::listing) return overlay_.opendir(ino);
+  return overlay_.open(ino, use == For::writing ? O_RDWR : O_RDONLY);
+}
+
+Result<StatelessFiles::HeldPtr> StatelessFiles::get(Ino ino, For use) {
+  if (auto known = find(ino, use)) return *std::move(known);
+  auto opened = open(ino, use);
+  if (!opened && (opened.error().is(EMFILE) || opened.error().is(ENFILE))) {
+    shed();
+    opened = open(ino, use);
+  }
+  const Handle handle = TRY(std::move(opened)).handle;
+  return put(ino, std::make_shared<const Held>(overlay_, handle, use), use);
+}
+
+StatelessFiles::HeldPtr StatelessFiles::put(Ino ino, HeldPtr held, For use) {
+  const Key key{ino, use == For::listing};
+  Shard& shard = shard_of(ino);
+  HeldPtr out;  // closed after the lock is let go
+  Lock lock(shard.mutex);
+  if (const auto there = shard.by_key.find(key); there != shard.by_key.end()) {
+    // Two threads may have opened it at once; the second just keeps its own until it is done.
+    if (there->second->second->serves(use)) return held;
+    out = std::exchange(there->second->second, held);
+    return held;
+  }
   shard.recent.emplace_front(key, held);
   shard.by_key.emplace(key, shard.recent.begin());
-  if (shard.recent.size() > kPerShard) {
+  if (shard.recent.size() > per_shard_) {
     auto& [oldest, last] = shard.recent.back();
-    evicted = std::move(last);
+    out = std::move(last);
     shard.by_key.erase(oldest);
     shard.recent.pop_back();
   }
-  return HeldPtr(held);
+  return held;
+}
+
+void StatelessFiles::drop(Ino ino) noexcept {
+  Shard& shard = shard_of(ino);
+  std::array<HeldPtr, 2> out;
+  Lock lock(shard.mutex);
+  for (const bool listing : {false, true}) {
+    const auto known = shard.by_key.find(Key{ino, listing});
+    if (known == shard.by_key.end()) continue;
+    out[listing ? 1 : 0] = std::move(known->second->second);
+    shard.recent.erase(known->second);
+    shard.by_key.erase(known);
+  }
+}
+
+void StatelessFiles::shed() noexcept {
+  for (Shard& shard : shards_) {
+    Shard::Recent out;
+    Lock lock(shard.mutex);
+    out.swap(shard.recent);
+    shard.by_key.clear();
+  }
 }
 
 }  // namespace acetate::fs

@@ -1,9 +1,11 @@
-// Files and directories of a read-only mount, which the kernel reads without opening them.
+// Files, and directories of a read-only mount, which the kernel uses without opening them.
 //
-// Answering OPEN and OPENDIR with ENOSYS once makes the kernel leave them out for ever: a warm open is then no round
-// trip at all (a third of the time, measured). Reads then name an inode and no handle, so the handles are ours to
-// keep: the most recently used ones stay open. Only for mounts the kernel itself knows as read-only, where an open can
-// neither truncate nor copy up.
+// Answering OPEN with ENOSYS once makes the kernel leave it and RELEASE out for ever: a warm open is then no round trip at
+// all (a third of the time, measured), and a file is made by MKNOD alone. Requests then name an inode and no handle, so the
+// handles are ours to keep: the most recently used ones stay open, until the kernel forgets their inode. What an open for
+// writing would have done, copying up, is done by the first write.
+//
+// Directories only where nobody can change them: what is kept here is a listing.
 #pragma once
 
 #include <array>
@@ -11,6 +13,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "base/mutex.h"
 #include "fs/fuse/reply.h"
@@ -22,34 +25,44 @@ class StatelessFiles {
  public:
   explicit StatelessFiles(Overlay& overlay) : overlay_(overlay) {}
 
+  enum class For : std::uint8_t { reading, writing, listing };
+
   // An open handle, kept open for as long as somebody has it.
   class Held {
    public:
-    Held(Overlay& overlay, Handle handle, bool dir) : overlay_(overlay), handle_(handle), dir_(dir) {}
+    Held(Overlay& overlay, Handle handle, For use) : overlay_(overlay), handle_(handle), use_(use) {}
     Held(const Held&) = delete;
     Held& operator=(const Held&) = delete;
-    ~Held() { dir_ ? overlay_.releasedir(handle_) : overlay_.release(handle_); }
+    ~Held() { use_ == For::listing ? overlay_.releasedir(handle_) : overlay_.release(handle_); }
     Handle handle() const noexcept { return handle_; }
+    // What is open for writing is so for reading too.
+    bool serves(For use) const noexcept { return use == use_ || (use == For::reading && use_ == For::writing); }
 
    private:
     Overlay& overlay_;
     Handle handle_;
-    bool dir_;
+    For use_;
   };
   using HeldPtr = std::shared_ptr<const Held>;
 
-  Result<HeldPtr> file(Ino ino) { return get(ino, false); }
-  Result<HeldPtr> dir(Ino ino) { return get(ino, true); }
+  // Opened now, if it is not. For writing: copies up.
+  Result<HeldPtr> get(Ino ino, For use);
+  // Only if it is open.
+  std::optional<HeldPtr> find(Ino ino, For use);
+  // A handle, open for writing, that is ours from now on.
+  void keep(Ino ino, Handle handle) { (void)put(ino, std::make_shared<const Held>(overlay_, handle, For::writing), For::writing); }
+  // The kernel has forgotten the inode: nobody has it open, and the space of an unlinked one is to be free.
+  void drop(Ino ino) noexcept;
 
   // Set at INIT: old kernels know no such answer, and open as ever.
   bool without_open = false;
   bool without_opendir = false;
 
  private:
-  static constexpr std::size_t kPerShard = 16;
+  static constexpr std::size_t kShards = 16;
   struct Key {
     Ino ino;
-    bool dir;
+    bool listing;
     auto operator<=>(const Key&) const = default;
   };
   struct Shard {
@@ -59,25 +72,24 @@ class StatelessFiles {
     std::map<Key, Recent::iterator> by_key GUARDED_BY(mutex);
   };
 
-  Result<HeldPtr> get(Ino ino, bool dir);
+  static std::size_t fair_share() noexcept;
+  Shard& shard_of(Ino ino) { return shards_[static_cast<std::uint64_t>(ino) % kShards]; }
+  Result<Opened> open(Ino ino, For use);
+  HeldPtr put(Ino ino, HeldPtr held, For use);
+  void shed() noexcept;
 
   Overlay& overlay_;
-  std::array<Shard, 16> shards_;
+  const std::size_t per_shard_ = fair_share();
+  std::array<Shard, kShards> shards_;
 };
 
 // Calls `use` with the request's handle, or with one of ours when it came without (handles count from 1).
 template <class F>
-auto with_file(fuse_req_t req, fuse_ino_t ino, const fuse_file_info* info, F&& use) -> decltype(use(Handle{})) {
+auto with_file(fuse_req_t req, fuse_ino_t ino, const fuse_file_info* info, StatelessFiles::For what, F&& use)
+    -> decltype(use(Handle{})) {
   StatelessFiles* const files = served(req).stateless;
   if (files == nullptr || info->fh != 0) return use(Handle{info->fh});
-  const auto held = TRY(files->file(Ino{ino}));
-  return use(held->handle());
-}
-template <class F>
-auto with_dir(fuse_req_t req, fuse_ino_t ino, const fuse_file_info* info, F&& use) -> decltype(use(Handle{})) {
-  StatelessFiles* const files = served(req).stateless;
-  if (files == nullptr || info->fh != 0) return use(Handle{info->fh});
-  const auto held = TRY(files->dir(Ino{ino}));
+  const auto held = TRY(files->get(Ino{ino}, what));
   return use(held->handle());
 }
 

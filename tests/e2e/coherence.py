@@ -206,7 +206,12 @@ def full_disk(base, daemon):
     put(f"{lower}/big", big)
     put(f"{lower}/small", b"small")
     m = Mount(daemon, f"{base}/full", lower, f"{disk}/upper")
-    assert code(lambda: os.close(os.open(m / "big", os.O_RDWR))) == errno.ENOSPC, "a copy-up that does not fit"
+
+    def overwrite():
+        with open(m / "big", "r+b", buffering=0) as file:
+            file.write(b"x")
+
+    assert code(overwrite) == errno.ENOSPC, "a copy-up that does not fit"
     assert get(m / "big") == big and os.listdir(f"{m.work}/work") == [], "the lower shows, and nothing is left behind"
 
     def fill():

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <sstream>
 
 #include "base/sys/unix_socket.h"
 #include "fs/control.h"
@@ -29,6 +30,15 @@ class LiveMountTest : public MountTest {
   std::string asked(std::string_view request) const {
     auto said = ask_daemon(dir_ / "mnt", request);
     return said ? *said : "error: " + said.error().message();
+  }
+  // Answered so far.
+  std::uint64_t requests() const {
+    std::uint64_t all = 0;
+    std::istringstream lines(asked("stat prometheus"));
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with("fuse_overlay_operation_seconds_count{") && line.find("\"forget\"") == std::string::npos)
+        all += std::stoull(line.substr(line.rfind(' ') + 1));
+    return all;
   }
   std::vector<std::string> sockets() const {
     std::vector<std::string> names;
@@ -55,6 +65,30 @@ TEST_F(LiveMountTest, CountsWhatItDoesInEveryFormat) {
   EXPECT_THAT(asked("stat text"), StartsWith("# INODES: "));
   EXPECT_THAT(asked("stat xml"), HasSubstr("'xml' is none of json, prometheus and text"));
   EXPECT_THAT(asked("dance"), HasSubstr("'dance' is none of"));
+}
+
+TEST_F(LiveMountTest, ANewFileThatIsWrittenIsFiveRequestsAndAColdReadOfAnOldOneTwo) {
+  constexpr int kFiles = 20;
+  constexpr std::uint64_t kOnce = 5;  // of the directory, and for our asking
+  for (int i = 0; i < kFiles; ++i) dir_.write(fmt::format("lower/sub/{}", i), "text");
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  dir_.write("mnt/sub/warm", "x");  // OPEN, CREATE and FLUSH are never asked for again
+
+  std::uint64_t before = requests();
+  for (int i = 0; i < kFiles; ++i) EXPECT_EQ(dir_.read(fmt::format("mnt/sub/{}", i)), "text");
+  EXPECT_LE(requests() - before, 2 * kFiles + kOnce);
+
+  before = requests();
+  for (int i = 0; i < kFiles; ++i) {
+    const Fd file = *sys::open(dir_ / fmt::format("mnt/sub/new{}", i), O_WRONLY | O_CREAT | O_EXCL, 0644);
+    ASSERT_TRUE(sys::write_full(file.ref(), "text"));
+  }
+  EXPECT_LE(requests() - before, 5 * kFiles + kOnce);
+
+  before = requests();
+  for (int i = 0; i < kFiles; ++i) EXPECT_EQ(dir_.read(fmt::format("mnt/sub/{}", i)), "text");
+  EXPECT_LE(requests() - before, kOnce);  // all of it is in the kernel's cache
 }
 
 TEST_F(LiveMountTest, LeavesNoSocketAndAnswersNobodyWhenItIsGone) {

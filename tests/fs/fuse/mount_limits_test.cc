@@ -1,10 +1,14 @@
 // Real mounts at the edges: long names, large directories, many layers, few descriptors, layers and connections that go
 // away, links that lead into the mount itself.
 #include <gmock/gmock.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 #include "base/sys/xattr.h"
@@ -101,6 +105,62 @@ TEST_F(MountTest, FewDescriptorsAreEnough) {
   EXPECT_EQ(*sys::read_all(open[7].ref(), 100), "changed");
   open.clear();
   EXPECT_TRUE(unmount(dir_ / "mnt", false));
+}
+
+// The kernel was told on a read-only mount that nobody opens files; then it lets writers in.
+TEST_F(MountTest, AReadOnlyMountThatIsRemountedTakesWrites) {
+  NEED_ROOT();
+  dir_.write("lower/sub/g", "also from below");
+  const sys::Captured started = run({daemon(), "-o", option_words() + ",ro", dir_ / "mnt"});
+  ASSERT_TRUE(started.exit.ok()) << started.err;
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(dir_.read("mnt/f"), "from below");
+  ASSERT_EQ(count_entries(dir_ / "mnt/sub"), 1U);
+  ASSERT_TRUE(sys::open(dir_ / "mnt/f", O_WRONLY).error().is(EROFS));
+
+  ASSERT_EQ(::mount(nullptr, (dir_ / "mnt").c_str(), nullptr, MS_REMOUNT, nullptr), 0) << std::strerror(errno);
+
+  dir_.write("mnt/f", "changed");
+  const Fd g = *sys::open(dir_ / "mnt/sub/g", O_WRONLY | O_APPEND);
+  ASSERT_TRUE(sys::write_full(g.ref(), ", and more"));
+  dir_.write("mnt/sub/new", "made");
+  EXPECT_EQ(dir_.read("mnt/f"), "changed");
+  EXPECT_EQ(dir_.read("mnt/sub/g"), "also from below, and more");
+  EXPECT_EQ(count_entries(dir_ / "mnt/sub"), 2U);
+  EXPECT_EQ(dir_.read("upper/sub/new"), "made");
+  EXPECT_EQ(dir_.read("lower/f"), "from below");
+}
+
+// Descriptors of a process whose file has no name any more.
+std::size_t deleted_files_of(pid_t pid) {
+  std::size_t count = 0;
+  const std::string fds = fmt::format("/proc/{}/fd", pid);
+  const auto dir = sys::open(fds, O_RDONLY | O_DIRECTORY);
+  if (!dir) return 0;
+  (void)sys::read_dir(dir->ref(), [&](const sys::DirEntry& entry) {
+    const auto target = sys::readlink(FileAt{dir->ref(), entry.name.data()});
+    if (target && target->ends_with(" (deleted)")) ++count;
+    return true;
+  });
+  return count;
+}
+
+TEST_F(MountTest, AnUnlinkedFilesSpaceIsFreeWhenItIsClosed) {
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  {
+    const Fd file = *sys::open(dir_ / "mnt/f2", O_RDWR | O_CREAT, 0600);
+    ASSERT_TRUE(sys::write_full(file.ref(), "text"));
+    ASSERT_EQ(::unlink((dir_ / "mnt/f2").c_str()), 0);
+    char text[4];
+    ASSERT_EQ(::pread(file.ref().fd, text, 4, 0), 4);
+    EXPECT_GE(deleted_files_of(mount->daemon_pid()), 1U);
+  }
+  // The kernel's FORGET waits for no answer; each of these requests comes after it.
+  for (int asked = 0; asked < 10'000 && deleted_files_of(mount->daemon_pid()) != 0; ++asked) {
+    struct statvfs space {};
+    ASSERT_EQ(::statvfs((dir_ / "mnt").c_str(), &space), 0);
+  }
+  EXPECT_EQ(deleted_files_of(mount->daemon_pid()), 0U);
 }
 
 TEST_F(MountTest, ALayerThatDisappearsIsAnErrorAndNotTheEnd) {

@@ -122,67 +122,6 @@ TEST(Session, ARequestThatIsNoneEndsItWithoutHarm) {
   EXPECT_TRUE(mounted.overlay().getattr(Ino::root));
 }
 
-// A read-only mount without OPEN: the handles are the session's.
-class Stateless : public ::testing::Test {
- protected:
-  Stateless() {
-    lower_ = *make_memory_layer({memory_dir("d"), memory_file("d/f", "text"), memory_file("g", "more")});
-    overlay_ = *Overlay::open(lower_, std::nullopt, std::nullopt, {});
-    SessionOptions options = one_thread();
-    options.stateless = true;
-    served_.emplace(*overlay_, options);
-  }
-  test::FakeFuse& kernel() { return served_->kernel; }
-  LayerPtr lower_;
-  std::unique_ptr<Overlay> overlay_;
-  std::optional<ServedOverlay> served_;
-};
-
-TEST_F(Stateless, OpensAreLeftOut) {
-  EXPECT_EQ(kernel().init().flags & FUSE_ATOMIC_O_TRUNC, 0U);
-  const auto d = kernel().lookup(FUSE_ROOT_ID, "d").as<fuse_entry_out>().nodeid;
-  const auto f = kernel().lookup(d, "f").as<fuse_entry_out>().nodeid;
-
-  EXPECT_EQ(kernel().open(f, O_RDONLY).error, ENOSYS);
-  EXPECT_EQ(kernel().open(d, 0, FUSE_OPENDIR).error, ENOSYS);
-  EXPECT_EQ(kernel().read(f, 0, 0, 100).body, "text");
-  EXPECT_EQ(kernel().read(f, 0, 2, 100).body, "xt");
-  EXPECT_EQ(test::parse_dirents(kernel().read(d, 0, 0, 4096, FUSE_READDIR), false).size(), 3U);
-  EXPECT_EQ(kernel().read(d, 0, 0, 100).error, EISDIR);
-  EXPECT_EQ(kernel().read(4711, 0, 0, 100).error, ESTALE);
-  EXPECT_EQ(overlay_->stats().handles, 2U);  // kept for the next read
-  (void)served_->end();
-  EXPECT_EQ(overlay_->stats().handles, 0U);
-}
-
-TEST_F(Stateless, KernelsThatKnowNoSuchAnswerOpenAsEver) {
-  kernel().init(FUSE_ASYNC_READ);
-  const auto g = kernel().lookup(FUSE_ROOT_ID, "g").as<fuse_entry_out>().nodeid;
-
-  const auto opened = kernel().open(g, O_RDONLY);
-
-  ASSERT_EQ(opened.error, 0);
-  EXPECT_EQ(kernel().read(g, opened.as<fuse_open_out>().fh, 0, 100).body, "more");
-}
-
-TEST(StatelessFiles, KeepOnlySoManyOpen) {
-  std::vector<MemoryEntry> entries;
-  for (int i = 0; i < 1000; ++i) entries.push_back(memory_file(fmt::format("f{}", i), fmt::format("{}", i)));
-  auto overlay = *Overlay::open(*make_memory_layer(std::move(entries)), std::nullopt, std::nullopt, {});
-  SessionOptions options = one_thread();
-  options.stateless = true;
-  ServedOverlay served(*overlay, options);
-  served.kernel.init();
-
-  for (int i = 0; i < 1000; ++i) {
-    const auto f = served.kernel.lookup(FUSE_ROOT_ID, fmt::format("f{}", i)).as<fuse_entry_out>().nodeid;
-    EXPECT_EQ(served.kernel.read(f, 0, 0, 100).body, fmt::format("{}", i));
-  }
-
-  EXPECT_LE(overlay->stats().handles, 256U);
-  EXPECT_GT(overlay->stats().handles, 0U);
-}
-
 // The watch, with a pipe for the lifeline and signals sent to ourselves.
 class Signals : public ::testing::Test {
  protected:
