@@ -37,12 +37,19 @@ class Log final : public AccessLog {
     nodes_[node].how |= how;
   }
 
+  void failed(const Error& error) {
+    const Lock lock(mutex_);
+    if (!failed_) failed_ = error.clone();
+  }
+
   Result<AccessedPaths> paths() const override {
     const Lock lock(mutex_);
     if (full_) return fail(EOVERFLOW, "more than {} names were looked at", most_);
+    if (failed_) return failed_->clone();
     AccessedPaths all;
     all[""] = kNamed;
     for (const auto& [node, seen] : nodes_) {
+      if (node != root_ && seen.names.empty()) return fail(EBADMSG, "something was looked at whose name is not known");
       // Every name of a file counts: in another tree they may be different files.
       for (const auto& [dir, name] : seen.names) all[child(path_of(dir), name)] |= kNamed | seen.how;
       if (node == root_) all[""] |= seen.how;
@@ -79,6 +86,7 @@ class Log final : public AccessLog {
   std::unordered_map<Node, Seen, HashNode> nodes_ GUARDED_BY(mutex_);
   std::size_t count_ GUARDED_BY(mutex_) = 0;
   bool full_ GUARDED_BY(mutex_) = false;
+  std::optional<Error> failed_ GUARDED_BY(mutex_);
 };
 
 Attr without_times(Attr attr) {
@@ -100,6 +108,7 @@ class Observed final : public Layer {
     auto entry = layer_->lookup(dir, name);
     if (!entry) {
       if (entry.error().is(ENOENT)) log_->named(dir, name, std::nullopt);
+      else log_->failed(entry.error());
       return entry;
     }
     if (entry->marker == Marker::whiteout) log_->named(dir, name, std::nullopt);
@@ -112,16 +121,16 @@ class Observed final : public Layer {
 
   Result<void> list(Node dir, const std::function<bool(const DirEntry&)>& each) const override {
     log_->used(dir, kListed);
-    return layer_->list(dir, each);
+    return noted(layer_->list(dir, each));
   }
   Result<std::unique_ptr<FileView>> open(Node node) const override {
     log_->used(node, kOpened);
-    return layer_->open(node);
+    return noted(layer_->open(node));
   }
-  Result<std::string> readlink(Node node) const override { return layer_->readlink(node); }
+  Result<std::string> readlink(Node node) const override { return noted(layer_->readlink(node)); }
   Result<std::vector<Xattr>> xattrs(Node node) const override {
     log_->used(node, kXattrs);
-    return layer_->xattrs(node);
+    return noted(layer_->xattrs(node));
   }
   Result<std::string> xattr(Node node, std::string_view name) const override {
     log_->used(node, kXattrs);
@@ -139,6 +148,12 @@ class Observed final : public Layer {
   dev_t device() const override { return layer_->device(); }
 
  private:
+  template <class T>
+  Result<T> noted(Result<T> answer) const {
+    if (!answer) log_->failed(answer.error());
+    return answer;
+  }
+
   LayerPtr layer_;
   std::shared_ptr<Log> log_;
 };

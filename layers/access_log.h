@@ -34,7 +34,8 @@ using AccessedPaths = std::map<std::string, unsigned, std::less<>>;
 class AccessLog {
  public:
   virtual ~AccessLog() = default;
-  // What was noted so far. EOVERFLOW when it was too much to be kept.
+  // What was noted so far. EOVERFLOW when it was too much to be kept, and the error when something was looked at that could not be told:
+  // what a process made of an I/O error stands for no tree.
   virtual Result<AccessedPaths> paths() const = 0;
 };
 

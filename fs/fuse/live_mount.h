@@ -22,6 +22,8 @@ class LiveMount {
   // Opens the control socket. Where there can be none (no directory of ours, a mount whose device is not known) the
   // mount works without: that is told in the log (info) only.
   void listen();
+  // From here on no layer is added or refreshed: EBUSY. What is looked at of the first ones is being recorded. Before listen().
+  void keep_layers() { layers_stay_ = true; }
   // Closes it.
   void stop() { server_.reset(); }
 
@@ -44,6 +46,7 @@ class LiveMount {
   Overlay& overlay_;
   Session& session_;
   const Places places_;  // of everything but the lowers
+  bool layers_stay_ = false;
   Mutex mutex_;
   std::vector<std::string> names_ GUARDED_BY(mutex_);  // of the lowers, top first
   Lowers opened_ GUARDED_BY(mutex_);

@@ -141,6 +141,7 @@ Result<int> serve(const Options& options) {
   how.stateless = !lowers.is_lazy && !how.exact;
   Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
   const auto live = TRY(LiveMount::make(*overlay, session, options.lowers, std::move(lowers), std::move(places)));
+  if (options.access_log) live->keep_layers();
   live->listen();
   if (background) {
     TRY(background->ready());

@@ -56,6 +56,20 @@ TEST(AccessLog, GivesUpWhereItWouldBeTooLong) {
   EXPECT_TRUE(log->paths().error().is(EOVERFLOW));
 }
 
+TEST(AccessLog, IsNoneWhereSomethingCouldNotBeTold) {
+  const auto [layer, log] = observe(some_layer());
+  const Entry file = *walk(*layer, *RelPath::parse("d/f"));
+  ASSERT_FALSE(layer->readlink(file.node));
+  EXPECT_FALSE(log->paths());
+}
+
+TEST(AccessLog, IsNoneWhereSomethingWithoutANameWasUsed) {
+  const LayerPtr raw = some_layer();
+  const auto [layer, log] = observe(raw);
+  EXPECT_TRUE(layer->open(walk(*raw, *RelPath::parse("d/f"))->node));
+  EXPECT_TRUE(log->paths().error().is(EBADMSG));
+}
+
 TEST(AccessLog, IsWrittenAndRead) {
   const AccessedPaths paths{{"", kNamed}, {"a b\n", kNamed | kOpened}, {"c", kListed | kXattrs}};
   const std::string text = format_access_log(paths);
