@@ -109,7 +109,16 @@ Result<StageState> base_state(const image::Image& image, Cache& cache) {
     state.push(std::move(built));
   }
   state.clock = state.base_clock = parse_time(image.config.created).value_or(0);
+  state.base_layers = state.layers.size();
   return state;
+}
+
+StageLayer cached_stage_layer(const CachedLayer& layer, const Cache& cache) {
+  return {.spec = {.path = cache.layer_path(layer.diff_id), .digest = layer.diff_id},
+          .blob = layer.diff_id,
+          .diff_id = layer.diff_id,
+          .size = layer.size,
+          .media_type = std::string(image::kOciLayer)};
 }
 
 Result<StageState> BaseImages::read(const image::Image& image) const { return base_state(image, cache_); }

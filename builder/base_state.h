@@ -12,4 +12,7 @@ namespace acetate::build {
 // words when a layer is a directory.
 Result<StageState> base_state(const image::Image& image, Cache& cache);
 
+// A layer of the cache as one of a stage.
+StageLayer cached_stage_layer(const CachedLayer& layer, const Cache& cache);
+
 }  // namespace acetate::build

@@ -6,11 +6,12 @@
 
 #include "base/sys/file.h"
 #include "builder/build_files.h"
-#include "builder/cache_share.h"
+#include "builder/cache_registry.h"
 #include "builder/context_layer.h"
 #include "builder/context_source.h"
 #include "builder/dockerfile/parse.h"
 #include "builder/executor.h"
+#include "builder/squash.h"
 #include "layers/image/config.h"
 
 namespace acetate::build {
@@ -65,8 +66,23 @@ Result<std::optional<ExportedImage>> put_out(const BuildOptions& options, const 
 
 // One that is not there yet is none to begin with; a damaged one is not worth a build either.
 void import_caches(const BuildOptions& options, Cache& cache, Progress& progress) {
-  for (const std::string& dir : options.cache_from)
-    if (auto imported = import_cache(cache, dir); !imported) progress.warn("--cache-from: " + imported.error().message());
+  for (const CachePlace& place : options.cache_from) {
+    const auto imported = place.in_registry ? pull_cache(cache, place.where, options.scratch_base) : import_cache(cache, place.where);
+    if (!imported) progress.warn("--cache-from: " + imported.error().message());
+    else if (imported->refused != 0)
+      progress.warn(fmt::format("--cache-from: {} of {} records are not taken: {}", imported->refused, imported->refused + imported->records,
+                                imported->first_reason));
+  }
+}
+
+// After everything else, and not while other builds run: the last of them does it.
+void keep_small(Cache& cache, std::uint64_t limit, Progress& progress) {
+  if (limit == 0) return;
+  const auto bytes = cache.layer_bytes();
+  if (bytes && *bytes <= limit) return;
+  // Somewhat more than is needed, so that the next build need not do it again.
+  const auto pruned = bytes ? cache.prune({.max_bytes = limit - limit / 10, .wait = false}) : Result<Pruned>(bytes.error().clone());
+  if (!pruned && !pruned.error().is(EWOULDBLOCK)) progress.warn(pruned.error().message());
 }
 
 // Fetching is a step like others to who watches.
@@ -138,15 +154,23 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                             .no_cache = options.no_cache,
                             .no_cache_stages = anew,
                             .explain = options.explain,
+                            .reported = options.report != nullptr,
                             .jobs = options.jobs};
   Executor executor(file, graph, scope, context, bases, shop, progress, how);
-  StageState built = *TRY(executor.run());
+  auto ran = executor.run();
+  if (options.report != nullptr) *options.report = executor.report();
+  StageState built = *TRY(std::move(ran));
   for (const auto& [name, value] : options.labels) built.config.labels[name] = value;
   if (built.config.created.empty()) built.config.created = format_time(built.clock);
+  if (options.squash) built = TRY(squash(std::move(built), layers, cache));
 
   auto image = TRY(put_out(options, built, cache, layers, progress));
   // After it: who cannot write the cache has the image all the same.
-  for (const std::string& dir : options.cache_to) TRY(export_cache(cache, executor.used_keys(), executor.used_layers(), dir));
+  for (const CachePlace& place : options.cache_to) {
+    const auto& keys = executor.used_keys();
+    TRY_WITHIN(place.in_registry ? push_cache(cache, keys, place.where, options.scratch_base) : export_cache(cache, keys, place.where), "--cache-to");
+  }
+  keep_small(cache, options.cache_bytes, progress);
   return image;
 }
 

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "builder/build_report.h"
+#include "builder/cache_share.h"
 #include "builder/clock.h"
 #include "builder/export.h"
 #include "builder/job.h"
@@ -41,11 +43,14 @@ struct BuildOptions {
   unsigned jobs = 1;               // stages at the same time
   bool no_cache = false;
   std::vector<std::string> no_cache_stages = {};  // --no-cache-filter
-  std::vector<std::string> cache_from = {}, cache_to = {};  // directories (builder/cache_share.h)
+  std::vector<CachePlace> cache_from = {}, cache_to = {};
+  std::uint64_t cache_bytes = 0;  // what the cache may grow to before it is pruned; 0: no limit
   bool explain = false;
   TraceRule trace = TraceRule::without_network;  // --trace-cache
   TimeRule times = {};
 
+  bool squash = false;                   // the layers made become one
+  BuildReport* report = nullptr;         // where what was done is told, also of a build that fails
   std::vector<std::string> tags = {};
   std::vector<Output> outputs = {};      // none: the image goes to our own store
   Annotations annotations = {};          // of the manifest

@@ -1,6 +1,7 @@
 #include "builder/cache.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 #include <ctime>
 
@@ -10,15 +11,20 @@ namespace acetate::build {
 
 namespace {
 
+// Raised whenever tables change their meaning.
+constexpr std::int64_t kVersion = 2;
+
+constexpr const char* kTables[] = {"records", "others", "steps", "trees", "reads", "places", "packs", "files"};
+
 // A rollback journal and not WAL: it also works on network file systems, and we write a few rows a step.
 constexpr const char* kSchema = R"(
-  PRAGMA synchronous = NORMAL;
   CREATE TABLE IF NOT EXISTS records(
-    key TEXT PRIMARY KEY, diff_id TEXT, size INTEGER, clock INTEGER NOT NULL, inputs TEXT NOT NULL,
-    used INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS steps(step TEXT PRIMARY KEY) WITHOUT ROWID;
+    key TEXT PRIMARY KEY, diff_id TEXT, size INTEGER, clock INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS others(first TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY(first, key)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS steps(step TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY(step, key)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS steps_by_key ON steps(key);
   CREATE TABLE IF NOT EXISTS trees(chain TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS reads(id INTEGER PRIMARY KEY, step TEXT NOT NULL, paths TEXT NOT NULL, seen TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS reads(id INTEGER PRIMARY KEY, step TEXT NOT NULL, key TEXT NOT NULL, paths TEXT NOT NULL, seen TEXT NOT NULL);
   CREATE INDEX IF NOT EXISTS reads_by_step ON reads(step, id);
   CREATE TABLE IF NOT EXISTS places(place TEXT PRIMARY KEY, inputs TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS packs(
@@ -32,15 +38,33 @@ constexpr std::int64_t kUsedWithin = 3600;
 
 std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
+Result<Database> open_records(const std::string& path) {
+  Database database = TRY(Database::open(path));
+  TRY(database.execute("PRAGMA synchronous = NORMAL"));
+  std::int64_t version = 0;
+  {
+    Statement select = TRY(database.prepare("PRAGMA user_version"));
+    if (TRY(select.step())) version = select.number(0);
+  }
+  if (version == kVersion) return database;
+  // Two who find it so at once do the same twice.
+  std::string text = "BEGIN IMMEDIATE;";
+  for (const char* table : kTables) text += fmt::format("DROP TABLE IF EXISTS {};", table);
+  text += kSchema + fmt::format("PRAGMA user_version = {}; COMMIT", kVersion);
+  TRY(database.execute(text.c_str()));
+  return database;
+}
+
 }  // namespace
 
 Result<Cache> Cache::open(const std::string& dir) {
   TRY_WITHIN(sys::make_dirs(dir + "/layers", 0700), "making the build cache {}", dir);
   TRY_WITHIN(sys::make_dirs(dir + "/contents", 0700), "making the build cache {}", dir);
   Fd layer_dir = TRY_WITHIN(sys::open(dir + "/layers", O_RDONLY | O_DIRECTORY), "opening the build cache {}", dir);
-  Database database = TRY(Database::open(dir + "/records.db"));
-  TRY_WITHIN(database.execute(kSchema), "opening the build cache {}", dir);
-  return Cache(dir, std::move(layer_dir), std::move(database));
+  Fd lock = TRY_WITHIN(sys::open(dir + "/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), "opening the build cache {}", dir);
+  TRY_WITHIN(sys::flock(lock.ref(), LOCK_SH), "locking the build cache {}", dir);
+  Database database = TRY_WITHIN(open_records(dir + "/records.db"), "opening the build cache {}", dir);
+  return Cache(dir, std::move(layer_dir), std::move(lock), std::move(database));
 }
 
 std::string Cache::layer_path(const Digest& diff_id) const { return dir_ + "/layers/" + diff_id.hex(); }
@@ -66,10 +90,9 @@ Result<std::optional<Record>> Cache::find(const Digest& key) {
   return std::optional<Record>(record);
 }
 
-Result<Record> Cache::put(const KeyInputs& inputs, const Record& record, bool replace) {
-  const Digest key = inputs.digest();
+Result<Record> Cache::put(const Digest& key, const Record& record, bool replace) {
   Statement insert = TRY(database_.prepare(
-      fmt::format("INSERT OR {} INTO records(key, diff_id, size, clock, inputs, used) VALUES(?, ?, ?, ?, ?, ?)",
+      fmt::format("INSERT OR {} INTO records(key, diff_id, size, clock, used) VALUES(?, ?, ?, ?, ?)",
                   replace ? "REPLACE" : "IGNORE")));
   insert.bind(key.hex());
   if (record.layer) {
@@ -77,8 +100,12 @@ Result<Record> Cache::put(const KeyInputs& inputs, const Record& record, bool re
   } else {
     insert.bind_null().bind_null();
   }
-  TRY(insert.bind(record.clock).bind(inputs.to_json()).bind(now()).done());
+  TRY(insert.bind(record.clock).bind(now()).done());
   return TRY(find(key)).value_or(record);
+}
+
+Result<void> Cache::add_other(const Digest& first, const Digest& key) {
+  return TRY(database_.prepare("INSERT OR IGNORE INTO others(first, key) VALUES(?, ?)")).bind(first.hex()).bind(key.hex()).done();
 }
 
 Result<std::optional<KeyInputs>> Cache::last_inputs(const std::string& place) {

@@ -1,12 +1,14 @@
 // The build cache: what steps made, by the key of what they were made from.
 //
-//   DIR/records.db          SQLite: keys, their inputs, which layer came of them
+//   DIR/records.db          SQLite: keys, and which layer came of what each stands for
 //   DIR/contents/<sha256>   digests of a layer's files (builder/tree_digest.h)
 //   DIR/layers/<sha256>     that layer, an uncompressed tar, named by its digest (its diff id)
+//   DIR/mounts/             builder/cache_mount.h
+//   DIR/lock                held shared by whoever has it open, alone by who prunes
 //
 // Any number of builds use it at once. A layer is there whole before a record names it, so a build that is
 // killed at any moment leaves a cache in which every record is good. Threads of one build share one object: SQLite's own
-// mutex orders what they ask.
+// mutex orders what they ask. One of another version is begun anew.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +22,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "builder/cache_key.h"
+#include "builder/cache_prune.h"
 #include "builder/reads.h"
 #include "builder/sqlite.h"
 #include "layers/image/descriptor.h"
@@ -55,23 +58,32 @@ class Cache {
   Result<std::optional<Record>> find(const Digest& key);
   // Keeps a result and returns the one that stands: when somebody else was first, theirs, so that concurrent
   // builds of one step agree. With `replace`, ours stands.
-  Result<Record> put(const KeyInputs& inputs, const Record& record, bool replace = false);
+  Result<Record> put(const Digest& key, const Record& record, bool replace = false);
+  // What `first` came to is found by this key too.
+  Result<void> add_other(const Digest& first, const Digest& key);
 
-  // A record with what it was made from.
+  // A record for another machine (builder/cache_share.h).
   struct Kept {
-    KeyInputs inputs;
+    Digest key;
     Record record;
+    std::optional<Digest> step = {};          // where it is found by what the layers below hold, and not by which they are
+    std::optional<AccessedPaths> paths = {};  // or by what the step looked at
   };
-  // Those with one of these keys, and those whose layer is one of these.
-  Result<std::vector<Kept>> kept(const std::set<Digest>& keys, const std::set<Digest>& layers);
+  // Those with one of these keys, and those by which the same is found; of one step the latest first.
+  Result<std::vector<Kept>> kept(const std::set<Digest>& keys);
 
-  // What earlier runs of one command looked at, the latest first; `step`: the key of everything but the layers below. No more
-  // than the latest few are kept.
-  Result<std::vector<Reads>> reads(const Digest& step);
-  Result<void> add_reads(const Digest& step, const Reads& reads);
-  // Whether that command was run on any layers.
+  // Commands of RUN, each by the key of everything but the layers below: `step`. Its results on any layers are found by what those
+  // hold.
   Result<bool> knows_step(const Digest& step);
-  Result<void> add_step(const Digest& step);
+  Result<void> add_step(const Digest& step, const Digest& key);
+  // Everything that is found so.
+  Result<void> forget_step(const Digest& step);
+  // What earlier runs of it looked at, the latest first. No more than the latest few are kept.
+  Result<std::vector<Reads>> reads(const Digest& step);
+  // `key`: by which its result is found for who looks at these paths and sees the same.
+  Result<void> add_reads(const Digest& step, const Digest& key, const Reads& reads);
+  // The same of another machine: what is known stays as it is, only free places are taken, and it counts as older than all.
+  Result<void> add_older_reads(const Digest& step, const Digest& key, const AccessedPaths& paths);
 
   // Of a stage's tree, by its chain of layers (builder/tree_digest.h).
   Result<std::optional<Digest>> tree_digest(const Digest& chain);
@@ -91,14 +103,19 @@ class Cache {
   Result<std::optional<FileIdentity>> file_identity(const std::string& file);
   Result<void> set_file_identity(const std::string& file, const FileIdentity& identity);
 
+  // What all layers take, by their records.
+  Result<std::uint64_t> layer_bytes();
+  // Removes what was not used for longest. EWOULDBLOCK when somebody else has the cache open, and we are not to wait for it.
+  Result<Pruned> prune(const PruneOptions& options);
+
   std::string layer_path(const Digest& diff_id) const;
   FdRef layer_dir() const { return layer_dir_.ref(); }
 
  private:
-  Cache(std::string dir, Fd layer_dir, Database database)
-      : dir_(std::move(dir)), layer_dir_(std::move(layer_dir)), database_(std::move(database)) {}
+  Cache(std::string dir, Fd layer_dir, Fd lock, Database database)
+      : dir_(std::move(dir)), layer_dir_(std::move(layer_dir)), lock_(std::move(lock)), database_(std::move(database)) {}
   std::string dir_;
-  Fd layer_dir_;
+  Fd layer_dir_, lock_;
   Database database_;
 };
 

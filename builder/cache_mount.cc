@@ -1,6 +1,7 @@
 #include "builder/cache_mount.h"
 
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/digest.h"
 #include "base/sys/file.h"
@@ -18,6 +19,8 @@ Result<CacheMount> CacheMount::open(const std::string& build_dir, const std::str
     auto locked = sys::flock(lock.ref(), how);
     if (!locked && locked.error().is(EWOULDBLOCK)) continue;
     if (!locked) return std::move(locked).error().within("locking the cache mount " + id);
+    const timespec now[] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+    TRY_WITHIN(sys::set_times(lock.ref(), now), "locking the cache mount {}", id);  // when it was used, for cache_prune.h
     auto made = sys::mkdir({kWorkingDir, dir.c_str()}, 0755);
     if (!made && !made.error().is(EEXIST)) return std::move(made).error().within("making the cache mount " + id);
     return CacheMount(std::move(dir), std::move(lock), made.has_value());

@@ -2,33 +2,61 @@
 
 #include "builder/cache.h"
 
+#include <algorithm>
+
 namespace acetate::build {
 
 namespace {
 
 constexpr int kMostReads = 8;  // of one step
 
+Result<Digest> parse_hex(const std::string& hex) { return Digest::parse("sha256:" + hex); }
+
 }  // namespace
 
-Result<std::vector<Cache::Kept>> Cache::kept(const std::set<Digest>& keys, const std::set<Digest>& layers) {
-  std::vector<Kept> all;
-  Statement select = TRY(database_.prepare("SELECT key, diff_id, size, clock, inputs FROM records"));
-  while (TRY(select.step())) {
-    Kept kept{.inputs = {}, .record = {.clock = select.number(3)}};
-    const Digest key = TRY_WITHIN(Digest::parse("sha256:" + select.text(0)), "reading the build cache");
-    bool wanted = keys.contains(key);
-    if (!select.is_null(1)) {
-      const Digest diff_id = TRY_WITHIN(Digest::parse(select.text(1)), "reading the build cache");
-      wanted = wanted || layers.contains(diff_id);
-      kept.record.layer = CachedLayer{diff_id, static_cast<std::uint64_t>(select.number(2))};
-    }
-    auto inputs = KeyInputs::from_json(select.text(4));
-    // One whose inputs are not text is of no use to anybody else: nobody else comes to its key.
-    if (!wanted || !inputs || inputs->digest() != key) continue;
-    kept.inputs = *std::move(inputs);
-    all.push_back(std::move(kept));
+Result<std::vector<Cache::Kept>> Cache::kept(const std::set<Digest>& keys) {
+  std::set<Digest> wanted = keys;
+  for (const Digest& first : keys) {
+    Statement select = TRY(database_.prepare("SELECT key FROM others WHERE first = ?"));
+    select.bind(first.hex());
+    while (TRY(select.step())) wanted.insert(TRY_WITHIN(parse_hex(select.text(0)), "reading the build cache"));
   }
-  return all;
+  std::vector<std::pair<std::int64_t, Kept>> all;
+  for (const Digest& key : wanted) {
+    auto record = TRY(find(key));
+    if (!record) continue;
+    Kept kept{.key = key, .record = *std::move(record)};
+    Statement step = TRY(database_.prepare("SELECT step FROM steps WHERE key = ?"));
+    if (TRY(step.bind(key.hex()).step())) kept.step = TRY_WITHIN(parse_hex(step.text(0)), "reading the build cache");
+    std::int64_t id = 0;
+    if (kept.step) {
+      Statement reads = TRY(database_.prepare("SELECT id, paths FROM reads WHERE step = ? AND key = ?"));
+      if (TRY(reads.bind(kept.step->hex()).bind(key.hex()).step())) {
+        id = reads.number(0);
+        if (auto paths = parse_access_log(reads.text(1))) kept.paths = *std::move(paths);
+      }
+    }
+    all.emplace_back(id, std::move(kept));
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& one, const auto& other) { return one.first > other.first; });
+  std::vector<Kept> sorted;
+  for (auto& [id, kept] : all) sorted.push_back(std::move(kept));
+  return sorted;
+}
+
+Result<bool> Cache::knows_step(const Digest& step) {
+  return TRY(database_.prepare("SELECT 1 FROM steps WHERE step = ?")).bind(step.hex()).step();
+}
+
+Result<void> Cache::add_step(const Digest& step, const Digest& key) {
+  return TRY(database_.prepare("INSERT OR IGNORE INTO steps(step, key) VALUES(?, ?)")).bind(step.hex()).bind(key.hex()).done();
+}
+
+Result<void> Cache::forget_step(const Digest& step) {
+  for (const char* sql : {"DELETE FROM records WHERE key IN (SELECT key FROM steps WHERE step = ?)", "DELETE FROM steps WHERE step = ?",
+                          "DELETE FROM reads WHERE step = ?"})
+    TRY(TRY(database_.prepare(sql)).bind(step.hex()).done());
+  return {};
 }
 
 Result<std::vector<Reads>> Cache::reads(const Digest& step) {
@@ -43,12 +71,13 @@ Result<std::vector<Reads>> Cache::reads(const Digest& step) {
   return all;
 }
 
-Result<void> Cache::add_reads(const Digest& step, const Reads& reads) {
+Result<void> Cache::add_reads(const Digest& step, const Digest& key, const Reads& reads) {
   const std::string paths = format_access_log(reads.paths);
   // The same paths again: the latest counts.
   TRY(TRY(database_.prepare("DELETE FROM reads WHERE step = ? AND paths = ?")).bind(step.hex()).bind(paths).done());
-  TRY(TRY(database_.prepare("INSERT INTO reads(step, paths, seen) VALUES(?, ?, ?)"))
+  TRY(TRY(database_.prepare("INSERT INTO reads(step, key, paths, seen) VALUES(?, ?, ?, ?)"))
           .bind(step.hex())
+          .bind(key.hex())
           .bind(paths)
           .bind(reads.seen.to_json())
           .done());
@@ -58,12 +87,18 @@ Result<void> Cache::add_reads(const Digest& step, const Reads& reads) {
       .done();
 }
 
-Result<bool> Cache::knows_step(const Digest& step) {
-  return TRY(database_.prepare("SELECT 1 FROM steps WHERE step = ?")).bind(step.hex()).step();
-}
-
-Result<void> Cache::add_step(const Digest& step) {
-  return TRY(database_.prepare("INSERT OR IGNORE INTO steps(step) VALUES(?)")).bind(step.hex()).done();
+Result<void> Cache::add_older_reads(const Digest& step, const Digest& key, const AccessedPaths& accessed) {
+  const std::string paths = format_access_log(accessed);
+  return TRY(database_.prepare(R"(
+           INSERT INTO reads(id, step, key, paths, seen)
+             SELECT (SELECT coalesce(min(id), 0) - 1 FROM reads), ?1, ?2, ?3, '[]'
+             WHERE NOT EXISTS (SELECT 1 FROM reads WHERE step = ?1 AND paths = ?3)
+               AND (SELECT count(*) FROM reads WHERE step = ?1) < ?4)"))
+      .bind(step.hex())
+      .bind(key.hex())
+      .bind(paths)
+      .bind(std::int64_t{kMostReads})
+      .done();
 }
 
 Result<std::optional<Digest>> Cache::tree_digest(const Digest& chain) {

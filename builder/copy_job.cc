@@ -62,7 +62,7 @@ class CopyJob : public Job {
     return std::optional<KeyInputs>(std::move(inputs));
   }
 
-  Result<Record> run(const OutputSink&) override {
+  Result<Record> run(const OutputSink&, bool) override {
     const LayerPtr tree = TRY(shop_.layers.tree(before_));
     const LayerView view(*tree);
     StepClock clock(shop_.times, before_.clock);

@@ -4,8 +4,8 @@
 #include <ctime>
 #include <thread>
 
+#include "builder/base_state.h"
 #include "layers/image/config.h"
-#include "layers/image/media_type.h"
 
 namespace acetate::build {
 
@@ -123,12 +123,7 @@ Result<Executor::Built> Executor::base_of(std::size_t number) {
 void Executor::add_layer(StageState& state, const Record& record) const {
   state.clock = record.clock;
   if (!record.layer) return;
-  const CachedLayer& layer = *record.layer;
-  state.push({.spec = {.path = shop_.cache.layer_path(layer.diff_id), .digest = layer.diff_id},
-              .blob = layer.diff_id,
-              .diff_id = layer.diff_id,
-              .size = layer.size,
-              .media_type = std::string(image::kOciLayer)});
+  state.push(cached_stage_layer(*record.layer, shop_.cache));
 }
 
 Result<Executor::Built> Executor::build_stage(std::size_t number) {
@@ -138,6 +133,12 @@ Result<Executor::Built> Executor::build_stage(std::size_t number) {
   const std::string from = file_.stages.size() == 1 && file_.stages[number].name.empty() ? "" : name + " ";
   const std::size_t total = planned.steps.size() + 1;
   progress_.done(progress_.begin(fmt::format("[{}1/{}] {}", from, total, one_line(file_.stages[number].original))));
+  {
+    const std::lock_guard lock(mutex_);
+    StageReport& report = reports_[number];
+    report = {.number = number, .name = name, .base = file_.stages[number].base, .base_layers = built.state.layers};
+    if (graph_.bases[number].kind == Origin::Kind::stage) report.base_stage = graph_.bases[number].stage;
+  }
   // FROM itself can change the configuration: a default PATH, triggers taken off.
   for (std::size_t n = 0; n < planned.steps.size(); ++n)
     TRY(do_step(built.state, planned.steps[n], number, n, fmt::format("[{}{}/{}] ", from, n + 2, total)));
@@ -158,16 +159,22 @@ Result<std::unique_ptr<Job>> Executor::job_for(const Step& step, const StageStat
   return make_copy_job(copy, TRY(origin_of(copy)), before, shop_);
 }
 
-Result<Record> Executor::result_of(Job& job, int shown, const std::string& place, bool no_cache) {
+Result<Record> Executor::result_of(Job& job, int shown, const std::string& place, bool no_cache, StepReport& report) {
+  report.how = StepReport::How::cached;
   const KeyInputs inputs = TRY(job.inputs());
+  const Digest first = inputs.digest();
   std::optional<Record> record;
-  if (!no_cache) record = TRY(shop_.cache.find(inputs.digest()));
+  if (!no_cache) record = TRY(shop_.cache.find(first));
   std::optional<KeyInputs> narrow;
   if (!record) {
     narrow = TRY(job.narrow_inputs());
     // Layers below have changed, but nothing that this step looks at.
     if (narrow && !no_cache) record = TRY(shop_.cache.find(narrow->digest()));
-    if (record) TRY(shop_.cache.put(inputs, *record));
+    if (record) {
+      report.why = "the layers below have changed, and nothing of them that this step looks at";
+      TRY(shop_.cache.put(first, *record));
+      TRY(shop_.cache.add_other(first, narrow->digest()));
+    }
   }
   std::optional<Job::Hit> otherwise;
   if (!record && !no_cache) {
@@ -177,40 +184,59 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
   }
   if (otherwise && !(otherwise->by_reads && shop_.trace == TraceRule::verify)) {
     progress_.note(shown, otherwise->why);
+    report.why = otherwise->why;
     record = otherwise->record;
-    TRY(shop_.cache.put(inputs, *record));
+    TRY(shop_.cache.put(first, *record));
+    TRY(shop_.cache.add_other(first, otherwise->key));
   }
   if (record) {
     TRY(shop_.cache.set_last_inputs(place, inputs));
-    note_use(inputs, *record);
+    note_use(first);
     progress_.cached(shown);
     return *record;
   }
-  if (options_.explain && !otherwise) progress_.note(shown, "not cached: " + TRY(why_missed(job, inputs, place, no_cache)));
-  const Record made = TRY(job.run([&](std::string_view bytes) { progress_.output(shown, bytes); }));
+  report.how = StepReport::How::ran;
+  if (!otherwise && (options_.explain || options_.reported)) report.why = TRY(why_missed(job, inputs, place, no_cache));
+  if (options_.explain && !otherwise) progress_.note(shown, "not cached: " + report.why);
+  const Record made = TRY(job.run([&](std::string_view bytes) { progress_.output(shown, bytes); }, no_cache));
   if (otherwise)
     progress_.note(shown, otherwise->record.layer == made.layer ? "verified: the cache has the same"
                                                                 : "the cache has something else for this step: it is not a function of what it looks at");
   const bool replace = no_cache || otherwise;
-  record = TRY(shop_.cache.put(inputs, made, replace));
-  if (narrow) TRY(shop_.cache.put(*narrow, *record, replace));
+  record = TRY(shop_.cache.put(first, made, replace));
+  const auto keep = [&](const Digest& other) -> Result<void> {
+    TRY(shop_.cache.put(other, *record, replace));
+    return shop_.cache.add_other(first, other);
+  };
+  if (narrow) TRY(keep(narrow->digest()));
   const auto keep_further = [&]() -> Result<void> {
-    for (const KeyInputs& further : TRY(job.further_keys())) TRY(shop_.cache.put(further, *record, replace));
+    for (const KeyInputs& further : TRY(job.further_keys())) TRY(keep(further.digest()));
     return {};
   };
   // The step is done and on record: what fails here costs a later build time, and nothing else.
   if (const auto kept = keep_further(); !kept)
     progress_.note(shown, "not all that was learned of this step is kept: " + kept.error().message());
   TRY(shop_.cache.set_last_inputs(place, inputs));
-  note_use(inputs, *record);
+  note_use(first);
   progress_.done(shown);
   return *record;
 }
 
-void Executor::note_use(const KeyInputs& inputs, const Record& record) {
+void Executor::note_step(std::size_t stage, StepReport report) {
   const std::lock_guard lock(mutex_);
-  used_keys_.insert(inputs.digest());
-  if (record.layer) used_layers_.insert(record.layer->diff_id);
+  reports_[stage].steps.push_back(std::move(report));
+}
+
+BuildReport Executor::report() const {
+  const std::lock_guard lock(mutex_);
+  BuildReport report{.stages = {}, .seconds = seconds()};
+  for (const auto& [number, stage] : reports_) report.stages.push_back(stage);
+  return report;
+}
+
+void Executor::note_use(const Digest& key) {
+  const std::lock_guard lock(mutex_);
+  used_keys_.insert(key);
 }
 
 Result<std::string> Executor::why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache) {
@@ -228,16 +254,25 @@ Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t 
   // Stages that a step takes from are built before it is announced.
   for (const std::size_t used : stages_of(step)) TRY(this->stage(used));
   bool has_layer = false;
+  StepReport report{.title = step.title, .began = seconds(), .uses = stages_of(step)};
   if (!std::holds_alternative<ConfigStep>(step.what)) {
     const int shown = progress_.begin(label + one_line(step.title));
     auto job = job_for(step, state);
     auto record = job ? result_of(**job, shown, fmt::format("{}\n{}\n{}", options_.place_prefix, stage, index),
-                                  options_.no_cache || options_.no_cache_stages.contains(stage))
+                                  options_.no_cache || options_.no_cache_stages.contains(stage), report)
                       : Result<Record>(std::move(job).error());
-    if (!record) return explain_failure(step, std::move(record).error(), shown);
+    report.seconds = seconds() - report.began;
+    if (!record) {
+      report.how = StepReport::How::failed;
+      report.why = record.error().message();
+      note_step(stage, std::move(report));
+      return explain_failure(step, std::move(record).error(), shown);
+    }
     has_layer = record->layer.has_value();
     add_layer(state, *record);
+    if (has_layer) report.layer = state.layers.back();
   }
+  note_step(stage, std::move(report));
   add_history(state, step, has_layer);
   return {};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -11,6 +12,7 @@
 
 #include "base/result.h"
 #include "builder/base_image.h"
+#include "builder/build_report.h"
 #include "builder/graph.h"
 #include "builder/job.h"
 #include "builder/plan.h"
@@ -26,6 +28,7 @@ struct ExecutorOptions {
   bool no_cache = false;     // reads no records; writes them all the same
   std::set<std::size_t> no_cache_stages = {};  // the same for these
   bool explain = false;
+  bool reported = false;     // report() is going to be asked for
   unsigned jobs = 1;         // stages built at the same time, at most
 };
 
@@ -34,9 +37,11 @@ class Executor {
   Executor(const dockerfile::Dockerfile& file, const Graph& graph, const GlobalScope& scope, LayerPtr context,
            BaseImages& bases, Workshop& shop, Progress& progress, const ExecutorOptions& options);
 
-  // The keys that the steps done so far went by, and the layers they came to. After run().
+  // The first keys of the steps done so far. After run().
   const std::set<Digest>& used_keys() const { return used_keys_; }
-  const std::set<Digest>& used_layers() const { return used_layers_; }
+
+  // What was done, also where it failed. After run().
+  BuildReport report() const;
 
   // The target, built. The words of an error name the step, its line, what stands there and what went wrong.
   Result<const StageState*> run();
@@ -52,8 +57,10 @@ class Executor {
   Result<Built> build_stage(std::size_t number);
   Result<Built> base_of(std::size_t number);
   Result<void> do_step(StageState& state, const Step& step, std::size_t stage, std::size_t index, const std::string& label);
-  Result<Record> result_of(Job& job, int shown, const std::string& place, bool no_cache);
-  void note_use(const KeyInputs& inputs, const Record& record);
+  Result<Record> result_of(Job& job, int shown, const std::string& place, bool no_cache, StepReport& report);
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+  void note_step(std::size_t stage, StepReport report);
+  void note_use(const Digest& key);
   Result<std::string> why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache);
   Result<std::unique_ptr<Job>> job_for(const Step& step, const StageState& before);
   Result<CopyOrigin> origin_of(const CopyStep& step);
@@ -80,12 +87,14 @@ class Executor {
     std::optional<Built> built;
     std::optional<Error> failed;
   };
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::size_t, Stage> stages_;  // under mutex_; an entry, once there, stays where it is
   std::size_t next_ = 0;                 // of graph_.needed: the next that nobody took; under mutex_
   std::optional<Error> first_failure_;   // under mutex_
-  std::set<Digest> used_keys_, used_layers_;  // under mutex_
+  std::set<Digest> used_keys_;  // under mutex_
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::map<std::size_t, StageReport> reports_;  // under mutex_
   std::atomic<bool> stop_ = false;       // a stage failed: no further step is begun
 };
 

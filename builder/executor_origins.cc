@@ -62,7 +62,7 @@ Result<MountSource> Executor::snapshot(CopyOrigin origin, const std::string& sou
   const auto job = make_copy_job(copy, std::move(origin), empty, shop);
   const KeyInputs inputs = TRY(job->inputs());
   auto record = TRY(shop_.cache.find(inputs.digest()));
-  if (!record) record = TRY(shop_.cache.put(inputs, TRY(job->run([](std::string_view) {})), false));
+  if (!record) record = TRY(shop_.cache.put(inputs.digest(), TRY(job->run([](std::string_view) {}, false))));
   MountSource snapshot{.identity = inputs.digest().str()};
   if (record->layer)
     snapshot.lowers.push_back(format_layer_spec({.path = shop_.cache.layer_path(record->layer->diff_id), .digest = record->layer->diff_id}));
@@ -80,8 +80,9 @@ Result<Executor::Built> Executor::directory_base(const std::string& dir) {
   const auto job = make_copy_job(copy, TRY(directory_origin(dir)), built.state, shop_);
   const KeyInputs inputs = TRY(job->inputs());
   auto record = TRY(shop_.cache.find(inputs.digest()));
-  if (!record) record = TRY(shop_.cache.put(inputs, TRY(job->run([](std::string_view) {})), false));
+  if (!record) record = TRY(shop_.cache.put(inputs.digest(), TRY(job->run([](std::string_view) {}, false))));
   add_layer(built.state, *record);
+  built.state.base_layers = built.state.layers.size();
   return built;
 }
 

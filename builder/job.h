@@ -28,13 +28,15 @@ class Job {
   struct Hit {
     Record record;
     std::string why;
+    Digest key;
     bool by_reads = false;  // what the step looked at is the same, and the rest was not compared
   };
   virtual Result<std::optional<Hit>> find_otherwise() { return std::optional<Hit>(); }
   // Why it gives nothing, where there is more to say than that the first key is not known; else "".
   virtual std::string why_not() const { return {}; }
 
-  virtual Result<Record> run(const OutputSink& output) = 0;
+  // `anew`: the cache is not to be believed for this step, so what it knows of it is worth nothing.
+  virtual Result<Record> run(const OutputSink& output, bool anew) = 0;
   // Further keys under which the result of run() is to be found. Asked after it.
   virtual Result<std::vector<KeyInputs>> further_keys() { return std::vector<KeyInputs>(); }
 };

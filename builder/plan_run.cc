@@ -14,6 +14,7 @@ Result<void> StagePlanner::plan(const dockerfile::Run& run) {
   }
   RunStep step{.argv = argv_of(run.command),
                .env = args_.environment(config_.env),
+               .proxies = args_.proxies(config_.env),
                .cwd = cwd(),
                .user = config_.user,
                .network = options_.network,

@@ -11,7 +11,7 @@ namespace {
 
 class Looker {
  public:
-  explicit Looker(const Layer& tree) : tree_(tree) {}
+  Looker(const Layer& tree, KnownContents& known) : tree_(tree), known_(known) {}
 
   Result<std::string> look(const std::string& path, unsigned how) {
     const RelPath at = TRY(RelPath::parse_clamped(path));
@@ -37,7 +37,7 @@ class Looker {
     if (S_ISCHR(attr.mode) || S_ISBLK(attr.mode)) text += fmt::format(" device {}", attr.rdev);
     if (attr.is_regular()) {
       text += fmt::format(" {} bytes", attr.size);
-      if ((how & kOpened) != 0) text += " " + TRY(content(node)).hex();
+      if ((how & kOpened) != 0) text += " " + TRY(content(path, node)).hex();
     }
     if ((how & kXattrs) != 0)
       for (const Xattr& xattr : TRY(tree_.xattrs(node))) text += fmt::format(" {}={}", xattr.name, Digest::of(xattr.value).hex());
@@ -58,20 +58,23 @@ class Looker {
     return fmt::format(" {} names {}", count, hash.finish().hex());
   }
 
-  Result<Digest> content(Node node) const {
-    if (const auto known = TRY(tree_.content_id(node))) return *known;
-    return hash_file(*TRY(tree_.open(node)));
+  Result<Digest> content(const std::string& path, Node node) {
+    if (const auto known = known_.find(path); known != known_.end()) return known->second;
+    const auto told = TRY(tree_.content_id(node));
+    const Digest digest = told ? *told : TRY(hash_file(*TRY(tree_.open(node))));
+    return known_.emplace(path, digest).first->second;
   }
 
   const Layer& tree_;
+  KnownContents& known_;
   std::map<Node, std::string> first_names_;  // of files with several
 };
 
 }  // namespace
 
-Result<KeyInputs> look_at(const AccessedPaths& paths, const Layer& tree) {
+Result<KeyInputs> look_at(const AccessedPaths& paths, const Layer& tree, KnownContents& known) {
   KeyInputs seen;
-  Looker looker(tree);
+  Looker looker(tree, known);
   for (const auto& [path, how] : paths) seen.add("/" + path, TRY(looker.look(path, how)));
   return seen;
 }

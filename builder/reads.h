@@ -8,6 +8,11 @@
 // are: what this build's steps made on a base image that is newer is newer, and what make(1) made of it is to be made anew.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <string>
+
+#include "base/digest.h"
 #include "base/result.h"
 #include "builder/cache_key.h"
 #include "layers/access_log.h"
@@ -17,10 +22,13 @@ namespace acetate::build {
 
 struct Reads {
   AccessedPaths paths;
-  KeyInputs seen;  // one input a path, in their order
+  KeyInputs seen;  // one input a path, in their order; empty where they come from another machine
 };
 
+// Of one tree: what files in it hold, so that no two lists of paths read the same file twice.
+using KnownContents = std::map<std::string, Digest, std::less<>>;
+
 // What stands at those paths in a tree.
-Result<KeyInputs> look_at(const AccessedPaths& paths, const Layer& tree);
+Result<KeyInputs> look_at(const AccessedPaths& paths, const Layer& tree, KnownContents& known);
 
 }  // namespace acetate::build

@@ -62,19 +62,22 @@ class RunJob : public Job {
   Result<std::optional<Hit>> find_otherwise() override {
     using Answer = std::optional<Hit>;
     if (!TRY(shop_.cache.knows_step(command_))) return Answer();
-    if (auto record = TRY(shop_.cache.find(content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))).digest()));
-        record && !is_too_old(*record))
-      return Answer(Hit{.record = placed(*record), .why = "the layers below are others, and all that is in them is the same"});
+    if (shop_.trace == TraceRule::never) return Answer();
+    const Digest by_content = content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))).digest();
+    if (auto record = TRY(shop_.cache.find(by_content)); record && !is_too_old(*record))
+      return Answer(Hit{.record = placed(*record), .why = "the layers below are others, and all that is in them is the same", .key = by_content});
     if (!is_traced()) return Answer();
     const LayerPtr below = TRY(shop_.layers.tree(before_));
     for (const Reads& reads : TRY(shop_.cache.reads(command_))) {
-      const KeyInputs seen = TRY(look_at(reads.paths, *below));
-      if (auto record = TRY(shop_.cache.find(reads_key(seen).digest())))
+      const KeyInputs seen = TRY(look_at(reads.paths, *below, contents_));
+      const Digest by_reads = reads_key(seen).digest();
+      if (auto record = TRY(shop_.cache.find(by_reads)))
         return Answer(Hit{.record = placed(*record),
                           .why = fmt::format("the layers below have changed, and nothing of the {} paths that this step looks at",
                                              reads.paths.size()),
+                          .key = by_reads,
                           .by_reads = true});
-      if (why_not_.empty()) why_not_ = first_difference(reads.seen, seen).value_or("");
+      if (why_not_.empty() && !reads.seen.items().empty()) why_not_ = first_difference(reads.seen, seen).value_or("");
     }
     return Answer();
   }
@@ -82,24 +85,30 @@ class RunJob : public Job {
   std::string why_not() const override { return why_not_.empty() ? "" : "of what the step looked at last time, " + why_not_; }
 
   Result<std::vector<KeyInputs>> further_keys() override {
-    const Digest tree = TRY(tree_digest(before_, shop_.layers, shop_.cache));
-    std::vector<KeyInputs> keys = {content_key(tree)};
+    // What is found by them was to be forgotten.
+    if (anew_) TRY(shop_.cache.forget_step(command_));
+    std::vector<KeyInputs> keys;
+    if (is_hashed()) keys.push_back(content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))));
     if (accessed_) {
       Reads reads{.paths = std::move(*accessed_), .seen = {}};
-      reads.seen = TRY(look_at(reads.paths, *TRY(shop_.layers.tree(before_))));
+      reads.seen = TRY(look_at(reads.paths, *TRY(shop_.layers.tree(before_)), contents_));
       keys.push_back(reads_key(reads.seen));
-      TRY(shop_.cache.add_reads(command_, reads));
+      TRY(shop_.cache.add_reads(command_, keys.back().digest(), reads));
     }
-    TRY(shop_.cache.add_step(command_));
+    for (const KeyInputs& key : keys) TRY(shop_.cache.add_step(command_, key.digest()));
     return keys;
   }
 
-  Result<Record> run(const OutputSink& output) override {
+  Result<Record> run(const OutputSink& output, bool anew) override {
     StepClock clock(shop_.times, before_.clock);
+    anew_ = anew;
     const std::vector<CacheMount> caches = TRY(open_caches());
     // While the command runs, or where no thread is to be had after it: what is below is hashed once, for the next time. Whether
     // that worked is asked in further_keys(): the step does not fail for it.
-    auto hashed = std::async(std::launch::async | std::launch::deferred, [this] { return tree_digest(before_, shop_.layers, shop_.cache); });
+    auto hashed = std::async(std::launch::async | std::launch::deferred, [this]() -> Result<void> {
+      if (is_hashed()) TRY(tree_digest(before_, shop_.layers, shop_.cache));
+      return {};
+    });
     RunOutcome outcome = TRY(shop_.runner.run(step_, before_.lowers(), mounts_, is_traced(), output));
     if (!outcome.exit.ok()) return fail(ECANCELED, "{}", explain_exit(outcome.exit));
     hashed.wait();
@@ -115,6 +124,10 @@ class RunJob : public Job {
     if (step_.insecure || shop_.trace == TraceRule::never) return false;
     return shop_.trace != TraceRule::without_network || !step_.network;
   }
+
+  // Whether all that is below is hashed for later builds. Not for who wants nothing but what was just made, or nothing to be known of
+  // what is below: it takes time.
+  bool is_hashed() const { return !anew_ && shop_.trace != TraceRule::never; }
 
   KeyInputs content_key(const Digest& tree) const {
     KeyInputs key;
@@ -250,6 +263,8 @@ class RunJob : public Job {
   Digest command_;                         // everything but what is below
   std::optional<AccessedPaths> accessed_;  // by run()
   std::string why_not_;
+  KnownContents contents_;                 // of what is below
+  bool anew_ = false;
 };
 
 }  // namespace

@@ -54,6 +54,7 @@ class SandboxRunner : public Runner {
     auto root = std::make_shared<sandbox::Rootfs>(
         TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_, .ids = ids_, .log_accesses = log_accesses})));
     sandbox::Spec spec{.rootfs = root->path(), .argv = step.argv, .env = step.env, .cwd = step.cwd};
+    spec.env.insert(spec.env.end(), step.proxies.begin(), step.proxies.end());
     const sandbox::User user = TRY(sandbox::resolve_user(root->path(), step.user.empty() ? "0" : step.user));
     spec.uid = user.uid;
     spec.gid = user.gid;

@@ -25,6 +25,7 @@ struct ConfigStep {};
 struct RunStep {
   std::vector<std::string> argv;
   std::vector<std::string> env;  // "K=V"
+  std::vector<std::string> proxies = {};  // the same, but neither in a key nor in the history: how this machine reaches others
   std::string cwd;
   std::string user;              // as USER says it; "" is root
   bool network = true;

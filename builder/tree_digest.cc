@@ -20,22 +20,41 @@ constexpr std::size_t kMostContents = std::size_t{1} << 30;
 using Contents = std::unordered_map<std::string, std::optional<Digest>>;
 constexpr std::size_t kHex = 64;
 
-// Depth first, in the order of names; directories before what is in them.
-Result<void> walk_all(const Layer& layer, Node dir, const std::string& path,
-                      const std::function<Result<void>(const std::string& path, const Entry& entry)>& each) {
-  std::vector<std::string> names;
-  TRY(layer.list(dir, [&](const DirEntry& entry) {
-    if (entry.marker != Marker::whiteout) names.emplace_back(entry.name);
-    return true;
-  }));
-  std::sort(names.begin(), names.end());
-  for (const std::string& name : names) {
-    const Entry entry = TRY(layer.lookup(dir, name));
+// Depth first, in the order of names; directories before what is in them. How deep they go is for whoever made the tree to say, so
+// the way up is kept on no call stack.
+Result<void> walk_all(const Layer& layer, const std::function<Result<void>(const std::string& path, const Entry& entry)>& each) {
+  struct Open {
+    Node dir;
+    HeldNode held;
+    std::string path;
+    std::vector<std::string> names = {};  // to be visited, the last first
+  };
+  std::vector<Open> open;
+  const auto enter = [&](Open dir) -> Result<void> {
+    TRY(layer.list(dir.dir, [&](const DirEntry& entry) {
+      if (entry.marker != Marker::whiteout) dir.names.emplace_back(entry.name);
+      return true;
+    }));
+    std::sort(dir.names.begin(), dir.names.end(), std::greater<>());
+    open.push_back(std::move(dir));
+    return {};
+  };
+  TRY(enter({.dir = layer.root(), .held = {}, .path = ""}));
+  while (!open.empty()) {
+    Open& dir = open.back();
+    if (dir.names.empty()) {
+      open.pop_back();
+      continue;
+    }
+    const std::string name = std::move(dir.names.back());
+    dir.names.pop_back();
+    const Entry entry = TRY(layer.lookup(dir.dir, name));
     if (entry.marker == Marker::whiteout) continue;
-    const HeldNode held(layer, entry.node);
-    const std::string child = path.empty() ? name : path + "/" + name;
+    HeldNode held(layer, entry.node);
+    std::string child = dir.path.empty() ? name : dir.path + "/" + name;
     TRY(each(child, entry));
-    if (entry.attr.is_dir() && entry.marker != Marker::link_to) TRY(walk_all(layer, entry.node, child, each));
+    if (entry.attr.is_dir() && entry.marker != Marker::link_to)
+      TRY(enter({.dir = entry.node, .held = std::move(held), .path = std::move(child)}));
   }
   return {};
 }
@@ -75,7 +94,7 @@ Result<Contents> contents_of(const StageLayer& from, LayerOpener& layers, Cache&
   if (!known && !known.error().is(ENOENT)) return known.error().clone().within("reading " + file);
   const LayerPtr layer = TRY(layers.open(from.spec, from.diff_id));
   Contents contents;
-  TRY(walk_all(*layer, layer->root(), "", [&](const std::string& path, const Entry& entry) -> Result<void> {
+  TRY(walk_all(*layer, [&](const std::string& path, const Entry& entry) -> Result<void> {
     if (entry.marker == Marker::link_to || entry.marker == Marker::metacopy) return void(contents.emplace(path, std::nullopt)), Result<void>();
     if (!entry.attr.is_regular()) return {};
     const auto id = TRY(layer->content_id(entry.node));
@@ -93,7 +112,7 @@ class TreeHasher {
   Result<Digest> run() {
     const Attr root = TRY(tree_.attr(tree_.root()));
     TRY(add("", Entry{.node = tree_.root(), .attr = root}));
-    TRY(walk_all(tree_, tree_.root(), "", [this](const std::string& path, const Entry& entry) { return add(path, entry); }));
+    TRY(walk_all(tree_, [this](const std::string& path, const Entry& entry) { return add(path, entry); }));
     return hash_.finish();
   }
 

@@ -97,11 +97,16 @@ std::vector<std::string> StageArgs::visible(const std::vector<std::string>& env)
 
 std::vector<std::string> StageArgs::environment(const std::vector<std::string>& env) const {
   std::vector<std::string> out = env;
-  for (const std::string_view name : kProxyNames)
-    if (const auto given = build_args_->find(name); given != build_args_->end() && !get_env(out, name))
-      set_env(out, name, given->second);
   for (std::string& arg : visible(env))
     set_env(out, std::string_view(arg).substr(0, arg.find('=')), std::string_view(arg).substr(arg.find('=') + 1));
+  return out;
+}
+
+std::vector<std::string> StageArgs::proxies(const std::vector<std::string>& env) const {
+  std::vector<std::string> out;
+  for (const std::string_view name : kProxyNames)
+    if (const auto given = build_args_->find(name); given != build_args_->end() && !get_env(env, name) && !declared_.contains(name))
+      out.push_back(fmt::format("{}={}", name, given->second));
   return out;
 }
 

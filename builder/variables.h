@@ -55,8 +55,10 @@ class StageArgs {
   // "K=V" of every ARG that has a value and is not hidden by an ENV of the same name, sorted: what history
   // tells.
   std::vector<std::string> visible(const std::vector<std::string>& env) const;
-  // The environment of a RUN: ENV, the ARGs it does not hide, and the proxy variables that were given.
+  // The environment of a RUN: ENV, and the ARGs it does not hide.
   std::vector<std::string> environment(const std::vector<std::string>& env) const;
+  // And what is there besides: the proxy variables that were given without an ARG for them.
+  std::vector<std::string> proxies(const std::vector<std::string>& env) const;
 
  private:
   const GlobalScope* global_;

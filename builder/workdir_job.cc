@@ -40,7 +40,7 @@ class WorkdirJob : public Job {
     return std::optional<KeyInputs>(std::move(inputs));
   }
 
-  Result<Record> run(const OutputSink&) override {
+  Result<Record> run(const OutputSink&, bool) override {
     const LayerPtr tree = TRY(shop_.layers.tree(before_));
     const LayerView view(*tree);
     DeltaPlan plan(view);

@@ -8,6 +8,7 @@
 
 #include "base/sys/file.h"
 #include "builder/dockerfile/csv.h"
+#include "layers/image/reference.h"
 
 namespace acetate::cli {
 
@@ -152,22 +153,28 @@ Result<build::Strings> parse_secrets(const std::vector<std::string>& texts) {
   return secrets;
 }
 
-Result<build::Strings> parse_agents(const std::vector<std::string>& texts) {
+Result<build::Strings> parse_agents(const std::vector<std::string>& texts, std::vector<KeyAgent>& started) {
   build::Strings agents;
   for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
     const std::string id = text.substr(0, equals);
-    std::string socket = equals == std::string::npos ? "" : text.substr(equals + 1);
-    if (id.empty()) return fail(EINVAL, "--ssh wants default or NAME=SOCKET, not \"{}\"", text);
-    if (socket.empty()) {
+    if (id.empty()) return fail(EINVAL, "--ssh wants default, NAME=SOCKET or NAME=KEY, not \"{}\"", text);
+    std::vector<std::string> files;
+    if (equals != std::string::npos) files = TRY(dockerfile::split_csv(text.substr(equals + 1)));
+    std::erase(files, "");
+    if (files.empty()) {
       const char* agent = std::getenv("SSH_AUTH_SOCK");
       if (agent == nullptr || *agent == '\0') return fail(ENOENT, "--ssh {}: SSH_AUTH_SOCK is not set, so there is no agent", id);
-      socket = agent;
+      files.emplace_back(agent);
     }
-    const auto stat = TRY_WITHIN(sys::stat_following(socket), "--ssh {}: {}", id, socket);
-    if (!S_ISSOCK(stat.st_mode))
-      return fail(ENOTSUP, "--ssh {}: {} is no socket; give a key to an agent (ssh-agent, ssh-add) and name the agent's", id, socket);
-    agents[id] = std::move(socket);
+    std::size_t sockets = 0;
+    for (const std::string& file : files) sockets += S_ISSOCK(TRY_WITHIN(sys::stat_following(file), "--ssh {}: {}", id, file).st_mode) ? 1 : 0;
+    if (sockets != 0 && files.size() > 1) return fail(EINVAL, "--ssh {}: one agent's socket, or key files", id);
+    if (sockets == 0) {
+      started.push_back(TRY_WITHIN(KeyAgent::start(files), "--ssh {}", id));
+      files = {started.back().socket()};
+    }
+    agents[id] = std::move(files.front());
   }
   return agents;
 }
@@ -187,22 +194,30 @@ Result<std::vector<std::string>> parse_hosts(const std::vector<std::string>& tex
   return lines;
 }
 
-Result<std::vector<std::string>> parse_caches(const std::vector<std::string>& texts, std::string_view option, std::string_view key) {
-  std::vector<std::string> dirs;
+Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::string>& texts, std::string_view option, std::string_view key) {
+  std::vector<build::CachePlace> places;
   for (const std::string& text : texts) {
-    std::string type, dir;
-    for (const std::string& field : TRY(dockerfile::split_csv(text))) {
-      const CsvOption one = dockerfile::split_option(field);
-      if (one.key == "type") type = one.value;
-      else if (one.key == key) dir = one.value;
-      else if (one.key == "mode" && (one.value == "min" || one.value == "max")) continue;  // every step is kept in any case
-      else return fail(EINVAL, "{} knows type, mode and {}, not \"{}\"", option, key, field);
+    std::string type, dir, name;
+    if (text.find_first_of("=,") == std::string::npos) {
+      type = "registry";
+      name = text;
+    } else {
+      for (const std::string& field : TRY(dockerfile::split_csv(text))) {
+        const CsvOption one = dockerfile::split_option(field);
+        if (one.key == "type") type = one.value;
+        else if (one.key == key) dir = one.value;
+        else if (one.key == "ref") name = one.value;
+        else if (one.key == "mode" && (one.value == "min" || one.value == "max")) continue;  // every step is kept in any case
+        else return fail(EINVAL, "{} knows type, mode, ref and {}, not \"{}\"", option, key, field);
+      }
     }
-    if (type != "local") return fail(ENOTSUP, "{} {}: only type=local,{}=DIRECTORY is known", option, text, key);
-    if (dir.empty()) return fail(EINVAL, "{} wants {}=DIRECTORY", option, key);
-    dirs.push_back(std::move(dir));
+    const bool in_registry = type == "registry";
+    if (type != "local" && !in_registry) return fail(ENOTSUP, "{} {}: type=local,{}=DIRECTORY and type=registry,ref=NAME are known", option, text, key);
+    if ((in_registry ? name : dir).empty()) return fail(EINVAL, "{} type={} wants {}", option, type, in_registry ? "ref=NAME" : fmt::format("{}=DIRECTORY", key));
+    if (in_registry) TRY_WITHIN(image::parse_reference(name), "{}", option);
+    places.push_back({.where = in_registry ? name : dir, .in_registry = in_registry});
   }
-  return dirs;
+  return places;
 }
 
 Result<build::Annotations> parse_annotations(const std::vector<std::string>& texts) {

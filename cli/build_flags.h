@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "builder/build.h"
+#include "cli/key_agent.h"
 
 namespace acetate::cli {
 
@@ -25,14 +26,15 @@ Result<build::Output> parse_output(const std::string& text);
 // holds, by id. EINVAL, ENOENT with words that never show a value.
 Result<build::Strings> parse_secrets(const std::vector<std::string>& texts);
 
-// "default" ($SSH_AUTH_SOCK) or "NAME=SOCKET". The socket of each, by id.
-Result<build::Strings> parse_agents(const std::vector<std::string>& texts);
+// "default" ($SSH_AUTH_SOCK), "NAME=SOCKET" or "NAME=KEY,KEY...", for which an agent is started. The socket of each, by id; they
+// are there as long as what is put into `started`.
+Result<build::Strings> parse_agents(const std::vector<std::string>& texts, std::vector<KeyAgent>& started);
 
 // "NAME:ADDRESS" or "NAME=ADDRESS", as lines of /etc/hosts. IPv6 may stand in brackets; "host-gateway" is this machine.
 Result<std::vector<std::string>> parse_hosts(const std::vector<std::string>& texts);
 
-// "type=local,src=DIRECTORY" (--cache-from) and "type=local,dest=DIRECTORY" (--cache-to): the directories.
-Result<std::vector<std::string>> parse_caches(const std::vector<std::string>& texts, std::string_view option, std::string_view key);
+// "type=local,src=DIRECTORY" (--cache-from) and "type=local,dest=DIRECTORY" (--cache-to), "type=registry,ref=NAME", "NAME".
+Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::string>& texts, std::string_view option, std::string_view key);
 
 // "[manifest:]NAME=VALUE".
 Result<build::Annotations> parse_annotations(const std::vector<std::string>& texts);

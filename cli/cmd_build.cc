@@ -23,7 +23,9 @@
 #include "builder/dockerfile/csv.h"
 #include "builder/dockerfile/mount.h"
 #include "cli/build_flags.h"
+#include "cli/build_page.h"
 #include "cli/command.h"
+#include "cli/human.h"
 #include "cli/pull_image.h"
 #include "cli/run_rights.h"
 #include "cli/store_place.h"
@@ -33,7 +35,7 @@ namespace acetate::cli {
 namespace {
 
 struct Options {
-  std::string context, file, target, iidfile, metadata_file, timestamps;
+  std::string context, file, target, iidfile, metadata_file, timestamps, graph;
   std::string network = "host", progress = "auto";
   std::optional<std::string> source_date_epoch;
   std::vector<std::string> tags, build_args, labels, contexts, outputs, secrets, agents, annotations, allowed;
@@ -43,7 +45,7 @@ struct Options {
   std::string trace_cache = "auto", pull;
   std::vector<std::string> ulimits;
   unsigned jobs = 0;
-  bool no_cache = false, explain = false, quiet = false, check = false;
+  bool no_cache = false, explain = false, quiet = false, check = false, squash = false;
 };
 
 // SOURCE_DATE_EPOCH by option, by build argument, by environment; else logical times.
@@ -79,13 +81,22 @@ Result<void> set_pull(std::string policy, const Paths& paths, const Context& con
   return {};
 }
 
-Result<build::BuildOptions> understand(const Options& options, const Context& context) {
+// How large the cache may become.
+Result<std::uint64_t> cache_limit() {
+  const char* set = std::getenv("ACETATE_BUILD_CACHE");
+  if (set == nullptr || *set == '\0') return std::uint64_t{20} << 30;
+  return TRY_WITHIN(parse_size(set), "ACETATE_BUILD_CACHE");
+}
+
+// `agents`: what --ssh has started, for as long as the build takes.
+Result<build::BuildOptions> understand(const Options& options, const Context& context, std::vector<KeyAgent>& agents) {
   const Paths paths = TRY(find_paths());
   build::BuildOptions build{.context_dir = options.context,
                             .dockerfile = options.file,
                             .target = options.target,
                             .no_cache = options.no_cache,
                             .explain = options.explain,
+                            .squash = options.squash,
                             .tags = options.tags,
                             .build_dir = paths.data + "/build",
                             .index_dir = paths.index(),
@@ -118,6 +129,7 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
     for (std::string& stage : TRY(dockerfile::split_csv(text))) build.no_cache_stages.push_back(std::move(stage));
   build.cache_from = TRY(parse_caches(options.cache_from, "--cache-from", "src"));
   build.cache_to = TRY(parse_caches(options.cache_to, "--cache-to", "dest"));
+  build.cache_bytes = TRY(cache_limit());
   for (const std::string& text : options.ulimits) build.limits.push_back(TRY(parse_ulimit(text)));
   TRY(set_pull(options.pull, paths, context, build));
   using build::TraceRule;
@@ -129,7 +141,7 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
   build.metadata_file = options.metadata_file;
   build.jobs = options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency());
   build.secrets = TRY(parse_secrets(options.secrets));
-  build.agents = TRY(parse_agents(options.agents));
+  build.agents = TRY(parse_agents(options.agents, agents));
   for (const std::string& allowed : options.allowed) {
     if (allowed == "security.insecure") build.allow_insecure = true;
     else if (allowed != "network.host") return fail(EINVAL, "--allow knows security.insecure and network.host, not \"{}\"", allowed);
@@ -157,12 +169,25 @@ unsigned terminal_columns() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+Result<void> write_graph(const Options& options, const build::BuildOptions& build, const build::BuildReport& report) {
+  build::LayerOpener layers(build.index_dir);
+  const std::string title = build.tags.empty() ? "build of " + options.context : build.tags.front();
+  const std::string page = build_page(title, report, TRY(weigh(report, layers)));
+  return TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.graph.c_str()}, page, 0644), "writing {}", options.graph);
+}
+
 Result<void> build_in_holder(const Options& options, build::BuildOptions build, sandbox::IdMode ids, const Context& context) {
   build.owners = ids == sandbox::IdMode::none;
   const auto mode = TRY(progress_mode(options, context));
   build::Progress progress(context.streams.err, mode, terminal_columns());
   const auto runner = build::make_sandbox_runner(build.scratch_base, ids);
-  const auto image = TRY(build::build(build, *runner, progress));
+  build::BuildReport report;
+  if (!options.graph.empty()) build.report = &report;
+  auto built = build::build(build, *runner, progress);
+  // Of a build that failed too: there one wants to look all the more.
+  if (!options.graph.empty())
+    if (auto drawn = write_graph(options, build, report); !drawn) context.streams.err << fmt::format("acetate: {}\n", drawn.error().message());
+  const auto image = TRY(std::move(built));
   if (!image) return {};
   if (!options.iidfile.empty())
     TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.iidfile.c_str()}, image->config.str(), 0644), "writing {}",
@@ -182,7 +207,8 @@ int check(const build::BuildOptions& build, const Context& context) {
 }
 
 Result<int> run_build(const Options& options, const Context& context) {
-  const build::BuildOptions build = TRY(understand(options, context));
+  std::vector<KeyAgent> agents;
+  const build::BuildOptions build = TRY(understand(options, context, agents));
   const sandbox::HolderPlan plan = TRY(sandbox::plan_holder());
   context.streams.out.flush();
   context.streams.err.flush();
@@ -217,7 +243,7 @@ Runner build_command(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_option("--secret", options->secrets, "id=NAME,src=FILE or id=NAME,env=VARIABLE, for RUN --mount=type=secret")
       ->allow_extra_args(false);
-  app.add_option("--ssh", options->agents, "default or NAME=SOCKET, an agent for RUN --mount=type=ssh")->allow_extra_args(false);
+  app.add_option("--ssh", options->agents, "default, NAME=SOCKET or NAME=KEY[,KEY...]: an agent for RUN --mount=type=ssh")->allow_extra_args(false);
   app.add_option("--allow", options->allowed, "security.insecure: RUN --security=insecure may have every capability")
       ->allow_extra_args(false);
   app.add_option("--annotation", options->annotations, "NAME=VALUE, added to the manifest")->allow_extra_args(false);
@@ -242,14 +268,16 @@ Runner build_command(CLI::App& app) {
   app.add_flag("--pull{always}", options->pull,
                "get base images from their registries: always, missing (those that are not here), newer or never; always without a word");
   app.add_option("--shm-size", options->shm_size, "how large /dev/shm is in every RUN")->type_name("");
-  app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY: a build cache that --cache-to wrote, also on another machine")
+  app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY or type=registry,ref=NAME: a build cache that --cache-to wrote, also on another machine")
       ->allow_extra_args(false);
-  app.add_option("--cache-to", options->cache_to, "type=local,dest=DIRECTORY: write what the cache has of this build there")
+  app.add_option("--cache-to", options->cache_to, "type=local,dest=DIRECTORY or type=registry,ref=NAME: write what the cache has of this build there")
       ->allow_extra_args(false);
   app.add_option("--no-cache-filter", options->no_cache_stages, "do every step of this stage anew; may be given again")
       ->allow_extra_args(false);
   app.add_flag("--no-cache", options->no_cache, "do every step anew");
+  app.add_flag("--squash", options->squash, "make one layer of those of this build");
   app.add_flag("--check", options->check, "build nothing: say what had better not be done in the Dockerfile");
+  app.add_option("--graph", options->graph, "write a page for a browser into this file: stages, steps, times, what the cache had, layers");
   app.add_flag("--explain", options->explain, "say why a step is not taken from the cache");
   app.add_flag("-q,--quiet", options->quiet, "print the image's id and nothing else");
   return [options](const Context& context) { return run_build(*options, context); };

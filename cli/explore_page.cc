@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/html_text.h"
 #include "cli/human.h"
 
 namespace acetate::cli {
@@ -9,19 +10,6 @@ namespace acetate::cli {
 namespace {
 
 constexpr std::size_t kMostShown = 2000;  // of one layer
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else if (static_cast<unsigned char>(c) < ' ') out += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
-    else out += c;
-  }
-  return out;
-}
 
 // How much of the whole a layer is, and how much of that is in the way.
 std::string bar(const LayerChanges& layer, std::uint64_t most) {
@@ -36,7 +24,7 @@ std::string details(const ExploredLayer& layer, std::uint64_t most) {
   std::string text = fmt::format(
       "<details><summary><span class=n>{}</span> <code>{}</code>{}<small>{} stored, {} of files, {} wasted; {} added, {} changed, {} "
       "removed</small></summary>\n<table>\n",
-      layer.number, escaped(layer.step.empty() ? "(not told)" : layer.step), bar(changes, most), human_size(layer.size),
+      layer.number, escaped_html(layer.step.empty() ? "(not told)" : layer.step), bar(changes, most), human_size(layer.size),
       human_size(changes.bytes), human_size(changes.wasted), changes.count(Kind::added), changes.count(Kind::changed),
       changes.count(Kind::removed));
   std::vector<LayerChange> shown = changes.changes;
@@ -46,7 +34,7 @@ std::string details(const ExploredLayer& layer, std::uint64_t most) {
   static constexpr const char* kWords[] = {"added", "changed", "removed"};
   for (const LayerChange& change : shown) {
     const char* word = kWords[static_cast<std::size_t>(change.kind)];
-    text += fmt::format("<tr class={}><td>{}<td>{}<td>/{}\n", word, word, human_size(change.bytes), escaped(change.path));
+    text += fmt::format("<tr class={}><td>{}<td>{}<td>/{}\n", word, word, human_size(change.bytes), escaped_html(change.path));
   }
   text += "</table>\n";
   if (left_out > 0) text += fmt::format("<p>and {} smaller ones\n", left_out);
@@ -70,7 +58,7 @@ std::string explore_page(std::string_view image, const std::vector<ExploredLayer
       ".bar i{{background:#3a7}}.bar b{{background:#d54}}table{{border-collapse:collapse;font-size:13px}}\n"
       "td{{padding:.1rem .6rem .1rem 0;vertical-align:top;overflow-wrap:anywhere}}.removed td{{color:#b33}}.changed td{{color:#965}}\n"
       "</style>\n<h1>{0}</h1>\n<p>{1} layers, {2} of files, of which {3} are not seen any more (red).\n",
-      escaped(image), layers.size(), human_size(bytes), human_size(wasted));
+      escaped_html(image), layers.size(), human_size(bytes), human_size(wasted));
   for (const ExploredLayer& layer : layers) page += details(layer, most);
   return page;
 }

@@ -2,8 +2,11 @@
 #include <ctime>
 #include <ostream>
 
+#include "base/sys/file.h"
+#include "builder/cache.h"
 #include "cli/human.h"
 #include "cli/image_commands.h"
+#include "cli/in_holder.h"
 #include "cli/kept.h"
 #include "cli/run_commands.h"
 #include "cli/store_place.h"
@@ -11,9 +14,29 @@
 
 namespace acetate::cli {
 
+namespace {
+
+constexpr int kFailed = 1;
+
+// Files of cache mounts belong to whoever the steps ran as: in the holder they can be removed.
+Result<int> prune_build_cache(const std::string& dir, const build::PruneOptions& how, const Context& context) {
+  return in_holder(context, kFailed, [&](const sandbox::HolderPlan&) -> Result<int> {
+    auto cache = TRY(build::Cache::open(dir));
+    const auto pruned = cache.prune(how);
+    if (!pruned && pruned.error().is(EWOULDBLOCK)) return fail(EWOULDBLOCK, "the build cache {} is in use; without --no-wait gc waits for its end", dir);
+    if (!pruned) return pruned.error().clone();
+    context.streams.out << fmt::format("build cache: {} {}freed, {} stay\n", human_size(pruned->freed), how.dry_run ? "would be " : "",
+                                       human_size(pruned->left));
+    return 0;
+  });
+}
+
+}  // namespace
+
 Result<int> collect_garbage(const GcOptions& options, const Context& context) {
   image::CollectOptions how{.dry_run = options.dry_run, .unnamed = !options.keep_unnamed, .wait = !options.no_wait};
   if (!options.max_size.empty()) how.max_bytes = TRY(parse_size(options.max_size));
+  if (!options.build_cache.empty()) TRY(parse_size(options.build_cache));  // before anything is removed
   if (!options.unused.empty()) how.unused_since = ::time(nullptr) - TRY(parse_duration(options.unused));
   const auto paths = TRY(find_paths());
   const auto place = TRY(store_place(paths));
@@ -32,7 +55,12 @@ Result<int> collect_garbage(const GcOptions& options, const Context& context) {
       out << fmt::format("blob {} {}removed: {}\n", blob.digest.str(), would, human_size(blob.size));
   }
   out << fmt::format("{}{}freed, {} stay\n", human_size(collected->freed) + " ", would, human_size(collected->left));
-  return 0;
+  if (options.build_cache.empty() && options.unused.empty()) return 0;
+  const std::string build_dir = paths.data + "/build";
+  if (!sys::stat_following(build_dir)) return 0;
+  build::PruneOptions prune{.unused_since = how.unused_since, .dry_run = options.dry_run, .wait = !options.no_wait};
+  if (!options.build_cache.empty()) prune.max_bytes = TRY(parse_size(options.build_cache));
+  return prune_build_cache(build_dir, prune, context);
 }
 
 }  // namespace acetate::cli

@@ -153,19 +153,76 @@ TEST_F(BuildTest, HandsItsCacheToAnotherMachine) {
   dir_.write("context/b.txt", "b");
   dockerfile(kThreeStages);
   BuildOptions here = options();
-  here.cache_to = {dir_ / "shared"};
+  here.cache_to = {{dir_ / "shared"}};
   const std::string first = build(here);
   BuildOptions there = options();
   there.build_dir = dir_ / "there";
-  there.cache_from = {dir_ / "shared"};
+  there.cache_from = {{dir_ / "shared"}};
   EXPECT_EQ(build(there), first);
   EXPECT_EQ(runner_.ran, Words{});
+}
+
+TEST_F(BuildTest, TellsNobodyTheValuesOfBuildArguments) {
+  dockerfile("FROM scratch\nARG TOKEN\nRUN touch made 1\nRUN --network=none touch more 1\n");
+  BuildOptions here = options();
+  here.build_args = {{"TOKEN", "hunter2"}, {"http_proxy", "http://me:hunter3@proxy"}};
+  here.cache_to = {{dir_ / "shared"}};
+  build(here);
+  const std::string index = dir_.read("shared/cache.json");
+  EXPECT_EQ(index.find("hunter"), std::string::npos) << index;
+  EXPECT_EQ(index.find("TOKEN"), std::string::npos) << index;
+}
+
+TEST_F(BuildTest, DoesNothingAnewForAnotherProxy) {
+  dockerfile("FROM scratch\nRUN touch made 1\n");
+  BuildOptions how = options();
+  how.build_args = {{"http_proxy", "http://one"}};
+  const std::string first = build(how);
+  how.build_args = {{"http_proxy", "http://two"}};
+  EXPECT_EQ(build(how), first);
+  EXPECT_EQ(runner_.ran, Words{});
+  // Unless the Dockerfile says that it matters.
+  dockerfile("FROM scratch\nARG http_proxy\nRUN touch made 1\n");
+  build(how);
+  how.build_args = {{"http_proxy", "http://three"}};
+  build(how);
+  EXPECT_EQ(runner_.ran.size(), 1U);
+}
+
+TEST_F(BuildTest, HashesNothingBelowForWhoWantsNoCache) {
+  dir_.write("context/a", "1");
+  dockerfile("FROM scratch\nCOPY a /a\nRUN touch made 1\n");
+  const auto hashed = [&] { return std::distance(std::filesystem::directory_iterator(dir_ / "build/contents"), {}); };
+  BuildOptions how = options();
+  how.no_cache = true;
+  build(how);
+  EXPECT_EQ(hashed(), 0);
+  how.no_cache = false;
+  how.trace = TraceRule::never;
+  dir_.write("context/a", "2");
+  build(how);
+  EXPECT_EQ(hashed(), 0);
+  dir_.write("context/a", "3");
+  build();
+  EXPECT_EQ(hashed(), 1);
+}
+
+TEST_F(BuildTest, DoesNotBelieveWhatWasFoundByContentBeforeItWasDoneAnew) {
+  dir_.write("context/a", "1");
+  dockerfile("FROM scratch\nCOPY a /a\nCOPY a /b\nRUN touch made 1\n");
+  build();
+  BuildOptions how = options();
+  how.no_cache = true;
+  build(how);
+  dockerfile("FROM scratch\nCOPY a /b\nCOPY a /a\nRUN touch made 1\n");
+  build();
+  EXPECT_EQ(runner_.ran.size(), 1U);
 }
 
 TEST_F(BuildTest, TakesNothingFromACacheThatLies) {
   dockerfile("FROM scratch\nRUN touch made 1\n");
   BuildOptions here = options();
-  here.cache_to = {dir_ / "shared"};
+  here.cache_to = {{dir_ / "shared"}};
   const std::string first = build(here);
   // Another layer of the same size under that name.
   for (const auto& file : std::filesystem::directory_iterator(dir_ / "shared/layers")) {
@@ -175,15 +232,15 @@ TEST_F(BuildTest, TakesNothingFromACacheThatLies) {
   }
   BuildOptions there = options();
   there.build_dir = dir_ / "there";
-  there.cache_from = {dir_ / "shared"};
+  there.cache_from = {{dir_ / "shared"}};
   EXPECT_EQ(build(there), first);
   EXPECT_EQ(runner_.ran.size(), 1U);
   EXPECT_NE(log_.find("is not what its name says"), std::string::npos) << log_;
 
-  dir_.write("shared/cache.json", R"({"acetate build cache": 1, "records": [{"inputs": 3}], "reads": [], "steps": []})");
+  dir_.write("shared/cache.json", R"({"acetate build cache": 2, "records": [{"key": 3}]})");
   build(there);
   EXPECT_NE(log_.find("holds a record that is none"), std::string::npos) << log_;
-  there.cache_from = {dir_ / "nowhere"};
+  there.cache_from = {{dir_ / "nowhere"}};
   EXPECT_TRUE(build(there).starts_with("sha256:"));
 }
 

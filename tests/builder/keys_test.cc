@@ -1,9 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "builder/cache.h"
 #include "builder/cache_key.h"
 #include "builder/clock.h"
-#include "tests/support/temp_dir.h"
 
 namespace acetate::build {
 namespace {
@@ -40,72 +38,6 @@ TEST(CacheKey, TellsTheFirstThingThatDiffers) {
   EXPECT_EQ(first_difference(before, inputs({{"step", "RUN"}, {"$A", "3"}, {"$B", "4"}})), "$A was 1, is 3");
   EXPECT_EQ(first_difference(before, inputs({{"step", "RUN"}, {"$A", "1"}, {"$B", "2"}, {"$C", "5"}})), "$C is new: 5");
   EXPECT_EQ(first_difference(before, inputs({{"step", "RUN"}, {"$B", "2"}})), "$A is gone: it was 1");
-}
-
-class CacheTest : public testing::Test {
- protected:
-  Cache open() {
-    auto cache = Cache::open(dir_ / "cache");
-    EXPECT_TRUE(cache) << cache.error().message();
-    return *std::move(cache);
-  }
-  // A layer file as LayerFile would leave it.
-  CachedLayer layer(std::string_view bytes) {
-    const Digest digest = Digest::of(bytes);
-    dir_.write("cache/layers/" + digest.hex(), bytes);
-    return {digest, bytes.size()};
-  }
-  test::TempDir dir_;
-};
-
-TEST_F(CacheTest, RemembersAcrossProcesses) {
-  const Record record{.layer = layer("tar"), .clock = 7};
-  {
-    Cache cache = open();
-    ASSERT_TRUE(cache.put(inputs({{"a", "b"}}), record));
-  }
-  Cache cache = open();
-  EXPECT_EQ(*cache.find(inputs({{"a", "b"}}).digest()), record);
-  EXPECT_EQ(*cache.find(inputs({{"a", "c"}}).digest()), std::nullopt);
-}
-
-TEST_F(CacheTest, RemembersThatAStepChangedNothing) {
-  Cache cache = open();
-  ASSERT_TRUE(cache.put(inputs({{"a", "b"}}), Record{.clock = 3}));
-  EXPECT_EQ(*cache.find(inputs({{"a", "b"}}).digest()), (Record{.clock = 3}));
-}
-
-TEST_F(CacheTest, KeepsTheResultOfWhoeverWasFirst) {
-  Cache ours = open();
-  Cache theirs = open();
-  const Record first{.layer = layer("first"), .clock = 1};
-  const Record second{.layer = layer("second"), .clock = 2};
-  ASSERT_EQ(*theirs.put(inputs({{"a", "b"}}), first), first);
-  EXPECT_EQ(*ours.put(inputs({{"a", "b"}}), second), first);
-  EXPECT_EQ(*ours.put(inputs({{"a", "b"}}), second, /*replace=*/true), second);
-}
-
-TEST_F(CacheTest, ForgetsARecordWhoseLayerIsGoneOrCutShort) {
-  Cache cache = open();
-  const Record record{.layer = layer("tar"), .clock = 1};
-  ASSERT_TRUE(cache.put(inputs({{"a", "b"}}), record));
-  dir_.write("cache/layers/" + record.layer->diff_id.hex(), "t");
-  EXPECT_EQ(*cache.find(inputs({{"a", "b"}}).digest()), std::nullopt);
-}
-
-TEST_F(CacheTest, KeepsWhatAStepWasMadeFromByItsPlace) {
-  Cache cache = open();
-  EXPECT_EQ(cache.last_inputs("Dockerfile 3")->has_value(), false);
-  ASSERT_TRUE(cache.set_last_inputs("Dockerfile 3", inputs({{"a", "b"}})));
-  ASSERT_TRUE(cache.set_last_inputs("Dockerfile 3", inputs({{"a", "c"}})));
-  EXPECT_EQ((*cache.last_inputs("Dockerfile 3"))->digest(), inputs({{"a", "c"}}).digest());
-}
-
-TEST_F(CacheTest, SaysWhereItCouldNotBeOpened) {
-  dir_.write("file", "");
-  const auto cache = Cache::open(dir_ / "file");
-  ASSERT_FALSE(cache);
-  EXPECT_NE(cache.error().message().find(dir_ / "file"), std::string::npos);
 }
 
 timespec now() {

@@ -91,6 +91,12 @@ after "a script that was run" "script " 'printf "exit 0 # other\n" >ctx/d/script
 after "a name deep in a tree that was walked" "walked " 'touch ctx/d/walked/sub/two'
 after "a mode deep in a tree that was copied" "copied " 'chmod 600 ctx/d/copied/one'
 
+say "content alone"
+printf aaaa >ctx/d/read
+build_and_tell >/dev/null
+touch -d @1600000000 ctx/d/read
+after "a file of the same size and time" "read " 'printf bbbb >ctx/d/read; touch -d @1600000000 ctx/d/read'
+
 say "what concerns nobody"
 after "a file that nobody looked at" "" 'touch ctx/d/new'
 after "a context whose times are others" "" 'find ctx -exec touch -h -d @1700000000 {} +'

@@ -1,0 +1,171 @@
+#include "builder/cache_registry.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/sys/file.h"
+#include "base/sys/new_file.h"
+#include "builder/sandbox/scratch.h"
+#include "layers/image/json.h"
+#include "layers/image/layout.h"
+#include "layers/image/media_type.h"
+#include "layers/registry/blob_upload.h"
+#include "layers/registry/credentials.h"
+#include "layers/registry/remotes.h"
+#include "layers/stream/first_pass.h"
+#include "layers/stream/packer.h"
+
+namespace acetate::build {
+
+namespace {
+
+using image::Descriptor;
+using image::Json;
+
+constexpr const char* kCacheType = "application/vnd.acetate.build-cache.v2+json";
+constexpr const char* kDiffId = "org.acetate.layer.diff-id";
+
+// What the artifact under a name has.
+struct Artifact {
+  Descriptor index;
+  std::map<Digest, Descriptor> layers;  // by diff id
+};
+
+Result<Descriptor> parse_descriptor(const image::ObjectReader& entry) {
+  Descriptor descriptor{.media_type = TRY(entry.string("mediaType"))};
+  descriptor.digest = TRY(entry.digest("digest"));
+  descriptor.size = TRY(entry.size("size"));
+  return descriptor;
+}
+
+Result<Artifact> parse_artifact(const std::string& text, const std::string& what) {
+  const Json json = TRY(image::parse_json(text, what));
+  const auto document = TRY(image::ObjectReader::make(json, what));
+  const Json* config = document.get("config");
+  if (TRY(document.string("artifactType")) != kCacheType || config == nullptr) return fail(EBADMSG, "{} is no build cache of this version", what);
+  Artifact artifact;
+  artifact.index = TRY(parse_descriptor(TRY(image::ObjectReader::make(*config, what))));
+  const Json* layers = TRY(document.list("layers"));
+  if (layers == nullptr) return artifact;
+  for (const Json& each : *layers) {
+    const auto entry = TRY(image::ObjectReader::make(each, what));
+    const auto notes = TRY(entry.string_map("annotations"));
+    if (const auto diff_id = notes.find(kDiffId); diff_id != notes.end())
+      artifact.layers[TRY_WITHIN(Digest::parse(diff_id->second), "{}", what)] = TRY(parse_descriptor(entry));
+  }
+  return artifact;
+}
+
+Json to_json(const Descriptor& descriptor) {
+  return {{"mediaType", descriptor.media_type}, {"digest", descriptor.digest.str()}, {"size", descriptor.size}};
+}
+
+Result<std::unique_ptr<registry::Remotes>> remotes() { return registry::Remotes::make(registry::process_environment, ::getuid(), {}); }
+
+// A layer packed into a file that nobody else sees.
+struct PackedFile {
+  Descriptor descriptor;
+  Fd file;
+};
+
+Result<PackedFile> pack(const std::string& path, const std::string& into) {
+  Fd file = TRY(sys::open(into, O_RDWR | O_CREAT | O_TRUNC, 0600));
+  PackedFile packed{.descriptor = {.media_type = std::string(image::kOciLayerZstd)}, .file = std::move(file)};
+  const Fd plain = TRY_WITHIN(sys::open(path, O_RDONLY), "reading {}", path);
+  Sha256 hash;
+  const auto packer = zstd_packer([&](std::span<const std::byte> bytes) -> Result<void> {
+    hash.update(bytes);
+    packed.descriptor.size += bytes.size();
+    return sys::write_full(packed.file.ref(), bytes);
+  });
+  std::vector<std::byte> buffer(1 << 20);
+  while (const std::size_t got = TRY(sys::read(plain.ref(), buffer))) TRY(packer->write(std::span(buffer).first(got)));
+  TRY(packer->finish());
+  packed.descriptor.digest = hash.finish();
+  return packed;
+}
+
+Result<Descriptor> send_layer(registry::Repository& repository, const std::string& path, const std::string& into) {
+  const PackedFile packed = TRY_WITHIN(pack(path, into), "packing {}", path);
+  const registry::Body body{.size = packed.descriptor.size, .read = [&packed](std::span<std::byte> bytes, std::uint64_t offset) {
+                              return sys::pread_full(packed.file.ref(), bytes, offset);
+                            }};
+  TRY(registry::upload_blob(repository, packed.descriptor, body, {}));
+  return packed.descriptor;
+}
+
+// The plain bytes of a blob of the layout; whether they are the layer that is asked for is looked at when they are taken.
+Result<void> unpack(const std::string& blob, const std::string& path) {
+  FirstPass pass = TRY(FirstPass::open(TRY(file_source(TRY(sys::open(blob, O_RDONLY))))));
+  auto file = TRY(sys::NewFile::make(path, 0600));
+  std::vector<std::byte> buffer(1 << 20);
+  while (const std::size_t got = TRY(pass.read(buffer))) TRY(sys::write_full(file.ref(), std::span<const std::byte>(buffer).first(got)));
+  return file.commit();
+}
+
+// The blob's path in the layout.
+Result<std::string> fetch(registry::Repository& repository, const Descriptor& blob, image::Layout& layout) {
+  const auto writer = TRY(layout.new_blob(blob));
+  TRY(registry::download_blob(repository, blob, *writer));
+  return layout.blob_path(TRY(writer->commit(blob.media_type)).digest);
+}
+
+// Everything that is not here, as the directory that import_cache() reads.
+Result<void> fetch_all(registry::Repository& repository, const image::Reference& name, const Cache& cache, const sandbox::Scratch& scratch) {
+  const auto manifest = TRY(repository.manifest(name.digest ? name.digest->str() : name.tag));
+  const Artifact artifact = TRY(parse_artifact(manifest.bytes, name.familiar()));
+  const auto layout = TRY(image::Layout::open(scratch / "layout"));
+  TRY(sys::make_dirs(scratch / "cache/layers", 0700));
+  const std::string index = TRY(fetch(repository, artifact.index, *layout));
+  TRY(sys::rename({kWorkingDir, index.c_str()}, {kWorkingDir, (scratch / "cache/cache.json").c_str()}));
+  for (const auto& [diff_id, blob] : artifact.layers) {
+    if (sys::stat_following(cache.layer_path(diff_id))) continue;
+    const std::string packed = TRY(fetch(repository, blob, *layout));
+    TRY_WITHIN(unpack(packed, scratch / ("cache/layers/" + diff_id.hex())), "the layer {}", diff_id.str());
+    TRY(sys::unlink({kWorkingDir, packed.c_str()}));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::string& text, const std::string& scratch_base) {
+  const image::Reference name = TRY(image::parse_reference(text));
+  const auto all = TRY(remotes());
+  auto repository = TRY(all->to_push(name));
+  const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
+  Artifact before;
+  if (const auto manifest = repository.manifest(name.tag))
+    if (auto parsed = parse_artifact(manifest->bytes, name.familiar())) before = *std::move(parsed);  // something else is simply replaced
+  const CacheIndex index = TRY(index_of(cache, keys));
+  Json layers = Json::array();
+  for (const CachedLayer& layer : index.layers) {
+    const auto known = before.layers.find(layer.diff_id);
+    const bool there = known != before.layers.end() && TRY(registry::has_blob(repository, known->second));
+    Json entry = to_json(there ? known->second : TRY(send_layer(repository, cache.layer_path(layer.diff_id), scratch / "layer")));
+    entry["annotations"] = {{kDiffId, layer.diff_id.str()}};
+    layers.push_back(std::move(entry));
+  }
+  const Descriptor config{.media_type = kCacheType, .digest = Digest::of(index.text), .size = index.text.size()};
+  TRY(registry::upload_blob(repository, config, registry::Body::text(index.text), {}));
+  const std::string document = image::write_json({{"schemaVersion", 2},
+                                                  {"mediaType", image::kOciManifest},
+                                                  {"artifactType", kCacheType},
+                                                  {"config", to_json(config)},
+                                                  {"layers", std::move(layers)}});
+  return repository.put_manifest(
+      name.tag, {.media_type = std::string(image::kOciManifest), .digest = Digest::of(document), .size = document.size()}, document);
+}
+
+Result<Imported> pull_cache(Cache& cache, const std::string& text, const std::string& scratch_base) {
+  const image::Reference name = TRY(image::parse_reference(text));
+  const auto all = TRY(remotes());
+  const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
+  TRY(all->pull_from_first(name, [&](registry::Repository& repository) { return fetch_all(repository, name, cache, scratch); }));
+  return import_cache(cache, scratch / "cache");
+}
+
+}  // namespace acetate::build

@@ -1,0 +1,22 @@
+// The build cache in a registry: an artifact whose config is cache.json (builder/cache_share.h) and whose layers are the cache's, packed
+// with zstd. What the registry has already is not packed or sent again.
+//
+//   artifactType, config   application/vnd.acetate.build-cache.v2+json
+//   each layer             application/vnd.oci.image.layer.v1.tar+zstd, with the annotation org.acetate.layer.diff-id
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "base/result.h"
+#include "builder/cache_share.h"
+
+namespace acetate::build {
+
+// Under that name, which afterwards stands for nothing else. Who we are to the registry is as for `acetate push`. Errors with words.
+Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::string& name, const std::string& scratch_base);
+
+// As import_cache(); layers that are here are not fetched.
+Result<Imported> pull_cache(Cache& cache, const std::string& name, const std::string& scratch_base);
+
+}  // namespace acetate::build

@@ -1,0 +1,93 @@
+#!/bin/sh
+# The build cache between machines, by a directory and by a registry, and what keeps it small; squashed layers, the page of a build, keys for
+# ssh. Not our log is believed but a random number that the command leaves.
+#
+# usage: build_cache_test.sh BIN-DIRECTORIES(colon-separated)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need_to_build
+need_tools python3 ssh-keygen ssh-agent ssh-add
+trap 'for child in ${children:-}; do kill "$child" 2>/dev/null || true; done; cleanup' EXIT
+
+export ACETATE_CACHE="$scratch/cache"
+mkdir -p "$scratch/base/bin" "$scratch/base/proc" "$scratch/base/dev" "$scratch/base/sys" "$scratch/base/etc" "$scratch/ctx"
+cp "$busybox_program" "$scratch/base/bin/busybox"
+for applet in sh cat rm test ls; do ln -s busybox "$scratch/base/bin/$applet"; done
+echo 'root:x:0:0:root:/root:/bin/sh' >"$scratch/base/etc/passwd"
+tar -C "$scratch/base" --owner=0 --group=0 --mtime=@1000000000 --sort=name -cf "$scratch/base.tar" .
+cd "$scratch"
+echo one >ctx/one
+cat >ctx/Dockerfile <<'D'
+FROM base
+ARG TOKEN
+COPY one /one
+RUN cat /proc/sys/kernel/random/uuid >/unique; echo "$TOKEN" >/dev/null
+RUN cat /one; rm /one
+D
+# build MACHINE [OPTION...]: on a machine of its own; the number that the command left
+build() {
+  machine=$1
+  shift
+  rm -rf "$scratch/out"
+  ACETATE_ROOT="$scratch/$machine" acetate build --build-arg TOKEN=hunter2 --build-context base="$scratch/base.tar" -o "$scratch/out" "$@" ctx >"$scratch/log" 2>&1 || {
+    cat "$scratch/log"
+    exit 1
+  }
+  cat "$scratch/out/unique"
+}
+
+say "a directory"
+first=$(build here --cache-to "type=local,dest=$scratch/shared")
+expect "another machine takes it from there" "$first" "$(build there --cache-from "type=local,src=$scratch/shared")"
+expect "no value of a build argument is told" 1 "$(grep -c hunter2 "$scratch/shared/cache.json" >/dev/null && echo 0 || echo 1)"
+find "$scratch/shared/layers" -type f -exec sh -c 'printf x | dd of="$1" bs=1 seek=100 conv=notrunc 2>/dev/null' _ {} \;
+damaged=$(build third --cache-from "type=local,src=$scratch/shared")
+[ "$damaged" != "$first" ] && pass "damaged layers are built again" || fail "a damaged layer was taken"
+expect_match "which is said" "--cache-from: [0-9]+ of [0-9]+ records are not taken: .*is not what its name says" "$(cat "$scratch/log")"
+
+say "a registry"
+mkfifo "$scratch/serving"
+ACETATE_ROOT="$scratch/registry" acetate serve --listen 127.0.0.1:0 >"$scratch/serving" 2>"$scratch/serve.log" & children="${children:-} $!"
+read -r line <"$scratch/serving"
+registry=localhost:${line##*:}
+build here --cache-to "type=registry,ref=$registry/team/cache:main" >/dev/null
+expect "another machine takes it from there" "$first" "$(build fourth --cache-from "type=registry,ref=$registry/team/cache:main")"
+build here --cache-to "$registry/team/cache:main" >/dev/null && pass "written again" || fail "written again"
+expect_failure "a registry that is not there costs no build" any "unique" sh -c "ACETATE_ROOT=$scratch/fifth acetate build --build-context base=$scratch/base.tar -o type=tar,dest=- --cache-from localhost:1/x:y ctx | tar t | grep unique; exit 1"
+
+say "squashed"
+ACETATE_ROOT="$scratch/here" acetate build --squash --build-arg TOKEN=hunter2 --build-context base="$scratch/base.tar" -o "type=oci,dest=$scratch/squashed" -q ctx >/dev/null
+python3 - "$scratch/squashed" <<'P' && pass "one layer over the base, without what was removed" || fail "one layer over the base, without what was removed"
+import gzip, io, json, sys, tarfile
+blob = lambda digest: open(f"{sys.argv[1]}/blobs/sha256/{digest.split(':')[1]}", "rb").read()
+manifest = json.loads(blob(json.load(open(f"{sys.argv[1]}/index.json"))["manifests"][0]["digest"]))
+config = json.loads(blob(manifest["config"]["digest"]))
+assert len(manifest["layers"]) == 2 == len(config["rootfs"]["diff_ids"]), manifest
+assert sum(not step.get("empty_layer", False) for step in config["history"]) == 1, config["history"]
+names = tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob(manifest["layers"][1]["digest"])))).getnames()
+assert "unique" in names and "one" not in names and ".wh.one" not in names, names
+P
+
+say "the page of a build"
+echo two >ctx/one
+build here --graph "$scratch/page.html" >/dev/null
+expect_match "tells why a step ran" "RUN cat /one; rm /one" "$(cat "$scratch/page.html")"
+expect "and loads nothing" 0 "$(grep -cE '<script|src=|https?:' "$scratch/page.html" || true)"
+
+say "keys for ssh"
+ssh-keygen -q -t ed25519 -N '' -C a-test -f "$scratch/key"
+printf 'FROM base\nRUN --mount=type=ssh test -S "$SSH_AUTH_SOCK" && echo reached\n' >ctx/Dockerfile.ssh
+ACETATE_ROOT="$scratch/here" acetate build --progress plain --ssh default="$scratch/key" --build-context base="$scratch/base.tar" -o "$scratch/out" -f ctx/Dockerfile.ssh ctx >"$scratch/log" 2>&1 || true
+expect_match "a step reaches an agent that holds them" "reached" "$(cat "$scratch/log")"
+expect_failure "what is no key" any "is no key" env ACETATE_ROOT="$scratch/here" acetate build --ssh default="$scratch/base.tar" ctx
+
+say "kept small"
+build here >/dev/null
+ACETATE_ROOT="$scratch/here" acetate gc -q --build-cache 0 >"$scratch/log"
+expect_match "gc says what it freed" "build cache: .* freed, 0" "$(cat "$scratch/log")"
+expect "no layer is left" 0 "$(find "$scratch/here/build/layers" -type f | wc -l)"
+ACETATE_BUILD_CACHE=1 build here >/dev/null
+expect "a build that ends with more than it may prunes by itself" 0 "$(find "$scratch/here/build/layers" -type f | wc -l)"
+
+finish
