@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "base/sys/file.h"
 #include "base/sys/open.h"
 #include "base/sys/xattr.h"
@@ -37,10 +40,12 @@ class TreeWriter {
     if (op.attr.is_regular()) return add_file(op, at, content);
     if (op.attr.is_symlink()) {
       TRY(sys::symlink(op.target.c_str(), at));
-    } else if (owners_ || S_ISFIFO(op.attr.mode)) {
-      TRY(sys::mknod(at, op.attr.mode, op.attr.rdev));
     } else {
-      return {};  // devices are for those who may make them
+      // Devices are for those who may make them: in a user namespace its root may not.
+      const bool is_device = !S_ISFIFO(op.attr.mode);
+      if (is_device && !owners_) return {};
+      auto made = sys::mknod(at, op.attr.mode, op.attr.rdev);
+      if (!made) return is_device && made.error().is(EPERM) ? Result<void>() : std::move(made);
     }
     return finish(op, at);
   }
@@ -65,14 +70,26 @@ class TreeWriter {
 
   Result<void> add_file(const DeltaOp& op, FileAt at, const FileView* content) {
     const Fd file = TRY(sys::open(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+    if (content != nullptr) TRY(write_data(*content, file.ref()));
+    return dress(op, file.ref());
+  }
+
+  // Holes stay holes.
+  static Result<void> write_data(const FileView& content, FdRef file) {
     std::vector<std::byte> buffer(256 << 10);
-    for (std::uint64_t offset = 0; content != nullptr && offset < content->size();) {
-      const std::size_t got = TRY(content->pread(buffer, offset));
+    for (std::uint64_t offset = 0; offset < content.size();) {
+      const Segment segment = content.segment(offset);
+      if (segment.hole) {
+        offset += segment.length;
+        continue;
+      }
+      const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), segment.length));
+      const std::size_t got = TRY(content.pread(std::span(buffer).first(length), offset));
       if (got == 0) break;
-      TRY(sys::write_full(file.ref(), std::span(buffer).first(got)));
+      TRY(sys::pwrite_full(file, std::span(buffer).first(got), offset));
       offset += got;
     }
-    return dress(op, file.ref());
+    return sys::truncate(file, content.size());
   }
 
   timespec time_of(const DeltaOp& op) const {
@@ -84,7 +101,11 @@ class TreeWriter {
   Result<void> dress(const DeltaOp& op, FdRef file) {
     if (owners_) {
       TRY(sys::chown(file, op.attr.uid, op.attr.gid));
-      for (const Xattr& xattr : op.xattrs) TRY(sys::set_xattr(file, xattr.name.c_str(), xattr.value));
+      for (const Xattr& xattr : op.xattrs) {
+        auto set = sys::set_xattr(file, xattr.name.c_str(), xattr.value);
+        // Of a kind that this file system, or this user, cannot have.
+        if (!set && !set.error().is(ENOTSUP) && !set.error().is(EPERM)) return set;
+      }
     }
     // Without the owner, a set-id bit would mean somebody else.
     TRY(sys::chmod(file, op.attr.mode & (owners_ ? 07777 : 01777)));

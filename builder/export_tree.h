@@ -14,8 +14,8 @@ namespace acetate::build {
 Result<void> write_tree_tar(const LayerPtr& tree, const TimeRule& times, FdRef out);
 
 // The merged tree below `dir`, which is made when it is not there; what is there already is replaced name by name and
-// nothing else is touched. Owners and devices only where `owners` says that they can be had. Symlinks of `dir`'s own
-// are not followed.
+// nothing else is touched. Owners, devices and attributes only with `owners`, and of devices and attributes those that this
+// user and this file system can have. Symlinks of `dir`'s own are not followed.
 Result<void> write_tree_dir(const LayerPtr& tree, const TimeRule& times, const std::string& dir, bool owners);
 
 }  // namespace acetate::build

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace acetate::cli {
@@ -17,10 +19,12 @@ struct NamedVolume {
 // "[a-zA-Z0-9][a-zA-Z0-9_.-]*": podman's rule, which is also what makes one component of a path of it.
 bool is_volume_name(std::string_view name);
 
-// Gives an empty volume what `rootfs` (mounted, and nobody runs in it yet) has at its target, the directory's own mode
-// included; `owners`: and the owners, where they can be had. All at once: interrupted, or with the disk full, it is empty as
-// before. Of several containers that begin with it one fills it. Nothing to do where the root has no directory there.
-// Errors are in words.
-Result<void> fill_volume(const NamedVolume& volume, const std::string& rootfs, bool owners);
+// Gives an empty volume that nobody uses what `rootfs` (mounted, and nobody runs in it yet) has at its target, the directory's
+// own mode included; `owners`: and the owners, where they can be had. All at once: interrupted, or with the disk full, it is
+// empty as before. Of several containers that begin with it one fills it. Nothing is given where the root has no directory
+// there; where the volume is a mount of somebody's, or may not be written, that is told and it stays as it is.
+//
+// Keep the descriptor for as long as the volume is used: it holds the lock that says so. Errors are in words.
+Result<Fd> enter_volume(const NamedVolume& volume, const std::string& rootfs, bool owners);
 
 }  // namespace acetate::cli

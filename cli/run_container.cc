@@ -216,7 +216,9 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
     images.push_back(TRY(sandbox::Rootfs::make(image.lowers(), {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable})));
     run.spec.mounts.push_back({.source = images.back().path(), .target = mount.target, .writable = mount.writable});
   }
-  for (const NamedVolume& volume : run.mounts.volumes) TRY(fill_volume(volume, rootfs.path(), ids != sandbox::IdMode::single));
+  std::vector<Fd> volumes;  // in use until we return
+  for (const NamedVolume& volume : run.mounts.volumes)
+    volumes.push_back(TRY(enter_volume(volume, rootfs.path(), ids != sandbox::IdMode::single)));
   run.spec.rootfs = rootfs.path();
   run.spec.ids = ids;
   TRY(choose_user(run, rootfs, plan.why));

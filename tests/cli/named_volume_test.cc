@@ -1,12 +1,14 @@
 #include "cli/named_volume.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "base/sys/call.h"
+#include "base/sys/file.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate::cli {
@@ -30,8 +32,8 @@ class FillVolume : public testing::Test {
     dir_.mkdir("volumes");
     dir_.mkdir("volumes/data");
   }
-  Result<void> fill() { return fill(volume_); }
-  Result<void> fill(const NamedVolume& volume) { return fill_volume(volume, dir_ / "root", ::geteuid() == 0); }
+  Result<Fd> fill() { return fill(volume_); }
+  Result<Fd> fill(const NamedVolume& volume) { return enter_volume(volume, dir_ / "root", ::geteuid() == 0); }
   bool is_empty() { return fs::is_empty(volume_.dir); }
   // How much is in the directory of all volumes.
   std::ptrdiff_t beside() { return std::distance(fs::directory_iterator(dir_ / "volumes"), {}); }
@@ -84,11 +86,41 @@ TEST_F(FillVolume, BeginsAnewWhereAnEarlierOneWasCutShort) {
   EXPECT_EQ(beside(), 1);
 }
 
+TEST_F(FillVolume, TakesNoDirectoryAwayFromWhoIsInIt) {
+  NamedVolume plain = volume_;
+  plain.copies = false;
+  const auto in_use = fill(plain);
+  ASSERT_TRUE(in_use);
+  ASSERT_TRUE(fill()) << "it may be used too";
+
+  EXPECT_TRUE(is_empty());
+  EXPECT_EQ(sys::stat(in_use->ref())->st_ino, sys::stat_following(volume_.dir)->st_ino);
+}
+
+TEST_F(FillVolume, GivesAnEmptyOneItsModeInPlace) {
+  fs::remove_all(dir_ / "root/srv/data/sub");
+  fs::remove(dir_ / "root/srv/data/link");
+  const auto before = sys::stat_following(volume_.dir)->st_ino;
+  ASSERT_TRUE(fill());
+
+  EXPECT_EQ(fs::status(dir_ / "volumes/data").permissions(), fs::perms(0750));
+  EXPECT_EQ(sys::stat_following(volume_.dir)->st_ino, before);
+  EXPECT_EQ(beside(), 1);
+}
+
+TEST_F(FillVolume, BeginsAsItIsWhereSomethingIsMountedOnIt) {
+  if (::mount("tmpfs", volume_.dir.c_str(), "tmpfs", 0, nullptr) != 0) GTEST_SKIP() << "may not mount here";
+  const auto entered = fill();
+  EXPECT_TRUE(entered);
+  EXPECT_TRUE(is_empty());
+  ::umount2(volume_.dir.c_str(), MNT_DETACH);
+}
+
 class FullDisk final : public sys::Hook {
  public:
   FullDisk() { sys::install(this); }
   ~FullDisk() override { sys::install(nullptr); }
-  int before(sys::Call call) noexcept override { return call == sys::Call::write ? ENOSPC : 0; }
+  int before(sys::Call call) noexcept override { return call == sys::Call::pwrite || call == sys::Call::write ? ENOSPC : 0; }
 };
 
 TEST_F(FillVolume, LeavesItEmptyWhenTheDiskIsFull) {
