@@ -103,6 +103,7 @@ class Observed final : public Layer {
   Observed(LayerPtr layer, std::shared_ptr<Log> log) : layer_(std::move(layer)), log_(std::move(log)) {}
 
   Node root() const override { return layer_->root(); }
+  bool implies_directories() const override { return layer_->implies_directories(); }
 
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     auto entry = layer_->lookup(dir, name);

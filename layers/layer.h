@@ -126,6 +126,9 @@ class Layer {
   // The root directory; needs no release.
   virtual Node root() const = 0;
 
+  // Whether Attr::is_implied can be true of anything here: asking for attributes may cost a system call.
+  virtual bool implies_directories() const { return false; }
+
   // ENOENT: not here. A whiteout is a success with that marker. ENOTDIR when `dir` is none. `name` is one
   // component.
   virtual Result<Entry> lookup(Node dir, std::string_view name) const = 0;

@@ -38,6 +38,10 @@ Result<void> StackLayer::open() {
   return {};
 }
 
+bool StackLayer::implies_directories() const {
+  return std::ranges::any_of(layers_, [](const LayerPtr& layer) { return layer->implies_directories(); });
+}
+
 Result<Entry> StackLayer::lookup(Node dir, std::string_view name) const {
   Part single;
   const std::span<const Part> dirs = parts_of(dir, single);

@@ -108,6 +108,7 @@ class StackLayer final : public Layer {
   static constexpr std::uint32_t kMostLayers = 32767;
 
   Node root() const override { return root_; }
+  bool implies_directories() const override;
   Result<Entry> lookup(Node dir, std::string_view name) const override;
   Result<Attr> attr(Node node) const override;
   Result<void> list(Node dir, const std::function<bool(const DirEntry&)>& each) const override;

@@ -86,6 +86,7 @@ std::span<const Part> StackLayer::parts_of(Node node, Part& single) const {
 Part StackLayer::describing(std::span<const Part> parts) const {
   if (parts.size() == 1) return parts.front();
   for (const Part part : parts) {
+    if (!layer(part).implies_directories()) return part;
     const auto attr = layer(part).attr(part.node);
     // One that cannot be asked says so to whoever asks it for more.
     if (!attr || !attr->is_implied) return part;

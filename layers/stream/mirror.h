@@ -51,6 +51,10 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   SpanBytes load(const SpanPlace& place) const;
   // Never fails: what cannot be kept is decoded again. A full disk ends storing, told once in the log.
   void store(const SpanPlace& place, std::span<const std::byte> bytes) const;
+  // Whether a span is there, as far as can be told without reading it.
+  bool holds(const SpanPlace& place) const { return record_of(place).has_value(); }
+  // Nothing more is stored.
+  bool is_full() const noexcept { return full_.load(std::memory_order_relaxed); }
   // A span that is there, from `offset` (inside it) on, not to be taken away while the pin lives.
   std::optional<ByteSource::Stretch> stretch(const SpanPlace& place, std::uint64_t offset) const;
 

@@ -1,6 +1,7 @@
 #include "layers/stream/read_ahead.h"
 
 #include <algorithm>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -78,7 +79,11 @@ void ReadAhead::work() {
       while (!next_locked(job)) changed_.wait(mutex_);
       running_ = job.owner;
     }
-    const bool goes_on = job.work();
+    bool goes_on = false;
+    try {
+      goes_on = job.work();
+    } catch (const std::bad_alloc&) {  // whoever reads it is told; nobody asked us
+    }
     job.work = nullptr;
     Lock lock(mutex_);
     if (!goes_on) std::erase_if(later_, [&](const auto& other) { return other.second.owner == job.owner; });

@@ -93,7 +93,11 @@ void save_trace(const std::string& path, const Digest& blob, std::span<const Tra
   // makes of it fails its checksum, and nothing is lost but a hint.
   const std::string temporary = path + ".tmp";
   const auto save = [&]() -> Result<void> {
-    const Fd file = TRY(sys::open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+    // An index that others made may lie elsewhere, and then nobody has made this folder.
+    TRY(sys::make_dirs(path.substr(0, path.rfind('/')), 0700));
+    // Whatever lies there, a FIFO too, is not opened.
+    if (auto gone = sys::unlink({kWorkingDir, temporary.c_str()}); !gone && !gone.error().is(ENOENT)) return gone;
+    const Fd file = TRY(sys::open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     Undo remove{[&] { (void)sys::unlink({kWorkingDir, temporary.c_str()}); }};
     TRY(sys::write_full(file.ref(), format_trace(blob, points)));
     TRY(sys::rename({kWorkingDir, temporary.c_str()}, {kWorkingDir, path.c_str()}));

@@ -12,6 +12,9 @@ namespace {
 // Runs that did not come to a place count as if it were so much later.
 constexpr std::uint64_t kMissedCost = 60'000;
 
+// Of one layer at one mount: what a start reads, and not what a search through everything came to.
+constexpr std::uint64_t kMostBytesAhead = std::uint64_t{256} << 20;
+
 }  // namespace
 
 // A reader that comes to a span from the one before will come to the next one.
@@ -66,15 +69,20 @@ void SpanSource::learn(const std::string& trace) const {
 // False: no more of them.
 bool SpanSource::prefetch(Learning& learning, std::size_t index) const {
   if (learning.now.is_known(index)) return true;  // a reader was faster
-  // What is not kept on disk must not drive out of memory what readers are at, nor what was decoded for them a moment ago.
-  if (what_.cache->bytes() > what_.cache->capacity() / 2 && mirror(false) == nullptr) return false;
   const auto span = this->span(index);
-  // Whoever reads it hears of what is wrong with it.
-  return span && what_.cache->get({id_, index}, [&] {
+  if (!span || learning.bytes_ahead.fetch_add(span->end - span->begin) >= kMostBytesAhead) return false;
+  const auto ahead = [&] {
     learning.prefetched[index] = true;
     prefetched_.fetch_add(1, std::memory_order_relaxed);
     return load_or_decode(*span);
-  });
+  };
+  // Whoever reads it hears of what is wrong with it.
+  if (what_.cache->bytes() <= what_.cache->capacity() / 2) return what_.cache->get({id_, index}, ahead).has_value();
+  // Nothing must be driven out of memory that readers are at, or that was decoded for them a moment ago: what comes now goes
+  // to the disk or nowhere.
+  const auto mirror = this->mirror(false);
+  if (mirror == nullptr || mirror->is_full()) return false;
+  return mirror->holds(span->place()) || ahead().has_value();
 }
 
 void SpanSource::note(Learning& learning, std::size_t index) const {
@@ -85,13 +93,18 @@ void SpanSource::note(Learning& learning, std::size_t index) const {
   if (noted == TraceRecorder::Noted::known) return;
   if (learning.prefetched[index]) prefetch_used_.fetch_add(1, std::memory_order_relaxed);
   // A mount may last for months, and end with the machine.
-  if (noted == TraceRecorder::Noted::last) ReadAhead::process().ask(this, [this, &learning] { save(learning); });
+  if (noted != TraceRecorder::Noted::last) return;
+  std::vector<ReadAhead::Later> job;
+  job.push_back({0, [this, &learning] { return save(learning), true; }});
+  ReadAhead::process().later(this, std::move(job));
 }
 
-void SpanSource::save(const Learning& learning) const {
+void SpanSource::save(Learning& learning) const {
+  if (learning.is_saved.exchange(true)) return;
   const std::vector<TracePoint> now = learning.now.points();
-  // Who only looked around had no use for bytes, and says nothing about those who have.
-  if (!now.empty()) save_trace(learning.path, what_.blob, merge_traces(now, learning.before));
+  // Who only looked around had no use for bytes, and says nothing about those who have. Other mounts may have told of
+  // themselves since we began.
+  if (!now.empty()) save_trace(learning.path, what_.blob, merge_traces(now, load_trace(learning.path, what_.blob)));
 }
 
 }  // namespace acetate

@@ -12,7 +12,7 @@ namespace acetate {
 
 SpanSource::~SpanSource() {
   ReadAhead::process().forget(this);
-  if (const Learning* learning = learning_.load()) save(*learning);
+  if (Learning* learning = learning_.load()) save(*learning);
   what_.cache->forget(id_);
 }
 

@@ -65,11 +65,13 @@ class SpanSource final : public DecodedSource {
     TraceRecorder now;
     const std::vector<TracePoint> before;
     const std::unique_ptr<std::atomic<bool>[]> prefetched;  // by span
+    std::atomic<std::uint64_t> bytes_ahead = 0;
+    std::atomic<bool> is_saved = false;  // what is known later is a later mount's to tell
   };
   void see(std::size_t index) const;
   void note(Learning& learning, std::size_t index) const;
   bool prefetch(Learning& learning, std::size_t index) const;
-  void save(const Learning& learning) const;
+  void save(Learning& learning) const;
 
   std::shared_ptr<Mirror> mirror(bool needed) const;
   Error answer(Error error) const;

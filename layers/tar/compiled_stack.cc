@@ -158,6 +158,7 @@ class CompiledStack final : public Layer {
       : index_(std::move(index)), layers_(std::move(layers)) {}
 
   Node root() const override { return Node{LayerIndex::kRoot}; }
+  bool implies_directories() const override { return true; }
 
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     const auto found = TRY(index_->lookup(TRY(inode_number(dir)), name));

@@ -86,7 +86,7 @@ LayerIndexPtr IndexStore::find(const Digest& blob, lix::IndexKind kind) const {
   } else {
     log::info("layer index {} cannot be read: {}", path, index.error().message());
   }
-  return nullptr;
+  return find_shared(blob, kind);
 }
 
 LayerIndexPtr IndexStore::find_shared(const Digest& blob, lix::IndexKind kind) const {

@@ -34,6 +34,7 @@ class PoisonableLayer final : public Layer {
       : layer_(std::move(layer)), poison_(std::move(poison)), keeps_(std::move(keeps)) {}
 
   Node root() const override { return layer_->root(); }
+  bool implies_directories() const override { return layer_->implies_directories(); }
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     return unless_poisoned([&] { return layer_->lookup(dir, name); });
   }

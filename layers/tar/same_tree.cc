@@ -19,6 +19,12 @@ class Comparison {
  public:
   Comparison(const Layer& toc, const Layer& tar) : toc_(toc), tar_(tar), a_(kPiece), b_(kPiece) {}
 
+  Result<void> roots() {
+    TRY(attributes(toc_.root(), TRY(toc_.attr(toc_.root())), tar_.root(), TRY(tar_.attr(tar_.root())), "/"));
+    return dirs(toc_.root(), tar_.root(), "");
+  }
+
+ private:
   Result<void> dirs(Node toc, Node tar, const std::string& path) {
     const auto in_toc = TRY(names(toc_, toc)), in_tar = TRY(names(tar_, tar));
     for (const auto& [name, marker] : in_toc)
@@ -37,7 +43,6 @@ class Comparison {
     return {};
   }
 
- private:
   static constexpr std::size_t kPiece = std::size_t{1} << 20;
 
   static Error differs(const std::string& path, std::string_view how) {
@@ -59,20 +64,25 @@ class Comparison {
       if (TRY(toc_.link_target(toc.node)) != TRY(tar_.link_target(tar.node))) return differs(path, "links elsewhere");
       return {};
     }
-    const Attr &a = toc.attr, &b = tar.attr;
+    TRY(attributes(toc.node, toc.attr, tar.node, tar.attr, path));
+    if (toc.attr.is_dir()) return dirs(toc.node, tar.node, path + "/");
+    return toc.attr.is_regular() ? bytes(toc.node, tar.node, path) : Result<void>();
+  }
+
+  Result<void> attributes(Node toc, const Attr& a, Node tar, const Attr& b, const std::string& path) {
     if (a.mode != b.mode) return differs(path, fmt::format("has mode {:o} and {:o}", a.mode, b.mode));
+    if (a.is_implied != b.is_implied) return differs(path, "has an entry of its own in one of them only");
     if (a.uid != b.uid || a.gid != b.gid) return differs(path, "has another owner");
     if (a.size != b.size) return differs(path, fmt::format("has {} and {} bytes", a.size, b.size));
     if (a.rdev != b.rdev) return differs(path, "is another device");
     if (a.mtime.tv_sec != b.mtime.tv_sec) return differs(path, "has another time");
-    if (a.is_symlink() && TRY(toc_.readlink(toc.node)) != TRY(tar_.readlink(tar.node)))
+    if (a.is_symlink() && TRY(toc_.readlink(toc)) != TRY(tar_.readlink(tar)))
       return differs(path, "points elsewhere");
-    const auto xattrs = TRY(toc_.xattrs(toc.node)), others = TRY(tar_.xattrs(tar.node));
+    const auto xattrs = TRY(toc_.xattrs(toc)), others = TRY(tar_.xattrs(tar));
     if (!std::ranges::equal(xattrs, others,
                             [](const Xattr& x, const Xattr& y) { return x.name == y.name && x.value == y.value; }))
       return differs(path, "has other extended attributes");
-    if (a.is_dir()) return dirs(toc.node, tar.node, path + "/");
-    return a.is_regular() ? bytes(toc.node, tar.node, path) : Result<void>();
+    return {};
   }
 
   Result<void> bytes(Node toc, Node tar, const std::string& path) {
@@ -96,7 +106,7 @@ class Comparison {
 }  // namespace
 
 Result<void> same_tree(const Layer& toc, const Layer& tar) {
-  return Comparison(toc, tar).dirs(toc.root(), tar.root(), "");
+  return Comparison(toc, tar).roots();
 }
 
 }  // namespace acetate

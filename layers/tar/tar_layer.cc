@@ -31,6 +31,7 @@ class TarLayer final : public Layer {
       : index_(std::move(index)), plain_(std::move(plain)), options_(options) {}
 
   Node root() const override { return node_of(LayerIndex::kRoot); }
+  bool implies_directories() const override { return true; }
 
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     const auto found = TRY(index_->lookup(TRY(inode_number(dir)), name));

@@ -63,6 +63,17 @@ TEST(ReadTrace, FailsSilentlyWhereNothingCanBeKept) {
   EXPECT_EQ(said_while([] { save_trace("/proc/none/t", kBlob, Points{{1, 2, 3}}); }), "");
 }
 
+TEST(ReadTrace, OpensNothingThatLiesInItsWayAndMakesTheFolder) {
+  test::TempDir dir;
+  const std::string path = dir / "sha256/aa/trace";
+  const Points points{{1, 2, 0}};
+  save_trace(path, kBlob, points);
+  EXPECT_EQ(load_trace(path, kBlob), points);
+  ASSERT_EQ(::mkfifo((path + ".tmp").c_str(), 0600), 0);
+  save_trace(path, kBlob, {});
+  EXPECT_TRUE(load_trace(path, kBlob).empty());
+}
+
 TEST(ReadTrace, KeepsAPointUntilManyRunsDidNotComeToIt) {
   Points trace = merge_traces(Points{{10, 1, 0}, {20, 2, 0}}, {});
   for (std::uint32_t run = 1; run <= kMostMissedRuns; ++run) {

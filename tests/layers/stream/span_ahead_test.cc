@@ -84,6 +84,23 @@ TEST(SpanAhead, LearnsNothingOfARunThatReadNothing) {
   EXPECT_EQ(load_trace(dir / "trace", layer.pass.blob), before);
 }
 
+TEST(SpanAhead, KeepsWhatAnotherMountLearnedMeanwhile) {
+  test::TempDir dir;
+  const Layer layer(in_small_blocks(test::sample_bytes(20 * kSpan, 4)));
+  SpanCache cache(kRoomy);
+  auto longer = layer.source(cache);
+  longer->learn(dir / "trace");
+  layer.run(dir / "trace", {7});
+  std::byte one[1];
+  ASSERT_TRUE(longer->pread(one, layer.at(5)));
+  longer.reset();
+
+  const auto points = load_trace(dir / "trace", layer.pass.blob);
+  ASSERT_EQ(points.size(), 2U);
+  EXPECT_EQ(points[0].offset, layer.at(5));
+  EXPECT_EQ(points[1].offset, layer.at(7));
+}
+
 TEST(SpanAhead, FollowsNoTraceOfAnotherBlobAndReplacesIt) {
   test::TempDir dir;
   const Layer layer(in_small_blocks(test::sample_bytes(20 * kSpan, 3)));
