@@ -111,6 +111,7 @@ if [ $mounted = yes ]; then
 else
   expect_match "a full disk while the index is written is a clear error" 'No space left' "$(cat "$scratch/log")"
 fi
-expect "and no half-made index is left" "" "$(find "$scratch/small" -type f ! -name '*.lock')"
+# What may be there are small records of their own: which file has which digest, and what the mount read.
+expect "and no half-made index is left" "" "$(find "$scratch/small" -type f ! -name '*.lock' ! -name '*.trace' ! -path '*/identity/*')"
 umount "$scratch/small"
 finish
