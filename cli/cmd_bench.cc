@@ -41,7 +41,8 @@ Result<std::string> beside_us(const std::string& what, const std::vector<std::st
 Result<int> bench(const Options& options) {
   const std::string script = TRY(beside_us("versus.py", {"/../share/acetate/versus/versus.py", "/../../bench/versus/versus.py"}));
   const std::string workload = TRY(beside_us("acetate-workload", {"/../libexec/acetate/acetate-workload", "/../bench/acetate-workload"}));
-  sys::Command command{.argv = {"python3", script, options.tree, "--ours", TRY(fs::find_daemon()), "--workload-program", workload}};
+  const std::string daemon = TRY(fs::find_daemon());
+  sys::Command command{.argv = {"python3", script, options.tree, "--ours", daemon, "--workload-program", workload}};
   const auto pass = [&](const char* name, const std::string& value) {
     if (!value.empty()) command.argv.insert(command.argv.end(), {name, value});
   };
