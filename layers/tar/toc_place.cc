@@ -46,8 +46,8 @@ std::optional<TocPlace> zstd_chunked(std::span<const std::byte> end, std::uint64
     std::size_t bytes;
     std::string_view magic;
   };
-  // The older one had 'g', 'n', …; both are met with both lengths.
-  for (const Generation& one : {Generation{64, "GNUlInUx"}, {64, "gnUlInUx"}, {40, "GNUlInUx"}, {40, "gnUlInUx"}}) {
+  // The older one has a small 'n', as skopeo 1.9 writes it; both are met with both lengths.
+  for (const Generation& one : {Generation{64, "GNUlInUx"}, {64, "GnUlInUx"}, {40, "GNUlInUx"}, {40, "GnUlInUx"}}) {
     if (end.size() < one.bytes) continue;
     const auto footer = end.last(one.bytes);
     if (as_text(footer.last(8)) != one.magic) continue;

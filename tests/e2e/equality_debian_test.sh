@@ -82,9 +82,12 @@ ACETATE_LOG=info acetate -v mount "oci:$scratch/chunked:x" "$scratch/mnt" >"$scr
 expect_match "skopeo's zstd:chunked is shown by its table" 'index not needed, its table of contents read' "$(cat "$scratch/log")"
 list "$scratch/mnt" >"$scratch/got"
 compare "and is the same tree" "$scratch/want" "$scratch/got"
+# The tar is read behind it; that its index is kept says that the two tell one tree, and a layer whose table lies is an error.
+until [ -n "$(find "$ACETATE_CACHE" -name '*.lix')" ] || ! cat "$scratch/mnt/etc/passwd" >/dev/null 2>&1; do :; done
+cat "$scratch/mnt/etc/passwd" >/dev/null && pass "and its tar says the same"
 acetate unmount "$scratch/mnt" >/dev/null
+rm -rf "$ACETATE_CACHE"
 export ACETATE_TOC=off
 shown "as it is by its tar" "$scratch/want" "oci:$scratch/chunked:x"
 unset ACETATE_TOC
-acetate verify "oci:$scratch/chunked:x" >"$scratch/log" 2>&1 && pass "and verify finds no difference" || fail "verify: $(tail -n 3 "$scratch/log")"
 finish

@@ -93,7 +93,7 @@ class TocMaker {
       for (const std::uint64_t number : {toc, manifest.size(), json.size(), std::size_t{1}}) numbers.put(number);
       if (footer == 64)
         for (int i = 0; i < 3; ++i) numbers.put(std::uint64_t{0});
-      numbers.put(footer == 64 ? std::string_view("GNUlInUx") : "gnUlInUx");
+      numbers.put(footer == 64 ? std::string_view("GNUlInUx") : "GnUlInUx");
       skippable({numbers.bytes().begin(), numbers.bytes().end()});
     }
     return std::string(as_text(blob_));

@@ -149,6 +149,19 @@ INSTANTIATE_TEST_SUITE_P(Of, EveryToc,
                                            Packing{"ZstdChunked", Format::zstd, 64}),
                          [](const auto& one) { return std::string(one.param.name); });
 
+TEST(FindToc, KnowsTheFootersOfBothGenerationsByTheirBytes) {
+  // What follows 200 bytes of anything: offset 16, length 100, its unpacked length, the type; then the magic.
+  const std::string numbers("\x10\0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\xc8\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 32);
+  const std::string older = std::string(200, 'x') + numbers + "\x47\x6e\x55\x6c\x49\x6e\x55\x78";
+  const std::string newer = std::string(200, 'x') + numbers + std::string(24, '\0') + "\x47\x4e\x55\x6c\x49\x6e\x55\x78";
+  for (const std::string& blob : {older, newer}) {
+    const auto place = find_toc(*source_of(blob));
+    ASSERT_TRUE(place && *place) << words(place);
+    EXPECT_EQ((*place)->offset, 16U);
+    EXPECT_EQ((*place)->length, 100U);
+  }
+}
+
 TEST(FindToc, KnowsABlobWithoutOne) {
   for (const Bytes& blob : {gzip_of({}), zstd_of(sample_bytes(1000, 1)), Bytes(), Bytes(46), Bytes(512)})
     EXPECT_FALSE(find_toc(*source_of(as_text(blob)))->has_value());
