@@ -80,8 +80,8 @@ Result<pid_t> start_pasta(const Spec& spec, const std::string& ns, const std::st
 }
 
 Result<void> ask_slirp(const std::string& socket, const Port& port) {
-  const Fd connection = TRY_WITHIN(sys::connect_unix(socket), "asking slirp4netns for a port");
-  TRY(sys::write_full(connection.ref(), slirp_request(port)));
+  const Fd connection = TRY_WITHIN(sys::connect_unix(socket, sys::SocketKind::stream), "asking slirp4netns for a port");
+  TRY(sys::send_full(connection.ref(), slirp_request(port)));
   TRY(sys::end_of_request(connection.ref()));
   const std::string answer = TRY(sys::read_all(connection.ref(), 1 << 16));
   const auto json = nlohmann::json::parse(answer, nullptr, false);
