@@ -5,6 +5,7 @@
 
 #include <ctime>
 
+#include "base/log.h"
 #include "base/sys/file.h"
 
 namespace acetate::build {
@@ -70,13 +71,21 @@ Result<Cache> Cache::open(const std::string& dir) {
 std::string Cache::layer_path(const Digest& diff_id) const { return dir_ + "/layers/" + diff_id.hex(); }
 
 Result<std::optional<Record>> Cache::find(const Digest& key) {
-  Statement select = TRY(database_.prepare("SELECT diff_id, size, clock, used FROM records WHERE key = ?"));
-  if (!TRY(select.bind(key.hex()).step())) return std::optional<Record>();
-  Record record{.clock = select.number(2)};
-  if (!select.is_null(0)) {
-    const Digest diff_id = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache");
-    record.layer = CachedLayer{diff_id, static_cast<std::uint64_t>(select.number(1))};
-    const auto stat = sys::stat(FileAt{layer_dir_.ref(), diff_id.hex().c_str()});
+  Record record;
+  std::int64_t used = 0;
+  {
+    // Ended before anything is written: with a row at hand SQLite does not wait for whoever else writes, but fails.
+    Statement select = TRY(database_.prepare("SELECT diff_id, size, clock, used FROM records WHERE key = ?"));
+    if (!TRY(select.bind(key.hex()).step())) return std::optional<Record>();
+    record.clock = select.number(2);
+    used = select.number(3);
+    if (!select.is_null(0)) {
+      const Digest diff_id = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache");
+      record.layer = CachedLayer{diff_id, static_cast<std::uint64_t>(select.number(1))};
+    }
+  }
+  if (record.layer) {
+    const auto stat = sys::stat(FileAt{layer_dir_.ref(), record.layer->diff_id.hex().c_str()});
     if (!stat && !stat.error().is(ENOENT)) return stat.error().clone().within("looking for a cached layer");
     // Gone, or cut short by a file system that lost it: the step is simply built again.
     if (!stat || static_cast<std::uint64_t>(stat->st_size) != record.layer->size) {
@@ -84,9 +93,13 @@ Result<std::optional<Record>> Cache::find(const Digest& key) {
       return std::optional<Record>();
     }
   }
-  // To the hour is enough to tell what nobody uses any more, and a write costs more than all the rest of a cached step.
-  if (const std::int64_t used = select.number(3), today = now(); used < today - kUsedWithin || used > today)
-    TRY(TRY(database_.prepare("UPDATE records SET used = ? WHERE key = ?")).bind(today).bind(key.hex()).done());
+  // To the hour is enough to tell what nobody uses any more, and a write costs more than all the rest of a cached step. That it
+  // cannot be told (a full disk, another build that writes for long) is no reason to do a step again.
+  if (const std::int64_t today = now(); used < today - kUsedWithin || used > today) {
+    auto update = database_.prepare("UPDATE records SET used = ? WHERE key = ?");
+    const auto told = update ? update->bind(today).bind(key.hex()).done() : Result<void>(update.error().clone());
+    if (!told) log::info("when a cached step was used is not noted: {}", told.error().message());
+  }
   return std::optional<Record>(record);
 }
 

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <ctime>
+#include <optional>
 
+#include "base/log.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "builder/cache.h"
@@ -86,6 +88,17 @@ constexpr const char* kOrphans[] = {
     "DELETE FROM packs WHERE diff_id NOT IN (SELECT diff_id FROM records WHERE diff_id IS NOT NULL)",
 };
 
+// The files first: on a full disk a record cannot be removed before there is room. One without its file is no record (find()).
+Result<void> remove(const Item& item, const std::string& dir, Database& database) {
+  if (item.layer.empty()) {
+    TRY_WITHIN(sys::remove_tree({kWorkingDir, item.mount.c_str()}), "removing the cache mount {}", item.mount);
+    return remove_file(item.mount + ".lock");
+  }
+  TRY(remove_file(dir + "/layers/" + item.layer));
+  TRY(remove_file(dir + "/contents/" + item.layer));
+  return TRY(database.prepare("DELETE FROM records WHERE diff_id = ?")).bind("sha256:" + item.layer).done();
+}
+
 }  // namespace
 
 Result<std::uint64_t> Cache::layer_bytes() {
@@ -100,10 +113,12 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
     return std::move(alone).error().within("pruning the build cache " + dir_);
   }
   std::vector<Item> items;
-  Statement select = TRY(database_.prepare("SELECT diff_id, max(size), max(used) FROM records WHERE diff_id IS NOT NULL GROUP BY diff_id"));
-  while (TRY(select.step())) {
-    const Digest diff_id = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache");
-    items.push_back({.used = select.number(2), .bytes = static_cast<std::uint64_t>(select.number(1)), .layer = diff_id.hex()});
+  {
+    Statement select = TRY(database_.prepare("SELECT diff_id, max(size), max(used) FROM records WHERE diff_id IS NOT NULL GROUP BY diff_id"));
+    while (TRY(select.step())) {
+      const Digest diff_id = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache");
+      items.push_back({.used = select.number(2), .bytes = static_cast<std::uint64_t>(select.number(1)), .layer = diff_id.hex()});
+    }
   }
   TRY(add_mounts(dir_ + "/mounts", items));
   std::sort(items.begin(), items.end(), [](const Item& one, const Item& other) { return one.used < other.used; });
@@ -111,26 +126,23 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
   for (const Item& item : items) pruned.left += item.bytes;
 
   std::set<std::string> layers_left;
+  std::optional<Error> failure;  // the first; what cannot be removed is no reason to leave the rest
   for (const Item& item : items) {
     const bool goes = (options.max_bytes && pruned.left > *options.max_bytes) || (options.unused_since && item.used < *options.unused_since);
     if (!goes) {
       layers_left.insert(item.layer);
       continue;
     }
+    if (auto removed = options.dry_run ? Result<void>() : remove(item, dir_, database_); !removed) {
+      if (!failure) failure = std::move(removed).error();
+      layers_left.insert(item.layer);
+      continue;
+    }
     pruned.left -= item.bytes;
     pruned.freed += item.bytes;
     ++(item.layer.empty() ? pruned.mounts : pruned.layers);
-    if (options.dry_run) continue;
-    if (item.layer.empty()) {
-      TRY_WITHIN(sys::remove_tree({kWorkingDir, item.mount.c_str()}), "removing the cache mount {}", item.mount);
-      TRY(remove_file(item.mount + ".lock"));
-    } else {
-      // The record first: killed between the two, a file stays that the next time finds without one.
-      TRY(TRY(database_.prepare("DELETE FROM records WHERE diff_id = ?")).bind("sha256:" + item.layer).done());
-      TRY(remove_file(dir_ + "/layers/" + item.layer));
-      TRY(remove_file(dir_ + "/contents/" + item.layer));
-    }
   }
+  if (failure) log::warn("not all of the build cache that is to go can be removed: {}", failure->message());
   if (!options.dry_run) {
     if (options.unused_since)
       TRY(TRY(database_.prepare("DELETE FROM records WHERE used < ?")).bind(*options.unused_since).done());

@@ -194,6 +194,11 @@ Result<std::vector<std::string>> parse_hosts(const std::vector<std::string>& tex
   return lines;
 }
 
+// What BuildKit can be told of the form its cache takes; ours has one form, an OCI artifact.
+bool is_about_the_artifact(std::string_view key) {
+  return key == "image-manifest" || key == "oci-mediatypes" || key == "compression" || key == "compression-level" || key == "force-compression";
+}
+
 Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::string>& texts, std::string_view option, std::string_view key) {
   std::vector<build::CachePlace> places;
   for (const std::string& text : texts) {
@@ -208,6 +213,7 @@ Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::strin
         else if (one.key == key) dir = one.value;
         else if (one.key == "ref") name = one.value;
         else if (one.key == "mode" && (one.value == "min" || one.value == "max")) continue;  // every step is kept in any case
+        else if (is_about_the_artifact(one.key)) continue;
         else return fail(EINVAL, "{} knows type, mode, ref and {}, not \"{}\"", option, key, field);
       }
     }
