@@ -76,7 +76,7 @@ Result<std::string> LiveMount::answer(std::string_view request) {
 }
 
 Result<std::string> LiveMount::use(std::vector<std::string> names, std::string_view within) {
-  if (layers_stay_) return fail(EBUSY, "what is looked at is recorded (access_log), so the layers stay what they are");
+  if (!layers_stay_.empty()) return fail(EBUSY, "{}, so the layers stay what they are", layers_stay_);
   // By its name a layer that the mount covers is the mount now, which would be asked about itself.
   for (const std::string& name : names) {
     const std::string path = TRY(parse_layer_spec(name)).path;

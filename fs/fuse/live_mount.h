@@ -23,7 +23,7 @@ class LiveMount {
   // mount works without: that is told in the log (info) only.
   void listen();
   // From here on no layer is added or refreshed: EBUSY. What is looked at of the first ones is being recorded. Before listen().
-  void keep_layers() { layers_stay_ = true; }
+  void keep_layers(std::string why) { layers_stay_ = std::move(why); }
   // Closes it.
   void stop() { server_.reset(); }
 
@@ -46,7 +46,7 @@ class LiveMount {
   Overlay& overlay_;
   Session& session_;
   const Places places_;  // of everything but the lowers
-  bool layers_stay_ = false;
+  std::string layers_stay_;  // why, if they do
   Mutex mutex_;
   std::vector<std::string> names_ GUARDED_BY(mutex_);  // of the lowers, top first
   Lowers opened_ GUARDED_BY(mutex_);

@@ -19,6 +19,7 @@
 #include "fs/fuse/background.h"
 #include "fs/fuse/fsetid.h"
 #include "fs/fuse/fuse.h"
+#include "fs/fuse/kernel_release.h"
 #include "fs/fuse/live_mount.h"
 #include "fs/fuse/lowers.h"
 #include "fs/fuse/notify.h"
@@ -137,11 +138,16 @@ Result<int> serve(const Options& options) {
                      .lifeline = lifeline(),
                      .mount_options = options.mount_options};
   if (overlay->read_only() && !options.read_only) how.mount_options.emplace_back("ro");
-  // What is far away is fetched when it is opened, where an error can still be told; and who notes what is read must see it.
-  how.stateless = !lowers.is_lazy && !how.exact;
+  // What is far away is fetched when it is opened, where an error can still be told; who notes what is read must see it; and a
+  // mount that somebody else made may let writers in.
+  const bool ours = !options.mountpoint.starts_with("/dev/fd/");
+  how.stateless = (overlay->read_only() || (options.no_open && !options.writeback)) && ours && !lowers.is_lazy && !how.exact &&
+                  may_leave_open_out(kernel_release());
   Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
   const auto live = TRY(LiveMount::make(*overlay, session, options.lowers, std::move(lowers), std::move(places)));
-  if (options.access_log) live->keep_layers();
+  if (options.access_log) live->keep_layers("what is looked at is recorded (access_log)");
+  // Who has a file open whose layer goes would have nothing left of it.
+  if (options.no_open) live->keep_layers("files are not opened (no_open)");
   live->listen();
   if (background) {
     TRY(background->ready());

@@ -109,6 +109,10 @@ void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fu
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
 void tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* info) {
+  if (without_open(req)) {
+    fuse_reply_err(req, ENOSYS);  // the kernel would never tell us that it is closed
+    return;
+  }
   serve(
       req,
       [&] {

@@ -40,6 +40,7 @@ struct Options {
   OverrideMode permissions = OverrideMode::none;  // xattr_permissions
   bool redirect_dir = false;
   bool static_nlink = false;
+  bool no_open = false;
   bool narrow_inos = false;  // ino32_t
   std::optional<std::string> access_log;  // where to write what was looked at below (layers/access_log.h)
   std::string fsname;

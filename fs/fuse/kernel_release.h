@@ -1,0 +1,17 @@
+// What depends on the kernel's version, because nothing else tells it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace acetate::fs {
+
+// Whether a server may leave OPEN out. Since e26ee4efbc79 (6.9, in older stable trees since late 2025) such a kernel does not
+// hold the inode of what it reads ahead: a daemon that needs memory while it answers that very READ waits for itself. Mended by
+// bd5603eaae0a (6.19, and 6.18.3, 6.12.64). False where it may be so, or where the text is none of Linux's.
+bool may_leave_open_out(std::string_view release);
+
+// uname(2)'s; empty where it has none.
+std::string kernel_release();
+
+}  // namespace acetate::fs
