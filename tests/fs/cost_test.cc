@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include "base/sys/file.h"
 #include "layers/dir_layer.h"
 #include "layers/stack.h"
 #include "tests/fs/overlay_fixture.h"
