@@ -16,7 +16,7 @@ std::optional<std::array<int, 3>> numbers_of(std::string_view release) {
   std::array<int, 3> numbers{};
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const auto [end, error] = std::from_chars(release.data(), release.data() + release.size(), numbers[i]);
-    if (error != std::errc()) return std::nullopt;
+    if (error != std::errc() || numbers[i] < 0) return std::nullopt;
     release.remove_prefix(static_cast<std::size_t>(end - release.data()));
     if (!release.starts_with('.')) return i == 0 ? std::nullopt : std::optional(numbers);
     release.remove_prefix(1);

@@ -76,9 +76,10 @@ TEST(Plan, LetsBuildArgumentsWinOverDefaultsAndEnvOverBoth) {
   EXPECT_EQ(get_env(run.env, "UNDECLARED"), std::nullopt);
 }
 
-TEST(Plan, PassesProxiesWithoutTellingHistory) {
+TEST(Plan, PassesProxiesWithoutTellingKeysOrHistory) {
   const File file("FROM a\nARG A=1\nRUN x\n", {{"http_proxy", "http://p"}});
-  EXPECT_EQ(get_env(file.step<RunStep>(1).env, "http_proxy"), "http://p");
+  EXPECT_EQ(get_env(file.step<RunStep>(1).proxies, "http_proxy"), "http://p");
+  EXPECT_EQ(get_env(file.step<RunStep>(1).env, "http_proxy"), std::nullopt);
   EXPECT_EQ(file.plan()->steps[1].created_by, "RUN |1 A=1 /bin/sh -c x # buildkit");
 }
 
