@@ -54,7 +54,9 @@ Result<void> index_layers(image::Image& image, const Context& context) {
     if (opened.is_tar)
       context.streams.err << fmt::format("layer {}: {} entries, {} bytes for {}, index {}\n", name,
                                          opened.entries, opened.compressed_size, opened.uncompressed_size,
-                                         opened.index_was_cached ? "was cached" : "made");
+                                         opened.is_by_toc          ? "not needed, its table of contents read"
+                                         : opened.index_was_cached ? "was cached"
+                                                                   : "made");
     else
       context.streams.err << fmt::format("layer {}: a directory\n", name);
   }
