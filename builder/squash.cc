@@ -111,8 +111,9 @@ Result<StageState> squash(StageState state, LayerOpener& layers, Cache& cache) {
   inputs.add("the layers", state.chain().str());
   inputs.add("of these the base's", std::to_string(state.base_layers));
   auto record = TRY(cache.find(inputs.digest()));
-  // One that somebody else made may have no layer.
-  if (!record || !record->layer) record = TRY(cache.put(inputs.digest(), TRY_WITHIN(squash_layers(state, layers, cache), "squashing the layers of the build")));
+  // One that somebody else made may have no layer, and is replaced.
+  if (!record || !record->layer)
+    record = TRY(cache.put(inputs.digest(), TRY_WITHIN(squash_layers(state, layers, cache), "squashing the layers of the build"), true));
 
   const std::size_t made = state.layers.size() - state.base_layers;
   state.layers.resize(state.base_layers);

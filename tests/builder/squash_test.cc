@@ -57,6 +57,20 @@ TEST_F(SquashTest, LeavesOutWhatALaterStepRemoved) {
   EXPECT_FALSE(last_.config.history[3].empty_layer);
 }
 
+TEST_F(SquashTest, BelievesNoRecordWithoutALayer) {
+  add({memory_file("base", "1")});
+  base_ends_here();
+  add({memory_file("a", "1")});
+  add({memory_file("b", "1")});
+  KeyInputs inputs;
+  inputs.add("step", "squash");
+  inputs.add("the layers", state_.chain().str());
+  inputs.add("of these the base's", "1");
+  ASSERT_TRUE(cache_.put(inputs.digest(), Record{.clock = 1}));
+  EXPECT_EQ(squashed(), 2U);
+  EXPECT_TRUE((*cache_.find(inputs.digest()))->layer) << "and it was the record that squashing looks for";
+}
+
 TEST_F(SquashTest, HidesWhatTheBaseHas) {
   add({memory_file("d/one", "1"), memory_file("d/two", "2"), memory_file("gone", "3")});
   base_ends_here();
