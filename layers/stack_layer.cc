@@ -4,16 +4,6 @@
 
 namespace acetate::stack {
 
-namespace {
-
-// The directory that `described` tells about, under the number it has.
-Attr like(Attr described, std::uint64_t ino) {
-  described.ino = ino;
-  return described;
-}
-
-}  // namespace
-
 StackLayer::StackLayer(std::vector<LayerPtr> top_to_bottom) : layers_(std::move(top_to_bottom)) {
   // Groups are counted from the bottom, so that another layer on top changes nobody's inode number.
   group_.resize(layers_.size());
@@ -66,8 +56,9 @@ Result<Attr> StackLayer::attr(Node node) const {
   if (parts.size() == 1) return attr;
   if (attr.is_implied) {
     const Part part = describing(parts);
-    const Attr described = TRY(layer(part).attr(part.node));
-    attr = like(described, attr.ino);
+    Attr described = TRY(layer(part).attr(part.node));
+    described.ino = attr.ino;
+    attr = described;
   }
   if (!attr.is_dir()) attr.blocks = TRY(layer(parts[1]).attr(parts[1].node)).blocks;
   return attr;

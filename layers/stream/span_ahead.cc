@@ -43,14 +43,13 @@ void SpanSource::learn(const std::string& trace) const {
   const std::size_t spans = what_.checkpoints->count();
   own_learning_.reset(new Learning{.path = trace,
                                    .now = TraceRecorder(spans),
-                                   .before = load_trace(trace, what_.blob),
                                    .prefetched = std::make_unique<std::atomic<bool>[]>(spans)});
   Learning& learning = *own_learning_;
   learning_.store(&learning, std::memory_order_release);
 
   std::vector<ReadAhead::Later> jobs;
   std::vector<bool> known(spans);
-  for (const TracePoint& point : learning.before) {
+  for (const TracePoint& point : load_trace(trace, what_.blob)) {
     if (point.offset >= what_.plain_size) continue;
     const auto last = find_span(*what_.checkpoints, point.offset);
     if (!last) continue;

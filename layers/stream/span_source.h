@@ -59,11 +59,10 @@ class SpanSource final : public DecodedSource {
   Result<void> go_to(Decoder& decoder, const Span& span, std::size_t start) const;
   Result<std::uint64_t> packed_end(std::size_t index) const;
 
-  // What this run comes to, and what the runs before it came to.
+  // What this run comes to, and what of the runs before it is decoded ahead.
   struct Learning {
     const std::string path;
     TraceRecorder now;
-    const std::vector<TracePoint> before;
     const std::unique_ptr<std::atomic<bool>[]> prefetched;  // by span
     std::atomic<std::uint64_t> bytes_ahead = 0;
     std::atomic<bool> is_saved = false;  // what is known later is a later mount's to tell

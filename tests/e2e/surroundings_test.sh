@@ -90,22 +90,21 @@ for who in plain ranged single; do
   expect_match "doctor, $who: a mount was made" "mounting +a root file system was mounted" "$(cat "$scratch/doctor")"
 done
 expect_match "doctor tells a user without ids what to do" "usermod --add-subuids" "$(cat "$scratch/doctor")"
-# newuidmap is there for others, and not for us.
+# lacking PROGRAMS USER COMMAND...: these are there for others, and not for us
 : >"$scratch/nothing"
-without_newuidmap() {
-  unshare -m sh -ec 'for helper in newuidmap newgidmap; do mount --bind "$0" "$(command -v $helper)"; done; user=$1; home=$2; shift 2
+lacking() {
+  programs=$1 user=$2
+  shift 2
+  unshare -m sh -ec 'for program in $1; do p=$(command -v "$program") && mount --bind "$0" "$p"; done; user=$2 home=$3; shift 3
     cd "$home"; exec setpriv --reuid="$user" --regid="$user" --init-groups env -i PATH="$PATH" HOME="$home" USER="$user" "$@"' \
-    "$scratch/nothing" "$ranged_user" "$scratch/home-$ranged_user" "$@"
+    "$scratch/nothing" "$programs" "$user" "$scratch/home-$user" "$@"
 }
+without_newuidmap() { lacking "newuidmap newgidmap" "$ranged_user" "$@"; }
 expect "without newuidmap a command runs with one id" 0 "$(without_newuidmap acetate run "$base" id -u 2>&1)"
 expect_match "and another user is told why there is none" "played by root.*newuidmap is not installed .apt install uidmap" "$(without_newuidmap acetate run -u 7:8 "$base" true 2>&1)"
 expect_match "doctor says so too" "user ids +one only: newuidmap is not installed .apt install uidmap" "$(without_newuidmap acetate doctor 2>&1 || true)"
 # The same of the runtimes: our launcher takes their place.
-without_runtimes() {
-  unshare -m sh -ec 'for helper in runc crun; do p=$(command -v $helper) && mount --bind "$0" "$p"; done; user=$1; home=$2; shift 2
-    cd "$home"; exec setpriv --reuid="$user" --regid="$user" --init-groups env -i PATH="$PATH" HOME="$home" USER="$user" "$@"' \
-    "$scratch/nothing" "$single_user" "$scratch/home-$single_user" "$@"
-}
+without_runtimes() { lacking "runc crun" "$single_user" "$@"; }
 expect "without any runtime a command runs all the same" hello "$(without_runtimes env ACETATE_ROOT="$scratch/home-$single_user/fresh" acetate run "$base" echo hello 2>&1)"
 expect_failure "doctor without user namespaces" 2 "max_user_namespaces" without_userns acetate doctor
 expect_failure "without /dev/fuse" 125 "/dev/fuse" without_fuse acetate run "$base" true
