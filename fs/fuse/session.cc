@@ -47,10 +47,13 @@ std::string escaped(std::string_view value) {
   return text;
 }
 
+// The end of the connection, also with replies that nobody read (ECONNRESET), is what /dev/fuse says when the file system is
+// gone: libfuse then ends its loop without a word. Of other errors it would print a line, in a thread that the loop's end may
+// cancel in the middle of that, and libfuse 3.14 takes the lock of stderr along: whoever prints next waits for ever.
 ssize_t socket_read(int fd, void* buffer, std::size_t size, void*) {
   const ssize_t count = ::read(fd, buffer, size);
-  if (count != 0) return count;
-  errno = ENODEV;  // what /dev/fuse says when the file system is gone; libfuse then ends its loop cleanly
+  if (count > 0 || (count < 0 && errno != ECONNRESET)) return count;
+  errno = ENODEV;
   return -1;
 }
 ssize_t socket_writev(int fd, iovec* parts, int count, void*) { return ::writev(fd, parts, count); }
