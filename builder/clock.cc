@@ -36,12 +36,16 @@ StepClock::StepClock(const TimeRule& rule, std::int64_t previous)
   if (rule.kind == TimeRule::Kind::keep) now_ = began_.tv_sec;
 }
 
+// Many a tool that copies a time keeps whole seconds of it, or microseconds (busybox cp -a, tar, utimes(2)).
 bool StepClock::is_fresh(timespec time) const {
-  return !before(time, began_) && !before(clock_now(CLOCK_REALTIME), time);
+  timespec began = began_;
+  if (time.tv_nsec == 0) began.tv_nsec = 0;
+  else if (time.tv_nsec % 1000 == 0) began.tv_nsec -= began.tv_nsec % 1000;
+  return !before(time, began) && !before(clock_now(CLOCK_REALTIME), time);
 }
 
 void StepClock::learn(timespec time) {
-  if (rule_.kind == TimeRule::Kind::logical && before(time, began_)) now_ = std::max(now_, std::int64_t{time.tv_sec});
+  if (rule_.kind == TimeRule::Kind::logical && !is_fresh(time) && before(time, began_)) now_ = std::max(now_, std::int64_t{time.tv_sec});
 }
 
 timespec StepClock::of_output(timespec time) const {

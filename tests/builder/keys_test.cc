@@ -55,6 +55,17 @@ TEST(StepClock, StampsWhatIsFreshAndKeepsWhatCameOutOfContent) {
   EXPECT_EQ(clock.of_copy({.tv_sec = 500, .tv_nsec = 5}).tv_sec, 1001);
 }
 
+TEST(StepClock, TakesATimeThatLostItsFractionOnTheWayForOneOfItsOwn) {
+  StepClock clock(TimeRule{}, 1000);
+  for (const long unit : {1L, 1000L, 1000000000L}) {
+    const timespec copied{.tv_sec = clock.began().tv_sec, .tv_nsec = clock.began().tv_nsec / unit * unit};
+    clock.learn(copied);
+    EXPECT_EQ(clock.of_output(copied).tv_sec, 1001) << "in units of " << unit << " ns";
+  }
+  const timespec before{.tv_sec = clock.began().tv_sec - 1, .tv_nsec = 0};
+  EXPECT_EQ(clock.of_output(before).tv_sec, before.tv_sec);
+}
+
 TEST(StepClock, NeverMakesAnOutputOlderThanWhatTheStepUnpacked) {
   StepClock clock(TimeRule{}, 1000);
   clock.learn({.tv_sec = 2000});
