@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/sys/process.h"
 #include "builder/sandbox/holder.h"
+#include "builder/sandbox/kernel_overlay.h"
 #include "builder/step.h"
 #include "layers/access_log.h"
 
@@ -50,7 +51,7 @@ class Runner {
 };
 
 // Mounts the layers with our daemon and hands the process to an OCI runtime. Works inside the holder only.
-// `scratch_base`: where uppers are kept while a step runs.
-std::unique_ptr<Runner> make_sandbox_runner(std::string scratch_base, sandbox::IdMode ids);
+// `scratch_base`: where uppers are kept while a step runs. `upper`: who keeps them; the layers are the same.
+std::unique_ptr<Runner> make_sandbox_runner(std::string scratch_base, sandbox::IdMode ids, sandbox::UpperKind upper);
 
 }  // namespace acetate::build

@@ -45,14 +45,15 @@ class Pump {
 
 class SandboxRunner : public Runner {
  public:
-  SandboxRunner(std::string scratch_base, sandbox::IdMode ids) : scratch_base_(std::move(scratch_base)), ids_(ids) {}
+  SandboxRunner(std::string scratch_base, sandbox::IdMode ids, sandbox::UpperKind upper)
+      : scratch_base_(std::move(scratch_base)), ids_(ids), upper_(upper) {}
 
   std::string kind() const override { return ids_ == sandbox::IdMode::single ? "sandbox, one id" : "sandbox"; }
 
   Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const std::vector<ReadyMount>& mounts,
                          bool log_accesses, const OutputSink& output) override {
     auto root = std::make_shared<sandbox::Rootfs>(
-        TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_, .ids = ids_, .log_accesses = log_accesses})));
+        TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_, .ids = ids_, .upper_kind = upper_, .log_accesses = log_accesses})));
     sandbox::Spec spec{.rootfs = root->path(), .argv = step.argv, .env = step.env, .cwd = step.cwd};
     spec.env.insert(spec.env.end(), step.proxies.begin(), step.proxies.end());
     const sandbox::User user = TRY(sandbox::resolve_user(root->path(), step.user.empty() ? "0" : step.user));
@@ -121,12 +122,13 @@ class SandboxRunner : public Runner {
 
   std::string scratch_base_;
   sandbox::IdMode ids_;
+  sandbox::UpperKind upper_;
 };
 
 }  // namespace
 
-std::unique_ptr<Runner> make_sandbox_runner(std::string scratch_base, sandbox::IdMode ids) {
-  return std::make_unique<SandboxRunner>(std::move(scratch_base), ids);
+std::unique_ptr<Runner> make_sandbox_runner(std::string scratch_base, sandbox::IdMode ids, sandbox::UpperKind upper) {
+  return std::make_unique<SandboxRunner>(std::move(scratch_base), ids, upper);
 }
 
 }  // namespace acetate::build

@@ -42,7 +42,7 @@ struct Options {
   std::vector<std::string> hosts, no_cache_stages, cache_from, cache_to;
   std::string shm_size;
   std::string format = "oci";
-  std::string trace_cache = "auto", pull;
+  std::string trace_cache = "auto", pull, upper = "own";
   std::vector<std::string> ulimits;
   unsigned jobs = 0;
   bool no_cache = false, explain = false, quiet = false, check = false, squash = false;
@@ -180,7 +180,7 @@ Result<void> build_in_holder(const Options& options, build::BuildOptions build, 
   build.owners = ids == sandbox::IdMode::none;
   const auto mode = TRY(progress_mode(options, context));
   build::Progress progress(context.streams.err, mode, terminal_columns());
-  const auto runner = build::make_sandbox_runner(build.scratch_base, ids);
+  const auto runner = build::make_sandbox_runner(build.scratch_base, ids, *sandbox::parse_upper_kind(options.upper));
   build::BuildReport report;
   if (!options.graph.empty()) build.report = &report;
   auto built = build::build(build, *runner, progress);
@@ -263,6 +263,9 @@ Runner build_command(CLI::App& app) {
                  "take a RUN from the cache when nothing that it looked at has changed: auto (those without network), on, off, or "
                  "verify (run it all the same, and compare)")
       ->check(CLI::IsMember({"auto", "on", "off", "verify"}));
+  app.add_option("--upper", options->upper,
+                 "who keeps what a RUN writes: own (our daemon), kernel (its overlay above our layers) or auto (the kernel's where it works)")
+      ->check(CLI::IsMember({"own", "kernel", "auto"}));
   app.add_option("--add-host", options->hosts, "NAME:ADDRESS, a line more in the /etc/hosts of every RUN")->allow_extra_args(false);
   app.add_option("--ulimit", options->ulimits, "NAME=SOFT[:HARD], a limit of every RUN's processes: nofile=1024:2048")->allow_extra_args(false);
   app.add_flag("--pull{always}", options->pull,

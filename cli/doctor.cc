@@ -84,6 +84,16 @@ Check real_mount(const sandbox::HolderPlan& plan, const Paths& paths) {
   return {State::bad, "mounting", words};
 }
 
+// Only a choice: where it is not to be had, nothing is lost but speed.
+Check kernel_upper(const sandbox::HolderPlan& plan, const Paths& paths) {
+  const std::string words = try_inside(plan, [&]() -> Result<void> {
+    auto rootfs = TRY(sandbox::Rootfs::make({}, {.scratch_base = runs_dir(paths), .ids = plan.mode, .upper_kind = sandbox::UpperKind::kernel}));
+    TRY(sys::open(rootfs.path() + "/written", O_WRONLY | O_CREAT, 0644));
+    return rootfs.unmount();
+  });
+  return {State::good, "kernel upper", words.empty() ? "--upper=kernel works" : fmt::format("--upper=auto takes ours: {}", words)};
+}
+
 Check runtime(const sandbox::HolderPlan& plan, const char* name) {
   const std::string words = try_inside(plan, [&]() -> Result<void> { return TRY(sandbox::try_runtime(name)), Result<void>(); });
   if (words.empty()) return {State::good, name, "ran a container"};
@@ -201,6 +211,7 @@ std::vector<Check> examine(const Paths& paths) {
     checks.push_back(ids(*plan));
     checks.push_back(processes(*plan));
     checks.push_back(real_mount(*plan, paths));
+    checks.push_back(kernel_upper(*plan, paths));
     add_runtimes(checks, *plan);
     add_networks(checks, *plan, paths);
   }

@@ -183,6 +183,16 @@ Result<std::vector<std::string>> owner_options(const Run& run, sandbox::IdMode i
                                   "gidmapping=" + sandbox::mapping_option(sandbox::keep_id_map(run.spec.keep_id->gid, count))};
 }
 
+// The kernel's overlay writes the ids it is given, and not those that our daemon shows in another order.
+Result<sandbox::UpperKind> upper_kind(const Run& run, bool other_order) {
+  const auto kind = *sandbox::parse_upper_kind(run.options.upper);
+  if (!other_order || kind == sandbox::UpperKind::own) return kind;
+  if (kind == sandbox::UpperKind::kernel)
+    return fail(ENOTSUP, "--upper=kernel keeps ids as they are, and --userns keep-id shows them in another order: --upper=own can");
+  log::info("our daemon keeps what is written, since --userns keep-id shows ids in another order");
+  return sandbox::UpperKind::own;
+}
+
 // `why`: why there are the ids there are.
 Result<void> choose_user(Run& run, const sandbox::Rootfs& rootfs, const std::string& why) {
   if (run.spec.keep_id) TRY(introduce(run.person, rootfs.path(), rootfs.scratch(), run.spec));
@@ -205,6 +215,7 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   TRY(index_layers(run.image));
   sandbox::RootfsOptions options{.scratch_base = runs_dir(run.paths), .ids = ids};
   options.mount_options = TRY(owner_options(run, ids));
+  options.upper_kind = TRY(upper_kind(run, !options.mount_options.empty()));
   if (run.kept) {
     options.keep_upper = run.kept->upper();
     options.durable = true;  // what is asked to be kept survives a power cut too

@@ -39,7 +39,7 @@ struct RunOptions {
   std::string memory, cpus, pids_limit;
 
   // The image and what stays.
-  std::string keep, platform, pull = "missing";
+  std::string keep, platform, pull = "missing", upper = "own";
   LazyFlags lazy;  // and how its registry is reached, lazily or not
   bool quiet = false;
   std::vector<std::string> labels;

@@ -44,7 +44,6 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
   // the modes of the files.
   request.options.emplace_back("allow_other");
   if (options.ids == IdMode::single) request.options.emplace_back("squash_to_root");
-  if (!options.durable && !options.read_only) request.options.emplace_back("volatile");
   std::string upper;
   if (!options.read_only) {
     upper = options.keep_upper ? *options.keep_upper : scratch / "upper";
@@ -53,15 +52,43 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
     request.work = TRY(make_dir(options.keep_upper ? *options.keep_upper + ".work" : scratch / "work", 0700));
   }
   Rootfs rootfs(std::move(scratch), merged, std::move(upper), std::move(run));
-  rootfs.mount_ = TRY_WITHIN(fs::Mount::start(request), "mounting the root file system");
+  TRY_WITHIN(rootfs.mount(std::move(request), options), "mounting the root file system");
   return rootfs;
+}
+
+Result<void> Rootfs::mount(fs::MountRequest request, const RootfsOptions& options) {
+  if (request.upper && options.upper_kind != UpperKind::own) {
+    auto mounted = mount_below_kernels(request, options.durable);
+    if (mounted) return {};
+    if (options.upper_kind == UpperKind::kernel) return fail(ENOTSUP, "the kernel's overlay cannot keep what is written here: {}", mounted.error().message());
+    log::info("our daemon keeps what is written, since the kernel's overlay cannot here: {}", mounted.error().message());
+  }
+  if (request.upper && !options.durable) request.options.emplace_back("volatile");
+  mount_ = TRY(fs::Mount::start(request));
+  return {};
+}
+
+// The layers in a place of their own, and the kernel's overlay where the root is to be.
+Result<void> Rootfs::mount_below_kernels(const fs::MountRequest& request, bool durable) {
+  TRY(try_kernel_overlay(scratch_.path()));
+  fs::MountRequest layers = request;
+  layers.upper.reset();
+  layers.work.reset();
+  layers.target = TRY(make_dir(scratch_ / "layers", 0755));
+  fs::Mount below = TRY(fs::Mount::start(layers));
+  overlay_ = TRY(KernelOverlay::mount({.lower = layers.target, .upper = *request.upper, .work = *request.work, .target = request.target}, durable));
+  mount_ = std::move(below);
+  return {};
 }
 
 Rootfs& Rootfs::operator=(Rootfs&& other) noexcept {
   // Member by member would remove our directories while they are still mounted.
   if (this == &other) return *this;
+  overlay_.reset();
   mount_.reset();
+  overlay_ = std::move(other.overlay_);
   mount_ = std::move(other.mount_);
+  other.overlay_.reset();
   other.mount_.reset();
   std::swap(scratch_, other.scratch_);
   std::swap(path_, other.path_);
@@ -71,6 +98,8 @@ Rootfs& Rootfs::operator=(Rootfs&& other) noexcept {
 }
 
 Result<void> Rootfs::unmount() {
+  if (overlay_) TRY(overlay_->unmount());
+  overlay_.reset();
   if (!mount_) return {};
   TRY(mount_->unmount());
   mount_.reset();
@@ -85,6 +114,9 @@ Result<std::optional<std::string>> Rootfs::accesses() const {
   return std::move(text).error().within("reading what the step looked at");
 }
 
-Rootfs::~Rootfs() { mount_.reset(); }
+Rootfs::~Rootfs() {
+  overlay_.reset();
+  mount_.reset();
+}
 
 }  // namespace acetate::sandbox

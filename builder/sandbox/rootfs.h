@@ -1,7 +1,8 @@
 // Rootfs: layers mounted as a root file system that can be written to, for one run or one build step.
 //
 // Made inside the holder. What is written lands in upper(), which stays readable after unmount() and is
-// removed with the object, together with files of other users and directories of mode 0 in it.
+// removed with the object, together with files of other users and directories of mode 0 in it. Our daemon keeps it, or
+// only shows the layers, and the kernel's overlay above it keeps what is written: the same upper either way.
 #pragma once
 
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "base/result.h"
 #include "builder/sandbox/holder.h"
+#include "builder/sandbox/kernel_overlay.h"
 #include "builder/sandbox/scratch.h"
 #include "fs/mount.h"
 
@@ -19,6 +21,7 @@ struct RootfsOptions {
   std::string scratch_base;                    // where the scratch directory is made; one file system's worth of space
   IdMode ids = IdMode::range;                  // single: every file is shown as root's, owners are not kept
   bool read_only = false;                      // no upper at all
+  UpperKind upper_kind = UpperKind::own;       // who keeps the upper; `kernel` is ENOTSUP with words where that does not work
   bool durable = false;                        // without it the upper is `volatile`: fsync is not passed on
   std::optional<std::string> keep_upper = {};  // use and keep this directory as the upper
   bool log_accesses = false;                   // what of the layers is looked at is noted; see Rootfs::accesses()
@@ -50,7 +53,11 @@ class Rootfs {
         run_(std::move(run)) {}
   Scratch scratch_;
   std::string path_, upper_, run_;
+  Result<void> mount(fs::MountRequest request, const RootfsOptions& options);
+  Result<void> mount_below_kernels(const fs::MountRequest& request, bool durable);
+
   std::optional<fs::Mount> mount_;
+  std::optional<KernelOverlay> overlay_;  // above it, and gone before it
 };
 
 }  // namespace acetate::sandbox
