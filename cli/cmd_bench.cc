@@ -5,10 +5,11 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <initializer_list>
 #include <memory>
 
-#include "base/sys/file.h"
 #include "base/sys/process.h"
+#include "base/sys/self.h"
 #include "cli/command.h"
 #include "fs/mount.h"
 
@@ -29,13 +30,11 @@ struct Options {
   bool count = false;
 };
 
-// A file of bench/versus, by its places relative to this program: installed, and in a build tree.
-Result<std::string> beside_us(const std::string& what, const std::vector<std::string>& places) {
-  const std::string self = TRY_WITHIN(sys::readlink(FileAt{kWorkingDir, "/proc/self/exe"}), "finding {}", what);
-  const std::string dir = self.substr(0, self.rfind('/'));
-  for (const std::string& place : places)
-    if (sys::stat_following(dir + place)) return dir + place;
-  return fail(ENOENT, "{} is not installed beside this program (meson install puts it there)", what);
+// A file of bench/versus, installed or in a build tree.
+Result<std::string> beside_us(const std::string& what, std::initializer_list<const char*> places) {
+  auto found = sys::find_beside_us(places);
+  if (!found && found.error().is(ENOENT)) return fail(ENOENT, "{} is not installed beside this program (meson install puts it there)", what);
+  return found;
 }
 
 Result<int> bench(const Options& options) {

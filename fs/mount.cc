@@ -16,6 +16,7 @@
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
+#include "base/sys/self.h"
 #include "fs/lowerdir.h"
 
 namespace acetate::fs {
@@ -119,11 +120,7 @@ Result<std::string> find_daemon() {
     if (!is_executable(named)) return fail(ENOENT, "ACETATE_FUSE_OVERLAY={} is not a program", named);
     return std::string(named);
   }
-  if (auto self = sys::readlink(FileAt{kWorkingDir, "/proc/self/exe"})) {
-    const std::string dir = self->substr(0, self->rfind('/'));
-    for (const char* place : {"/fuse-overlay", "/../fs/fuse/fuse-overlay"})  // installed; in a build tree
-      if (is_executable(dir + place)) return dir + place;
-  }
+  if (auto beside = sys::find_beside_us({"/fuse-overlay", "/../fs/fuse/fuse-overlay"})) return beside;  // installed; in a build tree
   auto found = sys::find_program("fuse-overlay");
   if (!found) return fail(ENOENT, "fuse-overlay was found neither beside this program nor in PATH (ACETATE_FUSE_OVERLAY names one)");
   return found;

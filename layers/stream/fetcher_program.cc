@@ -6,6 +6,7 @@
 
 #include "base/sys/file.h"
 #include "base/sys/process.h"
+#include "base/sys/self.h"
 
 namespace acetate {
 
@@ -23,13 +24,10 @@ Result<std::string> find_fetcher() {
     if (!is_program(named)) return fail(ENOENT, "ACETATE_FETCHER={} is not a program", named);
     return std::string(named);
   }
-  if (const auto self = sys::readlink(FileAt{kWorkingDir, "/proc/self/exe"})) {
-    const std::string dir = self->substr(0, self->rfind('/'));
-    for (const char* place : {"/../libexec/acetate/acetate-fetcher", "/acetate-fetcher",
-                              // in a build tree: from cli/ and from fs/fuse/
-                              "/../layers/registry/fetcher/acetate-fetcher", "/../../layers/registry/fetcher/acetate-fetcher"})
-      if (is_program(dir + place)) return dir + place;
-  }
+  auto beside = sys::find_beside_us({"/../libexec/acetate/acetate-fetcher", "/acetate-fetcher",
+                                     // in a build tree: from cli/ and from fs/fuse/
+                                     "/../layers/registry/fetcher/acetate-fetcher", "/../../layers/registry/fetcher/acetate-fetcher"});
+  if (beside) return beside;
   auto found = sys::find_program("acetate-fetcher");
   if (!found)
     return fail(ENOENT, "acetate-fetcher was found neither beside this program nor in PATH (ACETATE_FETCHER names one)");
