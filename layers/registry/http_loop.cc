@@ -27,7 +27,7 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
   if (line.starts_with("HTTP/")) {             // also the one after 100 Continue
     transfer.headers = {};
     long status = 0;
-    curl_easy_getinfo(transfer.handle.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl().easy_getinfo(transfer.handle.get(), CURLINFO_RESPONSE_CODE, &status);
     transfer.status = static_cast<int>(status);
   } else if (line.empty()) {
     transfer.headers_complete = transfer.status >= 200;
@@ -76,7 +76,7 @@ const char* big_letter_proxy(std::string_view url) {
 }
 
 Result<void> append(std::unique_ptr<curl_slist, ListDeleter>& list, const std::string& line) {
-  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+  curl_slist* longer = curl().slist_append(list.get(), line.c_str());
   if (longer == nullptr) return Error(ENOMEM);
   (void)list.release();  // `longer` owns it now
   list.reset(longer);
@@ -86,7 +86,7 @@ Result<void> append(std::unique_ptr<curl_slist, ListDeleter>& list, const std::s
 }  // namespace
 
 Error error_of(CURLcode code, const Transfer& transfer) {
-  const std::string detail = transfer.curl_words[0] != 0 ? transfer.curl_words : curl_easy_strerror(code);
+  const std::string detail = transfer.curl_words[0] != 0 ? transfer.curl_words : curl().easy_strerror(code);
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY: return fail(EHOSTUNREACH, "{}: {}", transfer.host, detail);
@@ -111,9 +111,8 @@ Error error_of(CURLcode code, const Transfer& transfer) {
 }
 
 Result<std::unique_ptr<HttpLoop>> HttpLoop::make(const HttpOptions& options) {
-  static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (global != CURLE_OK) return fail(EPROTO, "libcurl does not start: {}", curl_easy_strerror(global));
-  CURLM* multi = curl_multi_init();
+  TRY(load_curl());
+  CURLM* multi = curl().multi_init();
   if (multi == nullptr) return Error(ENOMEM);
   return std::unique_ptr<HttpLoop>(new HttpLoop(multi, options));
 }
@@ -127,13 +126,13 @@ HttpLoop::~HttpLoop() {
     const std::lock_guard lock(mutex_);
     ending_ = true;
   }
-  curl_multi_wakeup(multi_);
+  curl().multi_wakeup(multi_);
   thread_.join();
-  curl_multi_cleanup(multi_);
+  curl().multi_cleanup(multi_);
 }
 
 Result<void> HttpLoop::prepare(Transfer& transfer) const {
-  transfer.handle.reset(curl_easy_init());
+  transfer.handle.reset(curl().easy_init());
   CURL* handle = transfer.handle.get();
   if (handle == nullptr) return Error(ENOMEM);
   const Request& request = transfer.request;
@@ -142,55 +141,55 @@ Result<void> HttpLoop::prepare(Transfer& transfer) const {
   TRY(append(transfer.header_list, "Expect:"));
   for (const auto& [name, value] : request.headers)
     TRY(append(transfer.header_list, fmt::format("{}: {}", name, value)));
-  curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, transfer.header_list.get());
-  curl_easy_setopt(handle, CURLOPT_USERAGENT, "acetate/" ACETATE_VERSION);
-  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, options_.connect_seconds);
-  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, options_.stall_seconds);
-  curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, 256L << 10);
-  curl_easy_setopt(handle, CURLOPT_PIPEWAIT, request.url.starts_with("https:") ? 1L : 0L);
-  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, transfer.curl_words);
-  curl_easy_setopt(handle, CURLOPT_PRIVATE, &transfer);
-  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
-  if (const char* proxy = big_letter_proxy(request.url)) curl_easy_setopt(handle, CURLOPT_PROXY, proxy);
+  curl().easy_setopt(handle, CURLOPT_URL, request.url.c_str());
+  curl().easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl().easy_setopt(handle, CURLOPT_HTTPHEADER, transfer.header_list.get());
+  curl().easy_setopt(handle, CURLOPT_USERAGENT, "acetate/" ACETATE_VERSION);
+  curl().easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
+  curl().easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl().easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, options_.connect_seconds);
+  curl().easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl().easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, options_.stall_seconds);
+  curl().easy_setopt(handle, CURLOPT_BUFFERSIZE, 256L << 10);
+  curl().easy_setopt(handle, CURLOPT_PIPEWAIT, request.url.starts_with("https:") ? 1L : 0L);
+  curl().easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  curl().easy_setopt(handle, CURLOPT_ERRORBUFFER, transfer.curl_words);
+  curl().easy_setopt(handle, CURLOPT_PRIVATE, &transfer);
+  curl().easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
+  curl().easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
+  curl().easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
+  curl().easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
+  if (const char* proxy = big_letter_proxy(request.url)) curl().easy_setopt(handle, CURLOPT_PROXY, proxy);
 
   if (request.method == "HEAD") {
-    curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
+    curl().easy_setopt(handle, CURLOPT_NOBODY, 1L);
   } else if (request.body) {
-    curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(handle, CURLOPT_READFUNCTION, on_send);
-    curl_easy_setopt(handle, CURLOPT_READDATA, &transfer);
-    curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, on_seek);
-    curl_easy_setopt(handle, CURLOPT_SEEKDATA, &transfer);
-    curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body.size));
-    curl_easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
+    curl().easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+    curl().easy_setopt(handle, CURLOPT_READFUNCTION, on_send);
+    curl().easy_setopt(handle, CURLOPT_READDATA, &transfer);
+    curl().easy_setopt(handle, CURLOPT_SEEKFUNCTION, on_seek);
+    curl().easy_setopt(handle, CURLOPT_SEEKDATA, &transfer);
+    curl().easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body.size));
+    curl().easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
   } else if (request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, 0L);  // says Content-Length: 0, which some servers insist on
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, "");
+    curl().easy_setopt(handle, CURLOPT_POSTFIELDSIZE, 0L);  // says Content-Length: 0, which some servers insist on
+    curl().easy_setopt(handle, CURLOPT_POSTFIELDS, "");
   }
   if (request.method != "GET" && request.method != "HEAD")
-    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    curl().easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 
   const Tls& tls = request.tls;
-  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
-  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
+  curl().easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
+  curl().easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
   if (!tls.authorities.empty()) {
     // This takes the place of the system's bundle; its directory of authorities stays in use.
     curl_blob blob{const_cast<char*>(tls.authorities.data()), tls.authorities.size(), CURL_BLOB_COPY};
-    curl_easy_setopt(handle, CURLOPT_CAINFO_BLOB, &blob);
+    curl().easy_setopt(handle, CURLOPT_CAINFO_BLOB, &blob);
   }
   if (!tls.certificate_file.empty()) {
-    curl_easy_setopt(handle, CURLOPT_SSLCERT, tls.certificate_file.c_str());
-    curl_easy_setopt(handle, CURLOPT_SSLKEY, tls.key_file.c_str());
+    curl().easy_setopt(handle, CURLOPT_SSLCERT, tls.certificate_file.c_str());
+    curl().easy_setopt(handle, CURLOPT_SSLKEY, tls.key_file.c_str());
   }
   return {};
 }
@@ -200,7 +199,7 @@ void HttpLoop::post(Order order, Shared transfer) {
     const std::lock_guard lock(mutex_);
     orders_.emplace_back(order, std::move(transfer));
   }
-  curl_multi_wakeup(multi_);
+  curl().multi_wakeup(multi_);
 }
 
 void HttpLoop::add(Shared transfer) { post(Order::add, std::move(transfer)); }
@@ -219,9 +218,9 @@ void HttpLoop::run() {
     }
     obey();
     int running = 0;
-    curl_multi_perform(multi_, &running);
+    curl().multi_perform(multi_, &running);
     collect_finished();
-    curl_multi_poll(multi_, nullptr, 0, 1000, nullptr);
+    curl().multi_poll(multi_, nullptr, 0, 1000, nullptr);
   }
 }
 
@@ -235,16 +234,16 @@ void HttpLoop::obey() {
     CURL* handle = transfer->handle.get();
     switch (order) {
       case Order::add:
-        if (const auto code = curl_multi_add_handle(multi_, handle); code != CURLM_OK)
-          finish(*transfer, fail(EPROTO, "{}: {}", transfer->host, curl_multi_strerror(code)));
+        if (const auto code = curl().multi_add_handle(multi_, handle); code != CURLM_OK)
+          finish(*transfer, fail(EPROTO, "{}: {}", transfer->host, curl().multi_strerror(code)));
         active_.push_back(std::move(transfer));
         break;
       case Order::resume:
         // A transfer that ended meanwhile is no longer in the multi handle, and there is nothing to resume.
-        curl_easy_pause(handle, CURLPAUSE_CONT);
+        curl().easy_pause(handle, CURLPAUSE_CONT);
         break;
       case Order::remove: {
-        curl_multi_remove_handle(multi_, handle);
+        curl().multi_remove_handle(multi_, handle);
         std::erase(active_, transfer);
         const std::lock_guard lock(transfer->mutex);
         transfer->removed = true;
@@ -257,11 +256,11 @@ void HttpLoop::obey() {
 
 void HttpLoop::collect_finished() {
   int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+  while (const CURLMsg* message = curl().multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     char* user = nullptr;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
+    curl().easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
     auto& transfer = *reinterpret_cast<Transfer*>(user);
     std::optional<Error> failure;
     if (code != CURLE_OK) failure = error_of(code, transfer);

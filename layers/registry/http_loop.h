@@ -1,8 +1,6 @@
 // The inside of http.h: one transfer, and the thread that drives all of them.
 #pragma once
 
-#include <curl/curl.h>
-
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -12,15 +10,16 @@
 #include <thread>
 #include <vector>
 
+#include "layers/registry/curl.h"
 #include "layers/registry/http.h"
 
 namespace acetate::registry {
 
 struct EasyDeleter {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+  void operator()(CURL* handle) const { curl().easy_cleanup(handle); }
 };
 struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const { curl().slist_free_all(list); }
 };
 
 // One transfer. The loop's thread writes, the owner's reads, both under `mutex`; what libcurl points at (url,

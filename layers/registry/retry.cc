@@ -1,11 +1,11 @@
 #include "layers/registry/retry.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <charconv>
 #include <random>
 #include <thread>
+
+#include "layers/registry/curl.h"
 
 namespace acetate::registry {
 
@@ -34,7 +34,7 @@ std::optional<std::chrono::milliseconds> retry_after(const Headers& headers, std
   unsigned seconds = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
   if (error == std::errc() && end == text->data() + text->size()) return std::chrono::seconds(seconds);
-  const std::time_t date = curl_getdate(text->c_str(), nullptr);
+  const std::time_t date = load_curl() ? curl().getdate(text->c_str(), nullptr) : -1;
   if (date < 0) return std::nullopt;
   return std::chrono::seconds(std::max<std::time_t>(date - now, 0));
 }

@@ -1,28 +1,28 @@
 #include "layers/registry/url.h"
 
-#include <curl/curl.h>
-
 #include <memory>
+
+#include "layers/registry/curl.h"
 
 namespace acetate::registry {
 
 namespace {
 
 struct UrlDeleter {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  void operator()(CURLU* url) const { curl().url_cleanup(url); }
 };
 using Handle = std::unique_ptr<CURLU, UrlDeleter>;
 
 std::string part(const Handle& url, CURLUPart which, unsigned flags = 0) {
   char* text = nullptr;
-  if (curl_url_get(url.get(), which, &text, flags) != CURLUE_OK) return {};
+  if (curl().url_get(url.get(), which, &text, flags) != CURLUE_OK) return {};
   std::string copy = text;
-  curl_free(text);
+  curl().free(text);
   return copy;
 }
 
 Error not_a_url(const std::string& text, CURLUcode code) {
-  return fail(EINVAL, "\"{}\" is no URL: {}", text, curl_url_strerror(code));
+  return fail(EINVAL, "\"{}\" is no URL: {}", text, curl().url_strerror(code));
 }
 
 }  // namespace
@@ -33,9 +33,10 @@ std::string Url::authority() const {
 }
 
 Result<Url> parse_url(const std::string& text) {
-  const Handle url(curl_url());
+  TRY(load_curl());
+  const Handle url(curl().url());
   if (url == nullptr) return Error(ENOMEM);
-  if (const auto code = curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0); code != CURLUE_OK)
+  if (const auto code = curl().url_set(url.get(), CURLUPART_URL, text.c_str(), 0); code != CURLUE_OK)
     return not_a_url(text, code);
   Url parsed{.scheme = part(url, CURLUPART_SCHEME),
              .host = part(url, CURLUPART_HOST),
@@ -50,11 +51,12 @@ Result<Url> parse_url(const std::string& text) {
 }
 
 Result<std::string> resolve_url(const std::string& base, const std::string& location) {
-  const Handle url(curl_url());
+  TRY(load_curl());
+  const Handle url(curl().url());
   if (url == nullptr) return Error(ENOMEM);
-  if (const auto code = curl_url_set(url.get(), CURLUPART_URL, base.c_str(), 0); code != CURLUE_OK)
+  if (const auto code = curl().url_set(url.get(), CURLUPART_URL, base.c_str(), 0); code != CURLUE_OK)
     return not_a_url(base, code);
-  if (const auto code = curl_url_set(url.get(), CURLUPART_URL, location.c_str(), 0); code != CURLUE_OK)
+  if (const auto code = curl().url_set(url.get(), CURLUPART_URL, location.c_str(), 0); code != CURLUE_OK)
     return not_a_url(location, code);
   auto resolved = part(url, CURLUPART_URL);
   TRY(parse_url(resolved));
