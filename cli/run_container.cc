@@ -162,11 +162,14 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   return run;
 }
 
-// Opened before a daemon is started, so that what is wrong with one is told by its name.
-Result<void> index_layers(const image::Image& image) {
+// The daemon opens the layers, and nobody else before it: that costs as much again. When it fails we look whether one of them
+// is why, so that it is told by its name.
+Result<sandbox::Rootfs> mount_image(const image::Image& image, const sandbox::RootfsOptions& options) {
+  auto rootfs = sandbox::Rootfs::make(image.lowers(), options);
+  if (rootfs) return rootfs;
   for (const auto& layer : image.layers)
     TRY_WITHIN(open_layer(layer.spec, default_index_dir()), "{}", layer.spec.path);
-  return {};
+  return rootfs;
 }
 
 // Without -i there is nothing to read, as in docker and podman.
@@ -212,7 +215,6 @@ Result<void> choose_user(Run& run, const sandbox::Rootfs& rootfs, const std::str
 // In the holder.
 Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   const sandbox::IdMode ids = plan.mode;
-  TRY(index_layers(run.image));
   sandbox::RootfsOptions options{.scratch_base = runs_dir(run.paths), .ids = ids};
   options.mount_options = TRY(owner_options(run, ids));
   options.upper_kind = TRY(upper_kind(run, !options.mount_options.empty()));
@@ -220,11 +222,10 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
     options.keep_upper = run.kept->upper();
     options.durable = true;  // what is asked to be kept survives a power cut too
   }
-  sandbox::Rootfs rootfs = TRY(sandbox::Rootfs::make(run.image.lowers(), options));
+  sandbox::Rootfs rootfs = TRY(mount_image(run.image, options));
   std::vector<sandbox::Rootfs> images;
   for (const auto& [mount, image] : run.images) {
-    TRY(index_layers(image));
-    images.push_back(TRY(sandbox::Rootfs::make(image.lowers(), {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable})));
+    images.push_back(TRY(mount_image(image, {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable})));
     run.spec.mounts.push_back({.source = images.back().path(), .target = mount.target, .writable = mount.writable});
   }
   std::vector<Fd> volumes;  // in use until we return
