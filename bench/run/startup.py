@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """How long a command in an image takes to start and end, by us and by our peers, interleaved in one run.
 
-usage: startup.py ROOTFS.tar[.gz] --bin DIRECTORIES [--rounds N] [--python] [--cold]
+usage: startup.py ROOTFS.tar[.gz] --bin DIRECTORIES [--also NAME=DIRECTORIES]... [--rounds N] [--python] [--cold]
 
-Beside `podman run --rootfs`, a bare runc bundle, bubblewrap and chroot on the same files unpacked. What does not work for who calls it is
-left out and said. Prints the median, the spread and the ratio to the bare runc bundle.
+Beside `podman run --rootfs`, a bare runc bundle, bubblewrap and chroot on the same files unpacked, and other builds of ours (--also). What does not
+work for who calls it is left out and said. Prints the median of the clock, its spread and its ratio to the bare runc bundle, and the median of the
+processor time of all processes that were waited for, which other work on the machine disturbs less.
 """
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -34,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rootfs")
     parser.add_argument("--bin", default="", help="where acetate and fuse-overlay are, colon-separated")
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=DIRECTORIES", help="another build of ours, measured in the same rounds")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--cold", action="store_true", help="as root: forget the machine's page cache before each")
     parser.add_argument("--python", action="store_true", help="python3 -c 'import json' instead of true")
@@ -49,9 +52,13 @@ def main() -> None:
 
     ways: dict[str, list[str]] = {}
     environment: dict[str, dict[str, str]] = {}
-    for runtime in ("runc", "native"):
-        ways[f"acetate run ({runtime})"] = ["acetate", "run", arguments.rootfs, *argv]
-        environment[f"acetate run ({runtime})"] = {"ACETATE_RUNTIME": runtime, "ACETATE_ROOT": os.path.join(work, runtime)}
+    builds = {"": arguments.bin, **dict(each.split("=", 1) for each in arguments.also)}
+    for build, directories in builds.items():
+        for runtime in ("runc", "native"):
+            name = f"acetate run ({', '.join(filter(None, [runtime, build]))})"
+            ways[name] = ["acetate", "run", arguments.rootfs, *argv]
+            environment[name] = {"ACETATE_RUNTIME": runtime, "ACETATE_ROOT": os.path.join(work, f"root {build} {runtime}"),
+                                 "PATH": directories + ":" + os.environ["PATH"]}
     ways["bare chroot"] = ["chroot", tree, *argv]
     if has("runc"):
         bundle(work, tree, argv)
@@ -62,6 +69,7 @@ def main() -> None:
         ways["podman run --rootfs"] = ["podman", "--cgroup-manager=cgroupfs", "run", "--rm", "--network", "host", "--rootfs", tree, *argv]
 
     times: dict[str, list[float]] = {name: [] for name in ways}
+    busy: dict[str, list[float]] = {name: [] for name in ways}
     try:
         for turn in range(arguments.rounds + 1):
             for name, command in list(ways.items()):
@@ -69,21 +77,24 @@ def main() -> None:
                     os.sync()
                     with open("/proc/sys/vm/drop_caches", "w") as file:
                         file.write("3")
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
                 began = time.monotonic()
                 done = subprocess.run(command, env={**os.environ, **environment.get(name, {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
                 took = time.monotonic() - began
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
                 if done.returncode != 0:
                     print(f"{name} is left out: {done.stderr.strip()[-300:]}")
                     del ways[name], times[name]
                 elif turn > 0:  # the first one indexes, and finds out which runtime works
                     times[name].append(took * 1000)
+                    busy[name].append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     bare = statistics.median(times.get("bare runc bundle") or next(iter(times.values())))
-    print("| what | median ms | least | most | to the bare bundle |\n|---|---|---|---|---|")
+    print("| what | median ms | least | most | to the bare bundle | processor ms |\n|---|---|---|---|---|---|")
     for name, values in times.items():
         median = statistics.median(values)
-        print(f"| {name} | {median:.0f} | {min(values):.0f} | {max(values):.0f} | {median / bare:.2f} |")
+        print(f"| {name} | {median:.0f} | {min(values):.0f} | {max(values):.0f} | {median / bare:.2f} | {statistics.median(busy[name]):.0f} |")
 
 
 if __name__ == "__main__":
