@@ -33,14 +33,18 @@ bool keeps_ino(const Inode& inode, const Attr& from) { return inode.is_dir() || 
 }  // namespace
 
 Result<void> Overlay::Impl::copy_up(Inode& inode, std::optional<std::uint64_t> keep, Fd* file) {
-  if (inode.is_upper()) return inode.metacopy.load(std::memory_order_acquire) ? copy_up_one(inode, keep, nullptr) : Result<void>();
+  if (inode.is_upper()) {
+    if (inode.metacopy.load(std::memory_order_acquire)) return copy_up_one(inode, keep, nullptr);
+    return link_names(inode);
+  }
   if (!upper) return Error(EROFS);
   // Parents first; the chain is walked, not recursed into.
   std::vector<InodeRef> above;
   for (auto place = inode.place(); place && !place->parent->is_upper(); place = above.back()->place())
     above.push_back(place->parent);
   for (auto dir = above.rbegin(); dir != above.rend(); ++dir) TRY(copy_up_one(**dir, {}, nullptr));
-  return copy_up_one(inode, keep, file);
+  TRY(copy_up_one(inode, keep, file));
+  return link_names(inode);
 }
 
 Result<void> Overlay::Impl::copy_up_one(Inode& inode, std::optional<std::uint64_t> keep, Fd* file) {
@@ -69,7 +73,7 @@ Result<void> Overlay::Impl::copy_up_one(Inode& inode, std::optional<std::uint64_
   return {};
 }
 
-Result<void> Overlay::Impl::copy_metadata(const Inode& inode, const Attr& from, FdRef to, const struct statx& st) {
+Result<void> Overlay::Impl::copy_metadata(Inode& inode, const Attr& from, FdRef to, const struct statx& st) {
   const bool aside = permissions().in_xattr();
   if (!aside && (st.stx_uid != from.uid || st.stx_gid != from.gid))
     TRY(options.owners.forgive(sys::chown(to, from.uid, from.gid)));
@@ -81,7 +85,7 @@ Result<void> Overlay::Impl::copy_metadata(const Inode& inode, const Attr& from, 
       if (!set && !may_be_lost(xattr.name, set.error(), options.owners)) return set;
     }
   }
-  if (keeps_ino(inode, from)) TRY(keep_ino(to, st.stx_ino, inode.st_ino.load(std::memory_order_relaxed)));
+  if (keeps_ino(inode, from) || is_shared(inode)) TRY(keep_ino(to, st.stx_ino, inode.st_ino.load(std::memory_order_relaxed)));
   if (!S_ISLNK(inode.type)) TRY(sys::chmod(to, permissions().made_as(from.mode) & 07777));
   if (aside) TRY(permissions().describe(FileAt{to, ""}, from.uid, from.gid, from.mode, from.rdev));
   const struct timespec times[2] = {from.atime, from.mtime};
@@ -90,6 +94,8 @@ Result<void> Overlay::Impl::copy_metadata(const Inode& inode, const Attr& from, 
 
 Result<void> Overlay::Impl::copy_regular(Inode& inode, std::optional<std::uint64_t> keep, Fd* file) {
   const Attr attr = TRY(lower->attr(inode.lower));
+  std::optional<std::string> shared_path;
+  if (is_shared(inode)) shared_path = TRY(origin_path(inode));
   const auto view = TRY(with_descriptors([&] { return lower->open(inode.lower); }));
   std::optional<Temp> temp;
   auto made = with_descriptors([&] { return upper->work().nameless_file(); });
@@ -108,9 +114,9 @@ Result<void> Overlay::Impl::copy_regular(Inode& inode, std::optional<std::uint64
   // parent: until it is on disk the lower shows, and an fsync of the file takes its link along.
   if (upper->durable() && length != 0) TRY(sys::fsync(copy->ref()));
   Fd handed = file != nullptr ? TRY(with_descriptors([&] { return sys::dup(copy->ref()); })) : Fd();
-  TRY(publish_copy(inode, attr, copy, st.stx_ino, [&](FileAt at) {
-    return temp ? upper->publish_new(*temp, at) : sys::link(copy->ref(), at);
-  }));
+  const auto link = [&](FileAt at) { return temp ? upper->publish_new(*temp, at) : sys::link(copy->ref(), at); };
+  if (!shared_path || !TRY(publish_shared(inode, attr, copy, st.stx_ino, *shared_path, link)))
+    TRY(publish_copy(inode, attr, copy, st.stx_ino, link));
   forget_ino.release();
   copied_bytes.fetch_add(copied, std::memory_order_relaxed);
   if (file != nullptr) *file = std::move(handed);
@@ -134,6 +140,13 @@ Result<void> Overlay::Impl::copy_special(Inode& inode) {
   TRY(publish_copy(inode, attr, copy, st.stx_ino, [&](FileAt at) { return upper->publish_new(temp, at); }));
   forget_ino.release();
   return {};
+}
+
+void Overlay::Impl::restore_times(FdRef dir, const struct statx& before, const Name& name) noexcept {
+  const Attr times_of = attr_of(before);
+  const struct timespec times[2] = {times_of.atime, times_of.mtime};
+  if (auto restored = sys::set_times(dir, times); !restored)
+    log::debug("times of the directory above a copied-up {}: {}", name.view(), restored.error().message());
 }
 
 Result<void> Overlay::Impl::publish_copy(Inode& inode, const Attr& from, const FdPtr& copy, std::uint64_t upper_ino,
@@ -167,11 +180,7 @@ Result<void> Overlay::Impl::publish_copy(Inode& inode, const Attr& from, const F
     const FileAt at{dir->ref(), place->name.c_str()};
     TRY(with_owner_access(dir->ref(), 0700, [&] { return link(at); }));
     become_upper(inode.is_dir() ? copy : nullptr);
-    // To users nothing in the directory has changed: its times stay.
-    const Attr times_of = attr_of(before);
-    const struct timespec times[2] = {times_of.atime, times_of.mtime};
-    if (auto restored = sys::set_times(dir->ref(), times); !restored)
-      log::debug("times of the directory above a copied-up {}: {}", place->name.view(), restored.error().message());
+    restore_times(dir->ref(), before, place->name);
     break;
   }
   if (inode.is_dir()) fds.add(inode);

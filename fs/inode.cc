@@ -49,6 +49,11 @@ bool Inode::is_at(const Inode& parent_dir, std::string_view at_name) {
   return parent.get() == &parent_dir && at_name == name.get();
 }
 
+bool Inode::is_in(const Inode& parent_dir) {
+  Lock lock(mutex);
+  return parent.get() == &parent_dir;
+}
+
 bool Inode::has_version(std::uint32_t wanted) {
   Lock lock(mutex);
   return version == wanted;

@@ -94,6 +94,7 @@ struct Inode {
   std::optional<Place> place();
   bool has_place();
   bool is_at(const Inode& parent_dir, std::string_view at_name);
+  bool is_in(const Inode& parent_dir);
   bool has_version(std::uint32_t wanted);
   FdPtr descriptor();
   // Gives it a place if it has none.

@@ -107,6 +107,7 @@ void InodeTable::destroy(Inode* inode) noexcept {
     drop_key(*inode);
     fds_.remove(*inode);
     other_names_.forget(*inode);
+    lower_names_.forget(*inode);
     if (inode->has_lower) lower_->release(inode->lower);
     Inode* above = nullptr;
     {

@@ -140,6 +140,8 @@ class InodeTable {
   void forget_all();
 
   OtherNames& other_names() noexcept { return other_names_; }
+  // Names of which the upper has none of its own: of files whose place is in an index.
+  OtherNames& lower_names() noexcept { return lower_names_; }
 
   // Takes one out that nobody refers to, and its ancestors that nobody refers to any more.
   void destroy(Inode* inode) noexcept;
@@ -148,6 +150,7 @@ class InodeTable {
   const Layer* lower_;
   FdCache& fds_;
   OtherNames other_names_;
+  OtherNames lower_names_;
   std::atomic<std::uint64_t> next_{static_cast<std::uint64_t>(Ino::root)};
   std::atomic<std::uint64_t> count_{0};
   InodeIndex<&Inode::next_by_ino, hash_of_ino> by_ino_;

@@ -23,6 +23,13 @@ bool OtherNames::knows(Inode& inode, const Inode& dir, std::string_view name) {
          std::any_of(found->second.begin(), found->second.end(), [&](const Other& one) { return one.is(dir, name); });
 }
 
+std::optional<OtherNames::Other> OtherNames::any(Inode& inode) {
+  if (!inode.has_other_names.load(std::memory_order_relaxed)) return std::nullopt;
+  Lock lock(mutex_);
+  const auto found = others_.find(&inode);
+  return found == others_.end() ? std::nullopt : std::optional(found->second.back());
+}
+
 OtherNames::Was OtherNames::take(Inode& inode, const Inode& dir, std::string_view name) {
   Other gone;  // after the mutex: dropping the last reference to a directory comes back here
   Lock lock(mutex_);

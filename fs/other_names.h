@@ -7,6 +7,7 @@
 // each change goes through here, so that what is kept is right.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -26,6 +27,13 @@ class OtherNames {
   void add(Inode& inode, Inode& dir, std::string_view name);
   // Whether add() would change nothing.
   bool knows(Inode& inode, const Inode& dir, std::string_view name);
+  // One of the others, whichever.
+  struct Other {
+    InodeRef dir;
+    std::string name;
+    bool is(const Inode& at_dir, std::string_view at_name) const { return dir.get() == &at_dir && name == at_name; }
+  };
+  std::optional<Other> any(Inode& inode);
   // The name is about to go. One of the others is forgotten; the place is left to the caller. Undone by add().
   Was take(Inode& inode, const Inode& dir, std::string_view name);
   // An inode without a place settles at another of its names. False when none is known.
@@ -34,12 +42,6 @@ class OtherNames {
   void forget(Inode& inode) noexcept;
 
  private:
-  struct Other {
-    InodeRef dir;
-    std::string name;
-    bool is(const Inode& at_dir, std::string_view at_name) const { return dir.get() == &at_dir && name == at_name; }
-  };
-
   Mutex mutex_;
   std::unordered_map<const Inode*, std::vector<Other>> others_ GUARDED_BY(mutex_);
 };

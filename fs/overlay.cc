@@ -20,6 +20,7 @@ Overlay::Impl::Impl(LayerPtr lower_tree, std::unique_ptr<Upper> upper_tree, cons
 Overlay::Impl::~Impl() {
   handles.clear();
   root = InodeRef();
+  index_root = InodeRef();
   inodes.forget_all();
 }
 
@@ -58,7 +59,7 @@ Result<void> Overlay::Impl::make_root() {
     root = inodes.add_root(std::move(made), st.stx_ino);
   }
   give(root, attr);
-  return {};
+  return open_index();
 }
 
 bool Overlay::read_only() const noexcept { return impl_->upper == nullptr; }
@@ -136,6 +137,8 @@ Result<Attr> Overlay::Impl::attr(Inode& inode) {
   Attr attr = TRY(lower->attr(inode.lower));
   attr.ino = inode.st_ino.load(std::memory_order_relaxed);
   if (attr.is_dir()) attr.nlink = 1;
+  if (index && attr.nlink > 1)
+    attr.nlink = static_cast<std::uint32_t>(std::max<std::int64_t>(attr.nlink + index->more_of_lower(attr.ino), 0));
   return attr;
 }
 

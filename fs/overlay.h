@@ -17,7 +17,7 @@
 // Lock order (a thread takes them only downwards; none is held while file data moves):
 //   Impl::rename_mutex           renames between two directories, and of merged ones: keeps ancestry still
 //     Directory::mutex           shared to look, exclusive to change names below; parents before children, two
-//                                unrelated directories by number
+//                                unrelated directories by number, the index's (overlay_links.cc) last
 //       Impl::lending            one at a time lends a mode's bits (unprivileged daemons)
 //         FdCache, OtherNames, InodeIndex, HandleTable, Inode mutexes   leaves: never held across a system call; FdCache's
 //                                and OtherNames' come before Inode's
@@ -53,6 +53,9 @@ struct OverlayOptions {
   OverrideMode permissions = OverrideMode::none;
   // redirect_dir=on: directories of the lower can be renamed (else EXDEV); "overlay.redirect" is written on them.
   bool redirect_dir = false;
+  // index=on: the names of a regular file that a lower has several names of stay one file when it is copied up; what that takes
+  // is kept in the work directory (fs/link_index.h).
+  bool index = false;
   bool static_nlink = false;          // every directory reports one link
   bool narrow_inos = false;           // ino32_t: st_ino fits in 32 bits
   bool force_file_whiteouts = false;  // FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT
@@ -88,7 +91,8 @@ class Overlay {
  public:
   // `upper` and `work` are directories on one file system, or both absent for a read-only mount. `work` is
   // used below "work/", which is emptied here. EXDEV, EBUSY (another overlay uses that work directory), EINVAL
-  // (one lies in the other; a volatile mount left its mark) and whatever probing the two says come with words.
+  // (one lies in the other; a volatile mount left its mark; the index is not this tree's), ENOTSUP (an index where there are no
+  // attributes) and whatever probing the two says come with words.
   // With an upper the process's umask becomes 0.
   static Result<std::unique_ptr<Overlay>> open(LayerPtr lower, std::optional<Fd> upper, std::optional<Fd> work,
                                                const OverlayOptions& options);
@@ -163,7 +167,7 @@ class Overlay {
   // Directories stay the inodes they were, and so do files with the same number; a file that is another one now is ESTALE
   // to whoever only knows its number, while open handles keep what they had. What was written stays on top. Only what lies
   // at or below `within` (a path in the mount; "" is everything), or on the way to it, is told back.
-  // Precondition: no other call runs.
+  // Precondition: no other call runs, and the overlay has no index, which is bound to its lower tree.
   Stale refresh(LayerPtr fresh, std::string_view within);
 
   // Nothing will be asked any more: the work directory is free for another overlay, which need not wait until all is on

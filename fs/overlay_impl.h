@@ -14,6 +14,7 @@
 #include "fs/fd_cache.h"
 #include "fs/handle_table.h"
 #include "fs/inode_table.h"
+#include "fs/link_index.h"
 #include "fs/overlay.h"
 #include "fs/overlay_file.h"
 #include "fs/upper.h"
@@ -205,6 +206,31 @@ class Overlay::Impl {
     if (inodes.other_names().settle_elsewhere(inode)) fds.add(inode);
   }
 
+  // --- overlay_links.cc: index=on. A file that has several names in the lower ("shared") is one inode from its first lookup
+  // on. Its place is in the index, where its copy is or will be. Without the option nothing is shared.
+  Result<void> open_index();
+  bool is_shared(Inode& inode) const { return index && !inode.is_dir() && inode.is_in(*index_root); }
+  bool is_shared(const Below& below) const { return index && below.attr.is_regular() && below.attr.nlink > 1; }
+  // Of what only the lower has at that name.
+  Result<InodeRef> shared_locked(Inode& dir, const Name& name, Below& below);
+  // Of an object of the upper; null when it is none of the index.
+  Result<InodeRef> shared_copy_locked(std::uint64_t upper_ino);
+  Result<InodeRef> copy_in_index_locked(std::uint64_t origin, std::uint64_t upper_ino);
+  // Where the lower has a shared file.
+  Result<std::string> origin_path(Inode& inode);
+  // False: it is shared no more, since its last name is gone.
+  Result<bool> publish_shared(Inode& inode, const Attr& from, const FdPtr& copy, std::uint64_t upper_ino,
+                              const std::string& path, const std::function<Result<void>(FileAt)>& link);
+  // Afterwards every known name of a copy is one in the upper, for whoever reads that alone.
+  Result<void> link_names(Inode& inode);
+  // For these the directory is in the upper, and its names are held exclusively.
+  Result<void> link_name_locked(Inode& inode, Inode& dir, const Name& name);
+  Result<void> remove_shared_locked(Inode& inode, Inode& dir, const Name& name, const NameState& state);
+  // The index is held exclusively: a name of a copy in the upper is about to come or to go, and then one of either kind is gone.
+  Result<void> keep_difference(Inode& inode);
+  void lost_lower_name(Inode& inode, Inode& dir, const Name& name, const Attr& below, const std::string& path);
+  void lost_copy_name(Inode& inode);
+
   // --- overlay_metacopy.cc
   std::string metacopy_mark() const;
   Result<bool> may_be_metacopy(Inode& dir, const struct statx& st);
@@ -231,6 +257,8 @@ class Overlay::Impl {
   Result<void> mark_moved(Inode& moved, bool over_lower_dir);
   Result<bool> rename_locked(Move& move);
   Result<void> move_locked(Move& move);
+  // Onto a name of a shared file. False: begin again.
+  Result<bool> replace_shared_locked(Move& move, bool target_in_upper);
   Result<void> move_dir_onto_locked(Move& move, FileAt from, FileAt to);
 
   // --- copy_up.cc. No directory's mutex is held: the copy takes the parent's to publish.
@@ -241,7 +269,9 @@ class Overlay::Impl {
   Result<void> copy_regular(Inode& inode, std::optional<std::uint64_t> keep, Fd* file);
   Result<void> copy_special(Inode& inode);
   // Owner, xattrs, mode, times, and the number users know it by.
-  Result<void> copy_metadata(const Inode& inode, const Attr& from, FdRef to, const struct statx& st);
+  Result<void> copy_metadata(Inode& inode, const Attr& from, FdRef to, const struct statx& st);
+  // To users nothing in a directory changes when what it shows is copied up.
+  void restore_times(FdRef dir, const struct statx& before, const Name& name) noexcept;
   // Runs `link` while nobody else changes the parent's names, and makes the inode one of the upper. ENOENT when
   // what is no file has no name any more.
   Result<void> publish_copy(Inode& inode, const Attr& from, const FdPtr& copy, std::uint64_t upper_ino,
@@ -257,6 +287,8 @@ class Overlay::Impl {
   InodeTable inodes;
   HandleTable handles;
   InodeRef root;
+  std::unique_ptr<LinkIndex> index;  // null without index=on
+  InodeRef index_root;               // its directory, which nobody is told of
   Rememberer* rememberer = nullptr;
 
   Mutex rename_mutex;  // renames between two directories, and of merged ones: keeps ancestry still

@@ -12,6 +12,8 @@ Attr Overlay::Impl::shown(const Inode& inode, const struct statx& st) const {
   attr.ino = inode.st_ino.load(std::memory_order_relaxed);
   // Counted where that costs nothing, as the kernel's overlay has it: in the upper alone, and gone.
   if (attr.is_dir() && ((!inode.has_lower && !options.static_nlink) || st.stx_nlink == 0)) attr.nlink = st.stx_nlink;
+  if (index && S_ISREG(st.stx_mode))
+    attr.nlink = static_cast<std::uint32_t>(std::max<std::int64_t>(attr.nlink + index->more_of_copy(st.stx_ino), 0));
   return attr;
 }
 
@@ -144,6 +146,12 @@ Result<InodeRef> Overlay::Impl::adopt_upper_locked(Inode& dir, const Name& name,
     }
     inodes.drop_key(*known);  // somebody changed the upper behind us, and its number was given out again
   }
+  if (index && S_ISREG(st.stx_mode)) {
+    if (InodeRef shared = TRY(shared_copy_locked(st.stx_ino))) {
+      give_name(*shared, dir, name);
+      return shared;
+    }
+  }
   const FdPtr parent = TRY(upper_fd(dir));
   const FileAt at{parent->ref(), name.c_str()};
   // A directory over a directory of the lower is merged with it, unless it says it starts afresh.
@@ -188,6 +196,11 @@ Result<Child> Overlay::Impl::child_locked(Inode& dir, const Name& name, NameStat
     InodeRef inode = TRY(adopt_upper_locked(dir, name, state.st, state));
     Attr attr = shown(*inode, state.st);
     return Child{std::move(inode), std::move(attr)};
+  }
+  if (is_shared(*state.below)) {
+    InodeRef inode = TRY(shared_locked(dir, name, *state.below));
+    Attr of = TRY(attr(*inode));
+    return Child{std::move(inode), std::move(of)};
   }
   InodeRef inode = inodes.find_placed(dir, name.view());
   if (!inode)

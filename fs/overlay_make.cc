@@ -276,6 +276,11 @@ Result<Found> Overlay::link(Ino ino, Ino new_parent, std::string_view text) {
     if (state.reserved) return Error(EINVAL);
     if (state.visible()) return Error(EEXIST);
     if (impl_->brings_ino(*inode)) TRY(impl_->make_impure(*dir));
+    std::optional<DirChange> counted;
+    if (impl_->is_shared(*inode)) {
+      counted.emplace(*impl_->index_root->dir);
+      TRY(impl_->keep_difference(*inode));
+    }
     const FdPtr object = TRY(impl_->upper_fd(*inode));
     const FdPtr parent = TRY(impl_->upper_fd(*dir));
     const FileAt at{parent->ref(), name.c_str()};

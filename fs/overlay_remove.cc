@@ -20,6 +20,8 @@ Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_
   const FdPtr above = TRY(upper_fd(*dir));
   const FileAt at{above->ref(), name.c_str()};
 
+  std::optional<Lock<Mutex>> still;  // where the lower has the last name of a hard link is noted
+  if (index && !want_dir) still.emplace(rename_mutex);
   const DirChange change(*dir->dir);
   // A name that only the lower has. `known`: what stands there, if anybody knows it.
   const auto hide = [&](Inode* known) -> Result<void> {
@@ -39,6 +41,12 @@ Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_
   if (state.is_dir() != want_dir) return Error(want_dir ? ENOTDIR : EISDIR);
   const bool in_upper = state.is_upper();
   const bool in_lower = state.below.has_value();
+  if (index && !want_dir) {
+    const InodeRef shared = in_upper                 ? TRY(shared_copy_locked(state.st.stx_ino))
+                            : is_shared(*state.below) ? TRY(shared_locked(*dir, name, *state.below))
+                                                      : InodeRef();
+    if (shared) return remove_shared_locked(*shared, *dir, name, state);
+  }
   const struct statx st = state.st;
 
   // A directory's names must be known, and stand still; a file only matters if somebody knows it.

@@ -119,7 +119,29 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
     emptied.emplace(*replaced.dir);
     if (!TRY(is_empty_locked(replaced))) return Error(ENOTEMPTY);
   }
+  if (is_shared(replaced)) return replace_shared_locked(move, move.target_in == NameState::In::object);
   TRY(move_locked(move));
+  return true;
+}
+
+Result<bool> Overlay::Impl::replace_shared_locked(Move& move, bool target_in_upper) {
+  Inode& replaced = *move.target;
+  if (!target_in_upper && replaced.is_upper()) {
+    TRY(link_name_locked(replaced, move.to_dir, move.to_name));
+    return false;
+  }
+  const DirChange counted(*index_root->dir);
+  if (target_in_upper) {
+    TRY(keep_difference(replaced));
+    TRY(move_locked(move));
+    lost_copy_name(replaced);
+    return true;
+  }
+  if (replaced.is_upper()) return false;  // it is a copy since a moment ago
+  const std::string path = TRY(path_below(move.to_dir)) + "/" + std::string(move.to_name.view());
+  const Attr below = TRY(lower->attr(replaced.lower));
+  TRY(move_locked(move));
+  lost_lower_name(replaced, move.to_dir, move.to_name, below, path);
   return true;
 }
 
@@ -168,7 +190,7 @@ Result<void> Overlay::Impl::move_locked(Move& move) {
     if (other_was != Was::unknown) give_name(*other, move.from_dir, move.from_name);
   } else if (other != nullptr && other->is_upper()) {
     removed_locked(*other, move.target_st);
-  } else if (other != nullptr) {
+  } else if (other != nullptr && !is_shared(*other)) {
     inodes.drop_key(*other);
     other->leave_place(nullptr);
     if (other->dir) other->dir->dead = true;
@@ -215,8 +237,9 @@ Result<void> Overlay::rename(Ino parent, std::string_view text, Ino new_parent, 
     bool done = false;
     if (from.get() == to.get()) {
       // The path of a merged directory is read off its ancestors, which then have to stand still as well.
+      // So do those of the directory in which a name of a lower hard link goes.
       std::optional<Lock<Mutex>> still;
-      if (merged) still.emplace(impl_->rename_mutex);
+      if (merged || impl_->index) still.emplace(impl_->rename_mutex);
       const DirChange change(*from->dir);
       done = TRY(impl_->rename_locked(move));
     } else {

@@ -11,6 +11,7 @@ namespace acetate::fs {
 namespace {
 
 constexpr const char* kWork = "work";
+constexpr const char* kIndex = "acetate.index";
 
 // The kernel's overlay leaves work/incompat/volatile when it did not sync: what is in the upper may be torn, and
 // it refuses such a work directory until somebody decided and removed the mark. So do we (ovl_workdir_cleanup).
@@ -30,6 +31,18 @@ Result<void> refuse_incompatible(FdRef lock) {
               "work directory: an earlier mount left work/incompat/{0}, so the upper directory may be incomplete; "
               "check it, then remove work/incompat/{0}",
               feature);
+}
+
+// The kernel's index names files by handles of its own, and counts their links in its own way: nobody else can go on with it.
+Result<void> refuse_the_kernels_index(FdRef lock) {
+  auto theirs = sys::open(FileAt{lock, "index"}, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!theirs) return theirs.error().is(ENOENT) || theirs.error().is(ENOTDIR) ? Result<void>() : std::move(theirs).error();
+  bool empty = true;
+  TRY(sys::read_dir(theirs->ref(), [&](const sys::DirEntry&) { return empty = false; }));
+  if (empty) return {};
+  return fail(EINVAL,
+              "work directory: the kernel's overlay keeps an index of hard links in it, which only the kernel can go on with; "
+              "mount without index=on, or with another workdir");
 }
 
 }  // namespace
@@ -62,6 +75,14 @@ Result<WorkDir> WorkDir::open(Fd user_dir) {
 }
 
 Temp WorkDir::temp() { return {*this, fmt::format("t{:x}", next_.fetch_add(1, std::memory_order_relaxed))}; }
+
+Result<Fd> WorkDir::index_dir() {
+  TRY(refuse_the_kernels_index(lock_.ref()));
+  const FileAt at{lock_.ref(), kIndex};
+  auto made = sys::mkdir(at, 0700);
+  if (!made && !made.error().is(EEXIST)) return std::move(made).error().within("making acetate.index/ in the work directory");
+  return TRY_WITHIN(sys::open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), "opening acetate.index/ in the work directory");
+}
 
 Result<Fd> WorkDir::nameless_file() {
   if (no_tmpfile_.load(std::memory_order_relaxed)) return Error(EOPNOTSUPP);

@@ -44,6 +44,9 @@ class WorkDir {
   void unlock() noexcept { lock_.reset(); }
   // A name nothing stands at.
   Temp temp();
+  // "acetate.index/" beside it, made if it is not there, open for reading. EINVAL with words where the kernel's overlay has an
+  // index of its own.
+  Result<Fd> index_dir();
   // A file without a name, open for reading and writing, mode 0600. EOPNOTSUPP where there is no O_TMPFILE.
   Result<Fd> nameless_file();
 

@@ -121,6 +121,7 @@ Result<int> serve(const Options& options) {
                      .owners = options.owners,
                      .permissions = options.permissions,
                      .redirect_dir = options.redirect_dir,
+                     .index = options.index,
                      .static_nlink = options.static_nlink,
                      .narrow_inos = options.narrow_inos,
                      .force_file_whiteouts = ::getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nullptr}));
@@ -146,6 +147,7 @@ Result<int> serve(const Options& options) {
   Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
   const auto live = TRY(LiveMount::make(*overlay, session, options.lowers, std::move(lowers), std::move(places)));
   if (options.access_log) live->keep_layers("what is looked at is recorded (access_log)");
+  if (options.index && !overlay->read_only()) live->keep_layers("names of hard links are kept together by their files' numbers (index=on)");
   // Who has a file open whose layer goes would have nothing left of it.
   if (options.no_open) live->keep_layers("files are not opened (no_open)");
   live->listen();

@@ -77,6 +77,11 @@ class Parser {
     if (key == "gidmapping" && value) return void(out_.owners.gids = TRY(IdMap::parse(*value))), Result<void>();
     if (key == "xattr_permissions" && value) return xattr_permissions(*value);
     if (key == "redirect_dir" && value) return redirect_dir(*value);
+    if (key == "index" && value) {
+      TRY(one_of(key, *value, {"off", "on"}));
+      out_.index = *value == "on";
+      return {};
+    }
     if (key == "no_open" && !value) return void(out_.no_open = true), Result<void>();
     if (key == "ino32_t") return value ? flag(key, *value, out_.narrow_inos) : (out_.narrow_inos = true, Result<void>());
     if (key == "access_log" && value) return void(out_.access_log = unescape_path(*value)), Result<void>();
@@ -240,6 +245,7 @@ std::string usage(const std::string& name) {
       "    -o xattr_permissions=1|2\n"
       "                           keep owner, mode and type in an attribute\n"
       "    -o redirect_dir=on     let directories of lower layers be renamed\n"
+      "    -o index=on            keep the names of a hard link of a lower layer one file when it is written to\n"
       "    -o no_open             let the kernel open files by itself on writable mounts too\n"
       "    -o ino32_t             inode numbers of 32 bits\n"
       "    -o access_log=FILE     at the end, write what of the lower layers was looked at\n"

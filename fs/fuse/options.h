@@ -39,6 +39,7 @@ struct Options {
   Owners owners;  // squash_to_*, uidmapping, gidmapping
   OverrideMode permissions = OverrideMode::none;  // xattr_permissions
   bool redirect_dir = false;
+  bool index = false;
   bool static_nlink = false;
   bool no_open = false;
   bool narrow_inos = false;  // ino32_t

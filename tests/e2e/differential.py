@@ -5,6 +5,9 @@ Both mounts share their lower layers and have an upper of their own. Every opera
 give the same result or the same errno; at the end the trees are compared, and then each upper is mounted by the
 other implementation and compared again. The seed is printed; --seed repeats a run.
 
+With --index both keep an index of hard links (index=on), of which the lower layers have more, and each upper is mounted
+again by the implementation that wrote it: neither reads the other's index.
+
 Needs to be root, or root in a user namespace (then the kernel's side is mounted with userxattr).
 Exit code 77: what the comparison needs is not there (the last line says what).
 """
@@ -382,7 +385,7 @@ def differences(a, b):
     return out
 
 
-def populate(lowers, rng, privileged_ids):
+def populate(lowers, rng, privileged_ids, linked):
     """Lower layers with everything an image has, the same name often in several."""
     maker = Maker(rng, privileged_ids)
     for layer in lowers:
@@ -409,6 +412,15 @@ def populate(lowers, rng, privileged_ids):
                 os.lchown(path, rng.choice(maker.ids), rng.choice(maker.ids))
             except OSError:
                 pass  # the name is taken by another kind: the next draw will do
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(layer) for name in sorted(names)]
+        for _ in range(linked):
+            path, of = os.path.join(layer, maker.path(3)), rng.choice(files)
+            try:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                if os.path.isfile(of) and not os.path.islink(of):
+                    os.link(of, path)
+            except OSError:
+                pass
 
 
 def times_of(root):
@@ -417,22 +429,24 @@ def times_of(root):
 
 
 class Mounts:
-    def __init__(self, program, base, lowers, userxattr):
+    def __init__(self, program, base, lowers, userxattr, index):
         self.program, self.base, self.lowers, self.userxattr = program, base, lowers, userxattr
+        self.index = "on" if index else "off"
         self.daemons = []
 
     def kernel(self, upper, work, target):
         os.makedirs(target, exist_ok=True)
         options = f"lowerdir={':'.join(self.lowers)},upperdir={upper},workdir={work}"
-        options += ",userxattr" if self.userxattr else ",redirect_dir=off,index=off,metacopy=off,xino=off"
+        options += ",userxattr" if self.userxattr else ",redirect_dir=off,metacopy=off,xino=off"
+        options += f",index={self.index}"
         done = subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, target], capture_output=True, text=True)
         if done.returncode != 0:
             skip(f"the kernel's overlayfs cannot be mounted here: {done.stderr.strip()}")
 
     def ours(self, upper, work, target):
         os.makedirs(target, exist_ok=True)
-        subprocess.run([self.program, "-o", f"lowerdir={':'.join(self.lowers)},upperdir={upper},workdir={work}", target],
-                       check=True)
+        options = f"lowerdir={':'.join(self.lowers)},upperdir={upper},workdir={work},index={self.index}"
+        subprocess.run([self.program, "-o", options, target], check=True)
 
     def unmount(self, target):
         subprocess.run(["umount", target], check=True)
@@ -444,6 +458,7 @@ def main():
     parser.add_argument("--ops", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--index", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     if os.geteuid() != 0:
@@ -463,8 +478,8 @@ def main():
     mounted = []
     try:
         lowers = [f"{base}/lower{i}" for i in range(options.layers)]
-        populate(lowers, rng, privileged_ids=mapped > 1000)
-        mounts = Mounts(options.program, base, lowers, in_userns)
+        populate(lowers, rng, privileged_ids=mapped > 1000, linked=40 if options.index else 0)
+        mounts = Mounts(options.program, base, lowers, in_userns, options.index)
         for side in ("kernel", "ours"):
             os.makedirs(f"{base}/{side}/upper")
             os.makedirs(f"{base}/{side}/work")
@@ -508,7 +523,14 @@ def main():
         while mounted:
             mounts.unmount(mounted.pop())
 
-        if not failed:  # each upper under the other implementation
+        if not failed and options.index:  # each at its next mount
+            mounts.kernel(f"{base}/kernel/upper", f"{base}/kernel/work", f"{base}/again-kernel")
+            mounted.append(f"{base}/again-kernel")
+            mounts.ours(f"{base}/ours/upper", f"{base}/ours/work", f"{base}/again-ours")
+            mounted.append(f"{base}/again-ours")
+            failed += [f"mounted again: {d}" for d in
+                       differences(tree(f"{base}/again-kernel", lower_times), tree(f"{base}/again-ours", lower_times))]
+        elif not failed:  # each upper under the other implementation
             mounts.kernel(f"{base}/ours/upper", f"{base}/ours/work", f"{base}/crossed-kernel")
             mounted.append(f"{base}/crossed-kernel")
             failed += [f"our upper under the kernel: {d}" for d in differences(tree(f"{base}/crossed-kernel", lower_times), final_ours)]

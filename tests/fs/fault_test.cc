@@ -15,6 +15,8 @@
 #include <functional>
 
 #include "base/sys/call.h"
+#include "base/sys/dir.h"
+#include "base/sys/file.h"
 #include "tests/fs/overlay_fixture.h"
 
 namespace acetate::fs {
@@ -60,8 +62,11 @@ struct Step {
 std::vector<MemoryEntry> lower() {
   std::vector<MemoryEntry> entries{memory_file("d/f", "lower f", 0640), memory_file("d/g", "lower g"),
                                    memory_symlink("d/l", "f"),         memory_file("d/sub/x", "x"),
-                                   memory_dir("empty"),                memory_file("deep/er/est", "deep")};
+                                   memory_dir("empty"),                memory_file("deep/er/est", "deep"),
+                                   memory_file("links/a", "linked"),   memory_file("links/b", ""),
+                                   memory_file("more/c", "")};
   entries[0].xattrs = {{"user.tag", "v"}};
+  for (auto* name : {&entries[7], &entries[8]}) name->hardlink_to = "links/a";
   return entries;
 }
 
@@ -144,21 +149,80 @@ std::vector<Step> steps() {
   };
 }
 
+// With an index, of what happens to the names of a lower hard link.
+std::vector<Step> steps_of_links() {
+  const auto copied = [](Mounted& m) { return m.chmod("links/a", 0600); };
+  const auto known = [](Mounted& m) -> Result<void> {
+    TRY(m.look("links/b"));
+    TRY(m.look("more/c"));
+    return {};
+  };
+  return {
+      {"write to one name", nothing, [](Mounted& m) { return m.truncate("links/a", 3); }},
+      {"write to one of the known names", known, [](Mounted& m) { return m.truncate("links/a", 3); }},
+      {"unlink of one name", nothing, [](Mounted& m) { return m.unlink("more/c"); }},
+      {"write after one name went", [](Mounted& m) { return m.unlink("more/c"); },
+       [](Mounted& m) { return m.truncate("links/a", 3); }},
+      {"unlink of the copy's name", copied, [](Mounted& m) { return m.unlink("links/a"); }},
+      {"unlink of a name that only the lower has of a copy", copied, [](Mounted& m) { return m.unlink("more/c"); }},
+      {"unlink of the last name",
+       [=](Mounted& m) -> Result<void> {
+         TRY(copied(m));
+         TRY(m.unlink("links/a"));
+         return m.unlink("links/b");
+       },
+       [](Mounted& m) { return m.unlink("more/c"); }},
+      {"one more link", copied, [](Mounted& m) { return m.link("links/a", "empty/d"); }},
+      {"rename of one name", nothing, [](Mounted& m) { return m.rename("more/c", "links/d"); }},
+      {"rename over one name", nothing, [](Mounted& m) { return m.rename("d/f", "more/c"); }},
+      {"rename over the copy's name", copied, [](Mounted& m) { return m.rename("d/f", "links/a"); }},
+      {"rename over a name that only the lower has of a copy", copied, [](Mounted& m) { return m.rename("d/f", "more/c"); }},
+  };
+}
+
+bool has_copy_in_index(const Mounted& m) {
+  const auto dir = sys::open(m.dir() / "work/acetate.index", O_RDONLY | O_DIRECTORY);
+  bool has = false;
+  EXPECT_TRUE(dir && sys::read_dir(dir->ref(), [&](const sys::DirEntry& entry) {
+    has = has || !entry.name.ends_with(".lost");
+    return true;
+  }));
+  return has;
+}
+
+// As many links as there are names. One too many where a name of a file without a copy went, and that was not written down any more.
+void expect_right_links(Mounted& m, const Tree& tree) {
+  std::map<Ino, std::uint32_t> names;
+  for (const auto& [path, what] : tree)
+    if (what != "/") ++names[m.ino(path)];
+  const std::uint32_t more = has_copy_in_index(m) ? 0 : 1;
+  for (const auto& [ino, count] : names) {
+    const auto attr = m.overlay().getattr(ino);
+    ASSERT_TRUE(attr);
+    EXPECT_GE(attr->nlink, count);
+    EXPECT_LE(attr->nlink, count + more);
+  }
+}
+
 struct Variant {
   bool file_whiteouts;
   int code;
+  bool index = false;
+
+  std::vector<Step> steps() const { return index ? steps_of_links() : acetate::fs::steps(); }
 };
 
 class EveryCallFailsOnce : public ::testing::TestWithParam<Variant> {};
 
 TEST_P(EveryCallFailsOnce, AndTheTreeIsAsBeforeOrAsAfter) {
-  const OverlayOptions options{.redirect_dir = true, .force_file_whiteouts = GetParam().file_whiteouts};
+  const OverlayOptions options{
+      .redirect_dir = true, .index = GetParam().index, .force_file_whiteouts = GetParam().file_whiteouts};
   const auto start = [&](const Step& step) {
     auto m = std::make_unique<Mounted>(lower(), options);
     EXPECT_EQ(code(step.prepare(*m)), 0) << step.name;
     return m;
   };
-  for (const Step& step : steps()) {
+  for (const Step& step : GetParam().steps()) {
     auto calm = start(step);
     const Tree before = calm->merged();
     calm = start(step);
@@ -187,6 +251,7 @@ TEST_P(EveryCallFailsOnce, AndTheTreeIsAsBeforeOrAsAfter) {
       const Tree seen = m->merged();
       m->remount();
       EXPECT_EQ(m->merged(), seen);
+      if (options.index) expect_right_links(*m, seen);
       m.reset();
       EXPECT_EQ(open_descriptors(), open);
       if (HasFailure()) return;
@@ -196,7 +261,8 @@ TEST_P(EveryCallFailsOnce, AndTheTreeIsAsBeforeOrAsAfter) {
 
 INSTANTIATE_TEST_SUITE_P(Dialects, EveryCallFailsOnce,
                          ::testing::Values(Variant{false, EIO}, Variant{false, ENOSPC}, Variant{false, EMFILE},
-                                           Variant{false, EINVAL}, Variant{true, EIO}, Variant{true, EINVAL}));
+                                           Variant{false, EINVAL}, Variant{true, EIO}, Variant{true, EINVAL},
+                                           Variant{false, EIO, true}, Variant{true, EINVAL, true}));
 
 class KillBeforeNth final : public sys::Hook {
  public:
@@ -213,11 +279,14 @@ class KillBeforeNth final : public sys::Hook {
   std::uint64_t seen_ = 0;
 };
 
-class EveryCallIsTheLast : public ::testing::TestWithParam<bool> {};
+class EveryCallIsTheLast : public ::testing::TestWithParam<Variant> {};
 
 TEST_P(EveryCallIsTheLast, AndANewMountSeesTheTreeAsBeforeOrAsAfter) {
-  const OverlayOptions options{.durable = false, .redirect_dir = true, .force_file_whiteouts = GetParam()};
-  for (const Step& step : steps()) {
+  const OverlayOptions options{.durable = false,
+                               .redirect_dir = true,
+                               .index = GetParam().index,
+                               .force_file_whiteouts = GetParam().file_whiteouts};
+  for (const Step& step : GetParam().steps()) {
     const auto start = [&] {
       auto m = std::make_unique<Mounted>(lower(), options);
       EXPECT_EQ(code(step.prepare(*m)), 0) << step.name;
@@ -251,6 +320,7 @@ TEST_P(EveryCallIsTheLast, AndANewMountSeesTheTreeAsBeforeOrAsAfter) {
       EXPECT_THAT(m->work(), IsEmpty());
       // What came out of it can be worked on as ever.
       const Tree seen = m->merged();
+      if (options.index) expect_right_links(*m, seen);
       for (const auto& [path, what] : seen) {
         const bool is_file = what != "/" && !what.starts_with("->");
         EXPECT_EQ(is_file ? code(m->chmod(path, 0600)) : 0, 0) << path;
@@ -261,7 +331,9 @@ TEST_P(EveryCallIsTheLast, AndANewMountSeesTheTreeAsBeforeOrAsAfter) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Dialects, EveryCallIsTheLast, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Dialects, EveryCallIsTheLast,
+                         ::testing::Values(Variant{false, 0}, Variant{true, 0}, Variant{false, 0, true},
+                                           Variant{true, 0, true}));
 
 // The renames of the given numbers answer as a file system without their flags does, from `gone` on as one that broke.
 class RenamesFail final : public sys::Hook {

@@ -73,6 +73,14 @@ Result<void> Mounted::try_remount() {
   return {};
 }
 
+Result<void> Mounted::try_remount_over(std::vector<MemoryEntry> lower, std::optional<OverlayOptions> options) {
+  known_.clear();
+  overlay_.reset();
+  lower_ = stack_of(std::move(lower));
+  if (options) options_ = *options;
+  return try_remount();
+}
+
 void Mounted::remount() {
   auto opened = try_remount();
   ASSERT_TRUE(opened) << opened.error().message();

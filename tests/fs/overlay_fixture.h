@@ -28,6 +28,7 @@ class Mounted {
   Overlay& overlay() { return *overlay_; }
   void remount();  // forgets everything, as a new process would
   Result<void> try_remount();
+  Result<void> try_remount_over(std::vector<MemoryEntry> lower, std::optional<OverlayOptions> options = {});
 
   // --- by path; "" is the root. What is looked up on the way stays known to "the kernel" until forget_all().
   Result<Found> look(const std::string& path);

@@ -163,6 +163,9 @@ TEST(Options, OfInodeNumbersAndRedirects) {
     EXPECT_THAT(options.ignored, IsEmpty()) << option;
   }
   EXPECT_THAT(words_of({"-o", "lowerdir=/a,redirect_dir=maybe", "/m"}), HasSubstr("redirect_dir=maybe"));
+  EXPECT_TRUE(good({"-o", "lowerdir=/a,index=on", "/m"}).index);
+  EXPECT_FALSE(good({"-o", "lowerdir=/a,index=on,index=off", "/m"}).index);
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a,index=1", "/m"}), HasSubstr("index=1: off or on was expected"));
   EXPECT_THAT(words_of({"-o", "lowerdir=/a,xino=maybe", "/m"}), HasSubstr("xino=maybe"));
   EXPECT_THAT(words_of({"-o", "lowerdir=/a,fast_ino=maybe", "/m"}), HasSubstr("fast_ino=maybe"));
 }
