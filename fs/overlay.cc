@@ -124,12 +124,16 @@ bool Overlay::forget(Ino ino, std::uint64_t count) noexcept {
   const InodeRef inode = impl_->inodes.find(ino);
   if (!inode || ino == Ino::root) return false;
   InodeRef kernels;  // dropped after the mutex, and before ours
-  Lock lock(inode->mutex);
-  const std::uint64_t before = inode->lookups.load(std::memory_order_relaxed);
-  const std::uint64_t left = before - std::min(before, count);
-  inode->lookups.store(left, std::memory_order_relaxed);
-  if (before != 0 && left == 0) kernels = InodeRef(Adopt{}, inode.get());
-  return left == 0;
+  {
+    Lock lock(inode->mutex);
+    const std::uint64_t before = inode->lookups.load(std::memory_order_relaxed);
+    const std::uint64_t left = before - std::min(before, count);
+    inode->lookups.store(left, std::memory_order_relaxed);
+    if (before != 0 && left == 0) kernels = InodeRef(Adopt{}, inode.get());
+    if (left != 0) return false;
+  }
+  impl_->forget_replaced(ino);
+  return true;
 }
 
 Result<Attr> Overlay::Impl::attr(Inode& inode) {

@@ -19,7 +19,7 @@
 //     Directory::mutex           shared to look, exclusive to change names below; parents before children, two
 //                                unrelated directories by number, the index's (overlay_links.cc) last
 //       Impl::lending            one at a time lends a mode's bits (unprivileged daemons)
-//         FdCache, OtherNames, InodeIndex, HandleTable, Inode mutexes   leaves: never held across a system call; FdCache's
+//         FdCache, OtherNames, LinkIndex, InodeIndex, HandleTable, Inode mutexes   leaves: never held across a system call; FdCache's
 //                                and OtherNames' come before Inode's
 //   The gate of a copy-up (only those who would change the same inode wait at it) is entered before any
 //   Directory::mutex is taken; the copy then takes its parent's for the one call that publishes it.
@@ -133,7 +133,7 @@ class Overlay {
                       unsigned flags);
 
   // --- attributes
-  // `handle`: the file the change came through, if any (ftruncate on an unlinked file).
+  // `handle`: a file that is open, if any, to make the change through.
   Result<Attr> setattr(Ino ino, const AttrChange& change, std::optional<Handle> handle);
   Result<std::string> getxattr(Ino ino, std::string_view name);
   Result<std::vector<std::string>> listxattr(Ino ino);
@@ -142,6 +142,9 @@ class Overlay {
 
   // --- files. Flags as open(2); copies up when they ask to write.
   Result<Opened> open(Ino ino, int flags);
+  // What a file was before a refresh put another in its place: for whoever has had it open since, where no handle says so. Only to
+  // read, and only until it is forgotten; ESTALE where there is none, or where its layer does not have it any more either.
+  Result<Opened> open_replaced(Ino ino);
   // Whether a file was last told of with suid, or sgid and group-executable. Asks nobody.
   bool shows_suid(Ino ino);
   Result<std::size_t> read(Handle file, std::span<std::byte> into, std::uint64_t offset);

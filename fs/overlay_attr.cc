@@ -41,7 +41,7 @@ Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<H
   if (change.size && !S_ISREG(inode->type)) return Error(EINVAL);
 
   // What truncate(2) to the length it has does to the times is the upper's file system to say, and it is asked the same way.
-  const bool same_size = change.size && !handle && !change.resized && TRY(impl_->attr(*inode)).size == *change.size;
+  const bool same_size = change.size && !change.resized && TRY(impl_->attr(*inode)).size == *change.size;
 
   Fd written;
   TRY(impl_->copy_up(*inode, change.size, change.size ? &written : nullptr));

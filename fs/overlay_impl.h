@@ -279,6 +279,12 @@ class Overlay::Impl {
 
   // --- overlay_refresh.cc
   class Refresh;
+  // A file of an earlier lower tree that the kernel knows, and no later one has.
+  struct Replaced {
+    LayerPtr layer;  // outlives the node's hold
+    HeldNode node;
+  };
+  void forget_replaced(Ino ino) noexcept;
 
   LayerPtr lower;  // changes in a refresh, when nothing else runs
   const std::unique_ptr<Upper> upper;  // null: read-only
@@ -306,6 +312,10 @@ class Overlay::Impl {
   Mutex kept_inos_mutex;
   std::unordered_map<std::uint64_t, std::uint64_t> kept_inos GUARDED_BY(kept_inos_mutex);  // upper's -> shown
   std::atomic<bool> any_kept_inos{false};
+
+  Mutex replaced_mutex;  // a leaf
+  std::unordered_map<Ino, Replaced> replaced GUARDED_BY(replaced_mutex);
+  std::atomic<bool> any_replaced{false};
 
   std::atomic<std::uint64_t> copy_ups{0};
   std::atomic<std::uint64_t> copied_bytes{0};

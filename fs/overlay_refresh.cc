@@ -4,6 +4,8 @@
 // wherever its entries come from now; a file that is another one now (another number) leaves its place, as if it had been
 // renamed over: whoever has it open keeps what he had. No failure stops a refresh half-way: what cannot be looked at is
 // let go, and whoever asks for it is told then.
+#include <fcntl.h>
+
 #include <deque>
 #include <unordered_map>
 #include <unordered_set>
@@ -50,8 +52,11 @@ class Overlay::Impl::Refresh {
     visits_.push_back({overlay_.root, ""});
     for (; !visits_.empty(); visits_.pop_front()) visit(visits_.front());
     // What has no name any more has no place in the new tree either.
-    for (const InodeRef& inode : all_)
-      if (inode->has_lower && !found_again_.contains(inode.get())) rebase(*inode, HeldNode());
+    for (const InodeRef& inode : all_) {
+      if (!inode->has_lower || found_again_.contains(inode.get())) continue;
+      keep_replaced(*inode);
+      rebase(*inode, HeldNode());
+    }
     overlay_.handles.each_file([&](OpenFile& file) { reopen(file); });
     overlay_.handles.each_dir([](OpenDir& dir) {
       Lock lock(dir.mutex);
@@ -143,6 +148,16 @@ class Overlay::Impl::Refresh {
     if (inode.dir) inode.dir->file_whiteouts.store(Known::not_yet, std::memory_order_relaxed);
   }
 
+  // Where files are not opened nobody says who has this one open: as long as the kernel knows it, somebody may.
+  void keep_replaced(const Inode& inode) {
+    if (!inode.has_lower || inode.is_upper() || !S_ISREG(inode.type) || inode.lookups.load(std::memory_order_relaxed) == 0) return;
+    old_->hold(inode.lower);
+    HeldNode node(*old_, inode.lower);
+    Lock lock(overlay_.replaced_mutex);
+    overlay_.replaced.try_emplace(inode.ino, Replaced{old_, std::move(node)});
+    overlay_.any_replaced.store(true, std::memory_order_relaxed);
+  }
+
   // It is no longer there, and neither is what was below it. Walked, not recursed into.
   void lose(Inode& lost) {
     std::deque<InodeRef> all{InodeRef(lost)};
@@ -150,6 +165,7 @@ class Overlay::Impl::Refresh {
       Inode& inode = *all.front();
       for (const NamedChild& child : children_[&inode]) all.push_back(child.inode);
       if (!inode.is_upper()) overlay_.inodes.drop_key(inode);
+      keep_replaced(inode);
       rebase(inode, HeldNode());
       if (inode.dir) inode.dir->dead = true;
       if (!inode.is_upper()) inode.leave_place(nullptr);
@@ -174,6 +190,30 @@ class Overlay::Impl::Refresh {
   std::deque<Visit> visits_;
   Stale stale_;
 };
+
+void Overlay::Impl::forget_replaced(Ino ino) noexcept {
+  if (!any_replaced.load(std::memory_order_relaxed)) return;
+  std::unordered_map<Ino, Replaced>::node_type gone;  // after the mutex: the last hold may close a layer
+  Lock lock(replaced_mutex);
+  gone = replaced.extract(ino);
+}
+
+Result<Opened> Overlay::open_replaced(Ino ino) {
+  InodeRef inode = impl_->inodes.find(ino);
+  if (!inode || !impl_->any_replaced.load(std::memory_order_relaxed)) return Error(ESTALE);
+  auto file = std::make_shared<OpenFile>(std::move(inode), O_RDONLY);
+  HeldNode node;
+  {
+    Lock lock(impl_->replaced_mutex);
+    const auto was = impl_->replaced.find(ino);
+    if (was == impl_->replaced.end()) return Error(ESTALE);
+    file->layer = was->second.layer;
+    file->layer->hold(was->second.node.get());
+    node = HeldNode(*file->layer, was->second.node.get());
+  }
+  file->lower = TRY(file->layer->open(node.get()));
+  return Opened{.handle = impl_->handles.add(std::move(file))};
+}
 
 Stale Overlay::refresh(LayerPtr fresh, std::string_view within) {
   return Impl::Refresh(*impl_, std::move(fresh), within).run();

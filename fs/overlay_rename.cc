@@ -103,45 +103,45 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
     TRY(move_locked(move));
     return true;
   }
-  Inode& replaced = *move.target;
-  const bool loops = replaced.is_dir() && is_ancestor(replaced, move.from_dir);
+  Inode& overwritten = *move.target;
+  const bool loops = overwritten.is_dir() && is_ancestor(overwritten, move.from_dir);
   if (move.exchanges()) {
     if (loops) return Error(EINVAL);
-    if (must_stay(replaced)) return Error(EXDEV);
-    if (!replaced.is_upper() || needs_stillness(replaced)) return false;
+    if (must_stay(overwritten)) return Error(EXDEV);
+    if (!overwritten.is_upper() || needs_stillness(overwritten)) return false;
     TRY(move_locked(move));
     return true;
   }
   if (loops) return Error(ENOTEMPTY);
-  if (moved.is_dir() != replaced.is_dir()) return Error(moved.is_dir() ? ENOTDIR : EISDIR);
+  if (moved.is_dir() != overwritten.is_dir()) return Error(moved.is_dir() ? ENOTDIR : EISDIR);
   std::optional<DirChange> emptied;
-  if (replaced.is_dir()) {
-    emptied.emplace(*replaced.dir);
-    if (!TRY(is_empty_locked(replaced))) return Error(ENOTEMPTY);
+  if (overwritten.is_dir()) {
+    emptied.emplace(*overwritten.dir);
+    if (!TRY(is_empty_locked(overwritten))) return Error(ENOTEMPTY);
   }
-  if (is_shared(replaced)) return replace_shared_locked(move, move.target_in == NameState::In::object);
+  if (is_shared(overwritten)) return replace_shared_locked(move, move.target_in == NameState::In::object);
   TRY(move_locked(move));
   return true;
 }
 
 Result<bool> Overlay::Impl::replace_shared_locked(Move& move, bool target_in_upper) {
-  Inode& replaced = *move.target;
-  if (!target_in_upper && replaced.is_upper()) {
-    TRY(link_name_locked(replaced, move.to_dir, move.to_name));
+  Inode& overwritten = *move.target;
+  if (!target_in_upper && overwritten.is_upper()) {
+    TRY(link_name_locked(overwritten, move.to_dir, move.to_name));
     return false;
   }
   const DirChange counted(*index_root->dir);
   if (target_in_upper) {
-    TRY(keep_difference(replaced));
+    TRY(keep_difference(overwritten));
     TRY(move_locked(move));
-    lost_copy_name(replaced);
+    lost_copy_name(overwritten);
     return true;
   }
-  if (replaced.is_upper()) return false;  // it is a copy since a moment ago
+  if (overwritten.is_upper()) return false;  // it is a copy since a moment ago
   const std::string path = TRY(path_below(move.to_dir)) + "/" + std::string(move.to_name.view());
-  const Attr below = TRY(lower->attr(replaced.lower));
+  const Attr below = TRY(lower->attr(overwritten.lower));
   TRY(move_locked(move));
-  lost_lower_name(replaced, move.to_dir, move.to_name, below, path);
+  lost_lower_name(overwritten, move.to_dir, move.to_name, below, path);
   return true;
 }
 

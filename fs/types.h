@@ -43,7 +43,7 @@ struct AttrChange {
   std::optional<uid_t> uid;
   std::optional<gid_t> gid;
   std::optional<std::uint64_t> size;
-  bool resized = false;  // by ftruncate(2) or O_TRUNC, and no handle says so: the times change even if the size does not
+  bool resized = false;  // by ftruncate(2) or O_TRUNC: the times change even if the size does not
   std::optional<TimeChange> atime;
   std::optional<TimeChange> mtime;
   bool kill_suidgid = false;  // FATTR_KILL_SUIDGID: drop suid, and sgid of group-executables, with the change

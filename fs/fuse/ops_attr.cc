@@ -52,10 +52,11 @@ void setattr(fuse_req_t req, fuse_ino_t ino, struct stat* to, int what, fuse_fil
       req,
       [&] {
         Served& context = served(req);
-        const AttrChange change = change_of(*to, what);
+        AttrChange change = change_of(*to, what);
         const bool has_handle = info != nullptr && info->fh != 0;
         if (!has_handle && context.stateless != nullptr && context.stateless->without_open)
           return change_without_open(context, ino, change, info != nullptr);
+        change.resized = change.size && info != nullptr;
         return context.overlay.setattr(ino_of(ino), change, info != nullptr ? std::optional(handle_of(info)) : std::nullopt);
       },
       [&](const Attr& attr) { reply_attr(req, attr); });

@@ -24,7 +24,9 @@ std::optional<StatelessFiles::HeldPtr> StatelessFiles::find(Ino ino, For use) {
 
 Result<Opened> StatelessFiles::open(Ino ino, For use) {
   if (use == For::listing) return overlay_.opendir(ino);
-  return overlay_.open(ino, use == For::writing ? O_RDWR : O_RDONLY);
+  auto opened = overlay_.open(ino, use == For::writing ? O_RDWR : O_RDONLY);
+  if (!opened && opened.error().is(ESTALE) && use == For::reading) return overlay_.open_replaced(ino);
+  return opened;
 }
 
 Result<StatelessFiles::HeldPtr> StatelessFiles::get(Ino ino, For use) {
