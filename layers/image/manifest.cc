@@ -7,9 +7,11 @@ namespace acetate::image {
 
 namespace {
 
+constexpr const char* kEstargzToc = "containerd.io/snapshot/stargz/toc.digest";
+
 // eStargz, and zstd:chunked in both generations. Where it is no digest, the table is not believed.
 std::optional<Digest> toc_of(const std::map<std::string, std::string>& annotations) {
-  for (const char* key : {"containerd.io/snapshot/stargz/toc.digest", "io.github.containers.zstd-chunked.manifest-checksum",
+  for (const char* key : {kEstargzToc, "io.github.containers.zstd-chunked.manifest-checksum",
                           "io.containers.zstd-chunked.manifest-checksum"}) {
     const auto found = annotations.find(key);
     if (found == annotations.end()) continue;
@@ -136,7 +138,12 @@ Result<Index> parse_index(std::string_view json, std::string_view what) {
 std::string to_json(const Manifest& manifest) {
   Json value{{"schemaVersion", 2}, {"mediaType", kOciManifest}, {"config", descriptor_json(manifest.config)}};
   value["layers"] = Json::array();
-  for (const auto& layer : manifest.layers) value["layers"].push_back(descriptor_json(layer));
+  for (const auto& layer : manifest.layers) {
+    Json one = descriptor_json(layer);
+    // Of zstd:chunked it would be half of what its readers want.
+    if (layer.toc && layer.media_type == kOciLayerGzip) one["annotations"] = {{kEstargzToc, layer.toc->str()}};
+    value["layers"].push_back(std::move(one));
+  }
   if (!manifest.annotations.empty()) value["annotations"] = manifest.annotations;
   if (!manifest.artifact_type.empty()) value["artifactType"] = manifest.artifact_type;
   return write_json(value);

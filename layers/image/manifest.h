@@ -50,7 +50,7 @@ Result<Document> parse_any_document(std::string_view json, std::string_view anno
 // index.json of a layout.
 Result<Index> parse_index(std::string_view json, std::string_view what);
 
-// An OCI manifest; sorted keys, compact, deterministic.
+// An OCI manifest, with the digests of its eStargz layers' tables; sorted keys, compact, deterministic.
 std::string to_json(const Manifest& manifest);
 
 // An OCI index, `entries` in their order.
