@@ -23,7 +23,12 @@ Json process(const Spec& spec) {
   const bool single = spec.ids == IdMode::single;
   const Spec::KeptId only = spec.keep_id.value_or(Spec::KeptId{0, 0});
   Json user{{"uid", single ? only.uid : spec.uid}, {"gid", single ? only.gid : spec.gid}};
-  if (!single && !spec.groups.empty()) user["additionalGids"] = spec.groups;
+  // The primary group is among them, as docker and BuildKit have it: a process that changes its group stays a member, and files that
+  // are closed to the group stay closed to it.
+  std::vector<gid_t> groups{spec.gid};
+  for (const gid_t group : spec.groups)
+    if (group != spec.gid) groups.push_back(group);
+  if (!single) user["additionalGids"] = groups;
   // Inheritable and ambient stay empty: they would survive an exec by a user who is not root.
   Json capabilities = Json::object();
   for (const char* set : {"bounding", "effective", "permitted"}) capabilities[set] = spec.capabilities;
