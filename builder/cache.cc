@@ -13,15 +13,17 @@ namespace acetate::build {
 namespace {
 
 // Raised whenever tables change their meaning.
-constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kVersion = 3;
 
-constexpr const char* kTables[] = {"records", "others", "steps", "trees", "reads", "places", "packs", "files"};
+constexpr const char* kTables[] = {"records", "others", "steps", "trees", "reads", "places", "packs", "files", "mounts"};
 
 // A rollback journal and not WAL: it also works on network file systems, and we write a few rows a step.
 constexpr const char* kSchema = R"(
   CREATE TABLE IF NOT EXISTS records(
     key TEXT PRIMARY KEY, diff_id TEXT, size INTEGER, clock INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS records_by_layer ON records(diff_id);
   CREATE TABLE IF NOT EXISTS others(first TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY(first, key)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS others_by_key ON others(key);
   CREATE TABLE IF NOT EXISTS steps(step TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY(step, key)) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS steps_by_key ON steps(key);
   CREATE TABLE IF NOT EXISTS trees(chain TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
@@ -33,26 +35,33 @@ constexpr const char* kSchema = R"(
     PRIMARY KEY(diff_id, how)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS files(
     file TEXT PRIMARY KEY, digest TEXT NOT NULL, diff_id TEXT NOT NULL, media_type TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS mounts(path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, measured INTEGER NOT NULL) WITHOUT ROWID;
 )";
 
 constexpr std::int64_t kUsedWithin = 3600;
 
 std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
+Result<std::int64_t> version_of(Database& database) {
+  Statement select = TRY(database.prepare("PRAGMA user_version"));
+  return TRY(select.step()) ? select.number(0) : 0;
+}
+
 Result<Database> open_records(const std::string& path) {
   Database database = TRY(Database::open(path));
   TRY(database.execute("PRAGMA synchronous = NORMAL"));
-  std::int64_t version = 0;
+  if (TRY(version_of(database)) == kVersion) return database;
   {
-    Statement select = TRY(database.prepare("PRAGMA user_version"));
-    if (TRY(select.step())) version = select.number(0);
+    auto transaction = TRY(Transaction::begin(database));
+    // Somebody else may have begun it meanwhile, and put something in.
+    if (TRY(version_of(database)) != kVersion) {
+      std::string text;
+      for (const char* table : kTables) text += fmt::format("DROP TABLE IF EXISTS {};", table);
+      text += kSchema + fmt::format("PRAGMA user_version = {}", kVersion);
+      TRY(database.execute(text.c_str()));
+    }
+    TRY(transaction.commit());
   }
-  if (version == kVersion) return database;
-  // Two who find it so at once do the same twice.
-  std::string text = "BEGIN IMMEDIATE;";
-  for (const char* table : kTables) text += fmt::format("DROP TABLE IF EXISTS {};", table);
-  text += kSchema + fmt::format("PRAGMA user_version = {}; COMMIT", kVersion);
-  TRY(database.execute(text.c_str()));
   return database;
 }
 
@@ -63,7 +72,10 @@ Result<Cache> Cache::open(const std::string& dir) {
   TRY_WITHIN(sys::make_dirs(dir + "/contents", 0700), "making the build cache {}", dir);
   Fd layer_dir = TRY_WITHIN(sys::open(dir + "/layers", O_RDONLY | O_DIRECTORY), "opening the build cache {}", dir);
   Fd lock = TRY_WITHIN(sys::open(dir + "/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), "opening the build cache {}", dir);
-  TRY_WITHIN(sys::flock(lock.ref(), LOCK_SH), "locking the build cache {}", dir);
+  if (auto locked = sys::flock(lock.ref(), LOCK_SH | LOCK_NB); !locked) {
+    if (locked.error().is(EWOULDBLOCK)) log::warn("waiting for somebody who prunes the build cache {}", dir);
+    TRY_WITHIN(sys::flock(lock.ref(), LOCK_SH), "locking the build cache {}", dir);
+  }
   Database database = TRY_WITHIN(open_records(dir + "/records.db"), "opening the build cache {}", dir);
   return Cache(dir, std::move(layer_dir), std::move(lock), std::move(database));
 }
@@ -71,6 +83,11 @@ Result<Cache> Cache::open(const std::string& dir) {
 std::string Cache::layer_path(const Digest& diff_id) const { return dir_ + "/layers/" + diff_id.hex(); }
 
 Result<std::optional<Record>> Cache::find(const Digest& key) {
+  const std::lock_guard lock(*mutex_);
+  return find_locked(key, true);
+}
+
+Result<std::optional<Record>> Cache::find_locked(const Digest& key, bool is_used) {
   Record record;
   std::int64_t used = 0;
   {
@@ -95,7 +112,7 @@ Result<std::optional<Record>> Cache::find(const Digest& key) {
   }
   // To the hour is enough to tell what nobody uses any more, and a write costs more than all the rest of a cached step. That it
   // cannot be told (a full disk, another build that writes for long) is no reason to do a step again.
-  if (const std::int64_t today = now(); used < today - kUsedWithin || used > today) {
+  if (const std::int64_t today = now(); is_used && (used < today - kUsedWithin || used > today)) {
     auto update = database_.prepare("UPDATE records SET used = ? WHERE key = ?");
     const auto told = update ? update->bind(today).bind(key.hex()).done() : Result<void>(update.error().clone());
     if (!told) log::info("when a cached step was used is not noted: {}", told.error().message());
@@ -103,25 +120,39 @@ Result<std::optional<Record>> Cache::find(const Digest& key) {
   return std::optional<Record>(record);
 }
 
-Result<Record> Cache::put(const Digest& key, const Record& record, bool replace) {
+Result<void> Cache::insert_locked(const Digest& key, const Record& record, Conflict conflict, std::int64_t used) {
   Statement insert = TRY(database_.prepare(
       fmt::format("INSERT OR {} INTO records(key, diff_id, size, clock, used) VALUES(?, ?, ?, ?, ?)",
-                  replace ? "REPLACE" : "IGNORE")));
+                  conflict == Conflict::replace ? "REPLACE" : "IGNORE")));
   insert.bind(key.hex());
   if (record.layer) {
     insert.bind(record.layer->diff_id.str()).bind(static_cast<std::int64_t>(record.layer->size));
   } else {
     insert.bind_null().bind_null();
   }
-  TRY(insert.bind(record.clock).bind(now()).done());
-  return TRY(find(key)).value_or(record);
+  return insert.bind(record.clock).bind(used).done();
+}
+
+Result<Record> Cache::put(const Digest& key, const Record& record, bool replace) {
+  const std::lock_guard lock(*mutex_);
+  TRY(insert_locked(key, record, replace ? Conflict::replace : Conflict::keep, now()));
+  if (auto stands = TRY(find_locked(key, true))) return *std::move(stands);
+  // What stood there had lost its layer.
+  TRY(insert_locked(key, record, Conflict::keep, now()));
+  return record;
 }
 
 Result<void> Cache::add_other(const Digest& first, const Digest& key) {
-  return TRY(database_.prepare("INSERT OR IGNORE INTO others(first, key) VALUES(?, ?)")).bind(first.hex()).bind(key.hex()).done();
+  const std::lock_guard lock(*mutex_);
+  return TRY(database_.prepare("INSERT OR IGNORE INTO others(first, key) "
+                               "SELECT ?1, ?2 UNION SELECT ?1, key FROM others WHERE first IN (SELECT first FROM others WHERE key = ?2)"))
+      .bind(first.hex())
+      .bind(key.hex())
+      .done();
 }
 
 Result<std::optional<KeyInputs>> Cache::last_inputs(const std::string& place) {
+  const std::lock_guard lock(*mutex_);
   Statement select = TRY(database_.prepare("SELECT inputs FROM places WHERE place = ?"));
   if (!TRY(select.bind(place).step())) return std::optional<KeyInputs>();
   auto inputs = KeyInputs::from_json(select.text(0));
@@ -130,13 +161,15 @@ Result<std::optional<KeyInputs>> Cache::last_inputs(const std::string& place) {
 }
 
 Result<void> Cache::set_last_inputs(const std::string& place, const KeyInputs& inputs) {
+  const std::lock_guard lock(*mutex_);
   const std::string text = inputs.to_json();
-  Statement select = TRY(database_.prepare("SELECT 1 FROM places WHERE place = ? AND inputs = ?"));
-  if (TRY(select.bind(place).bind(text).step())) return {};
+  // Ended before anything is written, as in find_locked().
+  if (TRY(TRY(database_.prepare("SELECT 1 FROM places WHERE place = ? AND inputs = ?")).bind(place).bind(text).step())) return {};
   return TRY(database_.prepare("INSERT OR REPLACE INTO places(place, inputs) VALUES(?, ?)")).bind(place).bind(text).done();
 }
 
 Result<std::optional<image::Descriptor>> Cache::packed(const Digest& diff_id, const std::string& how) {
+  const std::lock_guard lock(*mutex_);
   Statement select = TRY(database_.prepare("SELECT digest, size, media_type FROM packs WHERE diff_id = ? AND how = ?"));
   if (!TRY(select.bind(diff_id.str()).bind(how).step())) return std::optional<image::Descriptor>();
   image::Descriptor packed;
@@ -147,6 +180,7 @@ Result<std::optional<image::Descriptor>> Cache::packed(const Digest& diff_id, co
 }
 
 Result<void> Cache::set_packed(const Digest& diff_id, const std::string& how, const image::Descriptor& packed) {
+  const std::lock_guard lock(*mutex_);
   return TRY(database_.prepare("INSERT OR REPLACE INTO packs(diff_id, how, digest, size, media_type) VALUES(?, ?, ?, ?, ?)"))
       .bind(diff_id.str())
       .bind(how)
@@ -157,6 +191,7 @@ Result<void> Cache::set_packed(const Digest& diff_id, const std::string& how, co
 }
 
 Result<std::optional<FileIdentity>> Cache::file_identity(const std::string& file) {
+  const std::lock_guard lock(*mutex_);
   Statement select = TRY(database_.prepare("SELECT digest, diff_id, media_type FROM files WHERE file = ?"));
   if (!TRY(select.bind(file).step())) return std::optional<FileIdentity>();
   FileIdentity identity;
@@ -167,6 +202,7 @@ Result<std::optional<FileIdentity>> Cache::file_identity(const std::string& file
 }
 
 Result<void> Cache::set_file_identity(const std::string& file, const FileIdentity& identity) {
+  const std::lock_guard lock(*mutex_);
   return TRY(database_.prepare("INSERT OR REPLACE INTO files(file, digest, diff_id, media_type) VALUES(?, ?, ?, ?)"))
       .bind(file)
       .bind(identity.digest.str())

@@ -7,12 +7,13 @@
 //   DIR/lock                held shared by whoever has it open, alone by who prunes
 //
 // Any number of builds use it at once. A layer is there whole before a record names it, so a build that is
-// killed at any moment leaves a cache in which every record is good. Threads of one build share one object: SQLite's own
-// mutex orders what they ask. One of another version is begun anew.
+// killed at any moment leaves a cache in which every record is good. Threads of one build share one object, and are let in one
+// after the other. One of another version is begun anew.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -59,7 +60,7 @@ class Cache {
   // Keeps a result and returns the one that stands: when somebody else was first, theirs, so that concurrent
   // builds of one step agree. With `replace`, ours stands.
   Result<Record> put(const Digest& key, const Record& record, bool replace = false);
-  // What `first` came to is found by this key too.
+  // What `first` came to is found by this key too, and by all those by which the same was found for others.
   Result<void> add_other(const Digest& first, const Digest& key);
 
   // A record for another machine (builder/cache_share.h).
@@ -68,9 +69,13 @@ class Cache {
     Record record;
     std::optional<Digest> step = {};          // where it is found by what the layers below hold, and not by which they are
     std::optional<AccessedPaths> paths = {};  // or by what the step looked at
+    std::set<Digest> firsts = {};             // of those asked for, whose result is found by this key too
   };
   // Those with one of these keys, and those by which the same is found; of one step the latest first.
   Result<std::vector<Kept>> kept(const std::set<Digest>& keys);
+  // Records of another machine, whose layers are here already: all of them or none. What is known stays as it is. They count as never
+  // used until a build takes one, so that they do not drive out what is used here.
+  Result<void> add_foreign(const std::vector<Kept>& records);
 
   // Commands of RUN, each by the key of everything but the layers below: `step`. Its results on any layers are found by what those
   // hold.
@@ -82,8 +87,6 @@ class Cache {
   Result<std::vector<Reads>> reads(const Digest& step);
   // `key`: by which its result is found for who looks at these paths and sees the same.
   Result<void> add_reads(const Digest& step, const Digest& key, const Reads& reads);
-  // The same of another machine: what is known stays as it is, only free places are taken, and it counts as older than all.
-  Result<void> add_older_reads(const Digest& step, const Digest& key, const AccessedPaths& paths);
 
   // Of a stage's tree, by its chain of layers (builder/tree_digest.h).
   Result<std::optional<Digest>> tree_digest(const Digest& chain);
@@ -103,8 +106,8 @@ class Cache {
   Result<std::optional<FileIdentity>> file_identity(const std::string& file);
   Result<void> set_file_identity(const std::string& file, const FileIdentity& identity);
 
-  // What all layers take, by their records.
-  Result<std::uint64_t> layer_bytes();
+  // What layers take, also those that no record names, and cache mounts. These are not measured again when that was done not long ago.
+  Result<std::uint64_t> bytes();
   // Removes what was not used for longest. EWOULDBLOCK when somebody else has the cache open, and we are not to wait for it.
   Result<Pruned> prune(const PruneOptions& options);
 
@@ -114,8 +117,19 @@ class Cache {
  private:
   Cache(std::string dir, Fd layer_dir, Fd lock, Database database)
       : dir_(std::move(dir)), layer_dir_(std::move(layer_dir)), lock_(std::move(lock)), database_(std::move(database)) {}
+  enum class Conflict { keep, replace };
+  Result<void> insert_locked(const Digest& key, const Record& record, Conflict conflict, std::int64_t used);
+  Result<std::optional<Record>> find_locked(const Digest& key, bool is_used);
+  Result<void> add_step_locked(const Digest& step, const Digest& key);
+  // Paths of another machine only take free places, and count as older than all.
+  Result<void> add_older_reads_locked(const Digest& step, const Digest& key, const AccessedPaths& paths);
+  Result<void> forget_layers_locked(const std::vector<std::string>& gone, std::optional<std::int64_t> unused_since);
+  std::uint64_t mount_bytes_locked(const std::string& path, std::int64_t used);
+  std::uint64_t measure_mount_locked(const std::string& path);
+
   std::string dir_;
   Fd layer_dir_, lock_;
+  std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();  // of the database
   Database database_;
 };
 

@@ -22,6 +22,8 @@ namespace {
 constexpr std::int64_t kMostRows = 20'000;
 constexpr std::int64_t kContentsKept = std::int64_t{30} * 24 * 3600;  // of layers that no step made: images'
 constexpr int kDeepest = 200;
+// Looking through a cache mount takes long; one that is used daily is looked through daily.
+constexpr std::int64_t kMeasuredWithin = std::int64_t{24} * 3600;
 
 struct Item {
   std::int64_t used = 0;
@@ -33,7 +35,7 @@ struct Item {
 Result<std::vector<std::string>> names_in(const std::string& path) {
   std::vector<std::string> names;
   const auto dir = sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!dir && dir.error().is(ENOENT)) return names;
+  if (!dir && (dir.error().is(ENOENT) || dir.error().is(ENOTDIR))) return names;  // a stray file has none
   if (!dir) return dir.error().clone().within("reading " + path);
   TRY_WITHIN(sys::read_dir(dir->ref(), [&](const sys::DirEntry& entry) {
     names.emplace_back(entry.name);
@@ -60,18 +62,23 @@ std::uint64_t bytes_below(FdRef dir, int depth) {
   return bytes;
 }
 
-// Their locks' times say when they were used.
-Result<void> add_mounts(const std::string& dir, std::vector<Item>& items) {
+// A cache mount, and when it was used: its lock's time says so.
+struct MountDir {
+  std::string path;
+  std::int64_t used = 0;
+};
+
+Result<std::vector<MountDir>> mounts_in(const std::string& dir) {
+  std::vector<MountDir> mounts;
   for (const std::string& id : TRY(names_in(dir))) {
     for (const std::string& name : TRY(names_in(dir + "/" + id))) {
       if (name.ends_with(".lock")) continue;
-      const std::string path = dir + "/" + id + "/" + name;
+      std::string path = dir + "/" + id + "/" + name;
       const auto lock = sys::stat_following(path + ".lock");
-      const auto opened = sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      items.push_back({.used = lock ? lock->st_mtim.tv_sec : 0, .bytes = opened ? bytes_below(opened->ref(), 0) : 0, .mount = path});
+      mounts.push_back({.path = std::move(path), .used = lock ? lock->st_mtim.tv_sec : 0});
     }
   }
-  return {};
+  return mounts;
 }
 
 Result<void> remove_file(const std::string& path) {
@@ -86,32 +93,72 @@ constexpr const char* kOrphans[] = {
     "DELETE FROM steps WHERE key NOT IN (SELECT key FROM records)",
     "DELETE FROM reads WHERE key NOT IN (SELECT key FROM records)",
     "DELETE FROM packs WHERE diff_id NOT IN (SELECT diff_id FROM records WHERE diff_id IS NOT NULL)",
+    "DELETE FROM mounts",  // some of them are gone: the rest is measured again
 };
 
-// The files first: on a full disk a record cannot be removed before there is room. One without its file is no record (find()).
-Result<void> remove(const Item& item, const std::string& dir, Database& database) {
+// Its files; records of it are no records any more (find()). In this order because on a full disk a record cannot be removed before
+// there is room.
+Result<void> remove_files(const Item& item, const std::string& dir) {
   if (item.layer.empty()) {
     TRY_WITHIN(sys::remove_tree({kWorkingDir, item.mount.c_str()}), "removing the cache mount {}", item.mount);
     return remove_file(item.mount + ".lock");
   }
   TRY(remove_file(dir + "/layers/" + item.layer));
-  TRY(remove_file(dir + "/contents/" + item.layer));
-  return TRY(database.prepare("DELETE FROM records WHERE diff_id = ?")).bind("sha256:" + item.layer).done();
+  return remove_file(dir + "/contents/" + item.layer);
 }
+
+std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
 }  // namespace
 
-Result<std::uint64_t> Cache::layer_bytes() {
-  Statement select = TRY(database_.prepare("SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT diff_id, size FROM records WHERE diff_id IS NOT NULL)"));
-  return TRY(select.step()) ? static_cast<std::uint64_t>(select.number(0)) : 0;
+// Errors of the database cost a second look next time, and nothing else.
+std::uint64_t Cache::measure_mount_locked(const std::string& path) {
+  const auto opened = sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const std::uint64_t bytes = opened ? bytes_below(opened->ref(), 0) : 0;
+  if (auto insert = database_.prepare("INSERT OR REPLACE INTO mounts(path, bytes, measured) VALUES(?, ?, ?)"))
+    static_cast<void>(insert->bind(path).bind(static_cast<std::int64_t>(bytes)).bind(now()).done().has_value());
+  return bytes;
+}
+
+// As it was measured last, where that was not long ago, or after it was used (by a step that ran for no more than a day).
+std::uint64_t Cache::mount_bytes_locked(const std::string& path, std::int64_t used) {
+  if (auto select = database_.prepare("SELECT bytes, measured FROM mounts WHERE path = ?")) {
+    const auto known = select->bind(path).step();
+    const std::int64_t measured = known && *known ? select->number(1) : 0;
+    if (measured >= now() - kMeasuredWithin || measured >= used + kMeasuredWithin)
+      return static_cast<std::uint64_t>(select->number(0));
+  }
+  return measure_mount_locked(path);
+}
+
+Result<std::uint64_t> Cache::bytes() {
+  std::uint64_t bytes = 0;
+  for (const std::string& name : TRY(names_in(dir_ + "/layers")))
+    if (const auto stat = sys::stat(FileAt{layer_dir_.ref(), name.c_str()})) bytes += static_cast<std::uint64_t>(stat->st_size);
+  const std::lock_guard lock(*mutex_);
+  for (const MountDir& mount : TRY(mounts_in(dir_ + "/mounts"))) bytes += mount_bytes_locked(mount.path, mount.used);
+  return bytes;
+}
+
+// All rows at once: a commit waits for the disk.
+Result<void> Cache::forget_layers_locked(const std::vector<std::string>& gone, std::optional<std::int64_t> unused_since) {
+  auto transaction = TRY(Transaction::begin(database_));
+  for (const std::string& layer : gone) TRY(TRY(database_.prepare("DELETE FROM records WHERE diff_id = ?")).bind("sha256:" + layer).done());
+  if (unused_since) TRY(TRY(database_.prepare("DELETE FROM records WHERE used < ?")).bind(*unused_since).done());
+  for (const char* sql : kOrphans) TRY(database_.execute(sql));
+  for (const char* table : {"trees", "places", "files"})
+    TRY(database_.execute(fmt::format("DELETE FROM {0} WHERE (SELECT count(*) FROM {0}) > {1}", table, kMostRows).c_str()));
+  return transaction.commit();
 }
 
 Result<Pruned> Cache::prune(const PruneOptions& options) {
-  if (auto alone = sys::flock(lock_.ref(), LOCK_EX | (options.wait ? 0 : LOCK_NB)); !alone) {
+  // Who only tells changes nothing, and is in nobody's way.
+  if (auto alone = sys::flock(lock_.ref(), (options.dry_run ? LOCK_SH : LOCK_EX) | (options.wait ? 0 : LOCK_NB)); !alone) {
     // The shared lock may be lost by asking for another.
     TRY_WITHIN(sys::flock(lock_.ref(), LOCK_SH), "locking the build cache {}", dir_);
     return std::move(alone).error().within("pruning the build cache " + dir_);
   }
+  const std::lock_guard lock(*mutex_);
   std::vector<Item> items;
   {
     Statement select = TRY(database_.prepare("SELECT diff_id, max(size), max(used) FROM records WHERE diff_id IS NOT NULL GROUP BY diff_id"));
@@ -120,12 +167,14 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
       items.push_back({.used = select.number(2), .bytes = static_cast<std::uint64_t>(select.number(1)), .layer = diff_id.hex()});
     }
   }
-  TRY(add_mounts(dir_ + "/mounts", items));
+  for (const MountDir& mount : TRY(mounts_in(dir_ + "/mounts")))
+    items.push_back({.used = mount.used, .bytes = measure_mount_locked(mount.path), .mount = mount.path});
   std::sort(items.begin(), items.end(), [](const Item& one, const Item& other) { return one.used < other.used; });
   Pruned pruned;
   for (const Item& item : items) pruned.left += item.bytes;
 
   std::set<std::string> layers_left;
+  std::vector<std::string> gone;
   std::optional<Error> failure;  // the first; what cannot be removed is no reason to leave the rest
   for (const Item& item : items) {
     const bool goes = (options.max_bytes && pruned.left > *options.max_bytes) || (options.unused_since && item.used < *options.unused_since);
@@ -133,32 +182,30 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
       layers_left.insert(item.layer);
       continue;
     }
-    if (auto removed = options.dry_run ? Result<void>() : remove(item, dir_, database_); !removed) {
+    if (auto removed = options.dry_run ? Result<void>() : remove_files(item, dir_); !removed) {
       if (!failure) failure = std::move(removed).error();
       layers_left.insert(item.layer);
       continue;
     }
+    if (!item.layer.empty()) gone.push_back(item.layer);
     pruned.left -= item.bytes;
     pruned.freed += item.bytes;
     ++(item.layer.empty() ? pruned.mounts : pruned.layers);
   }
-  if (failure) log::warn("not all of the build cache that is to go can be removed: {}", failure->message());
   if (!options.dry_run) {
-    if (options.unused_since)
-      TRY(TRY(database_.prepare("DELETE FROM records WHERE used < ?")).bind(*options.unused_since).done());
-    for (const char* sql : kOrphans) TRY_WITHIN(database_.execute(sql), "pruning the build cache");
-    for (const char* table : {"trees", "places", "files"})
-      TRY_WITHIN(database_.execute(fmt::format("DELETE FROM {0} WHERE (SELECT count(*) FROM {0}) > {1}", table, kMostRows).c_str()),
-                 "pruning the build cache");
     // Left by builds that were killed.
     for (const std::string& name : TRY(names_in(dir_ + "/layers")))
-      if (!layers_left.contains(name)) TRY(remove_file(dir_ + "/layers/" + name));
-    const std::int64_t long_ago = static_cast<std::int64_t>(std::time(nullptr)) - kContentsKept;
+      if (!layers_left.contains(name))
+        if (auto removed = remove_file(dir_ + "/layers/" + name); !removed && !failure) failure = std::move(removed).error();
+    const std::int64_t long_ago = now() - kContentsKept;
     for (const std::string& name : TRY(names_in(dir_ + "/contents"))) {
       const std::string path = dir_ + "/contents/" + name;
-      if (const auto stat = sys::stat_following(path); stat && stat->st_mtim.tv_sec < long_ago && !layers_left.contains(name)) TRY(remove_file(path));
+      if (const auto stat = sys::stat_following(path); stat && stat->st_mtim.tv_sec < long_ago && !layers_left.contains(name))
+        if (auto removed = remove_file(path); !removed && !failure) failure = std::move(removed).error();
     }
+    TRY_WITHIN(forget_layers_locked(gone, options.unused_since), "pruning the build cache");
   }
+  if (failure) log::warn("not all of the build cache that is to go can be removed: {}", failure->message());
   TRY_WITHIN(sys::flock(lock_.ref(), LOCK_SH), "locking the build cache {}", dir_);
   return pruned;
 }

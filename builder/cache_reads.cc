@@ -3,29 +3,33 @@
 #include "builder/cache.h"
 
 #include <algorithm>
+#include <map>
 
 namespace acetate::build {
 
 namespace {
 
 constexpr int kMostReads = 8;  // of one step
+constexpr std::int64_t kNeverUsed = 0;
 
 Result<Digest> parse_hex(const std::string& hex) { return Digest::parse("sha256:" + hex); }
 
 }  // namespace
 
 Result<std::vector<Cache::Kept>> Cache::kept(const std::set<Digest>& keys) {
-  std::set<Digest> wanted = keys;
+  const std::lock_guard lock(*mutex_);
+  std::map<Digest, std::set<Digest>> wanted;  // each with those of `keys` that come to the same
   for (const Digest& first : keys) {
+    wanted.try_emplace(first);
     Statement select = TRY(database_.prepare("SELECT key FROM others WHERE first = ?"));
     select.bind(first.hex());
-    while (TRY(select.step())) wanted.insert(TRY_WITHIN(parse_hex(select.text(0)), "reading the build cache"));
+    while (TRY(select.step())) wanted[TRY_WITHIN(parse_hex(select.text(0)), "reading the build cache")].insert(first);
   }
   std::vector<std::pair<std::int64_t, Kept>> all;
-  for (const Digest& key : wanted) {
-    auto record = TRY(find(key));
+  for (auto& [key, firsts] : wanted) {
+    auto record = TRY(find_locked(key, true));
     if (!record) continue;
-    Kept kept{.key = key, .record = *std::move(record)};
+    Kept kept{.key = key, .record = *std::move(record), .firsts = std::move(firsts)};
     Statement step = TRY(database_.prepare("SELECT step FROM steps WHERE key = ?"));
     if (TRY(step.bind(key.hex()).step())) kept.step = TRY_WITHIN(parse_hex(step.text(0)), "reading the build cache");
     std::int64_t id = 0;
@@ -44,22 +48,45 @@ Result<std::vector<Cache::Kept>> Cache::kept(const std::set<Digest>& keys) {
   return sorted;
 }
 
+Result<void> Cache::add_foreign(const std::vector<Kept>& records) {
+  const std::lock_guard lock(*mutex_);
+  auto transaction = TRY(Transaction::begin(database_));
+  for (const Kept& kept : records) {
+    static_cast<void>(TRY(find_locked(kept.key, false)));  // forgets one that has lost its layer
+    TRY(insert_locked(kept.key, kept.record, Conflict::keep, kNeverUsed));
+    for (const Digest& first : kept.firsts)
+      TRY(TRY(database_.prepare("INSERT OR IGNORE INTO others(first, key) VALUES(?, ?)")).bind(first.hex()).bind(kept.key.hex()).done());
+    if (kept.step) TRY(add_step_locked(*kept.step, kept.key));
+    if (kept.step && kept.paths) TRY(add_older_reads_locked(*kept.step, kept.key, *kept.paths));
+  }
+  return transaction.commit();
+}
+
 Result<bool> Cache::knows_step(const Digest& step) {
+  const std::lock_guard lock(*mutex_);
   return TRY(database_.prepare("SELECT 1 FROM steps WHERE step = ?")).bind(step.hex()).step();
 }
 
 Result<void> Cache::add_step(const Digest& step, const Digest& key) {
+  const std::lock_guard lock(*mutex_);
+  return add_step_locked(step, key);
+}
+
+Result<void> Cache::add_step_locked(const Digest& step, const Digest& key) {
   return TRY(database_.prepare("INSERT OR IGNORE INTO steps(step, key) VALUES(?, ?)")).bind(step.hex()).bind(key.hex()).done();
 }
 
 Result<void> Cache::forget_step(const Digest& step) {
+  const std::lock_guard lock(*mutex_);
+  auto transaction = TRY(Transaction::begin(database_));
   for (const char* sql : {"DELETE FROM records WHERE key IN (SELECT key FROM steps WHERE step = ?)", "DELETE FROM steps WHERE step = ?",
                           "DELETE FROM reads WHERE step = ?"})
     TRY(TRY(database_.prepare(sql)).bind(step.hex()).done());
-  return {};
+  return transaction.commit();
 }
 
 Result<std::vector<Reads>> Cache::reads(const Digest& step) {
+  const std::lock_guard lock(*mutex_);
   Statement select = TRY(database_.prepare("SELECT paths, seen FROM reads WHERE step = ? ORDER BY id DESC"));
   select.bind(step.hex());
   std::vector<Reads> all;
@@ -72,6 +99,8 @@ Result<std::vector<Reads>> Cache::reads(const Digest& step) {
 }
 
 Result<void> Cache::add_reads(const Digest& step, const Digest& key, const Reads& reads) {
+  const std::lock_guard lock(*mutex_);
+  auto transaction = TRY(Transaction::begin(database_));
   const std::string paths = format_access_log(reads.paths);
   // The same paths again: the latest counts.
   TRY(TRY(database_.prepare("DELETE FROM reads WHERE step = ? AND paths = ?")).bind(step.hex()).bind(paths).done());
@@ -81,13 +110,14 @@ Result<void> Cache::add_reads(const Digest& step, const Digest& key, const Reads
           .bind(paths)
           .bind(reads.seen.to_json())
           .done());
-  return TRY(database_.prepare("DELETE FROM reads WHERE step = ?1 AND id NOT IN (SELECT id FROM reads WHERE step = ?1 ORDER BY id DESC LIMIT ?2)"))
-      .bind(step.hex())
-      .bind(std::int64_t{kMostReads})
-      .done();
+  TRY(TRY(database_.prepare("DELETE FROM reads WHERE step = ?1 AND id NOT IN (SELECT id FROM reads WHERE step = ?1 ORDER BY id DESC LIMIT ?2)"))
+          .bind(step.hex())
+          .bind(std::int64_t{kMostReads})
+          .done());
+  return transaction.commit();
 }
 
-Result<void> Cache::add_older_reads(const Digest& step, const Digest& key, const AccessedPaths& accessed) {
+Result<void> Cache::add_older_reads_locked(const Digest& step, const Digest& key, const AccessedPaths& accessed) {
   const std::string paths = format_access_log(accessed);
   return TRY(database_.prepare(R"(
            INSERT INTO reads(id, step, key, paths, seen)
@@ -102,12 +132,14 @@ Result<void> Cache::add_older_reads(const Digest& step, const Digest& key, const
 }
 
 Result<std::optional<Digest>> Cache::tree_digest(const Digest& chain) {
+  const std::lock_guard lock(*mutex_);
   Statement select = TRY(database_.prepare("SELECT digest FROM trees WHERE chain = ?"));
   if (!TRY(select.bind(chain.hex()).step())) return std::optional<Digest>();
   return std::optional(TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache"));
 }
 
 Result<void> Cache::set_tree_digest(const Digest& chain, const Digest& digest) {
+  const std::lock_guard lock(*mutex_);
   return TRY(database_.prepare("INSERT OR REPLACE INTO trees(chain, digest) VALUES(?, ?)")).bind(chain.hex()).bind(digest.str()).done();
 }
 

@@ -26,7 +26,10 @@ using image::Descriptor;
 using image::Json;
 
 constexpr const char* kCacheType = "application/vnd.acetate.build-cache.v2+json";
+constexpr const char* kAnyVersion = "application/vnd.acetate.build-cache.";
 constexpr const char* kDiffId = "org.acetate.layer.diff-id";
+// Under which Cache::packed() keeps the blobs that we have made or looked into. What a registry says of others is not passed on.
+constexpr const char* kPackedHow = "zstd, for the cache in a registry";
 
 // What the artifact under a name has.
 struct Artifact {
@@ -63,6 +66,15 @@ Json to_json(const Descriptor& descriptor) {
   return {{"mediaType", descriptor.media_type}, {"digest", descriptor.digest.str()}, {"size", descriptor.size}};
 }
 
+// A name that stands for an image is not taken from it.
+Result<void> refuse_others(const std::string& manifest, const std::string& what) {
+  const auto json = image::parse_json(manifest, what);
+  const auto document = json ? image::ObjectReader::make(*json, what) : Result<image::ObjectReader>(json.error().clone());
+  const auto type = document ? document->string("artifactType") : Result<std::string>(document.error().clone());
+  if (type && type->starts_with(kAnyVersion)) return {};
+  return fail(EEXIST, "{} is something else than a build cache, and is not replaced: another tag is needed", what);
+}
+
 Result<std::unique_ptr<registry::Remotes>> remotes() { return registry::Remotes::make(registry::process_environment, ::getuid(), {}); }
 
 // A layer packed into a file that nobody else sees.
@@ -97,12 +109,27 @@ Result<Descriptor> send_layer(registry::Repository& repository, const std::strin
   return packed.descriptor;
 }
 
-// The plain bytes of a blob of the layout; whether they are the layer that is asked for is looked at when they are taken.
-Result<void> unpack(const std::string& blob, const std::string& path) {
-  FirstPass pass = TRY(FirstPass::open(TRY(file_source(TRY(sys::open(blob, O_RDONLY))))));
+// What was asked of it cannot be had there: no reason to ask no further.
+bool is_about_the_blob(const Error& error) { return error.is(EBADMSG) || error.is(ENOENT) || error.is(EINVAL); }
+
+// The layer, out of a blob that anybody may have made.
+Result<void> unpack(const std::string& blob, const std::string& path, const CachedLayer& layer) {
+  auto pass = FirstPass::open(TRY(file_source(TRY(sys::open(blob, O_RDONLY)))));
+  if (!pass) return fail(EBADMSG, "{}", pass.error().message());
   auto file = TRY(sys::NewFile::make(path, 0600));
+  Sha256 hash;
+  std::uint64_t size = 0;
   std::vector<std::byte> buffer(1 << 20);
-  while (const std::size_t got = TRY(pass.read(buffer))) TRY(sys::write_full(file.ref(), std::span<const std::byte>(buffer).first(got)));
+  for (;;) {
+    const auto got = pass->read(buffer);
+    if (!got) return fail(EBADMSG, "{}", got.error().message());
+    if (*got == 0) break;
+    size += *got;
+    if (size > layer.size) return fail(EBADMSG, "it is larger than is said");
+    hash.update(std::span(buffer).first(*got));
+    TRY(sys::write_full(file.ref(), std::span<const std::byte>(buffer).first(*got)));
+  }
+  if (hash.finish() != layer.diff_id) return fail(EBADMSG, "it is not what its name says");
   return file.commit();
 }
 
@@ -113,21 +140,23 @@ Result<std::string> fetch(registry::Repository& repository, const Descriptor& bl
   return layout.blob_path(TRY(writer->commit(blob.media_type)).digest);
 }
 
-// Everything that is not here, as the directory that import_cache() reads.
-Result<void> fetch_all(registry::Repository& repository, const image::Reference& name, const Cache& cache, const sandbox::Scratch& scratch) {
+Result<void> take_layer(registry::Repository& repository, const Artifact& artifact, image::Layout& layout, const CachedLayer& layer, Cache& cache) {
+  const auto blob = artifact.layers.find(layer.diff_id);
+  if (blob == artifact.layers.end()) return fail(EBADMSG, "the layer {} is not in it", layer.diff_id.str());
+  const auto packed = fetch(repository, blob->second, layout);
+  if (!packed) return fail(is_about_the_blob(packed.error()) ? EBADMSG : packed.error().code(), "the layer {}: {}", layer.diff_id.str(), packed.error().message());
+  TRY_WITHIN(unpack(*packed, cache.layer_path(layer.diff_id), layer), "the layer {}", layer.diff_id.str());
+  TRY(sys::unlink({kWorkingDir, packed->c_str()}));
+  return cache.set_packed(layer.diff_id, kPackedHow, blob->second);
+}
+
+Result<Imported> import_artifact(registry::Repository& repository, const image::Reference& name, Cache& cache, const sandbox::Scratch& scratch) {
   const auto manifest = TRY(repository.manifest(name.digest ? name.digest->str() : name.tag));
   const Artifact artifact = TRY(parse_artifact(manifest.bytes, name.familiar()));
+  if (artifact.index.size > kMostCacheIndex) return fail(EBADMSG, "the index of {} is too large to be one", name.familiar());
   const auto layout = TRY(image::Layout::open(scratch / "layout"));
-  TRY(sys::make_dirs(scratch / "cache/layers", 0700));
-  const std::string index = TRY(fetch(repository, artifact.index, *layout));
-  TRY(sys::rename({kWorkingDir, index.c_str()}, {kWorkingDir, (scratch / "cache/cache.json").c_str()}));
-  for (const auto& [diff_id, blob] : artifact.layers) {
-    if (sys::stat_following(cache.layer_path(diff_id))) continue;
-    const std::string packed = TRY(fetch(repository, blob, *layout));
-    TRY_WITHIN(unpack(packed, scratch / ("cache/layers/" + diff_id.hex())), "the layer {}", diff_id.str());
-    TRY(sys::unlink({kWorkingDir, packed.c_str()}));
-  }
-  return {};
+  const std::string text = TRY(sys::read_file(TRY(fetch(repository, artifact.index, *layout)), kMostCacheIndex));
+  return import_index(cache, text, name.familiar(), [&](const CachedLayer& layer) { return take_layer(repository, artifact, *layout, layer, cache); });
 }
 
 }  // namespace
@@ -137,15 +166,16 @@ Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::s
   const auto all = TRY(remotes());
   auto repository = TRY(all->to_push(name));
   const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
-  Artifact before;
-  if (const auto manifest = repository.manifest(name.tag))
-    if (auto parsed = parse_artifact(manifest->bytes, name.familiar())) before = *std::move(parsed);  // something else is simply replaced
+  if (const auto before = repository.manifest(name.tag)) TRY(refuse_others(before->bytes, name.familiar()));
   const CacheIndex index = TRY(index_of(cache, keys));
   Json layers = Json::array();
   for (const CachedLayer& layer : index.layers) {
-    const auto known = before.layers.find(layer.diff_id);
-    const bool there = known != before.layers.end() && TRY(registry::has_blob(repository, known->second));
-    Json entry = to_json(there ? known->second : TRY(send_layer(repository, cache.layer_path(layer.diff_id), scratch / "layer")));
+    auto blob = TRY(cache.packed(layer.diff_id, kPackedHow));
+    if (!blob || !TRY(registry::has_blob(repository, *blob))) {
+      blob = TRY(send_layer(repository, cache.layer_path(layer.diff_id), scratch / "layer"));
+      TRY(cache.set_packed(layer.diff_id, kPackedHow, *blob));
+    }
+    Json entry = to_json(*blob);
     entry["annotations"] = {{kDiffId, layer.diff_id.str()}};
     layers.push_back(std::move(entry));
   }
@@ -164,8 +194,12 @@ Result<Imported> pull_cache(Cache& cache, const std::string& text, const std::st
   const image::Reference name = TRY(image::parse_reference(text));
   const auto all = TRY(remotes());
   const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
-  TRY(all->pull_from_first(name, [&](registry::Repository& repository) { return fetch_all(repository, name, cache, scratch); }));
-  return import_cache(cache, scratch / "cache");
+  Imported imported;
+  TRY(all->pull_from_first(name, [&](registry::Repository& repository) -> Result<void> {
+    imported = TRY(import_artifact(repository, name, cache, scratch));
+    return {};
+  }));
+  return imported;
 }
 
 }  // namespace acetate::build

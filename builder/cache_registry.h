@@ -13,10 +13,10 @@
 
 namespace acetate::build {
 
-// Under that name, which afterwards stands for nothing else. Who we are to the registry is as for `acetate push`. Errors with words.
+// Under that name; EEXIST when it stands for something that is no build cache. Who we are to the registry is as for `acetate push`. Errors with words.
 Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::string& name, const std::string& scratch_base);
 
-// As import_cache(); layers that are here are not fetched.
+// As import_cache(); layers that are here are not fetched, and one that cannot be had costs no other.
 Result<Imported> pull_cache(Cache& cache, const std::string& name, const std::string& scratch_base);
 
 }  // namespace acetate::build

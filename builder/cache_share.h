@@ -8,11 +8,13 @@
 // one trusts as much as the base images should be read.
 //
 //   {"acetate build cache": 2, "records": [{"key": "sha256:…", "clock": 3, "layer": {"diff_id": "sha256:…", "size": 9},
-//                                           "step": "sha256:…", "paths": base64 of layers/access_log.h}, …]}
+//                                           "first": ["sha256:…"], "step": "sha256:…", "paths": base64 of layers/access_log.h}, …]}
 //
-// Of those only key and clock are always there.
+// Of those only key and clock are always there. "first": the keys of steps whose result is found by this one too, so that who took a
+// cache can hand it on whole.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -35,8 +37,10 @@ struct CacheIndex {
 };
 Result<CacheIndex> index_of(Cache& cache, const std::set<Digest>& keys);
 
-// The same as a directory. What the directory held before stays only as far as it is the same; it is whole whenever somebody
-// looks.
+inline constexpr std::size_t kMostCacheIndex = std::size_t{64} << 20;
+
+// The same as a directory, which anybody may read. What the directory held before stays only as far as it is the same; it is whole
+// whenever somebody looks. One at a time: who comes second waits.
 Result<void> export_cache(Cache& cache, const std::set<Digest>& keys, const std::string& dir);
 
 struct Imported {
@@ -45,7 +49,14 @@ struct Imported {
   std::string first_reason = {};
 };
 
-// Adds what is not known. ENOENT when there is no such cache; EBADMSG with words for one that is none, of which nothing is taken.
+// Puts the layer where Cache::layer_path() has it, once it is known to be what its digest says. EBADMSG with words when it is not to be
+// had, or something else; other errors are ours.
+using TakeLayer = std::function<Result<void>(const CachedLayer& layer)>;
+
+// Adds what is not known of a cache.json; `what` it is, for errors. EBADMSG with words for one that is none, of which nothing is taken.
+Result<Imported> import_index(Cache& cache, std::string_view text, const std::string& what, const TakeLayer& take);
+
+// The same of a directory. ENOENT when there is no such cache.
 Result<Imported> import_cache(Cache& cache, const std::string& dir);
 
 }  // namespace acetate::build

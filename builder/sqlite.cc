@@ -73,7 +73,7 @@ void Database::close(sqlite3* db) { sqlite3_close(db); }
 Result<Database> Database::open(const std::string& path) {
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &raw,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, nullptr);
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database database(raw);
   if (code != SQLITE_OK) return error_of(raw).within(fmt::format("opening {}", path));
   sqlite3_busy_timeout(raw, 60'000);
@@ -90,6 +90,22 @@ Result<Statement> Database::prepare(std::string_view sql) {
   if (sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr) != SQLITE_OK)
     return error_of(db_.get());
   return Statement(db_.get(), raw);
+}
+
+Result<Transaction> Transaction::begin(Database& database) {
+  TRY(database.execute("BEGIN IMMEDIATE"));
+  return Transaction(database);
+}
+
+// A COMMIT that failed may have ended it already.
+Transaction::~Transaction() {
+  if (database_ != nullptr) static_cast<void>(database_->execute("ROLLBACK").has_value());
+}
+
+Result<void> Transaction::commit() {
+  TRY(database_->execute("COMMIT"));
+  database_ = nullptr;
+  return {};
 }
 
 }  // namespace acetate::build

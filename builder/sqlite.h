@@ -1,4 +1,7 @@
-// SQLite, as much of it as we need: a database, a statement, errors as values.
+// SQLite, as much of it as we need: a database, a statement, a transaction, errors as values.
+//
+// One thread at a time: SQLite would order single calls by itself, but neither is the error of the latest call then ours, nor may we
+// write while another thread's SELECT stands on a row (the busy handler is not asked, and it fails at once).
 #pragma once
 
 #include <cstdint>
@@ -6,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 
@@ -51,6 +55,20 @@ class Database {
   static void close(sqlite3* db);
   explicit Database(sqlite3* db) : db_(db, &close) {}
   std::unique_ptr<sqlite3, void (*)(sqlite3*)> db_;
+};
+
+// What is done while it lives becomes true all at once by commit(), and not at all without it. Takes the right to write at once.
+class Transaction {
+ public:
+  static Result<Transaction> begin(Database& database);
+  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+  Result<void> commit();
+
+ private:
+  explicit Transaction(Database& database) : database_(&database) {}
+  Database* database_;
 };
 
 }  // namespace acetate::build

@@ -28,10 +28,8 @@ std::size_t nesting(std::string_view text) {
 
 }  // namespace
 
-Result<Json> parse_json(std::string_view text, std::string_view what) {
-  if (text.size() > kMaxDocument)
-    return fail(EFBIG, "{} is {} bytes of JSON, and more than {} are not read", what, text.size(),
-                kMaxDocument);
+Result<Json> parse_json(std::string_view text, std::string_view what, std::size_t most) {
+  if (text.size() > most) return fail(EFBIG, "{} is {} bytes of JSON, and more than {} are not read", what, text.size(), most);
   if (nesting(text) > kMaxDepth)
     return fail(EINVAL, "{} nests deeper than {} levels of JSON", what, kMaxDepth);
   Json value = Json::parse(text, nullptr, false);

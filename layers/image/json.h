@@ -21,9 +21,9 @@ using Json = nlohmann::json;
 inline constexpr std::size_t kMaxDocument = 4 << 20;  // what registries accept of a manifest, generously
 inline constexpr std::size_t kMaxDepth = 64;
 
-// EFBIG past kMaxDocument, EINVAL past kMaxDepth or when it is no JSON; `what` names the document in the
+// EFBIG past `most` bytes, EINVAL past kMaxDepth or when it is no JSON; `what` names the document in the
 // words.
-Result<Json> parse_json(std::string_view text, std::string_view what);
+Result<Json> parse_json(std::string_view text, std::string_view what, std::size_t most = kMaxDocument);
 
 // Compact, keys sorted, and total: bytes that are no UTF-8 become U+FFFD.
 std::string write_json(const Json& value);

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <thread>
 
 #include "base/sys/file.h"
@@ -17,6 +18,10 @@ KeyInputs inputs(const char* value) {
   made.add("a", value);
   return made;
 }
+
+const AccessedPaths kPaths{{"", kNamed}, {"a", kNamed | kOpened}};
+
+AccessedPaths paths_of(int number) { return {{"p" + std::to_string(number), kNamed}}; }
 
 TEST_F(CacheTest, RemembersAcrossProcesses) {
   const Record record{.layer = layer("tar"), .clock = 7};
@@ -53,6 +58,35 @@ TEST_F(CacheTest, ForgetsARecordWhoseLayerIsGoneOrCutShort) {
   EXPECT_EQ(*cache.find(key("b")), std::nullopt);
 }
 
+TEST_F(CacheTest, TakesANewResultWhereTheOldOneHasLostItsLayer) {
+  Cache cache = open();
+  const Record old{.layer = layer("old"), .clock = 1}, young{.layer = layer("young"), .clock = 2};
+  ASSERT_TRUE(cache.put(key("b"), old));
+  ASSERT_TRUE(sys::unlink({kWorkingDir, (dir_ / ("cache/layers/" + old.layer->diff_id.hex())).c_str()}));
+  EXPECT_EQ(*cache.put(key("b"), young), young);
+  EXPECT_EQ(*cache.find(key("b")), young);
+}
+
+// Each finds its own, and none is told that the database is in use.
+TEST_F(CacheTest, IsUsedByThreadsAndByOthersAtOnce) {
+  Cache ours = open(), theirs = open();
+  std::atomic<int> wrong = 0;
+  const auto work = [&](Cache& cache, int thread) {
+    for (int n = 0; n < 30; ++n) {
+      const Digest mine = key(fmt::format("{} {}", thread, n));
+      const auto put = cache.put(mine, Record{.clock = n});
+      const auto reads = cache.add_reads(key(fmt::format("step {}", thread)), mine, {paths_of(n), inputs("seen")});
+      const auto known = cache.reads(key(fmt::format("step {}", thread)));
+      const auto found = cache.find(mine);
+      if (!put || !reads || !known || !found || *found != Record{.clock = n} || known->front().paths != paths_of(n)) ++wrong;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 4; ++n) threads.emplace_back(work, std::ref(n % 2 == 0 ? ours : theirs), n);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
 TEST_F(CacheTest, KeepsWhatAStepWasMadeFromByItsPlace) {
   Cache cache = open();
   EXPECT_EQ(cache.last_inputs("Dockerfile 3")->has_value(), false);
@@ -79,14 +113,12 @@ TEST_F(CacheTest, BeginsOneOfAnotherVersionAnew) {
   EXPECT_TRUE(cache.put(key("b"), Record{.clock = 4}));
 }
 
-const AccessedPaths kPaths{{"", kNamed}, {"a", kNamed | kOpened}};
-
-AccessedPaths paths_of(int number) { return {{"p" + std::to_string(number), kNamed}}; }
-
 TEST_F(CacheTest, TakesPathsOfOthersOnlyIntoFreePlacesAndBehindItsOwn) {
   Cache cache = open();
   for (int n = 0; n < 7; ++n) ASSERT_TRUE(cache.add_reads(key("step"), key("k"), {paths_of(n), inputs("seen")}));
-  for (int n = 6; n < 20; ++n) ASSERT_TRUE(cache.add_older_reads(key("step"), key("theirs"), paths_of(n)));
+  std::vector<Cache::Kept> theirs;
+  for (int n = 6; n < 20; ++n) theirs.push_back({.key = key("theirs"), .record = {}, .step = key("step"), .paths = paths_of(n)});
+  ASSERT_TRUE(cache.add_foreign(theirs));
   const auto reads = *cache.reads(key("step"));
   ASSERT_EQ(reads.size(), 8U);
   EXPECT_EQ(reads.front().paths, paths_of(6));
@@ -154,6 +186,70 @@ TEST_F(SharedCacheTest, HandsOnStepsThatMadeNoLayerByAllTheirKeys) {
   EXPECT_EQ(taken(), "2 taken, 0 refused ");
 }
 
+TEST_F(SharedCacheTest, IsHandedOnWholeByWhoTookIt) {
+  {
+    Cache cache = open();
+    for (const char* name : {"first", "by reads"}) ASSERT_TRUE(cache.put(key(name), Record{.layer = layer("tar"), .clock = 7}));
+    ASSERT_TRUE(cache.add_other(key("first"), key("by reads")));
+    ASSERT_TRUE(cache.add_step(key("step"), key("by reads")));
+    ASSERT_TRUE(cache.add_reads(key("step"), key("by reads"), {kPaths, inputs("seen")}));
+  }
+  shared({key("first")});
+  EXPECT_EQ(taken(), "2 taken, 0 refused ");
+  {
+    Cache there = *Cache::open(dir_ / "there");
+    ASSERT_TRUE(export_cache(there, {key("first")}, dir_ / "further"));
+  }
+  Cache third = *Cache::open(dir_ / "third");
+  EXPECT_EQ(import_cache(third, dir_ / "further")->records, 2U);
+  ASSERT_EQ(third.reads(key("step"))->size(), 1U);
+  EXPECT_EQ(third.reads(key("step"))->front().paths, kPaths);
+}
+
+TEST_F(SharedCacheTest, HandsOnAlsoTheKeysByWhichTheSameWasFoundOnOtherLayers) {
+  {
+    Cache cache = open();
+    for (const char* name : {"first", "by content", "by reads", "on a new base"}) ASSERT_TRUE(cache.put(key(name), Record{.clock = 7}));
+    ASSERT_TRUE(cache.add_other(key("first"), key("by content")));
+    ASSERT_TRUE(cache.add_other(key("first"), key("by reads")));
+    ASSERT_TRUE(cache.add_other(key("on a new base"), key("by content")));
+  }
+  shared({key("on a new base")});
+  EXPECT_EQ(taken(), "3 taken, 0 refused ");
+}
+
+TEST_F(SharedCacheTest, MayBeReadByAnybodyAndHoldsNothingOfEarlierOnes) {
+  {
+    Cache cache = open();
+    for (const char* name : {"a", "b"}) ASSERT_TRUE(cache.put(key(name), Record{.layer = layer(name), .clock = 1}));
+  }
+  const auto path = [](std::string_view name) { return "shared/layers/" + Digest::of(name).hex(); };
+  shared({key("a"), key("b")});
+  dir_.write("shared/layers/notes", "not ours");
+  dir_.write(path("b"), "x");  // of the same size, and damaged
+  shared({key("b")});
+  EXPECT_FALSE(dir_.exists(path("a")));
+  EXPECT_TRUE(dir_.exists("shared/layers/notes"));
+  EXPECT_EQ(dir_.read(path("b")), "b");
+  EXPECT_EQ(sys::stat_following(dir_ / path("b"))->st_mode & 0777, 0644U);
+}
+
+TEST_F(SharedCacheTest, IsNoReasonToForgetWhatIsUsedHere) {
+  {
+    Cache cache = open();
+    ASSERT_TRUE(cache.put(key("theirs"), Record{.layer = layer("theirs"), .clock = 1}));
+  }
+  shared({key("theirs")});
+  Cache there = *Cache::open(dir_ / "there");
+  const Digest ours = Digest::of("ours!!");
+  dir_.write("there/layers/" + ours.hex(), "ours!!");
+  ASSERT_TRUE(there.put(key("ours"), Record{.layer = CachedLayer{ours, 6}, .clock = 1}));
+  ASSERT_TRUE(import_cache(there, dir_ / "shared"));
+  ASSERT_TRUE(there.prune({.max_bytes = 6}));
+  EXPECT_TRUE(there.find(key("ours"))->has_value());
+  EXPECT_EQ(*there.find(key("theirs")), std::nullopt);
+}
+
 TEST_F(SharedCacheTest, GoesOnAfterALayerThatIsMissingOrSomethingElse) {
   {
     Cache cache = open();
@@ -181,7 +277,9 @@ TEST_F(SharedCacheTest, IsNotStoppedByAnIndexMadeToStopIt) {
     EXPECT_NE(taken().find("holds a record that is none"), std::string::npos) << clock;
   }
   write_index(fmt::format(R"({{"key": "{}", "clock": {}}})", good, std::string(1'000'000, '[') + std::string(1'000'000, ']')));
-  EXPECT_NE(taken().find("holds a record that is none"), std::string::npos);
+  EXPECT_NE(taken().find("nests deeper"), std::string::npos);
+  ASSERT_EQ(::truncate((dir_ / "shared/cache.json").c_str(), static_cast<off_t>(kMostCacheIndex) + 1), 0);
+  EXPECT_NE(taken().find("File too large"), std::string::npos) << taken();
   write_index(fmt::format(R"({{"key": "{}", "clock": 253402300799}})", good));
   EXPECT_EQ(taken(), "1 taken, 0 refused ");
 }
@@ -237,6 +335,36 @@ TEST_F(PrunedCacheTest, CountsCacheMountsAndRemovesWhatNoRecordNames) {
   EXPECT_EQ(pruned->layers, 0U);
   EXPECT_FALSE(dir_.exists("cache/mounts/id/0"));
   EXPECT_FALSE(dir_.exists("cache/layers/tmp-1"));
+}
+
+TEST_F(PrunedCacheTest, KnowsWhatItTakesWithMountsAndWhatNoRecordNames) {
+  used("a", 0, 1000);
+  dir_.write("cache/layers/tmp-1", std::string(500, 'x'));
+  dir_.write("cache/mounts/id/0/big", std::string(100'000, 'x'));
+  dir_.write("cache/mounts/id/0.lock", "");
+  Cache cache = open();
+  EXPECT_GE(*cache.bytes(), 101'500U);
+  EXPECT_LT(*cache.bytes(), 150'000U);
+}
+
+TEST_F(PrunedCacheTest, GoesOnAfterWhatCannotBeRemoved) {
+  const Record stuck = used("a", 300, 10), other = used("b", 200, 10);
+  const std::string path = dir_ / ("cache/layers/" + stuck.layer->diff_id.hex());
+  ASSERT_TRUE(sys::unlink({kWorkingDir, path.c_str()}));
+  dir_.mkdir("cache/layers/" + stuck.layer->diff_id.hex());
+  dir_.write("cache/mounts/stray", "");
+  Cache cache = open();
+  const auto pruned = cache.prune({.max_bytes = 0});
+  ASSERT_TRUE(pruned) << pruned.error().message();
+  EXPECT_FALSE(has_layer(other));
+  EXPECT_EQ(pruned->left, 10U);
+}
+
+TEST_F(PrunedCacheTest, IsInNobodysWayWhileItOnlyTells) {
+  used("a", 3000, 10);
+  const Cache build = open();
+  Cache cache = open();
+  EXPECT_EQ(cache.prune({.max_bytes = 0, .dry_run = true, .wait = false})->freed, 10U);
 }
 
 TEST_F(PrunedCacheTest, IsLeftAloneWhileABuildHasItOpen) {

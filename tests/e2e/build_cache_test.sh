@@ -53,6 +53,11 @@ read -r line <"$scratch/serving"
 registry=localhost:${line##*:}
 build here --cache-to "type=registry,ref=$registry/team/cache:main" >/dev/null
 expect "another machine takes it from there" "$first" "$(build fourth --cache-from "type=registry,ref=$registry/team/cache:main")"
+for blob in "$scratch"/registry/images/blobs/sha256/*; do
+  [ "$(od -An -tx1 -N4 "$blob")" = " 28 b5 2f fd" ] && rm "$blob" && break
+done
+build without_one --cache-from "type=registry,ref=$registry/team/cache:main" >/dev/null
+expect_match "a layer that is gone there costs that layer and no more" "--cache-from: 1 of [2-9] records are not taken: the layer " "$(cat "$scratch/log")"
 build here --cache-to "$registry/team/cache:main" >/dev/null && pass "written again" || fail "written again"
 expect_failure "a registry that is not there costs no build" any "unique" sh -c "ACETATE_ROOT=$scratch/fifth acetate build --build-context base=$scratch/base.tar -o type=tar,dest=- --cache-from localhost:1/x:y ctx | tar t | grep unique; exit 1"
 
@@ -71,7 +76,7 @@ P
 
 say "the page of a build"
 echo two >ctx/one
-build here --graph "$scratch/page.html" >/dev/null
+ACETATE_BUILD_CACHE=1 build here --graph "$scratch/page.html" >/dev/null  # pruned at once, and drawn before
 expect_match "tells why a step ran" "RUN cat /one; rm /one" "$(cat "$scratch/page.html")"
 expect "and loads nothing" 0 "$(grep -cE '<script|src=|https?:' "$scratch/page.html" || true)"
 
