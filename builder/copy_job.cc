@@ -30,6 +30,7 @@ std::string describe(const SourceEntry& entry, const CopyRules& rules, bool date
   if (entry.content) text += fmt::format(" {} bytes {}", entry.attr.size, entry.content->str());
   if (entry.attr.is_symlink()) text += " -> " + entry.target;
   if (S_ISCHR(entry.attr.mode) || S_ISBLK(entry.attr.mode)) text += fmt::format(" device {}", entry.attr.rdev);
+  if (entry.attr.is_implied) text += " implied";
   if (dated) text += fmt::format(" of {}", entry.attr.mtime.tv_sec);
   for (const Xattr& xattr : entry.xattrs) text += fmt::format(" {}={}", xattr.name, Digest::of(xattr.value).hex());
   return text;

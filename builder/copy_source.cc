@@ -65,12 +65,16 @@ class Collector {
         after = pattern.substr(pivot + 3);
       }
     }
-    pivot_ = TRY(RelPath::parse_clamped(before));
+    const RelPath pivot = TRY(RelPath::parse_clamped(before));
     const RelPath clean = TRY(RelPath::parse_clamped(before + "/" + after));
     bool wildcards = false;
     for (const std::string_view part : clean.components())
       wildcards = wildcards || TRY(dockerfile::PathPattern::parse(part)).has_wildcards();
-    if (wildcards) return match_below(RelPath(), clean.components());
+    if (wildcards) {
+      const std::size_t all = clean.components().size(), kept = pivot.is_root() ? 0 : pivot.components().size();
+      after_pivot_ = all - std::min(all, kept);
+      return match_below(RelPath(), clean.components(), std::nullopt);
+    }
 
     std::string unescaped;  // "\*" is a star also where no pattern is
     for (std::size_t at = 0; at < clean.str().size(); ++at) {
@@ -82,17 +86,19 @@ class Collector {
     if (!found.seen)
       return fail(ENOENT, "\"{}\" is not {}", pattern,
                   step_.from ? "there" : "in the build context (does .dockerignore leave it out?)");
-    return add(path, found);
+    return add(path, found, pivot);
   }
 
-  // Matches the components left against the names of `dir`; "**" (with --parents) stands for any directories.
-  Result<void> match_below(const RelPath& dir, std::span<const std::string_view> parts) {
+  // Matches the components left against the names of `dir`; "**" (with --parents) stands for any directories. `pivot`: where it was
+  // passed.
+  Result<void> match_below(const RelPath& dir, std::span<const std::string_view> parts, std::optional<RelPath> pivot) {
+    if (!pivot && parts.size() == after_pivot_) pivot = dir;
     const auto found = TRY(resolve(view_, dir.str(), LastLink::follow));
-    if (parts.empty()) return found.seen ? add(dir, found) : Result<void>();
+    if (parts.empty()) return found.seen ? add(dir, found, *pivot) : Result<void>();
     if (!found.seen || !found.seen->attr.is_dir()) return {};
     const bool any_depth = parts.front() == "**";
     const auto pattern = TRY(dockerfile::PathPattern::parse(any_depth ? "*" : parts.front()));
-    if (any_depth) TRY(match_below(dir, parts.subspan(1)));
+    if (any_depth) TRY(match_below(dir, parts.subspan(1), pivot));
     std::vector<std::string> names;
     {
       const Entry entry = TRY(walk(*tree_, found.path));
@@ -103,16 +109,15 @@ class Collector {
       }));
     }
     std::sort(names.begin(), names.end());
-    for (const std::string& name : names) TRY(match_below(dir.child(name), any_depth ? parts : parts.subspan(1)));
+    for (const std::string& name : names) TRY(match_below(dir.child(name), any_depth ? parts : parts.subspan(1), pivot));
     return {};
   }
 
-  Result<void> add(const RelPath& path, const Resolved& found) {
+  Result<void> add(const RelPath& path, const Resolved& found, const RelPath& pivot) {
     Source source{.written = path.str()};
-    if (S_ISSOCK(found.seen->attr.mode)) return {};
     if (!path.is_root() && excludes_.ignores(path.name())) return {};
-    if (!pivot_.is_root() && pivot_.contains(path)) {
-      source.relative = TRY(RelPath::parse(path.str().substr(pivot_.str().size())));
+    if (!pivot.is_root() && pivot.contains(path)) {
+      source.relative = TRY(RelPath::parse(path.str().substr(pivot.str().size())));
     } else {
       source.relative = path;
     }
@@ -146,6 +151,16 @@ class Collector {
     const HeldNode held(*layer, found.node);
     SourceEntry entry{.inside = inside, .attr = found.attr, .layer = layer, .real = real};
     entry.xattrs = TRY(layer->xattrs(found.node));
+    // A socket is nothing without who listens; as BuildKit has it, an empty file tells where it was.
+    if (S_ISSOCK(found.attr.mode)) {
+      entry.attr.mode = S_IFREG | (found.attr.mode & 07777);
+      entry.attr.size = 0;
+      entry.attr.nlink = 1;
+      entry.content = Digest::of("");
+      entry.layer = TRY(make_memory_layer({memory_file("socket", "")}));
+      entry.real = TRY(RelPath::parse("socket"));
+      return entry;
+    }
     if (found.attr.is_symlink()) entry.target = TRY(layer->readlink(found.node));
     if (found.attr.is_regular()) {
       entry.content = TRY(layer->content_id(found.node));
@@ -167,7 +182,7 @@ class Collector {
       const Entry dir = TRY(walk(*layer, real));
       const HeldNode held(*layer, dir.node);
       TRY(layer->list(dir.node, [&](const DirEntry& child) {
-        if (child.type != DT_SOCK) names.emplace_back(child.name);
+        names.emplace_back(child.name);
         return true;
       }));
     }
@@ -181,7 +196,7 @@ class Collector {
   LayerView view_;
   const TarOpener& open_tar_;
   dockerfile::IgnoreRules excludes_;
-  RelPath pivot_;
+  std::size_t after_pivot_ = 0;  // components of the pattern at hand
   std::vector<Source> sources_;
 };
 

@@ -13,6 +13,9 @@ class Copier {
   Copier(const CopyStep& step, const CopyRules& rules, StepClock& clock, DeltaPlan& plan)
       : step_(step), rules_(rules), clock_(clock), plan_(plan) {}
 
+  // With --parents it is there also where nothing was matched.
+  Result<void> make_dest() { return plan_.make_dirs(TRY(resolve(plan_, step_.dest, LastLink::follow)).path, made()); }
+
   Result<void> copy(const Source& source) {
     source_ = &source;
     links_.clear();
@@ -52,9 +55,20 @@ class Copier {
 
   // Everything below the source, its root not included.
   Result<void> contents(const RelPath& dest) {
+    std::map<RelPath, RelPath> places{{RelPath(), dest}};  // of directories
     for (const SourceEntry& entry : source_->entries) {
       if (entry.inside.is_root()) continue;
-      TRY(object(entry, TRY(RelPath::parse(dest.str() + "/" + entry.inside.str()))));
+      RelPath path = places.at(entry.inside.parent()).child(entry.inside.name());
+      // A directory that a tarball has no entry for stays what it is in the image, and a symlink to one is followed.
+      if (source_->unpacked && entry.attr.is_implied) {
+        Resolved there = TRY(resolve(plan_, path.str(), LastLink::follow));
+        if (there.seen && there.seen->attr.is_dir()) {
+          places.insert_or_assign(entry.inside, std::move(there.path));
+          continue;
+        }
+      }
+      TRY(object(entry, path));
+      if (entry.attr.is_dir()) places.insert_or_assign(entry.inside, std::move(path));
     }
     return {};
   }
@@ -81,7 +95,7 @@ class Copier {
 
   // What is made without a source.
   Attr made() const {
-    Attr attr{.mode = S_IFDIR | 0755};
+    Attr attr{.mode = S_IFDIR | (rules_.mode ? rules_.mode->whole().value_or(0755) : 0755)};
     if (rules_.owner) {
       attr.uid = rules_.owner->uid;
       attr.gid = rules_.owner->gid;
@@ -119,6 +133,7 @@ Result<void> plan_copy(const CopyStep& step, const std::vector<Source>& sources,
     for (const SourceEntry& entry : source.entries) clock.learn(entry.attr.mtime);
   }
   Copier copier(step, rules, clock, plan);
+  if (step.parents) TRY(copier.make_dest());
   for (const Source& source : sources) TRY(copier.copy(source));
   return {};
 }

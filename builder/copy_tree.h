@@ -2,8 +2,8 @@
 //
 //   file -> existing directory, or "dest/"    dest/NAME
 //   file -> anything else                     dest, replaced
-//   directory                                 its contents go into dest, which is made (0755) when missing
-//   missing parents                           0755, owned as --chown says, else root
+//   directory                                 its contents go into dest, which is made when missing
+//   missing parents                           0755 or as an octal --chmod says, owned as --chown says, else root
 //   existing directories                      keep what is in them; those that come along change metadata
 //   symlinks in dest                          followed inside the root; inside a copied directory they are in the way
 //   directory onto a file, or the reverse     an error; a tarball being unpacked replaces

@@ -62,6 +62,10 @@ Result<ModeChange> ModeChange::parse(std::string_view text) {
   return change;
 }
 
+std::optional<mode_t> ModeChange::whole() const {
+  return clauses_.size() == 1 && clauses_.front().operation == 'o' ? std::optional(clauses_.front().bits) : std::nullopt;
+}
+
 mode_t ModeChange::apply(mode_t mode, bool is_dir) const {
   mode &= 07777;
   for (const Clause& clause : clauses_) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,8 @@ class ModeChange {
   static Result<ModeChange> parse(std::string_view text);
   // The permission bits (07777) of an object that has `mode` now.
   mode_t apply(mode_t mode, bool is_dir) const;
+  // What every object gets, where it was octal.
+  std::optional<mode_t> whole() const;
 
  private:
   struct Clause {

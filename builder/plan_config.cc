@@ -63,7 +63,9 @@ Result<void> StagePlanner::plan(const dockerfile::Arg& arg) {
   std::string text = "ARG";
   for (const auto& one : arg.args) {
     std::optional<std::string> value;
-    if (one.value) value = TRY(expand(*one.value));
+    // A default that is not taken may ask for what is not there.
+    if (one.value && args_.given(one.name)) value = args_.given(one.name);
+    else if (one.value) value = TRY(expand(*one.value));
     args_.declare(one.name, value);
     text += " " + one.name + (value ? "=" + *value : "");
   }

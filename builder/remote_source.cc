@@ -27,10 +27,7 @@ Result<std::vector<Source>> remote_sources(const CopyStep& step, const CopyStep:
   std::optional<Digest> expected;
   if (!remote.checksum.empty()) expected = TRY_WITHIN(Digest::parse(remote.checksum), "--checksum={}", remote.checksum);
   std::string name = name_in_url(remote.url);
-  if (name.empty()) {
-    if (step.dest.ends_with('/')) return fail(EINVAL, "no file name can be taken from {}; name one as the destination", remote.url);
-    name = "file";
-  }
+  if (name.empty()) name = "__unnamed__";  // as BuildKit calls it
   const FetchedFile fetched = TRY(fetch_http(remote.url, dir + "/" + name, expected));
   const timespec time{.tv_sec = fetched.last_modified};
   const timespec times[2] = {time, time};

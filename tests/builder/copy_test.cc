@@ -76,6 +76,42 @@ TEST(Copy, MatchesWildcardsInOrder) {
   EXPECT_EQ(planned(copy({"*.none"}, "/s/"), kContext, kEmpty), "");
 }
 
+TEST(Copy, KeepsWhatFollowsThePivotAlsoWhereWildcardsStandBeforeIt) {
+  const LayerPtr deep = tree({memory_dir("a"), memory_dir("a/b1"), memory_dir("a/b1/c"), memory_file("a/b1/c/x", ""), memory_dir("a/b2"),
+                              memory_dir("a/b2/c"), memory_dir("a/b2/c/d"), memory_file("a/b2/c/d/y", "")});
+  const auto parents = [&](const char* pattern) {
+    CopyStep step = copy({pattern}, "/o/");
+    step.parents = true;
+    return planned(step, deep, kEmpty);
+  };
+  EXPECT_EQ(parents("a/b*/./c/x"), "mkdir o 755\nmkdir o/c 755\nreplace o/c/x 644\n");
+  EXPECT_EQ(parents("a/b*/./c/**/y"), "mkdir o 755\nmkdir o/c 755\nmkdir o/c/d 755\nreplace o/c/d/y 644\n");
+  EXPECT_EQ(parents("a/**/./d/y"), "mkdir o 755\nmkdir o/d 755\nreplace o/d/y 644\n");
+  EXPECT_EQ(parents("a/b*/./none"), "mkdir o 755\n") << "the destination is made where nothing is matched";
+}
+
+TEST(Copy, GivesDirectoriesThatItMakesTheModeOfAnOctalChmod) {
+  EXPECT_EQ(planned(copy({"a.c"}, "/p/q/z"), kContext, kEmpty, {.mode = *ModeChange::parse("0770")}), "mkdir p 770\nmkdir p/q 770\nreplace p/q/z 770\n");
+  EXPECT_EQ(planned(copy({"a.c"}, "/p/z"), kContext, kEmpty, {.mode = *ModeChange::parse("go=")}), "mkdir p 755\nreplace p/z 600\n");
+}
+
+TEST(Copy, LeavesDirectoriesThatATarballOnlyImpliesAsTheyAre) {
+  const LayerPtr root = tree({memory_dir("keep", 0700), memory_symlink("l", "/real"), memory_dir("real", 0711)});
+  // "keep/f", "l/x/y" and "new/f" of a tarball without entries for the directories.
+  Source tar{.written = "t.tar", .unpacked = true};
+  const LayerPtr files = tree({memory_dir("keep"), memory_file("keep/f", ""), memory_dir("l"), memory_dir("l/x", 0750), memory_file("l/x/y", ""),
+                               memory_dir("new"), memory_file("new/f", "")});
+  tar.entries = collect_sources(copy({"/"}, "/"), files, kNoTars)->front().entries;
+  for (SourceEntry& entry : tar.entries) entry.attr.is_implied = entry.attr.is_dir() && entry.inside.str() != "l/x";
+  const LayerView view(*root);
+  DeltaPlan plan(view);
+  StepClock clock(TimeRule{}, 0);
+  ASSERT_TRUE(plan_copy(copy({"t.tar"}, "/"), {tar}, {}, clock, plan));
+  std::string out;
+  for (const auto& [path, item] : plan.ops()) out += fmt::format("{} {:o}{}\n", path.str(), item.op.attr.mode & 07777, item.op.kind == DeltaOp::Kind::implicit_dir ? " as it is" : "");
+  EXPECT_EQ(out, "keep 700 as it is\nkeep/f 644\nnew 755\nnew/f 644\nreal 711 as it is\nreal/x 750\nreal/x/y 644\n");
+}
+
 TEST(Copy, CannotBeLedOutOfItsRoot) {
   EXPECT_EQ(planned(copy({"../../a.c"}, "/../../x"), kContext, kEmpty), "replace x 600\n");
   EXPECT_EQ(planned(copy({"l/x"}, "/"), tree({memory_symlink("l", "/../.."), memory_file("x", "")}), kEmpty), "replace x 644\n");

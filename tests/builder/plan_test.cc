@@ -76,6 +76,12 @@ TEST(Plan, LetsBuildArgumentsWinOverDefaultsAndEnvOverBoth) {
   EXPECT_EQ(get_env(run.env, "UNDECLARED"), std::nullopt);
 }
 
+TEST(Plan, DoesNotAskForTheDefaultOfAnArgumentThatIsGiven) {
+  const std::string_view text = "FROM a\nARG A\nARG B=${A:?missing}\nRUN x\n";
+  EXPECT_EQ(get_env(File(text, {{"B", "given"}}).step<RunStep>(2).env, "B"), "given");
+  EXPECT_NE(File(text, {}).plan().error().message().find("A: missing"), std::string::npos);
+}
+
 TEST(Plan, PassesProxiesWithoutTellingKeysOrHistory) {
   const File file("FROM a\nARG A=1\nRUN x\n", {{"http_proxy", "http://p"}});
   EXPECT_EQ(get_env(file.step<RunStep>(1).proxies, "http_proxy"), "http://p");
