@@ -56,23 +56,30 @@ std::optional<std::string> BaseImages::directory(const std::string& name) const 
   return *named;
 }
 
-Result<image::Image> BaseImages::find(const std::string& name, bool may_fetch) {
+Result<image::Image> BaseImages::find(const Wanted& wanted, bool may_fetch) {
+  const auto& [name, platform] = wanted;
   if (const std::string* named = find_context(options_.contexts, name))
-    return TRY_WITHIN(image::open_image(without_scheme(*named), options_.platform), "the build context \"{}\"", name);
+    return TRY_WITHIN(image::open_image(without_scheme(*named), platform), "the build context \"{}\"", name);
   for (const char* transport : {"oci:", "oci-archive:", "docker-archive:"})
-    if (name.starts_with(transport)) return image::open_image(name, options_.platform);
-  if (name.starts_with('/')) return image::open_image(name, options_.platform);
-  if (name.starts_with("./") || name.starts_with("../"))
-    return image::open_image(options_.context_dir + "/" + name, options_.platform);
+    if (name.starts_with(transport)) return image::open_image(name, platform);
+  if (name.starts_with('/')) return image::open_image(name, platform);
+  if (name.starts_with("./") || name.starts_with("../")) return image::open_image(options_.context_dir + "/" + name, platform);
   if (store_ == nullptr) store_ = TRY(image::ImageStore::open_to_read(options_.images));
   may_fetch = may_fetch && options_.fetch && options_.policy != "never";
-  if (may_fetch && options_.policy != "missing") TRY(options_.fetch(name, options_.policy));
-  auto stored = store_->find(name);
-  if (!stored && stored.error().is(ENOENT) && may_fetch && options_.policy == "missing") {
-    TRY(options_.fetch(name, options_.policy));
-    stored = store_->find(name);
+  if (may_fetch && options_.policy != "missing") TRY(options_.fetch(name, options_.policy, platform));
+  auto ours = find_ours(wanted);
+  // Of an index it may be another platform's that is here.
+  if (!ours && ours.error().is(ENOENT) && may_fetch && options_.policy == "missing") {
+    TRY(options_.fetch(name, options_.policy, platform));
+    ours = find_ours(wanted);
   }
-  if (stored) return TRY_WITHIN(store_->open_image(*stored, options_.platform), "{}", name);
+  return ours;
+}
+
+Result<image::Image> BaseImages::find_ours(const Wanted& wanted) {
+  const auto& [name, platform] = wanted;
+  const auto stored = store_->find(name);
+  if (stored) return TRY_WITHIN(store_->open_image(*stored, platform), "{}", name);
   if (!stored.error().is(ENOENT)) return stored.error().clone();
   return fail(ENOENT,
               "there is no image \"{}\" here; get it with acetate pull {}, or name a file: oci-archive:FILE, docker-archive:FILE, "
@@ -123,16 +130,24 @@ StageLayer cached_stage_layer(const CachedLayer& layer, const Cache& cache) {
 
 Result<StageState> BaseImages::read(const image::Image& image) const { return base_state(image, cache_); }
 
-Result<const StageState*> BaseImages::open(const std::string& name, bool may_fetch) {
+Result<const StageState*> BaseImages::open(const Wanted& wanted, bool may_fetch) {
   const Lock lock(mutex_);
-  if (const auto known = open_.find(name); known != open_.end()) return &known->second;
-  if (const auto failed = failed_.find(name); failed != failed_.end()) return failed->second.clone();
-  auto image = find(name, may_fetch);
-  if (!image && may_fetch) failed_.emplace(name, image.error().clone());
-  return &open_.emplace(name, TRY(read(TRY(std::move(image))))).first->second;
+  if (const auto known = open_.find(wanted); known != open_.end()) return &known->second;
+  if (const auto failed = failed_.find(wanted); failed != failed_.end()) return failed->second.clone();
+  auto image = find(wanted, may_fetch);
+  if (!image && may_fetch) failed_.emplace(wanted, image.error().clone());
+  if (image && image->manifest_digest) manifests_.emplace(wanted, *image->manifest_digest);
+  return &open_.emplace(wanted, TRY(read(TRY(std::move(image))))).first->second;
 }
 
-Result<const StageState*> BaseImages::open(const std::string& name) { return open(name, true); }
-Result<const StageState*> BaseImages::open_here(const std::string& name) { return open(name, false); }
+std::vector<Material> BaseImages::opened() const {
+  const Lock lock(mutex_);
+  std::vector<Material> opened;
+  for (const auto& [wanted, digest] : manifests_) opened.push_back({.name = wanted.first, .platform = wanted.second, .manifest = digest});
+  return opened;
+}
+
+Result<const StageState*> BaseImages::open(const std::string& name, const image::Platform& platform) { return open({name, platform}, true); }
+Result<const StageState*> BaseImages::open_here(const std::string& name, const image::Platform& platform) { return open({name, platform}, false); }
 
 }  // namespace acetate::build

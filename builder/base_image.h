@@ -9,6 +9,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "builder/cache.h"
+#include "builder/provenance.h"
 #include "builder/stage_state.h"
 #include "builder/variables.h"
 #include "layers/image/image_store.h"
@@ -22,10 +23,9 @@ class BaseImages {
     image::StorePlace images;  // our own
     std::string context_dir;  // what relative paths are relative to
     Strings contexts = {};    // --build-context NAME=REFERENCE
-    image::Platform platform;
     // How to get an image of ours that is not here, and when that is tried: always (at each build), missing, newer, never.
     // Not there: as with never.
-    std::function<Result<void>(const std::string& name, const std::string& policy)> fetch = {};
+    std::function<Result<void>(const std::string& name, const std::string& policy, const image::Platform& platform)> fetch = {};
     std::string policy = "missing";
   };
   BaseImages(Options options, Cache& cache) : options_(std::move(options)), cache_(cache) {}
@@ -33,25 +33,32 @@ class BaseImages {
   // Tried in this order: a named context; a reference with a transport (oci:, oci-archive:, docker-archive:) or
   // a path (absolute, or beginning with "./" or "../"); one of our own images, by name or id as ImageStore::find()
   // reads it. ENOENT with words that say how to get it here.
-  Result<const StageState*> open(const std::string& name);
+  // Of an index, what `platform` names.
+  Result<const StageState*> open(const std::string& name, const image::Platform& platform);
 
   // The same, for what is here already or was opened before.
-  Result<const StageState*> open_here(const std::string& name);
+  Result<const StageState*> open_here(const std::string& name, const image::Platform& platform);
+
+  // What was opened, as far as it has a manifest.
+  std::vector<Material> opened() const;
 
   // The directory that a named context is, where it is one and no image.
   std::optional<std::string> directory(const std::string& name) const;
 
  private:
-  Result<image::Image> find(const std::string& name, bool may_fetch) REQUIRES(mutex_);
-  Result<const StageState*> open(const std::string& name, bool may_fetch);
+  using Wanted = std::pair<std::string, image::Platform>;
+  Result<image::Image> find(const Wanted& wanted, bool may_fetch) REQUIRES(mutex_);
+  Result<image::Image> find_ours(const Wanted& wanted) REQUIRES(mutex_);
+  Result<const StageState*> open(const Wanted& wanted, bool may_fetch);
   Result<StageState> read(const image::Image& image) const;
   Options options_;
   Cache& cache_;
   mutable Mutex mutex_;
   // Open until the build is over, so that no layer is collected meanwhile.
   std::unique_ptr<image::ImageStore> store_ GUARDED_BY(mutex_) = {};
-  std::map<std::string, StageState> open_ GUARDED_BY(mutex_);
-  std::map<std::string, Error> failed_ GUARDED_BY(mutex_) = {};  // to be had: not tried again in this build
+  std::map<Wanted, StageState> open_ GUARDED_BY(mutex_);
+  std::map<Wanted, Digest> manifests_ GUARDED_BY(mutex_);
+  std::map<Wanted, Error> failed_ GUARDED_BY(mutex_) = {};  // to be had: not tried again in this build
 };
 
 }  // namespace acetate::build

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "base/sys/file.h"
@@ -13,6 +15,7 @@
 #include "builder/executor.h"
 #include "builder/squash.h"
 #include "layers/image/config.h"
+#include "layers/image/platform.h"
 
 namespace acetate::build {
 
@@ -32,24 +35,44 @@ Result<void> write_metadata(const std::string& path, const ExportedImage& image,
   return {};
 }
 
+// What all platforms have in common.
+struct Ground {
+  const BuildOptions& options;
+  const std::string& place;  // the context as it was named
+  const DockerfileText& text;
+  const dockerfile::Dockerfile& file;
+  const dockerfile::IgnoreRules& ignore;
+  BaseImages& bases;
+  Workshop& shop;
+  Progress& progress;
+  const std::int64_t began = std::time(nullptr);
+  std::set<Digest> used_keys = {};
+  BuildReport report = {};
+};
+
 // Into our own store, uncompressed: a mount reads such layers straight from their files.
 Result<ExportedImage> put_in_store(const BuildOptions& options, const ExportRequest& request) {
   const auto images = TRY(image::ImageStore::open(options.images));
-  auto exported = TRY(export_image(request, *images, {.compression = Compression::none}));
+  auto exported = TRY(export_images(request, *images, {.compression = Compression::none}));
   if (request.tags.empty()) TRY(images->keep_unnamed(exported.manifest));
   return exported;
 }
 
-Result<std::optional<ExportedImage>> put_out(const BuildOptions& options, const StageState& built, Cache& cache,
-                                             LayerOpener& layers, Progress& progress) {
-  ExportRequest request{.state = built,
-                        .cache = cache,
-                        .layers = layers,
+Result<std::optional<ExportedImage>> put_out(const Ground& on, const std::vector<BuiltImage>& built) {
+  const BuildOptions& options = on.options;
+  Progress& progress = on.progress;
+  ExportRequest request{.images = built,
+                        .cache = on.shop.cache,
+                        .layers = on.shop.layers,
                         .times = options.times,
                         .annotations = options.annotations,
                         .scratch_base = options.scratch_base,
                         .owners = options.owners};
   request.tags = options.tags;
+  if (options.provenance) {
+    request.provenance = Provenance{.dockerfile = on.text.name, .target = options.target, .began = on.began, .builder_id = options.builder_id};
+    request.provenance->source = public_source(on.place);
+  }
   const int shown = progress.begin("exporting");
   std::optional<ExportedImage> exported;
   if (options.outputs.empty()) exported = TRY(put_in_store(options, request));
@@ -78,7 +101,7 @@ void import_caches(const BuildOptions& options, Cache& cache, Progress& progress
 // After everything else, and not while other builds run: the last of them does it.
 void keep_small(Cache& cache, std::uint64_t limit, Progress& progress) {
   if (limit == 0) return;
-  const auto bytes = cache.layer_bytes();
+  const auto bytes = cache.bytes();
   if (bytes && *bytes <= limit) return;
   // Somewhat more than is needed, so that the next build need not do it again.
   const auto pruned = bytes ? cache.prune({.max_bytes = limit - limit / 10, .wait = false}) : Result<Pruned>(bytes.error().clone());
@@ -88,9 +111,9 @@ void keep_small(Cache& cache, std::uint64_t limit, Progress& progress) {
 // Fetching is a step like others to who watches.
 FetchImage shown_fetch(const BuildOptions& options, Progress& progress) {
   if (!options.fetch) return {};
-  return [&](const std::string& name, const std::string& policy) -> Result<void> {
+  return [&](const std::string& name, const std::string& policy, const image::Platform& platform) -> Result<void> {
     const int shown = progress.begin("pulling " + name);
-    auto fetched = options.fetch(name, policy);
+    auto fetched = options.fetch(name, policy, platform);
     if (fetched) progress.done(shown);
     else progress.failed(shown, fetched.error().message());
     return fetched;
@@ -107,6 +130,79 @@ std::set<std::size_t> stages_named(const dockerfile::Dockerfile& file, const std
   return stages;
 }
 
+// Of several platforms the stages stand one after another.
+void add_report(BuildReport& all, BuildReport report, std::size_t first, const std::string& label) {
+  all.seconds += report.seconds;
+  for (StageReport& stage : report.stages) {
+    stage.number += first;
+    if (stage.base_stage) *stage.base_stage += first;
+    for (StepReport& step : stage.steps)
+      for (std::size_t& use : step.uses) use += first;
+    stage.name = label + stage.name;
+    all.stages.push_back(std::move(stage));
+  }
+}
+
+// Before anything is done. What the checks look at is what the base images define; what cannot be had is told when its stage is built.
+Result<void> check(const Ground& on, const Graph& graph, const image::Platform& platform) {
+  for (const std::size_t stage : graph.needed)
+    if (const Origin& base = graph.bases[stage]; base.kind == Origin::Kind::image && !on.bases.directory(base.image))
+      static_cast<void>(on.bases.open(base.image, graph.platforms[stage]).has_value());
+  const Checked checked = TRY(check_text(on.options, on.text, on.ignore, on.bases, platform));
+  for (const dockerfile::LintWarning& warning : checked.warnings)
+    on.progress.warn(fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first));
+  return checked.verdict();
+}
+
+Result<BuiltImage> build_for(Ground& on, const image::Platform& platform, const LayerPtr& context, std::size_t number) {
+  const BuildOptions& options = on.options;
+  const std::size_t target = TRY(find_target(on.file, options.target));
+  const GlobalScope scope = TRY(GlobalScope::make(on.file, options.build_args, platform, on.file.stages[target].name));
+  const Graph graph = TRY(make_graph(on.file, options.target, scope, options.contexts, platform));
+  if (number == 0) TRY(check(on, graph, platform));
+  const std::string label = options.platforms.size() > 1 ? image::format_platform(platform) + " " : "";
+  const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts,
+                                     .hosts = options.hosts,
+                                     .shm_size = options.shm_size,
+                                     .limits = options.limits},
+                            .build_args = options.build_args,
+                            .context_dir = options.context_dir,
+                            .platform = platform,
+                            .label = label,
+                            .place_prefix = on.place + "\n" + on.text.name + (label.empty() ? "" : "\n" + label),
+                            .no_cache = options.no_cache,
+                            .no_cache_stages = stages_named(on.file, options.no_cache_stages, on.progress),
+                            .explain = options.explain,
+                            .reported = static_cast<bool>(options.report),
+                            .jobs = options.jobs};
+  Executor executor(on.file, graph, scope, context, on.bases, on.shop, on.progress, how);
+  auto ran = executor.run();
+  add_report(on.report, executor.report(), number * on.file.stages.size(), label);
+  on.used_keys.insert(executor.used_keys().begin(), executor.used_keys().end());
+  const StageState* state = TRY(std::move(ran));
+  BuiltImage built{.platform = platform, .state = *state};
+  image::Config& config = built.state.config;
+  for (const Material& material : on.bases.opened())
+    if (material.platform == platform || std::ranges::find(graph.platforms, material.platform) != graph.platforms.end()) built.materials.push_back(material);
+  for (const auto& [name, value] : options.labels) config.labels[name] = value;
+  if (config.created.empty()) config.created = format_time(built.state.clock);
+  if (options.squash) built.state = TRY(squash(std::move(built.state), on.shop.layers, on.shop.cache));
+  return built;
+}
+
+Result<std::optional<ExportedImage>> build_on(Ground& on) {
+  const BuildOptions& options = on.options;
+  const LayerPtr context = TRY(open_context(options.context_dir, on.ignore));
+  std::vector<BuiltImage> built;
+  for (const image::Platform& platform : platforms_of(options)) built.push_back(TRY(build_for(on, platform, context, built.size())));
+  auto image = TRY(put_out(on, built));
+  // After it: who cannot write the cache has the image all the same.
+  for (const CachePlace& place : options.cache_to)
+    TRY_WITHIN(place.in_registry ? push_cache(on.shop.cache, on.used_keys, place.where, options.scratch_base)
+                                 : export_cache(on.shop.cache, on.used_keys, place.where), "--cache-to");
+  return image;
+}
+
 }  // namespace
 
 Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& runner, Progress& progress) {
@@ -117,24 +213,11 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   const DockerfileText text = TRY(read_dockerfile(options));
   const dockerfile::Dockerfile file = TRY(dockerfile::parse(text.text, text.name));
   const dockerfile::IgnoreRules ignore = TRY(read_ignore(options, text));
-  const image::Platform platform = image::host_platform();
-  const std::size_t target = TRY(find_target(file, options.target));
-  const GlobalScope scope = TRY(GlobalScope::make(file, options.build_args, platform, file.stages[target].name));
-  const Graph graph = TRY(make_graph(file, options.target, scope, options.contexts));
+  TRY(find_target(file, options.target));
 
   Cache cache = TRY(Cache::open(options.build_dir));
   import_caches(options, cache, progress);
   BaseImages bases = base_images(options, cache, shown_fetch(options, progress));
-  // Before the checks, which look at what they define. What cannot be had is told when its stage is built.
-  for (const std::size_t stage : graph.needed)
-    if (const Origin& base = graph.bases[stage]; base.kind == Origin::Kind::image && !bases.directory(base.image))
-      static_cast<void>(bases.open(base.image).has_value());
-  const Checked checked = TRY(check_text(options, text, ignore, bases));
-  for (const dockerfile::LintWarning& warning : checked.warnings)
-    progress.warn(fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first));
-  TRY(checked.verdict());
-  const LayerPtr context = TRY(open_context(options.context_dir, ignore));
-
   Workshop shop{.cache = cache,
                 .layers = layers,
                 .runner = runner,
@@ -143,33 +226,10 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                 .secrets = options.secrets,
                 .agents = options.agents,
                 .trace = options.trace};
-  const auto anew = stages_named(file, options.no_cache_stages, progress);
-  const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts,
-                                     .hosts = options.hosts,
-                                     .shm_size = options.shm_size,
-                                     .limits = options.limits},
-                            .build_args = options.build_args,
-                            .context_dir = options.context_dir,
-                            .place_prefix = given.context_dir + "\n" + text.name,
-                            .no_cache = options.no_cache,
-                            .no_cache_stages = anew,
-                            .explain = options.explain,
-                            .reported = options.report != nullptr,
-                            .jobs = options.jobs};
-  Executor executor(file, graph, scope, context, bases, shop, progress, how);
-  auto ran = executor.run();
-  if (options.report != nullptr) *options.report = executor.report();
-  StageState built = *TRY(std::move(ran));
-  for (const auto& [name, value] : options.labels) built.config.labels[name] = value;
-  if (built.config.created.empty()) built.config.created = format_time(built.clock);
-  if (options.squash) built = TRY(squash(std::move(built), layers, cache));
-
-  auto image = TRY(put_out(options, built, cache, layers, progress));
-  // After it: who cannot write the cache has the image all the same.
-  for (const CachePlace& place : options.cache_to) {
-    const auto& keys = executor.used_keys();
-    TRY_WITHIN(place.in_registry ? push_cache(cache, keys, place.where, options.scratch_base) : export_cache(cache, keys, place.where), "--cache-to");
-  }
+  Ground ground{.options = options, .place = given.context_dir, .text = text, .file = file, .ignore = ignore, .bases = bases, .shop = shop, .progress = progress};
+  auto image = build_on(ground);
+  if (options.report) options.report(ground.report, layers);
+  // A build that fails for want of room makes some, too.
   keep_small(cache, options.cache_bytes, progress);
   return image;
 }

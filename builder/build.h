@@ -21,13 +21,16 @@
 namespace acetate::build {
 
 // Gets an image of that name into our store, as far as the policy asks for it.
-using FetchImage = std::function<Result<void>(const std::string& name, const std::string& policy)>;
+using FetchImage = std::function<Result<void>(const std::string& name, const std::string& policy, const image::Platform& platform)>;
+// Told what was done, also of a build that fails, while its layers are still there.
+using TellReport = std::function<void(const BuildReport& report, LayerOpener& layers)>;
 
 struct BuildOptions {
   std::string context_dir;         // what open_context_dir() takes
   std::string dockerfile = {};     // "" looks for Dockerfile, then Containerfile, in the context
   std::optional<std::string> dockerfile_text = {};  // instead of a file: "-f -"
   std::string target = {};
+  std::vector<image::Platform> platforms = {};  // --platform; none: this machine's
   Strings build_args = {};
   Strings labels = {};
   Strings contexts = {};           // --build-context
@@ -50,10 +53,12 @@ struct BuildOptions {
   TimeRule times = {};
 
   bool squash = false;                   // the layers made become one
-  BuildReport* report = nullptr;         // where what was done is told, also of a build that fails
+  TellReport report = {};                // none: nobody wants to know
   std::vector<std::string> tags = {};
   std::vector<Output> outputs = {};      // none: the image goes to our own store
   Annotations annotations = {};          // of the manifest
+  bool provenance = false;               // tell beside the image what it was made from
+  std::string builder_id = {};           // who builds, as provenance tells it: a URL
   std::string metadata_file = {};        // what was built, as JSON
   bool owners = false;                   // files put out may have owners other than us
 
@@ -63,7 +68,7 @@ struct BuildOptions {
   std::string scratch_base;
 };
 
-// The image; nothing where only files were asked for. EINVAL with line and caret for mistakes in the Dockerfile; a step that fails is ECANCELED or the
+// The image, of several platforms an index; nothing where only files were asked for. EINVAL with line and caret for mistakes in the Dockerfile; a step that fails is ECANCELED or the
 // error it met, in words that name step, line and cause.
 Result<std::optional<ExportedImage>> build(const BuildOptions& options, Runner& runner, Progress& progress);
 

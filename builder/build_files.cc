@@ -31,7 +31,7 @@ Result<DockerfileText> read_dockerfile(const BuildOptions& options) {
       if (auto text = TRY(read_if_there(path))) return DockerfileText{options.dockerfile, path, *std::move(text)};
     return fail(ENOENT, "there is no Dockerfile {}, neither here nor in the context {}", options.dockerfile, options.context_dir);
   }
-  for (const char* name : {"Dockerfile", "Containerfile"}) {
+  for (const char* name : {"Dockerfile", "dockerfile", "Containerfile"}) {
     const std::string path = options.context_dir + "/" + name;
     if (auto text = TRY(read_if_there(path))) return DockerfileText{name, path, *std::move(text)};
   }
@@ -62,27 +62,30 @@ BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchIma
   return BaseImages({.images = options.images,
                      .context_dir = options.context_dir,
                      .contexts = options.contexts,
-                     .platform = image::host_platform(),
                      .fetch = fetch,
                      .policy = options.pull},
                     cache);
 }
 
 Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore,
-                           BaseImages& bases) {
+                           BaseImages& bases, const image::Platform& platform) {
   const dockerfile::Lines lines = TRY(dockerfile::split_lines(text.text, text.name));
   std::string wished = lines.directives.check.value_or("");
   if (const auto given = options.build_args.find("BUILDKIT_DOCKERFILE_CHECK"); given != options.build_args.end()) wished = given->second;
   const dockerfile::LintOptions how = TRY_WITHIN(dockerfile::parse_check(wished), "{}", text.name);
-  dockerfile::LintSurroundings around{.ignore = &ignore, .build_args = options.build_args, .platform = image::format_platform(image::host_platform())};
+  dockerfile::LintSurroundings around{.ignore = &ignore, .build_args = options.build_args, .platform = image::format_platform(platform)};
   around.find_base = [&](const std::string& name) -> std::optional<dockerfile::BaseFacts> {
     if (bases.directory(name)) return dockerfile::BaseFacts{.env = {}, .platform = around.platform};
     // One that is not here, or not to be read, is what the build complains of.
-    const auto state = bases.open_here(name);
+    const auto state = bases.open_here(name, platform);
     if (!state) return std::nullopt;
     return dockerfile::BaseFacts{.env = (*state)->config.env, .platform = image::format_platform((*state)->config.platform)};
   };
   return Checked{.warnings = dockerfile::lint(lines, around, how), .source = lines.source, .strict = how.error};
+}
+
+std::vector<image::Platform> platforms_of(const BuildOptions& options) {
+  return options.platforms.empty() ? std::vector{image::host_platform()} : options.platforms;
 }
 
 BuildOptions in_context(const BuildOptions& given, const ContextDir& where) {
@@ -99,7 +102,7 @@ Result<CheckReport> check(const BuildOptions& given) {
   const DockerfileText text = TRY(read_dockerfile(options));
   Cache cache = TRY(Cache::open(options.build_dir));
   BaseImages bases = base_images(options, cache);
-  const Checked checked = TRY(check_text(options, text, TRY(read_ignore(options, text)), bases));
+  const Checked checked = TRY(check_text(options, text, TRY(read_ignore(options, text)), bases, platforms_of(options).front()));
   const auto parsed = dockerfile::parse(text.text, text.name);
   if (!parsed && checked.warnings.empty()) return parsed.error().clone();
   CheckReport report{.clean = parsed && checked.warnings.empty()};

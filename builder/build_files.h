@@ -22,6 +22,9 @@ struct DockerfileText {
 // The options once it is known where their context lies: it may be a Dockerfile itself.
 BuildOptions in_context(const BuildOptions& given, const ContextDir& where);
 
+// What is built for: at least one.
+std::vector<image::Platform> platforms_of(const BuildOptions& options);
+
 // ENOENT with words that name what was looked for.
 Result<DockerfileText> read_dockerfile(const BuildOptions& options);
 
@@ -38,7 +41,7 @@ struct Checked {
 };
 // `bases`: asked for the images it begins with, as far as they are here.
 Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore,
-                           BaseImages& bases);
+                           BaseImages& bases, const image::Platform& platform);
 
 // The images that FROM and COPY --from of this build can mean. Keeps `cache`.
 BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch = {});

@@ -99,15 +99,15 @@ Result<Executor::Built> Executor::base_of(std::size_t number) {
   Built built{.state = {}, .args = StageArgs(scope_, options_.build_args)};
   switch (base.kind) {
     case Origin::Kind::scratch:
-      built.state.config = image::empty_config(image::host_platform());
+      built.state.config = image::empty_config(graph_.platforms[number]);
       built.state.config.working_dir = "/";
       break;
     case Origin::Kind::stage:
       built = *TRY(stage(base.stage));
       break;
     case Origin::Kind::image: {
-      if (auto dir = bases_.directory(base.image)) return directory_base(*dir);
-      const auto image = bases_.open(base.image);
+      if (auto dir = bases_.directory(base.image)) return directory_base(*dir, graph_.platforms[number]);
+      const auto image = bases_.open(base.image, graph_.platforms[number]);
       if (!image) {
         const dockerfile::Stage& from = file_.stages[number];
         return fail(image.error().code(), "{}", file_.source.complain(from.place, from.base, image.error().message()).message());
@@ -130,7 +130,7 @@ Result<Executor::Built> Executor::build_stage(std::size_t number) {
   Built built = TRY(base_of(number));
   PlannedStage planned = TRY(plan_stage(file_, number, built.state.config, built.args, options_.plan));
   const std::string name = stage_name(file_, number);
-  const std::string from = file_.stages.size() == 1 && file_.stages[number].name.empty() ? "" : name + " ";
+  const std::string from = options_.label + (file_.stages.size() == 1 && file_.stages[number].name.empty() ? "" : name + " ");
   const std::size_t total = planned.steps.size() + 1;
   progress_.done(progress_.begin(fmt::format("[{}1/{}] {}", from, total, one_line(file_.stages[number].original))));
   {
@@ -190,13 +190,13 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
     TRY(shop_.cache.add_other(first, otherwise->key));
   }
   if (record) {
-    TRY(shop_.cache.set_last_inputs(place, inputs));
+    remember_inputs(place, inputs, shown);
     note_use(first);
     progress_.cached(shown);
     return *record;
   }
   report.how = StepReport::How::ran;
-  if (!otherwise && (options_.explain || options_.reported)) report.why = TRY(why_missed(job, inputs, place, no_cache));
+  if (!otherwise && (options_.explain || options_.reported)) report.why = why_missed(job, inputs, place, no_cache);
   if (options_.explain && !otherwise) progress_.note(shown, "not cached: " + report.why);
   const Record made = TRY(job.run([&](std::string_view bytes) { progress_.output(shown, bytes); }, no_cache));
   if (otherwise)
@@ -216,10 +216,16 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
   // The step is done and on record: what fails here costs a later build time, and nothing else.
   if (const auto kept = keep_further(); !kept)
     progress_.note(shown, "not all that was learned of this step is kept: " + kept.error().message());
-  TRY(shop_.cache.set_last_inputs(place, inputs));
+  remember_inputs(place, inputs, shown);
   note_use(first);
   progress_.done(shown);
   return *record;
+}
+
+// Only an explanation hangs on it.
+void Executor::remember_inputs(const std::string& place, const KeyInputs& inputs, int shown) {
+  if (const auto kept = shop_.cache.set_last_inputs(place, inputs); !kept)
+    progress_.note(shown, "why this step is not cached next time cannot be told: " + kept.error().message());
 }
 
 void Executor::note_step(std::size_t stage, StepReport report) {
@@ -239,11 +245,12 @@ void Executor::note_use(const Digest& key) {
   used_keys_.insert(key);
 }
 
-Result<std::string> Executor::why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache) {
-  if (no_cache) return std::string("it was asked for to be done anew");
-  const auto last = TRY(shop_.cache.last_inputs(place));
-  if (!last) return std::string("this step was never built here before");
-  const std::string difference = first_difference(*last, inputs).value_or("what it had made is no longer in the cache");
+std::string Executor::why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache) {
+  if (no_cache) return "it was asked for to be done anew";
+  const auto last = shop_.cache.last_inputs(place);
+  if (!last) return last.error().message();
+  if (!*last) return "this step was never built here before";
+  const std::string difference = first_difference(**last, inputs).value_or("what it had made is no longer in the cache");
   const std::string further = job.why_not();
   return further.empty() ? difference : difference + "; " + further;
 }

@@ -24,6 +24,8 @@ struct ExecutorOptions {
   PlanOptions plan = {};
   Strings build_args = {};
   std::string context_dir;
+  image::Platform platform = image::host_platform();  // what is built for
+  std::string label = {};    // in front of each step's number: which of several platforms
   std::string place_prefix;  // tells this Dockerfile's steps from others', for --explain
   bool no_cache = false;     // reads no records; writes them all the same
   std::set<std::size_t> no_cache_stages = {};  // the same for these
@@ -59,14 +61,15 @@ class Executor {
   Result<void> do_step(StageState& state, const Step& step, std::size_t stage, std::size_t index, const std::string& label);
   Result<Record> result_of(Job& job, int shown, const std::string& place, bool no_cache, StepReport& report);
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+  void remember_inputs(const std::string& place, const KeyInputs& inputs, int shown);
   void note_step(std::size_t stage, StepReport report);
   void note_use(const Digest& key);
-  Result<std::string> why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache);
+  std::string why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache);
   Result<std::unique_ptr<Job>> job_for(const Step& step, const StageState& before);
   Result<CopyOrigin> origin_of(const CopyStep& step);
   Result<MountSource> mount_source(const RunStep::Mount& mount);
   Result<CopyOrigin> directory_origin(const std::string& dir);
-  Result<Built> directory_base(const std::string& dir);
+  Result<Built> directory_base(const std::string& dir, const image::Platform& platform);
   // A copy of the part of a context that a mount shows.
   Result<MountSource> snapshot(CopyOrigin origin, const std::string& source);
   void add_layer(StageState& state, const Record& record) const;

@@ -9,6 +9,17 @@
 
 namespace acetate::build {
 
+namespace {
+
+// A path as a pattern that matches nothing else.
+std::string literally(const std::string& path) {
+  std::string pattern;
+  for (const char c : path) pattern += std::string_view("*?[\\").find(c) == std::string_view::npos ? std::string(1, c) : std::string{'\\', c};
+  return pattern;
+}
+
+}  // namespace
+
 Result<CopyOrigin> Executor::origin_of(const CopyStep& step) {
   if (!step.from) return CopyOrigin{.tree = context_, .is_context = true, .context_dir = options_.context_dir};
   switch (step.from->kind) {
@@ -18,7 +29,7 @@ Result<CopyOrigin> Executor::origin_of(const CopyStep& step) {
       return CopyOrigin{.tree = TRY(shop_.layers.tree(TRY(stage(step.from->stage))->state))};
     case Origin::Kind::image:
       if (auto dir = bases_.directory(step.from->image)) return directory_origin(*dir);
-      return CopyOrigin{.tree = TRY(shop_.layers.tree(*TRY(bases_.open(step.from->image))))};
+      return CopyOrigin{.tree = TRY(shop_.layers.tree(*TRY(bases_.open(step.from->image, options_.platform))))};
   }
   return Error(EINVAL);
 }
@@ -42,21 +53,27 @@ Result<MountSource> Executor::mount_source(const RunStep::Mount& mount) {
     if (auto dir = bases_.directory(mount.from->image)) return snapshot(TRY(directory_origin(*dir)), source);
   if (mount.from->kind == Origin::Kind::scratch) return MountSource{.lowers = {}, .source = source, .identity = "nothing"};
   const StageState& state = mount.from->kind == Origin::Kind::stage ? TRY(stage(mount.from->stage))->state
-                                                                    : *TRY(bases_.open(mount.from->image));
+                                                                    : *TRY(bases_.open(mount.from->image, options_.platform));
   // Opened once, so that the layers are known to be what their configuration says.
-  TRY(shop_.layers.tree(state));
-  return MountSource{.lowers = state.lowers(), .source = source, .identity = state.chain().str()};
+  const LayerPtr tree = TRY(shop_.layers.tree(state));
+  MountSource shown{.lowers = state.lowers(), .source = source, .identity = state.chain().str()};
+  // A part counts as what is in it, whatever layers that came in: of a whole image hashing all files would cost more than it spares.
+  if (mount.is.type == dockerfile::Mount::Type::bind && source.find_first_not_of('/') != std::string::npos) {
+    const StageState empty;
+    const CopyStep part{.sources = {literally(source)}, .dest = "/"};
+    // What is not there is told when it is to be mounted.
+    if (const auto inputs = make_copy_job(part, {.tree = tree}, empty, shop_)->inputs()) shown.identity = "files " + inputs->digest().str();
+  }
+  return shown;
 }
 
 // A step must not see the context change under it, nor what .dockerignore leaves out, nor, by a symlink, what lies
 // outside: it gets a copy of the part it asks for, which is made once for the same files. Their times are real, since
 // nothing of it gets into the image and make(1) compares them with what a cache mount holds.
 Result<MountSource> Executor::snapshot(CopyOrigin origin, const std::string& source) {
-  std::string pattern;
-  for (const char c : source) pattern += std::string_view("*?[\\").find(c) == std::string_view::npos ? std::string(1, c) : std::string{'\\', c};
   const auto found = TRY(resolve(LayerView(*origin.tree), source, LastLink::follow));
   if (!found.seen) return fail(ENOENT, "\"{}\" is not in the build context (does .dockerignore leave it out?)", source.substr(1));
-  const CopyStep copy{.sources = {pattern}, .dest = "/"};
+  const CopyStep copy{.sources = {literally(source)}, .dest = "/"};
   StageState empty;
   Workshop shop{.cache = shop_.cache, .layers = shop_.layers, .runner = shop_.runner, .times = {.kind = TimeRule::Kind::keep}};
   const auto job = make_copy_job(copy, std::move(origin), empty, shop);
@@ -71,9 +88,9 @@ Result<MountSource> Executor::snapshot(CopyOrigin origin, const std::string& sou
 }
 
 // FROM a directory: its files, and no configuration.
-Result<Executor::Built> Executor::directory_base(const std::string& dir) {
+Result<Executor::Built> Executor::directory_base(const std::string& dir, const image::Platform& platform) {
   Built built{.state = {}, .args = StageArgs(scope_, options_.build_args)};
-  built.state.config = image::empty_config(image::host_platform());
+  built.state.config = image::empty_config(platform);
   built.state.config.working_dir = "/";
   if (shop_.times.kind == TimeRule::Kind::epoch) built.state.clock = shop_.times.epoch;
   const CopyStep copy{.sources = {"/"}, .dest = "/"};

@@ -15,17 +15,19 @@ std::string with_tag(const std::string& name) {
   return colon != std::string::npos || name.find('@') != std::string::npos ? name : name + ":latest";
 }
 
-Result<ExportedImage> export_image(const ExportRequest& request, image::Layout& layout, const Packing& packing) {
-  const StageState& state = request.state;
+Result<ExportedImage> export_image(const ExportRequest& request, const StageState& state, image::Layout& layout, const Packing& packing) {
   image::Manifest manifest{.annotations = request.annotations};
-  for (const StageLayer& layer : state.layers)
-    manifest.layers.push_back(
-        TRY_WITHIN(put_layer(layer, layout, packing, request.cache), "writing the layer {}", layer.diff_id.str()));
-  const std::string config = TRY(image::to_json(state.config));
+  image::Config written = state.config;
+  for (std::size_t n = 0; n < state.layers.size(); ++n) {
+    const StageLayer& layer = state.layers[n];
+    auto packed = TRY_WITHIN(put_layer(layer, layout, packing, request.cache), "writing the layer {}", layer.diff_id.str());
+    manifest.layers.push_back(std::move(packed.blob));
+    written.diff_ids[n] = packed.diff_id;
+  }
+  const std::string config = TRY(image::to_json(written));
   manifest.config = TRY(layout.put_blob(config, std::string(image::kOciConfig)));
   ExportedImage exported{.config = manifest.config.digest};
   exported.manifest = TRY(layout.put_blob(image::to_json(manifest), std::string(image::kOciManifest)));
-  for (const std::string& tag : request.tags) TRY(layout.set_reference(tag, exported.manifest));
   return exported;
 }
 

@@ -10,12 +10,13 @@
 #include "base/result.h"
 #include "builder/cache.h"
 #include "builder/clock.h"
+#include "builder/provenance.h"
 #include "builder/stage_state.h"
 #include "layers/image/layout.h"
 
 namespace acetate::build {
 
-enum class Compression { none, gzip, zstd };
+enum class Compression { none, gzip, zstd, estargz };
 
 // How layers are written.
 struct Packing {
@@ -42,26 +43,38 @@ struct Output {
 using Annotations = std::map<std::string, std::string>;
 
 struct ExportedImage {
-  Digest config;    // the image id
+  Digest config;    // the image id; of an index, its digest
   image::Descriptor manifest;
 };
 
-// Writes the image into `layout` under every one of `tags`. Layers of the base stay the bytes they were; layers
-// of this build are compressed as asked. Blobs that are there already are not written again.
+// What was built for one platform.
+struct BuiltImage {
+  image::Platform platform;
+  StageState state;
+  std::vector<Material> materials = {};  // images it was made from
+};
+
 struct ExportRequest {
-  const StageState& state;
+  const std::vector<BuiltImage>& images;  // at least one
   Cache& cache;
   LayerOpener& layers;
   TimeRule times = {};
   std::vector<std::string> tags = {};
   Annotations annotations = {};  // of the manifest
+  std::optional<Provenance> provenance = {};  // what is to be told of the build, beside each image
   std::string scratch_base = {};
   bool owners = false;           // files in a directory may have their owners
 };
-Result<ExportedImage> export_image(const ExportRequest& request, image::Layout& layout, const Packing& packing);
+
+// Writes the image into `layout` under every one of `tags`; of several, and of one with provenance, an index. Layers of the base stay the bytes they were; layers
+// of this build are compressed as asked. Blobs that are there already are not written again.
+Result<ExportedImage> export_images(const ExportRequest& request, image::Layout& layout, const Packing& packing);
+// One of them, without a name.
+Result<ExportedImage> export_image(const ExportRequest& request, const StageState& state, image::Layout& layout, const Packing& packing);
 
 // What --output says. A file or archive that was at `dest` is replaced when the new one is complete; a directory that
-// holds something else than a layout is never. Nothing for what has no manifest (tar, local).
+// holds something else than a layout is never. Nothing for what has no manifest (tar, local). Files of several platforms go into a
+// directory each, "linux_arm64"; ENOTSUP with words for what holds one image only (docker, tar).
 Result<std::optional<ExportedImage>> export_to(const ExportRequest& request, const Output& output);
 
 // "name" as "name:latest"; what has a tag or digest stays.

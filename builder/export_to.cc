@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/sys/file.h"
 #include "base/sys/new_file.h"
 #include "builder/export.h"
@@ -24,11 +26,23 @@ Result<void> write_dest(const std::string& dest, const std::function<Result<void
   return TRY_WITHIN(file.commit(), "writing {}", dest);
 }
 
+// Files of an image as a person wants them; of one of several in a directory of its own.
+Result<void> write_files(const ExportRequest& request, const BuiltImage& image, const Output& output) {
+  std::string dest = output.dest;
+  if (request.images.size() > 1) {
+    std::string name = image::format_platform(image.platform);
+    std::ranges::replace(name, '/', '_');
+    dest += "/" + name;
+    TRY_WITHIN(sys::make_dirs(output.dest, 0755), "making {}", output.dest);
+  }
+  return write_tree_dir(TRY(request.layers.tree(image.state)), request.times, dest, request.owners);
+}
+
 Result<ExportedImage> write_archive(const ExportRequest& request, const Output& output) {
   const auto scratch = TRY(sandbox::Scratch::make(request.scratch_base));
   const std::string dir = scratch.path() + "/layout";
   const auto layout = TRY(image::Layout::open(dir));
-  const ExportedImage exported = TRY(export_image(request, *layout, output.packing));
+  const ExportedImage exported = TRY(export_images(request, *layout, output.packing));
   const auto files = TRY(image::directory_files(dir));
   image::NamedImage named{.target = exported.manifest};
   for (const std::string& tag : request.tags) named.names.push_back(with_tag(tag));
@@ -49,23 +63,24 @@ Result<std::optional<ExportedImage>> export_to(const ExportRequest& request, con
   for (const std::string& name : output.names) named.tags.push_back(name);
   switch (output.type) {
     case Type::none: return Answer();
-    case Type::local: {
-      const LayerPtr tree = TRY(request.layers.tree(request.state));
-      TRY(write_tree_dir(tree, request.times, output.dest, request.owners));
+    case Type::local:
+      for (const BuiltImage& image : request.images) TRY(write_files(request, image, output));
       return Answer();
-    }
     case Type::tar: {
-      const LayerPtr tree = TRY(request.layers.tree(request.state));
+      if (request.images.size() > 1) return fail(ENOTSUP, "--output type=tar holds the files of one platform; type=local has a directory for each");
+      const LayerPtr tree = TRY(request.layers.tree(request.images.front().state));
       TRY(write_dest(output.dest, [&](FdRef out) { return write_tree_tar(tree, request.times, out); }));
       return Answer();
     }
-    case Type::docker: return Answer(TRY(write_archive(named, output)));
+    case Type::docker:
+      if (request.images.size() > 1) return fail(ENOTSUP, "--output type=docker holds the image of one platform; type=oci holds several");
+      return Answer(TRY(write_archive(named, output)));
     case Type::oci: break;
   }
   if (named.tags.empty()) named.tags.emplace_back("latest");
   if (output.archive) return Answer(TRY(write_archive(named, output)));
   const auto layout = TRY(image::Layout::open(output.dest));
-  return Answer(TRY(export_image(named, *layout, output.packing)));
+  return Answer(TRY(export_images(named, *layout, output.packing)));
 }
 
 }  // namespace acetate::build

@@ -6,6 +6,7 @@
 
 #include "builder/dockerfile/mount.h"
 #include "builder/dockerfile/suggest.h"
+#include "layers/image/platform.h"
 
 namespace acetate::build {
 
@@ -67,6 +68,18 @@ void need(const dockerfile::Dockerfile& file, const Graph& graph, const Strings&
     for (const std::size_t used : stages_used(file, instruction, stage, contexts)) need(file, graph, contexts, used, seen);
 }
 
+// What FROM --platform says; its variables are those of the global scope.
+Result<image::Platform> platform_of(const dockerfile::Dockerfile& file, const dockerfile::Stage& stage, const GlobalScope& scope,
+                                    const image::Platform& target) {
+  if (!stage.platform) return target;
+  const auto text = dockerfile::expand(*stage.platform, scope.lookup(), {.escape = file.directives.escape});
+  if (!text) return file.source.complain(stage.place, *stage.platform, text.error().message());
+  if (text->empty()) return target;
+  auto platform = image::parse_platform(*text);
+  if (!platform) return file.source.complain(stage.place, *stage.platform, platform.error().message());
+  return platform;
+}
+
 }  // namespace
 
 std::string stage_name(const dockerfile::Dockerfile& file, std::size_t stage) {
@@ -101,16 +114,18 @@ Result<std::size_t> find_target(const dockerfile::Dockerfile& file, std::string_
 }
 
 Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view target, const GlobalScope& scope,
-                         const Strings& contexts) {
+                         const Strings& contexts, const image::Platform& platform) {
   Graph graph{.target = TRY(find_target(file, target))};
   for (std::size_t n = 0; n < file.stages.size(); ++n) {
     const dockerfile::Stage& stage = file.stages[n];
     auto base = dockerfile::expand(stage.base, scope.lookup(), {.escape = file.directives.escape});
     if (!base) return file.source.complain(stage.place, stage.base, base.error().message());
+    graph.platforms.push_back(TRY(platform_of(file, stage, scope, platform)));
     if (find_context(contexts, *base) != nullptr) {
       graph.bases.push_back({Origin::Kind::image, 0, *std::move(base)});
     } else if (const auto earlier = find_stage(file, *base, n)) {
       graph.bases.push_back({Origin::Kind::stage, *earlier});
+      graph.platforms.back() = graph.platforms[*earlier];
     } else if (*base == "scratch") {
       graph.bases.push_back({Origin::Kind::scratch});
     } else {

@@ -27,13 +27,14 @@ struct Origin {
 struct Graph {
   std::size_t target = 0;
   std::vector<Origin> bases;          // of each stage of the file, expanded
+  std::vector<image::Platform> platforms = {};  // of each: what FROM --platform says, the base stage's, or the target's
   std::vector<std::size_t> needed;    // in the order to build them; the target is the last
 };
 
-// EINVAL with line and caret: an unknown --target (with the nearest name), a FROM that expands to nothing. `contexts`:
-// --build-context, whose names go before stages and images.
+// EINVAL with line and caret: an unknown --target (with the nearest name), a FROM that expands to nothing, a platform that is none. `contexts`:
+// --build-context, whose names go before stages and images; `platform`: what is built for.
 Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view target, const GlobalScope& scope,
-                         const Strings& contexts = {});
+                         const Strings& contexts = {}, const image::Platform& platform = image::host_platform());
 
 // Which stage --target means: a name, a number, "" for the last.
 Result<std::size_t> find_target(const dockerfile::Dockerfile& file, std::string_view target);

@@ -6,6 +6,7 @@
 #include "layers/image/media_type.h"
 #include "layers/stream/first_pass.h"
 #include "layers/stream/packer.h"
+#include "layers/tar/estargz_writer.h"
 
 namespace acetate::build {
 
@@ -64,13 +65,18 @@ Result<void> pack(const StageLayer& layer, Packer& packer) {
   return {};
 }
 
-}  // namespace
+// Not remembered as other packings are: the table's digest and the diff id would be, too.
+Result<PackedLayer> put_estargz(const StageLayer& layer, image::Layout& layout, int level) {
+  Fd fd = TRY(sys::open(layer.spec.path, O_RDONLY));
+  const SourcePtr source = layer.spec.length ? TRY(file_source(std::move(fd), layer.spec.offset, *layer.spec.length)) : TRY(file_source(std::move(fd)));
+  const auto blob = TRY(layout.new_blob());
+  const Estargz made = TRY(write_estargz(source, [&](Bytes bytes) { return blob->write(bytes); }, level));
+  PackedLayer packed{.blob = TRY(blob->commit(std::string(image::kOciLayerGzip))), .diff_id = made.diff_id};
+  packed.blob.toc = made.toc;
+  return packed;
+}
 
-Result<image::Descriptor> put_layer(const StageLayer& layer, image::Layout& layout, const Packing& packing, Cache& cache) {
-  const bool ours = layer.blob == layer.diff_id && layer.spec.path == cache.layer_path(layer.diff_id);
-  if (!ours && !packing.force) return copy_layer(layer, layout);
-  if (layer.media_type == image::kOciLayer && packing.compression == Compression::none) return copy_layer(layer, layout);
-
+Result<image::Descriptor> put_packed(const StageLayer& layer, image::Layout& layout, const Packing& packing, Cache& cache) {
   const bool gzip = packing.compression == Compression::gzip, zstd = packing.compression == Compression::zstd;
   const int level = packing.level.value_or(zstd ? 3 : 6);
   const std::string how = fmt::format("{} {}", gzip ? "gzip" : zstd ? "zstd" : "none", level);
@@ -82,6 +88,16 @@ Result<image::Descriptor> put_layer(const StageLayer& layer, image::Layout& layo
   const auto written = TRY(blob->commit(std::string(gzip ? image::kOciLayerGzip : zstd ? image::kOciLayerZstd : image::kOciLayer)));
   TRY(cache.set_packed(layer.diff_id, how, written));
   return written;
+}
+
+}  // namespace
+
+Result<PackedLayer> put_layer(const StageLayer& layer, image::Layout& layout, const Packing& packing, Cache& cache) {
+  const bool ours = layer.blob == layer.diff_id && layer.spec.path == cache.layer_path(layer.diff_id);
+  const bool stays = (!ours && !packing.force) || (layer.media_type == image::kOciLayer && packing.compression == Compression::none);
+  if (!stays && packing.compression == Compression::estargz) return put_estargz(layer, layout, packing.level.value_or(9));
+  auto blob = stays ? TRY(copy_layer(layer, layout)) : TRY(put_packed(layer, layout, packing, cache));
+  return PackedLayer{.blob = std::move(blob), .diff_id = layer.diff_id};
 }
 
 }  // namespace acetate::build

@@ -19,27 +19,11 @@ StagePlanner::StagePlanner(const dockerfile::Dockerfile& file, std::size_t stage
       escape_(file.directives.escape) {}
 
 Result<PlannedStage> StagePlanner::run() && {
-  TRY(check_platform());
   if (!get_env(config_.env, "PATH"))
     set_env(config_.env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   TRY(run_triggers());
   for (const dockerfile::Instruction& each : file_.stages[stage_].body) TRY(instruction(each));
   return PlannedStage{std::move(steps_), std::move(args_), std::move(config_)};
-}
-
-// Only the machine's own platform can be built for. FROM's variables are those of the global scope.
-Result<void> StagePlanner::check_platform() {
-  const dockerfile::Stage& stage = file_.stages[stage_];
-  if (!stage.platform) return {};
-  dockerfile::Instruction from{.place = stage.place, .original = stage.original, .what = dockerfile::Arg{}};
-  current_ = &from;
-  const auto expanded = dockerfile::expand(*stage.platform, args_.global().lookup(), {.escape = escape_});
-  if (!expanded) return complain(*stage.platform, expanded.error().message());
-  const std::string& wanted = *expanded;
-  const image::Platform host = image::host_platform();
-  const std::string ours = host.os + "/" + host.architecture;
-  if (wanted.empty() || wanted == ours || wanted.starts_with(ours + "/")) return {};
-  return not_yet("--platform", fmt::format("building for {} on {}", wanted, ours));
 }
 
 Result<void> StagePlanner::run_triggers() {

@@ -7,6 +7,7 @@
 #include "base/sys/file.h"
 #include "builder/cache_mount.h"
 #include "builder/dockerfile/json_array.h"
+#include "builder/emulation.h"
 #include "builder/job.h"
 #include "builder/layer_file.h"
 #include "builder/reads.h"
@@ -109,11 +110,16 @@ class RunJob : public Job {
       if (is_hashed()) TRY(tree_digest(before_, shop_.layers, shop_.cache));
       return {};
     });
-    RunOutcome outcome = TRY(shop_.runner.run(step_, before_.lowers(), mounts_, is_traced(), output));
-    if (!outcome.exit.ok()) return fail(ECANCELED, "{}", explain_exit(outcome.exit));
+    auto outcome = shop_.runner.run(step_, before_.lowers(), mounts_, is_traced(), output);
+    if (!outcome || !outcome->exit.ok()) {
+      Error why = outcome ? fail(ECANCELED, "{}", explain_exit(outcome->exit)) : std::move(outcome).error();
+      const std::string hint = emulation_hint(before_.config.platform);
+      if (hint.empty()) return why;
+      return fail(why.code(), "{}; {}", why.message(), hint);
+    }
     hashed.wait();
-    accessed_ = std::move(outcome.accessed);
-    return keep(outcome, clock);
+    accessed_ = std::move(outcome->accessed);
+    return keep(*outcome, clock);
   }
 
  private:

@@ -17,7 +17,6 @@ class StagePlanner {
   Result<PlannedStage> run() &&;
 
  private:
-  Result<void> check_platform();
   Result<void> run_triggers();
   Result<void> instruction(const dockerfile::Instruction& instruction);
 

@@ -30,10 +30,11 @@ void set_env(std::vector<std::string>& env, std::string_view name, std::string_v
 }
 
 Result<GlobalScope> GlobalScope::make(const dockerfile::Dockerfile& file, const Strings& build_args,
-                                      const image::Platform& platform, std::string_view target_stage) {
+                                      const image::Platform& target, std::string_view target_stage) {
   GlobalScope scope;
-  for (const char* side : {"BUILD", "TARGET"}) {
-    const std::string prefix = side;
+  for (const bool is_target : {false, true}) {
+    const std::string prefix = is_target ? "TARGET" : "BUILD";
+    const image::Platform platform = is_target ? target : image::host_platform();
     scope.values_[prefix + "PLATFORM"] = image::format_platform(platform);
     scope.values_[prefix + "OS"] = platform.os;
     scope.values_[prefix + "OSVERSION"] = "";

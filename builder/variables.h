@@ -27,9 +27,10 @@ void set_env(std::vector<std::string>& env, std::string_view name, std::string_v
 // The scope of FROM lines: TARGETARCH and its siblings, and the ARGs at the top of the file.
 class GlobalScope {
  public:
-  // `target_stage`: what TARGETSTAGE says. EINVAL with words for a default that does not expand.
-  static Result<GlobalScope> make(const dockerfile::Dockerfile& file, const Strings& build_args,
-                                  const image::Platform& platform, std::string_view target_stage);
+  // `target`: the platform that is built for; `target_stage`: what TARGETSTAGE says. EINVAL with words for a default that does not
+  // expand.
+  static Result<GlobalScope> make(const dockerfile::Dockerfile& file, const Strings& build_args, const image::Platform& target,
+                                  std::string_view target_stage);
   std::optional<std::string> find(std::string_view name) const;
   dockerfile::Lookup lookup() const;  // borrows this
 

@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
 #include "base/sys/file.h"
 #include "builder/dockerfile/csv.h"
+#include "layers/image/platform.h"
 #include "layers/image/reference.h"
 
 namespace acetate::cli {
@@ -30,8 +32,9 @@ Result<void> set_packing(build::Packing& packing, const CsvOption& option) {
   if (option.key == "compression") {
     if (option.value == "gzip") packing.compression = Compression::gzip;
     else if (option.value == "zstd") packing.compression = Compression::zstd;
+    else if (option.value == "estargz") packing.compression = Compression::estargz;
     else if (option.value == "none" || option.value == "uncompressed") packing.compression = Compression::none;
-    else return fail(EINVAL, "--output compression={}: gzip, zstd and none are known", option.value);
+    else return fail(EINVAL, "--output compression={}: gzip, zstd, estargz and none are known", option.value);
     return {};
   }
   if (option.key == "force-compression") {
@@ -81,6 +84,17 @@ Result<build::Strings> parse_build_args(const std::vector<std::string>& texts) {
     }
   }
   return values;
+}
+
+Result<std::vector<image::Platform>> parse_platforms(const std::vector<std::string>& texts) {
+  std::vector<image::Platform> platforms;
+  for (const std::string& text : texts) {
+    for (const std::string& each : TRY(dockerfile::split_csv(text))) {
+      const auto platform = each == "local" ? image::host_platform() : TRY_WITHIN(image::parse_platform(each), "--platform");
+      if (std::ranges::find(platforms, platform) == platforms.end()) platforms.push_back(platform);
+    }
+  }
+  return platforms;
 }
 
 Result<build::Strings> parse_pairs(const std::vector<std::string>& texts, std::string_view option, bool value_needed) {
@@ -224,6 +238,39 @@ Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::strin
     places.push_back({.where = in_registry ? name : dir, .in_registry = in_registry});
   }
   return places;
+}
+
+namespace {
+
+Result<void> read_provenance(Told& told, const std::string& text, std::string_view option) {
+  told.provenance = true;
+  for (const std::string& field : TRY(dockerfile::split_csv(text))) {
+    const CsvOption one = dockerfile::split_option(field);
+    const auto yes = parse_bool(one.has_value ? one.value : one.key);
+    if (!one.has_value && yes) told.provenance = *yes;
+    else if (one.key == "disabled" && yes) told.provenance = !*yes;
+    else if (one.key == "mode" && one.value == "max") return fail(ENOTSUP, "{} {}: only mode=min is told, without build arguments and steps", option, text);
+    else if (one.key == "version" && one.value != "v1") return fail(ENOTSUP, "{} {}: only version=v1 is told", option, text);
+    else if (one.key == "builder-id") told.builder_id = one.value;
+    else if (one.key == "type" || (one.key == "mode" && one.value == "min") || one.key == "version") continue;
+    else return fail(EINVAL, "{} knows true, false, mode=min, builder-id, version=v1 and disabled; not \"{}\"", option, field);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Told> parse_provenance(const std::string& provenance, const std::vector<std::string>& attestations) {
+  Told told;
+  for (const std::string& text : attestations) {
+    std::string type;
+    for (const std::string& field : TRY(dockerfile::split_csv(text)))
+      if (const CsvOption one = dockerfile::split_option(field); one.key == "type") type = one.value;
+    if (type != "provenance") return fail(ENOTSUP, "--attest {}: only type=provenance is known", text);
+    TRY(read_provenance(told, text, "--attest"));
+  }
+  if (!provenance.empty()) TRY(read_provenance(told, provenance, "--provenance"));
+  return told;
 }
 
 Result<build::Annotations> parse_annotations(const std::vector<std::string>& texts) {

@@ -15,6 +15,9 @@ namespace acetate::cli {
 // "K=V"; without "=", K has the value it has in our environment, and is not given when it has none.
 Result<build::Strings> parse_build_args(const std::vector<std::string>& texts);
 
+// "linux/amd64,linux/arm64" or "local", each once.
+Result<std::vector<image::Platform>> parse_platforms(const std::vector<std::string>& texts);
+
 // "K=V" of `option`; "K" alone is an empty value, or EINVAL where a value is needed.
 Result<build::Strings> parse_pairs(const std::vector<std::string>& texts, std::string_view option, bool value_needed);
 
@@ -35,6 +38,14 @@ Result<std::vector<std::string>> parse_hosts(const std::vector<std::string>& tex
 
 // "type=local,src=DIRECTORY" (--cache-from) and "type=local,dest=DIRECTORY" (--cache-to), "type=registry,ref=NAME", "NAME".
 Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::string>& texts, std::string_view option, std::string_view key);
+
+// --provenance and --attest: whether provenance is told, and by whom. "true", "false", "mode=min,builder-id=URL";
+// "type=provenance,mode=min,disabled=false". ENOTSUP with words for what cannot be told.
+struct Told {
+  bool provenance = false;
+  std::string builder_id = {};
+};
+Result<Told> parse_provenance(const std::string& provenance, const std::vector<std::string>& attestations);
 
 // "[manifest:]NAME=VALUE".
 Result<build::Annotations> parse_annotations(const std::vector<std::string>& texts);

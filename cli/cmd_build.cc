@@ -43,7 +43,8 @@ struct Options {
   std::string shm_size;
   std::string format = "oci";
   std::string trace_cache = "auto", pull, upper = "own";
-  std::vector<std::string> ulimits;
+  std::string provenance;
+  std::vector<std::string> ulimits, platforms, attestations;
   unsigned jobs = 0;
   bool no_cache = false, explain = false, quiet = false, check = false, squash = false;
 };
@@ -74,9 +75,9 @@ Result<void> set_pull(std::string policy, const Paths& paths, const Context& con
   if (policy != "always" && policy != "missing" && policy != "newer")
     return fail(EINVAL, "--pull wants always, missing, newer or never, not \"{}\"", policy);
   build.pull = policy;
-  build.fetch = [paths, &context](const std::string& name, const std::string& when) -> Result<void> {
+  build.fetch = [paths, &context](const std::string& name, const std::string& when, const image::Platform& platform) -> Result<void> {
     std::ostringstream ids;  // the build says what it needs to of the image
-    return pull_images(paths, {name}, {.policy = when, .quiet = true}, context.streams, ids);
+    return pull_images(paths, {name}, {.platform = platform, .policy = when, .quiet = true}, context.streams, ids);
   };
   return {};
 }
@@ -108,6 +109,7 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
     build.dockerfile.clear();
     build.dockerfile_text = std::string(std::istreambuf_iterator<char>(context.streams.in), {});
   }
+  build.platforms = TRY(parse_platforms(options.platforms));
   build.build_args = TRY(parse_build_args(options.build_args));
   build.labels = TRY(parse_pairs(options.labels, "--label", false));
   build.contexts = TRY(parse_pairs(options.contexts, "--build-context", true));
@@ -138,6 +140,9 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
                 : options.trace_cache == "verify" ? TraceRule::verify
                                                   : TraceRule::without_network;
   build.annotations = TRY(parse_annotations(options.annotations));
+  const Told told = TRY(parse_provenance(options.provenance, options.attestations));
+  build.provenance = told.provenance;
+  build.builder_id = told.builder_id;
   build.metadata_file = options.metadata_file;
   build.jobs = options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency());
   build.secrets = TRY(parse_secrets(options.secrets));
@@ -169,9 +174,8 @@ unsigned terminal_columns() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-Result<void> write_graph(const Options& options, const build::BuildOptions& build, const build::BuildReport& report) {
-  build::LayerOpener layers(build.index_dir);
-  const std::string title = build.tags.empty() ? "build of " + options.context : build.tags.front();
+Result<void> write_graph(const Options& options, const build::BuildReport& report, build::LayerOpener& layers) {
+  const std::string title = options.tags.empty() ? "build of " + options.context : options.tags.front();
   const std::string page = build_page(title, report, TRY(weigh(report, layers)));
   return TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.graph.c_str()}, page, 0644), "writing {}", options.graph);
 }
@@ -181,13 +185,12 @@ Result<void> build_in_holder(const Options& options, build::BuildOptions build, 
   const auto mode = TRY(progress_mode(options, context));
   build::Progress progress(context.streams.err, mode, terminal_columns());
   const auto runner = build::make_sandbox_runner(build.scratch_base, ids, *sandbox::parse_upper_kind(options.upper));
-  build::BuildReport report;
-  if (!options.graph.empty()) build.report = &report;
-  auto built = build::build(build, *runner, progress);
   // Of a build that failed too: there one wants to look all the more.
   if (!options.graph.empty())
-    if (auto drawn = write_graph(options, build, report); !drawn) context.streams.err << fmt::format("acetate: {}\n", drawn.error().message());
-  const auto image = TRY(std::move(built));
+    build.report = [&](const build::BuildReport& report, build::LayerOpener& layers) {
+      if (const auto drawn = write_graph(options, report, layers); !drawn) context.streams.err << fmt::format("acetate: {}\n", drawn.error().message());
+    };
+  const auto image = TRY(build::build(build, *runner, progress));
   if (!image) return {};
   if (!options.iidfile.empty())
     TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.iidfile.c_str()}, image->config.str(), 0644), "writing {}",
@@ -232,13 +235,16 @@ Runner build_command(CLI::App& app) {
   app.add_option("-f,--file", options->file, "the Dockerfile, if not CONTEXT/Dockerfile or CONTEXT/Containerfile; - reads it");
   app.add_option("-t,--tag", options->tags, "name the image NAME[:TAG]; may be given again")->allow_extra_args(false);
   app.add_option("--target", options->target, "build this stage and what it needs");
+  app.add_option("--platform", options->platforms,
+                 "what to build for, OS/ARCHITECTURE[/VARIANT][,...]; of several an index is made; this machine's by default")
+      ->allow_extra_args(false);
   app.add_option("--build-arg", options->build_args, "NAME=VALUE for an ARG, or NAME for the environment's value")
       ->allow_extra_args(false);
   app.add_option("--label", options->labels, "NAME=VALUE, added to the image's labels")->allow_extra_args(false);
   app.add_option("--build-context", options->contexts, "NAME=IMAGE: what FROM NAME and COPY --from=NAME mean")
       ->allow_extra_args(false);
   app.add_option("-o,--output", options->outputs,
-                 "DIRECTORY or -, or type=oci|docker|tar|local,dest=PATH[,compression=gzip|zstd|none]; without it the image goes to "
+                 "DIRECTORY or -, or type=oci|docker|tar|local,dest=PATH[,compression=gzip|zstd|estargz|none]; without it the image goes to "
                  "our own store")
       ->allow_extra_args(false);
   app.add_option("--secret", options->secrets, "id=NAME,src=FILE or id=NAME,env=VARIABLE, for RUN --mount=type=secret")
@@ -247,6 +253,9 @@ Runner build_command(CLI::App& app) {
   app.add_option("--allow", options->allowed, "security.insecure: RUN --security=insecure may have every capability")
       ->allow_extra_args(false);
   app.add_option("--annotation", options->annotations, "NAME=VALUE, added to the manifest")->allow_extra_args(false);
+  app.add_flag("--provenance{true}", options->provenance,
+               "tell beside the image what it was made from (SLSA): true or mode=min, with builder-id=URL; false, the default");
+  app.add_option("--attest", options->attestations, "type=provenance,mode=min: the same in other words")->allow_extra_args(false);
   app.add_option("--metadata-file", options->metadata_file, "write digests and names of the image into this file, as JSON");
   app.add_option("--iidfile", options->iidfile, "write the image's id into this file");
   app.add_option("--network", options->network, "what RUN reaches: host or none");

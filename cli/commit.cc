@@ -125,7 +125,8 @@ Result<build::ExportedImage> commit_kept(const Kept& kept, const CommitRequest& 
   if (!request.author.empty()) state.config.author = request.author;
 
   build::LayerOpener layers(default_index_dir());
-  build::ExportRequest wanted{.state = state, .cache = cache, .layers = layers, .scratch_base = paths.data + "/scratch"};
+  const std::vector<build::BuiltImage> built{{.platform = state.config.platform, .state = std::move(state)}};
+  build::ExportRequest wanted{.images = built, .cache = cache, .layers = layers, .scratch_base = paths.data + "/scratch"};
   if (!request.tag.empty()) wanted.tags.push_back(build::with_tag(request.tag));
   if (!request.dest.empty()) {
     const auto exported = TRY(build::export_to(wanted, {.dest = request.dest, .archive = request.dest.ends_with(".tar")}));
@@ -134,7 +135,7 @@ Result<build::ExportedImage> commit_kept(const Kept& kept, const CommitRequest& 
   }
   // Uncompressed: a mount reads such layers straight from their files.
   const auto store = TRY(image::ImageStore::open(TRY(store_place(paths))));
-  auto exported = TRY(build::export_image(wanted, *store, {.compression = build::Compression::none}));
+  auto exported = TRY(build::export_images(wanted, *store, {.compression = build::Compression::none}));
   if (request.tag.empty()) TRY(store->keep_unnamed(exported.manifest));
   return exported;
 }

@@ -148,6 +148,18 @@ TEST_F(RebuiltBaseTest, LeavesNoOutputOlderThanWhatATracedStepLooksAt) {
   EXPECT_EQ(second, first);
 }
 
+TEST_F(BuildTest, RunsNothingAgainForAMountOfAStageThatShowsTheSame) {
+  dir_.write("context/other", "1");
+  dockerfile("FROM scratch AS one\nCOPY other /\nCOPY <<EOF /part/file\nx\nEOF\nFROM scratch\nRUN --mount=from=one,source=/part,target=/m touch made 1\n");
+  build();
+  dir_.write("context/other", "2");
+  build();
+  EXPECT_EQ(runner_.ran, Words{});
+  dockerfile("FROM scratch AS one\nCOPY other /\nCOPY <<EOF /part/file\ny\nEOF\nFROM scratch\nRUN --mount=from=one,source=/part,target=/m touch made 1\n");
+  build();
+  EXPECT_EQ(runner_.ran.size(), 1U);
+}
+
 TEST_F(BuildTest, HandsItsCacheToAnotherMachine) {
   dir_.write("context/a.txt", "a");
   dir_.write("context/b.txt", "b");
@@ -160,6 +172,37 @@ TEST_F(BuildTest, HandsItsCacheToAnotherMachine) {
   there.cache_from = {{dir_ / "shared"}};
   EXPECT_EQ(build(there), first);
   EXPECT_EQ(runner_.ran, Words{});
+}
+
+TEST_F(TracedBuildTest, IsHandedOnByWhoTookItWithoutRunningAnything) {
+  BuildOptions here = options();
+  here.cache_to = {{dir_ / "shared"}};
+  build(here);
+  BuildOptions there = options();
+  there.build_dir = dir_ / "there";
+  there.cache_from = there.cache_to = here.cache_to;
+  build(there);
+  EXPECT_EQ(runner_.ran, Words{});
+  // On a third machine, where what the step does not look at is another: the paths have come along.
+  dir_.write("context/other", "2");
+  BuildOptions third = there;
+  third.build_dir = dir_ / "third";
+  build(third);
+  EXPECT_EQ(runner_.ran, Words{});
+}
+
+TEST_F(BuildTest, TellsWhatItDidWhileTheLayersAreThereAndMakesRoomAlsoWhenItFails) {
+  dockerfile("FROM scratch\nRUN touch made 1\nRUN fail 3\n");
+  BuildOptions how = options();
+  how.cache_bytes = 1;
+  std::size_t there = 0;
+  how.report = [&](const BuildReport& report, LayerOpener& layers) {
+    for (const StepReport& step : report.stages.at(0).steps)
+      if (step.layer && layers.open(step.layer->spec)) ++there;
+  };
+  EXPECT_TRUE(build(how).starts_with("error: "));
+  EXPECT_EQ(there, 1U);
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ / "build/layers"));
 }
 
 TEST_F(BuildTest, TellsNobodyTheValuesOfBuildArguments) {

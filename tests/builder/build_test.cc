@@ -9,6 +9,21 @@
 namespace acetate::build {
 namespace {
 
+TEST_F(BuildTest, LooksForADockerfileInSmallLettersToo) {
+  dir_.write("context/dockerfile", "FROM scratch\nLABEL small=1\n");
+  ASSERT_TRUE(build().starts_with("sha256:"));
+  EXPECT_EQ(config()["config"]["Labels"]["small"], "1");
+}
+
+TEST_F(BuildTest, CopiesASocketAsAnEmptyFile) {
+  ASSERT_TRUE(sys::mknod({kWorkingDir, (dir_ / "context/s").c_str()}, S_IFSOCK | 0600, 0));
+  dockerfile("FROM scratch\nCOPY . /all/\n");
+  BuildOptions how = options();
+  how.outputs = {{.type = Output::Type::local, .dest = dir_ / "files"}};
+  build(how);
+  EXPECT_TRUE(std::filesystem::is_regular_file(dir_ / "files/all/s"));
+}
+
 TEST_F(BuildTest, BuildsAnImageOutOfThreeStages) {
   dockerfile(kThreeStages);
   dir_.write("context/a.txt", "a");
@@ -292,7 +307,7 @@ TEST_F(BuildTest, FetchesBaseImagesThatAreNotHereOnce) {
   dockerfile("FROM nowhere AS a\nRUN touch a 1\nFROM nowhere AS b\nRUN touch b 1\nFROM never AS c\nFROM a\nCOPY --from=b / /b\n");
   Words asked;
   BuildOptions how = options();
-  how.fetch = [&](const std::string& name, const std::string& policy) -> Result<void> {
+  how.fetch = [&](const std::string& name, const std::string& policy, const image::Platform&) -> Result<void> {
     asked.push_back(name + " " + policy);
     return fail(ENOENT, "no such registry");
   };

@@ -370,6 +370,28 @@ FROM base
 RUN --security=insecure true
 D
 
+say "platforms, provenance, eStargz"
+printf 'FROM --platform=$BUILDPLATFORM base AS tools\nARG TARGETARCH\nRUN echo $TARGETARCH >/made\nFROM scratch\nCOPY --from=tools /made /\nCOPY dir /dir\n' >Dockerfile
+if acetate build --build-context base="$scratch/base.tar" --platform linux/amd64,linux/arm64 --provenance -o type=oci,dest=both,compression=estargz -f Dockerfile ctx >log 2>&1; then
+  expect "an image for each, and what each was made from" "linux/amd64 amd64,linux/arm64 arm64,attestation-manifest,attestation-manifest" "$(python3 - both <<'P'
+import io, json, sys, tarfile
+def blob(of): return open(f"{sys.argv[1]}/blobs/sha256/{of['digest'][7:]}", "rb").read()
+said = []
+for entry in json.loads(blob(json.load(open(f"{sys.argv[1]}/index.json"))["manifests"][0]))["manifests"]:
+    if "annotations" in entry: said.append(entry["annotations"]["vnd.docker.reference.type"]); continue
+    layers = json.loads(blob(entry))["layers"]
+    assert all("containerd.io/snapshot/stargz/toc.digest" in layer["annotations"] for layer in layers), layers
+    made = tarfile.open(fileobj=io.BytesIO(blob(layers[0]))).extractfile("made").read().decode().strip()
+    said.append(f"{entry['platform']['os']}/{entry['platform']['architecture']} {made}")
+print(",".join(said))
+P
+)"
+  expect "their layers are tar.gz, with a table as their last entry" "stargz.index.json" "$(tar tzf "$(find both/blobs/sha256 -size +1k -exec sh -c 'od -An -tx1 -N2 "$1" | grep -q "1f 8b" && echo "$1"' _ {} \; | head -n 1)" | tail -n 1)"
+  if acetate verify oci:both >log 2>&1; then pass "and the tables tell what the tars hold"; else fail "and the tables tell what the tars hold: $(cat log)"; fi
+else
+  fail "an image for each platform: $(tail -n 5 log)"
+fi
+
 say "attacks"
 refuse "a symlink that a step left in a cache mount leads nowhere" 'in the cache mount' <<'D'
 FROM base
