@@ -1,28 +1,20 @@
-// acetate serve: our store as a registry, until it is told to end.
-#include <unistd.h>
-
+// acetate serve: our store as a registry, until it is told to end. Understands the options; acetate-serve does it.
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <charconv>
-#include <csignal>
 #include <memory>
-#include <ostream>
-#include <thread>
 
-#include "base/scope.h"
-#include "base/sys/signals.h"
+#include "base/sys/self.h"
 #include "cli/command.h"
 #include "cli/paths.h"
 #include "cli/store_place.h"
 #include "layers/registry/registry.h"
-#include "layers/registry/serve/server.h"
+#include "layers/registry/serve/command_line.h"
 
 namespace acetate::cli {
 
 namespace {
-
-constexpr std::chrono::seconds kTidyEvery{60};
 
 struct Options {
   std::string listen = "127.0.0.1:5000";
@@ -57,38 +49,12 @@ Result<void> check_exposure(const Options& options) {
   return {};
 }
 
-// Waits for the signals that end us.
-Result<void> wait_for_end(const sys::AwaitedSignals& ending, registry::Server& server) {
-  const Undo stop{[&] { server.stop(); }};
-  while (!TRY(ending.wait(kTidyEvery))) server.tidy();
-  return {};
-}
-
-Result<int> serve(Options options, const Context& context) {
+Result<int> serve(Options options) {
   TRY(parse_listen(options.listen, options.server));
   TRY(check_exposure(options));
-  const auto place = TRY(store_place(TRY(find_paths())));
-  // Before any thread is made, so that none of them is interrupted.
-  const auto ending = TRY(sys::AwaitedSignals::block({SIGINT, SIGTERM, SIGHUP}));
-
-  TRY(image::ImageStore::open(place));  // a store that cannot be is told of now and not to the first client
-  const auto server = TRY(registry::Server::open(place, options.server));
-  const bool numbers = options.server.host.find(':') != std::string::npos;
-  context.streams.out << fmt::format("serving {} at {}://{}:{}\n", place.dir,
-                                     options.server.certificate_file.empty() ? "http" : "https",
-                                     numbers ? "[" + options.server.host + "]" : options.server.host,
-                                     server->port())
-                      << std::flush;
-  Result<void> ended;
-  std::thread serving([&] {
-    ended = server->run();
-    ::kill(::getpid(), SIGTERM);  // when it broke by itself, whoever waits below is to know
-  });
-  const auto waited = wait_for_end(ending, *server);
-  serving.join();
-  TRY(std::move(ended));
-  if (!waited) return waited.error().clone();
-  return 0;
+  const registry::ServeRequest request{.store = TRY(store_place(TRY(find_paths()))), .options = options.server};
+  const std::string program = TRY(registry::find_serve_program());
+  return sys::become(program, registry::to_arguments(request)).within("starting " + program);
 }
 
 }  // namespace
@@ -105,7 +71,7 @@ Runner serve_command(CLI::App& app) {
   app.add_flag("--read-only", options->server.read_only, "give images and take none");
   app.add_flag("--allow-delete", options->server.allow_delete, "let clients delete tags and manifests");
   app.add_flag("--insecure", options->insecure, "listen for other machines without TLS or passwords");
-  return [options](const Context& context) { return serve(*options, context); };
+  return [options](const Context&) { return serve(*options); };
 }
 
 }  // namespace acetate::cli

@@ -136,6 +136,7 @@ Result<std::optional<Exit>> Child::poll() {
 }
 
 Result<void> Child::kill(int signal) {
+  if (pid_ <= 0) return Error(ESRCH);  // to kill(2) -1 is everybody
   return done(Call::kill, [&] { return ::kill(pid_, signal); });
 }
 

@@ -1,5 +1,8 @@
 #include "base/sys/self.h"
 
+#include <unistd.h>
+
+#include "base/sys/call.h"
 #include "base/sys/file.h"
 
 namespace acetate::sys {
@@ -10,6 +13,13 @@ Result<std::string> find_beside_us(std::initializer_list<const char*> places) {
   for (const char* place : places)
     if (auto st = stat_following(dir + place); st && S_ISREG(st->st_mode)) return dir + place;
   return Error(ENOENT);
+}
+
+Error become(const std::string& program, const std::vector<std::string>& arguments) {
+  std::vector<char*> words{const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  words.push_back(nullptr);
+  return done(Call::execve, [&] { return ::execv(program.c_str(), words.data()); }).error().clone();
 }
 
 }  // namespace acetate::sys
