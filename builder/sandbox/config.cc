@@ -177,6 +177,7 @@ Result<std::string> to_oci_config(const Spec& spec) {
                     {"hostname", spec.hostname},
                     {"mounts", mounts(spec)},
                     {"linux", std::move(on_linux)}};
+  if (spec.hostname.empty()) config.erase("hostname");
   for (const auto& [name, value] : spec.annotations) config["annotations"][name] = value;
   // An argument need not be UTF-8, but JSON is.
   try {

@@ -1,4 +1,6 @@
 // launch(): a description and a mounted root in, an exit code out.
+#include <sys/utsname.h>
+
 #include <random>
 
 #include "base/log.h"
@@ -24,6 +26,12 @@ std::string new_id() {
   return fmt::format("acetate-{:08x}{:08x}", random(), random());
 }
 
+std::string our_hostname() {
+  utsname names{};
+  ::uname(&names);
+  return names.nodename;
+}
+
 std::optional<TimeLimit> time_limit(const Spec& spec) {
   if (!spec.time_limit) return std::nullopt;
   return TimeLimit{.seconds = *spec.time_limit, .signal = spec.stop_signal};
@@ -35,7 +43,7 @@ Result<void> keep_id(Spec& spec, Runtime& runtime) {
   const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(count_ids(ours), UINT32_MAX));
   if (count == 1 && !runtime.native) {
     log::info("with one id, {} cannot start as somebody else than root: our own launcher does", runtime.program);
-    runtime = Runtime{.program = "native", .native = true, .bound_proc = runtime.bound_proc};
+    runtime = Runtime{.program = "native", .native = true, .bound_proc = runtime.bound_proc, .sets_hostname = runtime.sets_hostname};
   }
   if (!runtime.native && runtime.child_uids.empty())
     return fail(ENOTSUP, "--userns keep-id needs a user namespace below ours, which {} cannot make here (ACETATE_RUNTIME=native can)",
@@ -90,6 +98,11 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   if (spec.keep_id) TRY(keep_id(spec, runtime));
   consider_limits(spec, TRY(is_real_root()));
 
+  if (!runtime.sets_hostname) {
+    spec.hostname = our_hostname();
+    log::info("the container is called {} as we are, since no host name may be set here", spec.hostname);
+  }
+
   const Fd root = TRY_WITHIN(sys::open(spec.rootfs, O_PATH | O_DIRECTORY), "opening the root file system {}", spec.rootfs);
   const std::string command = spec.argv[0];
   MountPoints points(root.ref());
@@ -104,6 +117,7 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
     network.emplace(TRY(NetworkHelper::start(spec, scratch_dir)));
     spec.surroundings.network_namespace = network->path();
   }
+  if (!runtime.sets_hostname) spec.hostname.clear();  // it is that already
   const std::string config = TRY(to_oci_config(spec));
   const sys::Exit exit =
       TRY(runtime.native ? run_native(spec, config, stdio) : run_with(runtime, spec, config, scratch_dir, stdio));

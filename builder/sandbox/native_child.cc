@@ -59,7 +59,7 @@ class Container {
     ::signal(SIGCHLD, SIG_DFL);
     step(NativeStage::network, join_network());
     step(NativeStage::mounts, make_root());
-    step(NativeStage::hostname, try_call([&] { return ::sethostname(spec_.hostname.data(), spec_.hostname.size()); }));
+    step(NativeStage::hostname, set_hostname());
     if (::setsid() < 0) step(NativeStage::terminal, Error(errno));
     step(NativeStage::terminal, spec_.terminal ? open_terminal() : redirect());
     step(NativeStage::root, enter_root());
@@ -90,6 +90,11 @@ class Container {
     what_.copy(failure.what, sizeof failure.what - 1);
     tell_failure(pipes_.failed.write.ref(), failure);
     ::_exit(125);
+  }
+
+  Result<void> set_hostname() {
+    if (spec_.hostname.empty()) return {};
+    return try_call([&] { return ::sethostname(spec_.hostname.data(), spec_.hostname.size()); });
   }
 
   Result<void> join_network() {

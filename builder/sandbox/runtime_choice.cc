@@ -38,6 +38,7 @@ Result<void> try_out(const Runtime& runtime, IdMode ids) {
   spec.capabilities = run_capabilities();
   spec.surroundings = TRY(look_around());
   apply(runtime, spec.surroundings);
+  if (!runtime.sets_hostname) spec.hostname.clear();
   const Fd nothing = TRY(sys::open("/dev/null", O_RDWR));
   const Stdio quiet{.in = nothing.ref(), .out = nothing.ref(), .err = nothing.ref()};
   if (runtime.native) {
@@ -57,7 +58,8 @@ Result<void> try_out(const Runtime& runtime, IdMode ids) {
   return fail(EIO, "{}{}{}", ran.exit.describe(), words.empty() ? "" : ": ", words);
 }
 
-// The ways to use one runtime, the best first: in a user namespace below ours, in ours, and in ours with our /proc.
+// The ways to use one runtime, the best first: in a user namespace below ours, in ours, both with our /proc, and all of that without a
+// host name of its own, which the filter of podman's and docker's containers refuses.
 Result<std::vector<Runtime>> ways(const Runtime& plain) {
   std::vector<Runtime> all;
   if (!TRY(is_real_root())) {
@@ -71,6 +73,11 @@ Result<std::vector<Runtime>> ways(const Runtime& plain) {
     Runtime bound = all[i];
     bound.bound_proc = true;
     all.push_back(std::move(bound));
+  }
+  for (std::size_t i = 0, n = all.size(); i < n; ++i) {
+    Runtime nameless = all[i];
+    nameless.sets_hostname = false;
+    all.push_back(std::move(nameless));
   }
   return all;
 }
@@ -88,8 +95,8 @@ Result<Runtime> try_program(const std::string& name) {
   for (const Runtime& way : TRY(ways(plain))) {
     auto tried = try_out(way, ids);
     if (tried) return way;
-    log::info("{}{}{} runs no container: {}", name, way.child_uids.empty() ? "" : " in a user namespace of its own",
-              way.bound_proc ? " with our /proc" : "", tried.error().message());
+    log::info("{}{}{}{} runs no container: {}", name, way.child_uids.empty() ? "" : " in a user namespace of its own",
+              way.bound_proc ? " with our /proc" : "", way.sets_hostname ? "" : " with our host name", tried.error().message());
     if (complaint.empty() || !way.bound_proc) complaint = tried.error().message();
   }
   return fail(EIO, "{}", complaint);

@@ -64,6 +64,7 @@ std::optional<Runtime> recall_runtime(const std::string& file, const std::string
     if (word == "native") runtime.native = true;
     if (word == "bound-proc") runtime.bound_proc = true;
     if (word == "nested") nested = true;
+    if (word == "our-hostname") runtime.sets_hostname = false;
   }
   if (runtime.program.empty()) return std::nullopt;
   if (nested) {
@@ -80,6 +81,7 @@ void remember_runtime(const std::string& file, const std::string& conditions, co
   if (runtime.native) text += "native\n";
   if (runtime.bound_proc) text += "bound-proc\n";
   if (!runtime.child_uids.empty()) text += "nested\n";
+  if (!runtime.sets_hostname) text += "our-hostname\n";
   if (auto kept = sys::write_file_atomically({kWorkingDir, file.c_str()}, text, 0600); !kept)
     log::info("remembering the runtime in {}: {}", file, kept.error().message());
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <functional>
 
 #include "base/log.h"
 #include "base/sys/copy.h"
@@ -66,6 +67,7 @@ class Launch : public ::testing::TestWithParam<const char*> {
     auto ready = sys::make_pipe();
     const auto code = run_in_holder(plan_, [&] {
       out->read.reset();
+      if (around_) around_();
       log::set_sink([&](log::Level, std::string_view text) { (void)sys::write_full(out->write.ref(), text); });
       if (stop != 0) {
         // A child of the body, which sends the signal once the container is up.
@@ -91,6 +93,7 @@ class Launch : public ::testing::TestWithParam<const char*> {
 
   test::TempDir dir_;
   HolderPlan plan_;
+  std::function<void()> around_;  // done in the holder first: what a container around it is like
 };
 
 inline std::string runtime_name(const ::testing::TestParamInfo<const char*>& info) { return info.param; }

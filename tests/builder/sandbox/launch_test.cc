@@ -1,12 +1,18 @@
 // What becomes of a description, by each runtime.
 #include "tests/builder/sandbox/launch_fixture.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <termios.h>
 
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "builder/sandbox/scratch.h"
+#include "builder/sandbox/seccomp_program.h"
 
 namespace acetate::sandbox {
 namespace {
@@ -51,6 +57,28 @@ TEST_P(Launch, SaysASignalThatKilledAsAShellDoes) {
   const Ran ran = run(shell("sh -c 'kill -KILL $$'; exit $?"));
 
   EXPECT_EQ(ran.code, 128 + SIGKILL);
+}
+
+// As the filter of a container around us does.
+void refuse_sethostname() {
+  const auto filter = seccomp_program({{"defaultAction", "SCMP_ACT_ALLOW"},
+                                       {"syscalls", {{{"names", {"sethostname"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", EPERM}}}}});
+  if (!filter) ::_exit(99);
+  std::string bytes = *filter;
+  const sock_fprog program{.len = static_cast<unsigned short>(bytes.size() / sizeof(sock_filter)),
+                           .filter = reinterpret_cast<sock_filter*>(bytes.data())};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) ::_exit(98);
+}
+
+TEST_P(Launch, GoesByOurHostNameWhereNoneMayBeSet) {
+  utsname names{};
+  ASSERT_EQ(::uname(&names), 0);
+  const std::string ours = fmt::format("{}\n", names.nodename);
+  around_ = refuse_sethostname;
+  const Ran ran = run(shell("hostname; cat /etc/hostname"));
+
+  EXPECT_EQ(ran.out, ours + ours);
+  EXPECT_EQ(ran.code, 0);
 }
 
 TEST_P(Launch, IsRootInItsOwnNamespaces) {
