@@ -4,9 +4,6 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cstdlib>
 
 #include "base/sys/file.h"
 #include "base/sys/xattr.h"
@@ -378,27 +375,6 @@ TEST(Setattr, DropsSuidAndSgidWhenToldTo) {
   const Handle handle = *m.open("f", O_RDWR);
   ASSERT_TRUE(m.overlay().write(handle, std::as_bytes(std::span("x", 1)), 0, true));
   EXPECT_EQ(m.attr("f").mode, S_IFREG | 0755);
-}
-
-// What truncate(2) to the length a file has does to its times is the file system's to say: tmpfs leaves them, ext4 does not.
-TEST(Setattr, ToTheSameLengthDoesTheSameWhetherTheFileIsOpenOrNot) {
-  const char* before = ::getenv("TMPDIR");
-  const std::string kept = before != nullptr ? before : "/tmp";
-  if (::access("/dev/shm", W_OK) == 0) ::setenv("TMPDIR", "/dev/shm", 1);
-  Mounted m;
-  ::setenv("TMPDIR", kept.c_str(), 1);
-  const auto mtime_after = [&](std::optional<Handle> handle) {
-    const Ino f = m.ino("f");
-    EXPECT_TRUE(m.overlay().setattr(f, {.mtime = TimeChange{.at = {.tv_sec = 5, .tv_nsec = 0}}}, {}));
-    EXPECT_TRUE(m.overlay().setattr(f, {.size = 4}, handle));
-    return m.attr("f").mtime.tv_sec;
-  };
-  ASSERT_EQ(code(m.write("f", "text")), 0);
-  const Handle open = *m.open("f", O_RDWR);
-  EXPECT_EQ(mtime_after(std::nullopt) == 5, mtime_after(open) == 5);
-  ASSERT_TRUE(m.overlay().setattr(m.ino("f"), {.size = 4, .resized = true}, open));
-  EXPECT_NE(m.attr("f").mtime.tv_sec, 5);
-  m.overlay().release(open);
 }
 
 TEST(Write, DropsSuidThatWasSetAfterAnEarlierWrite) {
