@@ -1,8 +1,8 @@
 // Renaming: one name becomes another, atomically, with a whiteout left behind where the lower has the old one.
 //
 // A directory that a lower takes part in moves only with redirect_dir (overlay_redirect.cc); else that is EXDEV, which mv(1)
-// and the package managers answer by copying. A file is copied up before any mutex is taken; what was seen is looked at again under the
-// mutexes, and once more from the beginning if it changed meanwhile.
+// and the package managers answer by copying. What is in the upper is renamed right away; what is not is copied up, with no mutex
+// held, and looked at again under the mutexes, and once more from the beginning if it changed meanwhile.
 #include <linux/fs.h>
 #include <stdio.h>
 
@@ -93,8 +93,10 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
   const auto needs_stillness = [&](const Inode& inode) {
     return inode.is_dir() && inode.has_lower && !move.ancestry_still;
   };
+  // The name leads to its bytes.
+  const auto lacks_bytes = [](const Inode& inode) { return inode.metacopy.load(std::memory_order_acquire); };
   if (must_stay(moved)) return Error(EXDEV);
-  if (needs_stillness(moved)) return false;
+  if (needs_stillness(moved) || lacks_bytes(moved)) return false;
   if (!move.target && move.exchanges()) return Error(ENOENT);
   if (move.target && (move.flags & RENAME_NOREPLACE) != 0) return Error(EEXIST);
   if (move.target.get() == &moved) return true;  // two names of one file: POSIX wants nothing done
@@ -108,7 +110,7 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
   if (move.exchanges()) {
     if (loops) return Error(EINVAL);
     if (must_stay(overwritten)) return Error(EXDEV);
-    if (!overwritten.is_upper() || needs_stillness(overwritten)) return false;
+    if (!overwritten.is_upper() || needs_stillness(overwritten) || lacks_bytes(overwritten)) return false;
     TRY(move_locked(move));
     return true;
   }
@@ -225,9 +227,13 @@ Result<void> Overlay::rename(Ino parent, std::string_view text, Ino new_parent, 
   const Name to_name = TRY(Name::of(new_text));
   const InodeRef from = TRY(impl_->writable_directory(parent));
   const InodeRef to = TRY(impl_->writable_directory(new_parent));
-  for (;;) {
-    bool merged = TRY(impl_->lift(*from, from_name));
-    if ((flags & RENAME_EXCHANGE) != 0) merged = TRY(impl_->lift(*to, to_name)) || merged;
+  // Mostly it is the upper's already: what that needs is found out by trying.
+  for (bool lifted = false;; lifted = true) {
+    bool merged = false;
+    if (lifted) {
+      merged = TRY(impl_->lift(*from, from_name));
+      if ((flags & RENAME_EXCHANGE) != 0) merged = TRY(impl_->lift(*to, to_name)) || merged;
+    }
     Impl::Move move{.from_dir = *from,
                     .from_name = from_name,
                     .to_dir = *to,

@@ -109,6 +109,24 @@ TEST(Cost, OfUnlinkingALowerFileIsOneWhiteout) {
   EXPECT_EQ(counting.count(), 1);
 }
 
+TEST(Cost, OfRenamingAFileOfTheUpperIsThreeCalls) {
+  Mounted m({memory_file("lower/f", "x")});
+  ASSERT_EQ(code(m.mkdir("d")), 0);
+  ASSERT_EQ(code(m.write("d/f", "x")), 0);
+  ASSERT_EQ(code(m.write("lower/g", "x")), 0);
+  ASSERT_EQ(code(m.rename("d/f", "d/e")), 0);
+  ASSERT_EQ(code(m.rename("lower/g", "lower/e")), 0);
+  const Ino pure = m.ino("d");
+  const Ino merged = m.ino("lower");
+
+  const Counting counting;
+  ASSERT_EQ(code(m.overlay().rename(pure, "e", pure, "h", 0)), 0);
+  EXPECT_EQ(counting.count(), 3);  // what stands at the two names, and the rename: its descriptor is known
+  const Counting in_merged;
+  ASSERT_EQ(code(m.overlay().rename(merged, "e", merged, "h", 0)), 0);
+  EXPECT_EQ(in_merged.count(), 3);
+}
+
 TEST(Cost, OfSeeingThatADirectoryHoldsOnlyWhiteoutsDoesNotGrowWithThem) {
   std::vector<MemoryEntry> lower;
   for (int i = 0; i < 1000; ++i) lower.push_back(memory_file(fmt::format("d/{}", i), ""));
