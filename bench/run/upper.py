@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What it costs to write in a container, by who keeps what is written: our daemon, or the kernel's overlay above our layers.
 
-usage: upper.py ROOTFS.tar[.gz] --bin DIRECTORIES [--rounds N]
+usage: upper.py ROOTFS.tar[.gz] --bin DIRECTORIES [--rounds N] [--only WORD]... [--unpacked]
 
-Each workload is a shell command in the image, in a container of its own, timed inside it, the two kinds in turn; beside them the same in a chroot of the
-files unpacked. As root or not. The image needs sh, tar, find, cp, python3. Prints medians of the clock, the spread, and the ratio to our daemon.
+Each workload is a shell command in the image, in a container of its own, timed inside it, the two kinds in turn; as root with --unpacked also, once, in a
+chroot of the files unpacked. The image needs sh, tar, find, cp, python3. Prints medians of the clock, the spread, and the ratio to our daemon.
 """
 import argparse
 import os
@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("rootfs")
     parser.add_argument("--bin", required=True, help="where acetate and fuse-overlay are, colon-separated")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", action="append", default=[], help="workloads whose name has this word in it")
+    parser.add_argument("--unpacked", action="store_true", help="as root: a chroot beside them, unpacked anew for each workload")
     arguments = parser.parse_args()
     os.environ["PATH"] = arguments.bin + ":" + os.environ["PATH"]
     work = tempfile.mkdtemp(prefix="acetate-upper-")
@@ -44,23 +46,24 @@ def main() -> None:
         os.mkdir(tree)
         subprocess.run(["tar", "-C", tree, "-xf", arguments.rootfs], check=True)
 
-    as_root = os.geteuid() == 0
     try:
-        print("| | our daemon, ms | the kernel's overlay, ms | ratio |" + (" unpacked, chroot, ms |" if as_root else "") + "\n|---|---|---|---|" + ("---|" if as_root else ""))
+        print("| | our daemon, ms | the kernel's overlay, ms | ratio |" + (" unpacked, chroot, ms |" if arguments.unpacked else "") + "\n|---|---|---|---|" + ("---|" if arguments.unpacked else ""))
         for name, command in WORKLOADS.items():
+            if arguments.only and not any(word in name for word in arguments.only):
+                continue
             timed = TIMED.format(command)
             taken: dict[str, list[float]] = {"own": [], "kernel": [], "chroot": []}
             for _ in range(arguments.rounds):
                 for kind in ("own", "kernel"):
                     done = subprocess.run(["acetate", "run", f"--upper={kind}", arguments.rootfs, "sh", "-c", timed], capture_output=True, text=True, check=True)
                     taken[kind].append(int(done.stdout) / 1e6)
-            if as_root:
+            if arguments.unpacked:
                 unpacked()
                 done = subprocess.run(["chroot", tree, "sh", "-c", timed], capture_output=True, text=True, check=True)
                 taken["chroot"].append(int(done.stdout) / 1e6)
             own, kernel = statistics.median(taken["own"]), statistics.median(taken["kernel"])
             spread = lambda kind: f"{statistics.median(taken[kind]):.0f} ({min(taken[kind]):.0f}-{max(taken[kind]):.0f})"
-            print(f"| {name} | {spread('own')} | {spread('kernel')} | {kernel / own:.2f} |" + (f" {taken['chroot'][0]:.0f} |" if as_root else ""), flush=True)
+            print(f"| {name} | {spread('own')} | {spread('kernel')} | {kernel / own:.2f} |" + (f" {taken['chroot'][0]:.0f} |" if arguments.unpacked else ""), flush=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
