@@ -189,5 +189,13 @@ TEST(Mountinfo, DecodesOctalEscapes) {
   EXPECT_EQ(all[0].type, "fuse.fuse-overlay");
 }
 
+// kill(2) takes -1 for every process there is.
+TEST(Child, ThatHasEndedIsNotSignalled) {
+  auto child = spawn({.argv = {"true"}});
+  ASSERT_TRUE(child) << child.error().message();
+  ASSERT_TRUE(child->wait());
+  EXPECT_TRUE(child->kill(0).error().is(ESRCH));
+}
+
 }  // namespace
 }  // namespace acetate::sys
