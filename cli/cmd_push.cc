@@ -37,7 +37,6 @@ Result<image::Reference> destination_of(const Options& options, const registry::
 }
 
 Result<int> push(const Options& options, const Context& context) {
-  using Style = TransferDisplay::Style;
   const auto place = TRY(store_place(TRY(find_paths())));
   auto platform = image::host_platform();
   if (!options.platform.empty()) platform = TRY(image::parse_platform(options.platform));
@@ -46,9 +45,7 @@ Result<int> push(const Options& options, const Context& context) {
   const auto remotes = TRY(open_remotes(options.remote));
   const auto name = TRY(destination_of(options, remotes->conf()));
   auto repository = TRY(remotes->to_push(name));
-  TransferDisplay display(context.streams.err, options.quiet         ? Style::silent
-                                               : context.streams.tty ? Style::bars
-                                                                     : Style::lines);
+  TransferDisplay display(context.streams, options.quiet);
   auto pushed =
       registry::push_image(*store, stored, repository, name.registry, name.tag,
                            {.platform = platform, .all_platforms = options.all, .events = display.events()});

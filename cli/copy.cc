@@ -5,6 +5,7 @@
 #include "base/sys/new_file.h"
 #include "cli/image_commands.h"
 #include "cli/image_source.h"
+#include "cli/registry_copy.h"
 #include "layers/image/dir_image.h"
 #include "layers/image/platform.h"
 #include "layers/image/save.h"
@@ -49,8 +50,7 @@ Result<void> write_to(const Paths& paths, const image::ImagePlace& to, image::Sa
     case PlaceKind::registry:
       break;
   }
-  return fail(ENOTSUP, "{} is in a registry; put the image into the store and push it: acetate push NAME {}", to.where,
-              image::format_image_place(to));
+  return fail(EINVAL, "{} is no place on this machine", image::format_image_place(to));
 }
 
 }  // namespace
@@ -59,7 +59,8 @@ Result<int> copy_between(const CopyOptions& options, const Context& context) {
   const auto from = TRY(image::parse_image_place(options.from));
   const auto to = TRY(image::parse_image_place(options.to));
   const auto paths = TRY(find_paths());
-  const auto opened = TRY(open_images(paths, from));
+  const auto opened = TRY(from.kind == PlaceKind::registry ? fetch_image(paths, from, to, options, context.streams)
+                                                            : open_images(paths, from));
   if (opened.images.empty()) return fail(ENOENT, "{} holds no image", opened.files->where());
   if (opened.images.size() > 1) {
     std::string names;
@@ -68,11 +69,18 @@ Result<int> copy_between(const CopyOptions& options, const Context& context) {
     return fail(EINVAL, "{} holds {} images, name one of: {}", opened.files->where(), opened.images.size(), names);
   }
   image::SavedImage saved{.files = opened.files, .image = opened.images[0]};
+  auto& target = saved.image.target;
   if (!options.platform.empty())
-    saved.image.target =
-        TRY(image::manifest_for(*saved.files, saved.image.target, TRY(image::parse_platform(options.platform))));
-  TRY(write_to(paths, to, saved));
-  if (!options.quiet) context.streams.out << saved.image.target.digest.str() << '\n';
+    target = TRY(image::manifest_for(*saved.files, target, TRY(image::parse_platform(options.platform))));
+  if (to.kind == PlaceKind::registry)
+    target = TRY(send_image(*saved.files, target, from, to, options, context.streams));
+  else
+    TRY(write_to(paths, to, saved));
+  const auto digest = target.digest.str();
+  if (!options.digest_file.empty())
+    TRY_WITHIN(sys::write_file_atomically(FileAt{kWorkingDir, options.digest_file.c_str()}, digest, 0644), "writing {}",
+               options.digest_file);
+  if (!options.quiet) context.streams.out << digest << '\n';
   return 0;
 }
 

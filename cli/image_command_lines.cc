@@ -100,12 +100,16 @@ Runner load_command(CLI::App& app) {
 
 Runner copy_command(CLI::App& app) {
   const auto options = std::make_shared<CopyOptions>();
-  app.footer("FROM and TO: a name in our own store, or oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME]\n"
-             "or dir:DIR. The digests stay what they are, and an index stays whole.");
+  app.footer("FROM and TO: a name in our own store, or docker://HOST/NAME[:TAG|@DIGEST] in a registry, oci:DIR[:NAME],\n"
+             "oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or dir:DIR. The digests stay what they are. An index stays whole;\n"
+             "from a registry only this machine's image of it is fetched, without --all.");
   app.add_option("FROM", options->from, "where the image is")->required();
   app.add_option("TO", options->to, "where it goes")->required();
   app.add_option("--platform", options->platform, "of several only the image for OS/ARCHITECTURE[/VARIANT]");
-  app.add_flag("-q,--quiet", options->quiet, "do not print the digest");
+  app.add_flag("-a,--all", options->all, "from a registry, the images for every platform");
+  app.add_option("--digestfile", options->digest_file, "where to write the digest");
+  app.add_flag("-q,--quiet", options->quiet, "do not print the digest, nor how far it is");
+  add_remote_options_of_both(app, options->source, options->destination);
   return runner(options, copy_between);
 }
 

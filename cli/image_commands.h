@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "cli/command.h"
+#include "cli/remote_options.h"
 
 namespace acetate::cli {
 
@@ -67,8 +68,9 @@ struct LoadOptions {
 Result<int> load_images(const LoadOptions& options, const Context& context);
 
 struct CopyOptions {
-  std::string from, to, platform;
-  bool quiet = false;
+  std::string from, to, platform, digest_file;
+  bool all = false, quiet = false;
+  RemoteFlags source = {}, destination = {};  // the retries are those of `source`
 };
 Result<int> copy_between(const CopyOptions& options, const Context& context);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/sys/file.h"
+#include "layers/registry/signature_policy.h"
 #include "layers/stream/first_pass.h"
 #include "layers/tar/archive_members.h"
 
@@ -47,8 +48,18 @@ Result<void> need_scratch(const Paths& paths, OpenedImages& opened) {
   return {};
 }
 
-Result<OpenedImages> open_path(const Paths& paths, std::string path, image::PlaceKind kind,
+// As podman asks it of what is loaded or copied; `typed` is what people know it by.
+Result<void> check_policy(const std::string& typed, const image::ImageSource& source) {
+  const bool has_scopes = source.kind == image::PlaceKind::oci || source.kind == image::PlaceKind::dir;
+  const auto policy = TRY(registry::SignaturePolicy::load(registry::process_environment));
+  return TRY_WITHIN(policy.check(image::transport_of(source.kind),
+                                 has_scopes ? registry::policy_scopes(source.files->where()) : std::vector<std::string>()),
+                    "{}", typed);
+}
+
+Result<OpenedImages> open_path(const Paths& paths, const std::string& typed, image::PlaceKind kind,
                                const std::optional<std::string>& name, OpenedImages opened = {}) {
+  std::string path = typed;
   if (!TRY(compression(path)).empty()) {
     TRY(need_scratch(paths, opened));
     const auto plain = opened.scratch->path() + "/archive.tar";
@@ -57,6 +68,7 @@ Result<OpenedImages> open_path(const Paths& paths, std::string path, image::Plac
     path = plain;
   }
   opened.source = TRY(image::open_image_source(path, kind, name));
+  TRY(check_policy(typed, opened.source));
   opened.files = opened.source.files.get();
   opened.images = opened.source.images;
   if (!opened.source.is_docker) return opened;

@@ -59,11 +59,8 @@ class Pulling {
 
   Result<void> fetch(registry::Repository& repository, const image::Reference& name,
                      const std::string& reference) {
-    using Style = TransferDisplay::Style;
     if (!request_.quiet) streams_.err << fmt::format("Trying to pull {}...\n", name.str());
-    TransferDisplay display(streams_.err, request_.quiet         ? Style::silent
-                                                  : streams_.tty ? Style::bars
-                                                                         : Style::lines);
+    TransferDisplay display(streams_, request_.quiet);
     const auto pulled = registry::pull_image(
         repository, reference, store_,
         {.platform = request_.platform, .all_platforms = request_.all_platforms, .events = display.events()});

@@ -8,14 +8,19 @@
 
 namespace acetate::cli {
 
-void add_remote_options(CLI::App& app, RemoteFlags& flags, bool retries) {
-  app.add_option("--creds", flags.creds, "NAME:PASSWORD to log in with")->type_name("");
-  app.add_option("--authfile", flags.authfile, "the file with logins, if not the usual ones")->type_name("");
-  app.add_option("--cert-dir", flags.cert_dir,
-                 "*.crt, *.cert and *.key for the registry, if not those of certs.d")
+namespace {
+
+// `prefix`: "src-"; `whose`: " of FROM".
+void add_access(CLI::App& app, RemoteFlags& flags, const std::string& prefix, const std::string& whose) {
+  app.add_option("--" + prefix + "creds", flags.creds, "NAME:PASSWORD to log in with" + whose)->type_name("");
+  app.add_option("--" + prefix + "authfile", flags.authfile, "the file with logins" + whose + ", if not the usual ones")->type_name("");
+  app.add_option("--" + prefix + "cert-dir", flags.cert_dir,
+                 "*.crt, *.cert and *.key for the registry" + whose + ", if not those of certs.d")
       ->type_name("");
-  app.add_flag("--tls-verify", flags.tls_verify, "=false: take any certificate, and plain HTTP");
-  if (!retries) return;
+  app.add_flag("--" + prefix + "tls-verify", flags.tls_verify, "=false: take any certificate" + whose + ", and plain HTTP");
+}
+
+void add_retries(CLI::App& app, RemoteFlags& flags) {
   app.add_option("--retry", flags.retry, "how often to try again when the network fails (5)")
       ->type_name("")
       ->check(CLI::Range(0, 1000));
@@ -23,6 +28,19 @@ void add_remote_options(CLI::App& app, RemoteFlags& flags, bool retries) {
                  "seconds before the first new try; then twice as many, and so on (0.5)")
       ->type_name("")
       ->check(CLI::Range(0.0, 3600.0));
+}
+
+}  // namespace
+
+void add_remote_options(CLI::App& app, RemoteFlags& flags, bool retries) {
+  add_access(app, flags, "", "");
+  if (retries) add_retries(app, flags);
+}
+
+void add_remote_options_of_both(CLI::App& app, RemoteFlags& from, RemoteFlags& to) {
+  add_access(app, from, "src-", " of FROM");
+  add_access(app, to, "dest-", " of TO");
+  add_retries(app, from);
 }
 
 Result<std::unique_ptr<registry::Remotes>> open_remotes(const RemoteFlags& flags) {

@@ -25,6 +25,8 @@ struct RemoteFlags {
 
 // --creds, --authfile, --cert-dir, --tls-verify; with `retries` also --retry and --retry-delay.
 void add_remote_options(CLI::App& app, RemoteFlags& flags, bool retries = true);
+// For a command with two ends, as skopeo has them: --src-creds and so on, of FROM, and --dest-creds of TO; the retries are one.
+void add_remote_options_of_both(CLI::App& app, RemoteFlags& from, RemoteFlags& to);
 
 Result<std::unique_ptr<registry::Remotes>> open_remotes(const RemoteFlags& flags);
 

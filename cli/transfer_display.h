@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/app.h"
 #include "layers/registry/transfer.h"
 
 namespace acetate::cli {
@@ -15,6 +16,9 @@ class TransferDisplay {
  public:
   enum class Style { bars, lines, silent };
   TransferDisplay(std::ostream& out, Style style) : out_(out), style_(style) {}
+  // On streams.err, as it can be there.
+  TransferDisplay(const Streams& streams, bool quiet)
+      : TransferDisplay(streams.err, quiet ? Style::silent : streams.tty ? Style::bars : Style::lines) {}
 
   registry::TransferEvents events();
   // The last state of every bar, before anything else is written.

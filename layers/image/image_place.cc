@@ -64,6 +64,30 @@ Result<ImageSource> open_layout(std::unique_ptr<ImageFiles> files, const std::op
   return source;
 }
 
+Result<ImageSource> open_as(PlaceKind kind, const std::string& path, const std::optional<std::string>& name) {
+  switch (kind) {
+    case PlaceKind::oci:
+      return open_layout(TRY(directory_files(path)), name);
+    case PlaceKind::oci_archive:
+      return open_layout(TRY(archive_files(path)), name);
+    case PlaceKind::docker_archive: {
+      auto files = TRY(archive_files(path));
+      // What docker has written since version 25 is a layout, too, and has manifests.
+      if (files->locate("oci-layout") && files->locate("index.json")) return open_layout(std::move(files), name);
+      return ImageSource{.files = std::move(files), .is_docker = true};
+    }
+    case PlaceKind::dir: {
+      ImageSource source{.files = TRY(dir_image_files(path))};
+      source.images.push_back({.target = TRY(dir_image_target(path))});
+      return source;
+    }
+    case PlaceKind::store:
+    case PlaceKind::registry:
+      break;
+  }
+  return fail(EINVAL, "{} names no file", path);
+}
+
 }  // namespace
 
 Result<ImagePlace> parse_image_place(const std::string& text) {
@@ -94,30 +118,18 @@ std::string format_image_place(const ImagePlace& place) {
   return out;
 }
 
+std::string_view transport_of(PlaceKind kind) {
+  for (const auto& transport : kTransports)
+    if (transport.kind == kind) return transport.prefix.substr(0, transport.prefix.find(':'));
+  return {};
+}
+
 Result<ImageSource> open_image_source(const std::string& typed, PlaceKind kind, const std::optional<std::string>& name) {
   const auto path = TRY(absolute(typed));
   if (kind == PlaceKind::store) kind = TRY(kind_of(path));
-  switch (kind) {
-    case PlaceKind::oci:
-      return open_layout(TRY(directory_files(path)), name);
-    case PlaceKind::oci_archive:
-      return open_layout(TRY(archive_files(path)), name);
-    case PlaceKind::docker_archive: {
-      auto files = TRY(archive_files(path));
-      // What docker has written since version 25 is a layout, too, and has manifests.
-      if (files->locate("oci-layout") && files->locate("index.json")) return open_layout(std::move(files), name);
-      return ImageSource{.files = std::move(files), .is_docker = true};
-    }
-    case PlaceKind::dir: {
-      ImageSource source{.files = TRY(dir_image_files(path))};
-      source.images.push_back({.target = TRY(dir_image_target(path))});
-      return source;
-    }
-    case PlaceKind::store:
-    case PlaceKind::registry:
-      break;
-  }
-  return fail(EINVAL, "{} names no file", typed);
+  auto source = TRY(open_as(kind, path, name));
+  source.kind = kind;
+  return source;
 }
 
 }  // namespace acetate::image

@@ -26,8 +26,12 @@ struct ImagePlace {
 Result<ImagePlace> parse_image_place(const std::string& text);
 std::string format_image_place(const ImagePlace& place);
 
+// As policies and people name it: "docker", "oci-archive"; "" for the store, which is none.
+std::string_view transport_of(PlaceKind kind);
+
 // Something that was opened to be read: files, and the images in them.
 struct ImageSource {
+  PlaceKind kind = PlaceKind::oci;
   std::unique_ptr<ImageFiles> files;
   std::vector<NamedImage> images;
   // A docker-archive without manifests: copy_docker_archive() reads it, and `images` is empty.

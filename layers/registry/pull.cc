@@ -38,8 +38,8 @@ const image::IndexEntry* best_entry(const image::Index& index, const image::Plat
 
 class Pull {
  public:
-  Pull(Repository& repository, image::ImageStore& store, const PullOptions& options)
-      : repository_(repository), store_(store), options_(options) {}
+  Pull(Repository& repository, image::Layout& into, const image::HasBlob& has, const PullOptions& options)
+      : repository_(repository), into_(into), has_(has), options_(options) {}
 
   Result<Pulled> run(const std::string& reference) {
     auto top = TRY(repository_.manifest(reference));
@@ -51,10 +51,10 @@ class Pull {
     TRY(transfer_all({blobs_.begin(), blobs_.end()}, options_.at_once, options_.events,
                      [this](const auto& blob, const auto& progress) { return fetch(blob, progress); }));
     for (const auto& layer : later_)
-      if (!TRY(store_.bring(layer))) TRY(options_.later(layer));
-    // Bottom up: what is in the store always has below it what it points at.
+      if (!TRY(has_(layer))) TRY(options_.later(layer));
+    // Bottom up: what is in the layout always has below it what it points at.
     for (auto document = documents_.rbegin(); document != documents_.rend(); ++document)
-      TRY(store_.put_blob(document->bytes, document->descriptor.media_type));
+      TRY(into_.put_blob(document->bytes, document->descriptor.media_type));
     return Pulled{.target = target, .manifest = *chosen_, .id = id_};
   }
 
@@ -104,8 +104,8 @@ class Pull {
   }
 
   Result<TransferState> fetch(const image::Descriptor& blob, const Progress& progress) {
-    if (TRY(store_.bring(blob))) return TransferState::present;
-    const auto writer = TRY(store_.new_blob(blob));
+    if (TRY(has_(blob))) return TransferState::present;
+    const auto writer = TRY(into_.new_blob(blob));
     TRY(download_blob(repository_, blob, *writer, progress));
     TRY(writer->commit(blob.media_type));
     return TransferState::done;
@@ -118,7 +118,8 @@ class Pull {
   };
 
   Repository& repository_;
-  image::ImageStore& store_;
+  image::Layout& into_;
+  const image::HasBlob& has_;
   const PullOptions& options_;
   std::vector<FetchedManifest> documents_;  // those above come before those below
   std::set<image::Descriptor, ByDigest> blobs_, later_;
@@ -128,9 +129,14 @@ class Pull {
 
 }  // namespace
 
+Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::Layout& into, const image::HasBlob& has,
+                          const PullOptions& options) {
+  return Pull(repository, into, has, options).run(reference);
+}
+
 Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::ImageStore& store,
                           const PullOptions& options) {
-  return Pull(repository, store, options).run(reference);
+  return pull_image(repository, reference, store, [&](const image::Descriptor& blob) { return store.bring(blob); }, options);
 }
 
 }  // namespace acetate::registry

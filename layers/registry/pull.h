@@ -1,11 +1,11 @@
-// An image from a registry into the store: manifest, then every blob the store does not have, then the
-// documents.
+// An image from a registry into a layout: manifest, then every blob that is not there, then the documents.
 #pragma once
 
 #include <functional>
 #include <string>
 
 #include "layers/image/image.h"
+#include "layers/image/image_copy.h"
 #include "layers/image/image_store.h"
 #include "layers/registry/repository.h"
 #include "layers/registry/transfer.h"
@@ -17,7 +17,7 @@ struct PullOptions {
   bool all_platforms = false;  // of an index: every image, not the one for `platform`
   int at_once = kTransfersAtOnce;
   TransferEvents events = {};
-  // Set: layers that the store does not have are not fetched but handed to it, before any document is put in.
+  // Set: layers that the layout does not have are not fetched but handed to it, before any document is put in.
   std::function<Result<void>(const image::Descriptor& layer)> later = {};
 };
 
@@ -27,11 +27,14 @@ struct Pulled {
   Digest id;                   // of its config, which people call the image's id
 };
 
-// Puts everything into the store, verified, and leaves the name to the caller (store.set_reference(name,
-// target)). An index is kept byte for byte with only the chosen image below it. Blobs the store has are not
+// Puts everything into the layout, verified, and leaves the name to the caller (into.set_reference(name,
+// target)). An index is kept byte for byte with only the chosen image below it. Blobs that `has` knows are not
 // fetched; what an interrupted pull completed is not fetched again. Errors with words: those of the
 // repository; ENOENT when the index has no image for the platform; ENOTSUP for schema 1 and for artifacts;
 // EBADMSG for what is not what its digest says.
+Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::Layout& into, const image::HasBlob& has,
+                          const PullOptions& options);
+// With ImageStore::bring().
 Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::ImageStore& store,
                           const PullOptions& options);
 

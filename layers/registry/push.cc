@@ -2,11 +2,10 @@
 
 #include <fcntl.h>
 
-#include <map>
 #include <memory>
-#include <set>
 
 #include "base/sys/file.h"
+#include "layers/image/image_copy.h"
 #include "layers/image/image_walk.h"
 #include "layers/registry/blob_upload.h"
 
@@ -42,19 +41,29 @@ Result<Parcel> pack(const image::ImageFiles& files, const image::Descriptor& tar
   return parcel;
 }
 
+// Which repositories of the same registry are likely to have which blobs: those whose images we hold.
+Result<Neighbours> neighbours_in(const image::ImageStore& store, const std::string& registry, const std::string& repository) {
+  Neighbours neighbours;
+  for (const auto& other : TRY(store.list())) {
+    std::set<std::string> repositories;
+    for (const auto& name : other.names)
+      if (name.registry == registry && name.repository != repository) repositories.insert(name.repository);
+    if (repositories.empty()) continue;
+    const auto parcel = pack(store.files(other), other.target);
+    if (!parcel) continue;  // another image's damage does not keep this one from being sent
+    for (const auto& blob : parcel->blobs) neighbours[blob.digest].insert(repositories.begin(), repositories.end());
+  }
+  return neighbours;
+}
+
 class Push {
  public:
-  Push(const image::ImageStore& store, const image::StoredImage& image, Repository& repository,
+  Push(const image::ImageFiles& files, const image::Descriptor& target, Repository& repository, const Neighbours& neighbours,
        const PushOptions& options)
-      : store_(store),
-        image_(image),
-        repository_(repository),
-        options_(options),
-        files_(store.files(image)) {}
+      : files_(files), target_(target), repository_(repository), neighbours_(neighbours), options_(options) {}
 
-  Result<image::Descriptor> run(const std::string& registry, const std::string& tag) {
+  Result<image::Descriptor> run(const std::string& tag) {
     const auto parcel = TRY(choose());
-    TRY(find_neighbours(registry));
     TRY(transfer_all(parcel.blobs, options_.at_once, options_.events,
                      [this](const auto& blob, const auto& progress) { return send(blob, progress); }));
     for (const auto& document : parcel.documents) {
@@ -67,31 +76,11 @@ class Push {
 
  private:
   Result<Parcel> choose() const {
-    auto whole = TRY(pack(files_, image_.target));
+    auto whole = TRY(pack(files_, target_));
     if (whole.complete) return whole;
     if (options_.all_platforms)
-      return fail(ENOENT, "only some of the images of {} are here; fetch them by pull --all-platforms",
-                  image_.target.digest.str());
-    const auto one = TRY(store_.open_image(image_, options_.platform));
-    for (const auto& document : whole.documents)
-      if (one.manifest_digest == document.descriptor.digest) return pack(files_, document.descriptor);
-    return fail(ENOENT, "none of the images of {} is here", image_.target.digest.str());
-  }
-
-  // Which repositories of the same registry are likely to have which blobs: those whose images we hold.
-  Result<void> find_neighbours(const std::string& registry) {
-    for (const auto& other : TRY(store_.list())) {
-      std::set<std::string> repositories;
-      for (const auto& name : other.names)
-        if (name.registry == registry && name.repository != repository_.name())
-          repositories.insert(name.repository);
-      if (repositories.empty()) continue;
-      const auto parcel = pack(store_.files(other), other.target);
-      if (!parcel) continue;  // another image's damage does not keep this one from being sent
-      for (const auto& blob : parcel->blobs)
-        neighbours_[blob.digest].insert(repositories.begin(), repositories.end());
-    }
-    return {};
+      return fail(ENOENT, "only some of the images of {} are here; fetch them by pull --all-platforms", target_.digest.str());
+    return pack(files_, TRY(image::manifest_for(files_, target_, options_.platform)));
   }
 
   Result<TransferState> send(const image::Descriptor& blob, const Progress& progress) {
@@ -117,20 +106,25 @@ class Push {
     return TransferState::done;
   }
 
-  const image::ImageStore& store_;
-  const image::StoredImage& image_;
-  Repository& repository_;
-  const PushOptions& options_;
   const image::ImageFiles& files_;
-  std::map<Digest, std::set<std::string>> neighbours_;
+  const image::Descriptor& target_;
+  Repository& repository_;
+  const Neighbours& neighbours_;
+  const PushOptions& options_;
 };
 
 }  // namespace
 
+Result<image::Descriptor> push_image(const image::ImageFiles& files, const image::Descriptor& target, Repository& repository,
+                                     const std::string& tag, const Neighbours& neighbours, const PushOptions& options) {
+  return Push(files, target, repository, neighbours, options).run(tag);
+}
+
 Result<image::Descriptor> push_image(const image::ImageStore& store, const image::StoredImage& image,
                                      Repository& repository, const std::string& registry,
                                      const std::string& tag, const PushOptions& options) {
-  return Push(store, image, repository, options).run(registry, tag);
+  const auto neighbours = TRY(neighbours_in(store, registry, repository.name()));
+  return push_image(store.files(image), image.target, repository, tag, neighbours, options);
 }
 
 }  // namespace acetate::registry

@@ -5,21 +5,23 @@
 
 namespace acetate::registry {
 
-Remotes::Remotes(Environment environment, RemoteOptions options, RegistriesConf conf, CredentialFiles files,
+Remotes::Remotes(Environment environment, RemoteOptions options, RegistriesConf conf, SignaturePolicy policy, CredentialFiles files,
                  std::unique_ptr<Http> http)
     : environment_(std::move(environment)),
       options_(std::move(options)),
       conf_(std::move(conf)),
+      policy_(std::move(policy)),
       credentials_(std::move(files)),
       http_(std::move(http)) {}
 
 Result<std::unique_ptr<Remotes>> Remotes::make(const Environment& environment, uid_t uid,
                                                RemoteOptions options) {
   auto conf = TRY(load_registries_conf(environment));
+  auto policy = TRY(SignaturePolicy::load(environment));
   auto files = credential_files(environment, uid, options.authfile);
   auto http = TRY(Http::make(options.http));
   return std::unique_ptr<Remotes>(
-      new Remotes(environment, std::move(options), std::move(conf), std::move(files), std::move(http)));
+      new Remotes(environment, std::move(options), std::move(conf), std::move(policy), std::move(files), std::move(http)));
 }
 
 bool Remotes::is_insecure(const std::string& host) const {
@@ -61,6 +63,7 @@ Result<Repository> Remotes::at(const Place& place) {
 
 Result<void> Remotes::pull_from_first(const image::Reference& name,
                                       const std::function<Result<void>(Repository&)>& work) {
+  TRY(policy_.check("docker", policy_scopes(name)));
   const auto suffix = name.digest ? "@" + name.digest->str() : ":" + name.tag;
   const auto places = TRY(places_to_pull(conf_, name.registry, name.repository, suffix));
   for (std::size_t i = 0;; ++i) {

@@ -1,4 +1,4 @@
-// From a name to a repository one can talk to: registries.conf, credentials and certificates put together.
+// From a name to a repository one can talk to: registries.conf, policy.json, credentials and certificates put together.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,7 @@
 #include "layers/image/reference.h"
 #include "layers/registry/registries_conf.h"
 #include "layers/registry/repository.h"
+#include "layers/registry/signature_policy.h"
 
 namespace acetate::registry {
 
@@ -38,23 +39,26 @@ class Remotes {
   Result<Registry*> host(const std::string& host, bool insecure, const std::optional<Login>& login);
 
   // Does `work` at each place a name may be pulled from, mirrors first, until it succeeds somewhere. The last
-  // error is the one told; those of mirrors are warnings.
+  // error is the one told; those of mirrors are warnings. EPERM with words, before anybody is asked, when the policy does not
+  // allow the name.
   Result<void> pull_from_first(const image::Reference& name,
                                const std::function<Result<void>(Repository&)>& work);
   Result<Repository> to_push(const image::Reference& name);
 
   const RegistriesConf& conf() const { return conf_; }
+  const SignaturePolicy& policy() const { return policy_; }
   const Credentials& credentials() const { return credentials_; }
   // What registries.conf says of a bare host.
   bool is_insecure(const std::string& host) const;
 
  private:
-  Remotes(Environment environment, RemoteOptions options, RegistriesConf conf, CredentialFiles files,
+  Remotes(Environment environment, RemoteOptions options, RegistriesConf conf, SignaturePolicy policy, CredentialFiles files,
           std::unique_ptr<Http> http);
 
   const Environment environment_;
   const RemoteOptions options_;
   const RegistriesConf conf_;
+  const SignaturePolicy policy_;
   const Credentials credentials_;
   const std::unique_ptr<Http> http_;
   // A host that is connected to, or being.

@@ -67,6 +67,46 @@ for format in oci v2s2; do
   expect "$format: and there" "$(digest_at "docker://$theirs/team/$format:1")" "$(digest_at "docker://$theirs/back/$format:1")"
 done
 
+say "copied between registries, layouts and archives"
+remote_copy() { in_store g copy -q --src-tls-verify=false --dest-tls-verify=false --digestfile "$scratch/copied" "$@" 2>"$scratch/err" && cat "$scratch/copied"; }
+expect "into a layout" "$pushed" "$(remote_copy "docker://$theirs/team/app:1" "oci:$scratch/copy-layout:mine")"
+expect "which skopeo reads" "$pushed" "$(skopeo inspect --raw "oci:$scratch/copy-layout:mine" | sha256sum | sed 's/^/sha256:/; s/ .*//')"
+expect "into the store" "$pushed" "$(remote_copy "docker://$theirs/team/app:1" here:1)"
+expect "under that name" "localhost/here:1" "$(in_store g images --format '{{.Repository}}:{{.Tag}}')"
+expect "into an archive" "$pushed" "$(remote_copy "docker://$theirs/team/app:1" "oci-archive:$scratch/copy.tar")"
+expect "which is whole, and back" "$pushed" "$(remote_copy "oci-archive:$scratch/copy.tar" "docker://$theirs/copied/archive:1")"
+expect "the registry has it" "$pushed" "$(digest_at "docker://$theirs/copied/archive:1")"
+remote_copy "docker://$theirs/team/app:1" "docker-archive:$scratch/copy-docker.tar" >/dev/null
+expect_match "as docker's archive it has its name" "$theirs/team/app:1" "$(tar -xOf "$scratch/copy-docker.tar" manifest.json)"
+expect "from registry to registry" "$pushed" "$(in_store g copy --src-tls-verify=false --dest-tls-verify=false "docker://$theirs/team/app:1" "docker://$theirs/copied/direct:1" 2>"$scratch/err")"
+expect "no blob of it is sent again" "" "$(grep Copying "$scratch/err" | grep -v 'skipped: already exists\|mounted from' || true)"
+expect "from the store" "$pushed" "$(remote_copy here:1 "docker://$theirs/copied/store:1")"
+expect_failure "what is not there leaves no layout" 125 "404" in_store g copy --src-tls-verify=false "docker://$theirs/team/app:none" "oci:$scratch/copy-none"
+[ ! -e "$scratch/copy-none" ] && pass "nothing was made" || fail "a layout for nothing"
+expect_failure "into a registry by digest" 125 "goes to a tag" in_store g copy here:1 "docker://$theirs/copied/app@$pushed"
+
+say "what a policy forbids"
+mkdir -p "$HOME/.config/containers"
+printf '{"default": [{"type": "reject"}], "transports": {"docker": {"%s/team": [{"type": "insecureAcceptAnything"}]}}}' "$theirs" >"$HOME/.config/containers/policy.json"
+expect_failure "skopeo refuses it" any "rejected by policy" skopeo copy -q --src-tls-verify=false "docker://$theirs/copied/store:1" "dir:$scratch/refused"
+expect_failure "so do we" 125 "copied/store:1 is rejected by .*policy.json" in_store g pull "$theirs/copied/store:1"
+expect_failure "files too" 125 "oci-archive is rejected by .*policy.json" in_store g load -i "$scratch/copy.tar"
+in_store h pull -q "$theirs/team/app:1" >/dev/null && pass "what it allows is pulled" || fail "what it allows is not pulled"
+rm "$HOME/.config/containers/policy.json"
+
+say "through a proxy"
+proxy() { # HOST:PORT NAME: sets `through`, requests go to $scratch/NAME.log
+  mkfifo "$scratch/$2-in"
+  python3 "$here/../support/forward_proxy.py" "$1" <"$scratch/$2-in" >"$scratch/$2.log" & children="$children $!"
+  exec 9>"$scratch/$2-in"
+  wait_until [ -s "$scratch/$2.log" ]
+  through=http://127.0.0.1:$(head -n 1 "$scratch/$2.log")
+}
+proxy "127.0.0.1:$port" plain
+HTTP_PROXY=$through in_store i pull -q --tls-verify=false registry.invalid/team/app:1 >/dev/null && pass "plain http" || fail "plain http through a proxy"
+expect_match "it went that way" "GET http://registry.invalid/v2/team/app/blobs/" "$(cat "$scratch/plain.log")"
+expect_failure "not where NO_PROXY says so" 125 "registry.invalid" env HTTP_PROXY="$through" NO_PROXY=.invalid ACETATE_ROOT="$scratch/store-j" acetate pull --tls-verify=false registry.invalid/team/app:1
+
 say "our own registry"
 serve() { # STORE OUTPUT OPTION...: sets `ours`
   served=$1 output=$2
@@ -111,6 +151,12 @@ expect_match "logout" "Removed" "$(acetate logout "$ours")"
 expect_failure "and it is forgotten" 125 "wants a login" in_store e pull "$ours/team/app:1"
 in_store e pull -q --creds me:pass:word "$ours/team/app:1" >/dev/null && pass "--creds" || fail "--creds"
 expect_failure "not for others without TLS" 1 "tls-cert.*--insecure" acetate serve --listen 0.0.0.0:0
+
+proxy "127.0.0.1:${ours##*:}" tls
+HTTPS_PROXY=$through in_store k pull -q --cert-dir "$XDG_CONFIG_HOME/containers/certs.d/$ours" --creds me:pass:word "localhost.:443/team/app:1" >/dev/null 2>"$scratch/err" \
+  && fail "a certificate of another name is taken" || expect_match "TLS through a proxy is checked to the end" "certificate" "$(cat "$scratch/err")"
+HTTPS_PROXY=$through in_store k pull -q --tls-verify=false --creds me:pass:word registry.invalid/team/app:1 >/dev/null && pass "https by CONNECT" || fail "https through a proxy"
+expect_match "the proxy sees the host alone" "^CONNECT registry.invalid:443$" "$(cat "$scratch/tls.log")"
 
 say "killed in the middle"
 mkfifo "$scratch/slow" "$scratch/slow-in"
