@@ -1,7 +1,9 @@
 #include "cli/paths.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/sys/file.h"
@@ -52,6 +54,16 @@ Result<Paths> find_paths() {
     return value;
   };
   return paths_from(from_process, ::getuid());
+}
+
+std::optional<std::string> why_nothing_is_kept(const Paths& paths) {
+  // What is not there yet would be made in the nearest directory that is.
+  std::string nearest = paths.data;
+  while (nearest.size() > 1 && !sys::stat_following(nearest)) nearest.resize(std::max<std::size_t>(nearest.rfind('/'), 1));
+  const auto unnamed = sys::open(nearest, O_WRONLY | O_TMPFILE, 0600);
+  if (unnamed || unnamed.error().is(EOPNOTSUPP) || unnamed.error().is(EISDIR)) return std::nullopt;
+  return fmt::format("nothing can be kept in {} ({}): set ACETATE_ROOT and ACETATE_CACHE to directories of yours", paths.data,
+                     unnamed.error().message());
 }
 
 Result<void> prepare_runtime_dir(const Paths& paths) {

@@ -31,6 +31,10 @@ Result<Paths> paths_from(const Environment& environment, uid_t uid);
 // paths_from() for this process.
 Result<Paths> find_paths();
 
+// The way out for a command that failed, where its data can be kept nowhere: no directory, or none that may be written. Nothing
+// when they can.
+std::optional<std::string> why_nothing_is_kept(const Paths& paths);
+
 // Makes paths.runtime if need be and checks that it is a directory of ours which nobody else can enter
 // (0700): /tmp is shared, and whoever made the name first would own what we put there. EPERM with words.
 Result<void> prepare_runtime_dir(const Paths& paths);

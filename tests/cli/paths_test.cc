@@ -19,6 +19,16 @@ Environment of(std::map<std::string, std::string> variables) {
   };
 }
 
+TEST(Paths, SayWhatToDoWhereNothingCanBeKept) {
+  test::TempDir dir;
+  dir.write("file", "");
+
+  EXPECT_EQ(why_nothing_is_kept({.data = dir / "not/yet/made"}), std::nullopt);
+  const auto why = why_nothing_is_kept({.data = dir / "file/acetate"});
+  ASSERT_TRUE(why);
+  EXPECT_NE(why->find("set ACETATE_ROOT"), std::string::npos) << *why;
+}
+
 TEST(Paths, FollowOurOwnVariablesBeforeXdgBeforeHome) {
   const auto own =
       paths_from(of({{"ACETATE_ROOT", "/r"}, {"ACETATE_CACHE", "/c"}, {"XDG_DATA_HOME", "/x"}}), 7);
