@@ -23,6 +23,7 @@
 #include "cli/run_mounts.h"
 #include "cli/run_process.h"
 #include "cli/same_user.h"
+#include "layers/shared_indexes.h"
 
 extern char** environ;
 
@@ -212,6 +213,20 @@ Result<void> choose_user(Run& run, const sandbox::Rootfs& rootfs, const std::str
   return {};
 }
 
+// Indexes that an administrator shares are taken over while one can see that they are his.
+void adopt_indexes(const Run& run) {
+  if (::geteuid() == 0) return;
+  const auto adopt = [&](const image::Image& image) {
+    for (const auto& layer : image.layers) {
+      if (!layer.spec.digest) continue;
+      if (auto adopted = adopt_shared_index(*layer.spec.digest, run.paths.index()); !adopted)
+        log::info("the index of {} is made anew: {}", layer.spec.path, adopted.error().message());
+    }
+  };
+  adopt(run.image);
+  for (const auto& [mount, image] : run.images) adopt(image);
+}
+
 // In the holder.
 Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   const sandbox::IdMode ids = plan.mode;
@@ -259,6 +274,7 @@ Result<void> note_end(Run& run, int code) {
 Result<int> run_container(RunOptions options, std::vector<std::string> typed, const Context& context) {
   if (options.verbose) log::set_level(log::Level::info);
   Run run = TRY(prepare(std::move(options), std::move(typed), context.streams));
+  adopt_indexes(run);
   // The host's processes are seen from the host's pid namespace only.
   const int code = TRY(in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan); }, run.spec.own_pids));
   if (auto noted = note_end(run, code); !noted) log::warn("{}", noted.error().message());

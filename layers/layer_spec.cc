@@ -10,6 +10,7 @@
 
 #include "base/sys/file.h"
 #include "layers/dir_layer.h"
+#include "layers/shared_indexes.h"
 #include "layers/tar/open_lazy_tar.h"
 #include "layers/tar/open_tar.h"
 
@@ -74,17 +75,6 @@ Result<MirrorStore> mirrors_beside(const std::string& index_dir) {
   return MirrorStore(index_dir + "/mirror", capacity);
 }
 
-IndexStore indexes_at(const std::string& index_dir) {
-  std::vector<std::string> shared;
-  const char* set = set_variable("ACETATE_SHARED_INDEXES");
-  for (std::string_view dirs = set != nullptr ? set : ""; !dirs.empty();) {
-    const std::string_view dir = dirs.substr(0, dirs.find(':'));
-    if (!dir.empty()) shared.emplace_back(dir);
-    dirs.remove_prefix(std::min(dir.size() + 1, dirs.size()));
-  }
-  return IndexStore(index_dir, std::move(shared));
-}
-
 Result<TocTrust> toc_trust() {
   const char* set = set_variable("ACETATE_TOC");
   if (set == nullptr) return TocTrust::promote;
@@ -111,7 +101,7 @@ Result<OpenedLayer> open_tar_file(Fd file, const LayerSpec& spec, const std::str
   const TocTrust trust = TRY(toc_trust());
   OpenedTar tar = TRY(open_tar({.file = std::move(file), .offset = spec.offset, .length = spec.length,
                                 .digest = spec.digest, .toc = spec.toc, .toc_trust = trust},
-                               indexes_at(index_dir), IdentityCache(index_dir), {}, &mirrors));
+                               indexes_in(index_dir), IdentityCache(index_dir), {}, &mirrors));
   return opened(std::move(tar));
 }
 
@@ -138,7 +128,7 @@ Result<OpenedLayer> open_lazy(const LayerSpec& spec, const std::string& index_di
     if (whole || !whole.error().is(ENOENT)) return whole;
     const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
     auto tar = open_lazy_tar({.dir = spec.path.substr(0, blobs) + "/.acetate-lazy", .blob = *spec.digest, .index = spec.index},
-                             indexes_at(index_dir), &mirrors);
+                             indexes_in(index_dir), &mirrors);
     if (!tar && tar.error().is(ENOENT) && tries == 0) continue;
     return opened(TRY(std::move(tar)));
   }

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <optional>
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "base/sys/copy.h"
 #include "base/sys/file.h"
 #include "base/sys/memory.h"
 
@@ -29,13 +31,30 @@ Result<void> write_and_sync(FdRef file, const IndexStore::Write& write) {
 
 std::string folder_in(const std::string& dir, const Digest& blob) { return dir + "/sha256/" + blob.hex().substr(0, 2); }
 
-Result<LayerIndexPtr> open_shared(const std::string& path, const Digest& blob, lix::IndexKind kind) {
-  const Fd file = TRY(sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-  const auto st = TRY(sys::stat(file.ref()));
+struct SharedIndex {
+  Fd file;
+  LayerIndexPtr index;
+};
+
+Result<SharedIndex> open_shared(const std::string& path, const Digest& blob, lix::IndexKind kind) {
+  SharedIndex shared{.file = TRY(sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)), .index = nullptr};
+  const auto st = TRY(sys::stat(shared.file.ref()));
   if ((st.st_uid != ::geteuid() && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return fail(EPERM, "neither we nor root own it, or others may write it");
   // Without its path, by which a damaged one would be removed.
-  return LayerIndex::open(file.ref(), "", blob, kind);
+  shared.index = TRY(LayerIndex::open(shared.file.ref(), "", blob, kind));
+  return shared;
+}
+
+// The first of `dirs` that has one which counts.
+std::optional<SharedIndex> find_in(const std::vector<std::string>& dirs, const Digest& blob, lix::IndexKind kind) {
+  for (const std::string& dir : dirs) {
+    const std::string path = folder_in(dir, blob) + "/" + blob.hex() + ".lix";
+    auto shared = open_shared(path, blob, kind);
+    if (shared) return *std::move(shared);
+    if (!shared.error().is(ENOENT)) log::info("the shared layer index {} is not used: {}", path, shared.error().message());
+  }
+  return std::nullopt;
 }
 
 // Gives an unnamed file its name, replacing what stands there.
@@ -90,13 +109,15 @@ LayerIndexPtr IndexStore::find(const Digest& blob, lix::IndexKind kind) const {
 }
 
 LayerIndexPtr IndexStore::find_shared(const Digest& blob, lix::IndexKind kind) const {
-  for (const std::string& dir : shared_) {
-    const std::string path = folder_in(dir, blob) + "/" + blob.hex() + ".lix";
-    auto index = open_shared(path, blob, kind);
-    if (index) return *std::move(index);
-    if (!index.error().is(ENOENT)) log::info("the shared layer index {} is not used: {}", path, index.error().message());
-  }
-  return nullptr;
+  auto shared = find_in(shared_, blob, kind);
+  return shared ? std::move(shared->index) : nullptr;
+}
+
+Result<void> IndexStore::adopt(const Digest& blob) const {
+  if (shared_.empty() || sys::stat_following(path_of(blob))) return {};
+  const auto shared = find_in(shared_, blob, lix::IndexKind::layer);
+  if (!shared) return {};
+  return publish(blob, [&](FdRef file) { return sys::copy_file(shared->file.ref(), file); });
 }
 
 FileLock IndexStore::lock(const Digest& blob) const {

@@ -33,6 +33,10 @@ class IndexStore {
   // Our own first, then the shared ones in their order. Null: there is none, or none that can be used (a log line then says so).
   LayerIndexPtr find(const Digest& blob, lix::IndexKind kind = lix::IndexKind::layer) const;
 
+  // Publishes a copy of a shared index in our own directory, where there is none: for a process that is going to be in a user
+  // namespace, where root's files have no owner that could be believed. Nothing is done where no shared one counts.
+  Result<void> adopt(const Digest& blob) const;
+
   // Held by whoever makes the index of a blob, so that two processes make one. Where locks or the directory
   // cannot be had it holds nothing, and both make it.
   FileLock lock(const Digest& blob) const;

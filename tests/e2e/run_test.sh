@@ -208,6 +208,19 @@ done
 expect "single: devices are played" "done" "$(single acetate run "$base" sh -c 'busybox mknod /n c 1 3 && echo done' 2>&1)"
 expect_match "single: who is played by root is told" "played by root" "$(single acetate run -u app "$base" true 2>&1)"
 
+say "an administrator's indexes"
+mkdir "$scratch/context"
+cp "$base" "$scratch/context/base.tar"
+printf 'FROM scratch\nADD base.tar /\n' >"$scratch/context/Dockerfile"
+acetate build -q -o "type=oci,dest=$scratch/image.tar" "$scratch/context"
+ACETATE_CACHE=$scratch/theirs acetate index "oci-archive:$scratch/image.tar" >/dev/null
+chmod -R a+rX "$scratch/theirs" "$scratch/image.tar"
+for who in ranged single; do
+  $who env ACETATE_CACHE="$scratch/home-$(eval echo "\$${who}_user")/fresh" ACETATE_SHARED_INDEXES="$scratch/theirs/index/v1" \
+    acetate -v run "oci-archive:$scratch/image.tar" true 2>"$scratch/err" || fail "$who: $(cat "$scratch/err")"
+  expect "$who: are believed, though a user namespace does not show whose they are" "" "$(grep 'shared layer index' "$scratch/err" || true)"
+done
+
 say "left behind"
 expect "no mounts" "" "$(grep -F "$scratch" /proc/self/mountinfo || true)"
 expect "no daemons" "" "$(processes_of "$scratch" | grep fuse-overlay || true)"

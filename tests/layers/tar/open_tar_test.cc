@@ -394,6 +394,23 @@ TEST_F(OpenTar, ASharedIndexIsUsedAndLeftAsItIs) {
   EXPECT_TRUE(dir_.exists(path.substr(dir_.path().size() + 1))) << "it is not ours to remove";
 }
 
+TEST_F(OpenTar, ASharedIndexIsAdoptedAsACopyOfOurOwn) {
+  ASSERT_TRUE(open("a.tar.gz"));
+  std::filesystem::rename(dir_ / "index", dir_ / "shared");
+  const Digest blob = digest_of("a.tar.gz");
+  const IndexStore own(dir_ / "index", {dir_ / "none", dir_ / "shared"});
+  const std::string path = IndexStore(dir_ / "shared").path_of(blob);
+
+  ASSERT_TRUE(own.adopt(blob));
+
+  EXPECT_TRUE(IndexStore(dir_ / "index").find(blob)) << "without the shared ones";
+  // What others may write is not taken, nor is anything else in its place.
+  std::filesystem::remove_all(dir_ / "index");
+  std::filesystem::permissions(path, std::filesystem::perms::all);
+  ASSERT_TRUE(own.adopt(blob));
+  EXPECT_FALSE(std::filesystem::exists(own.path_of(blob)));
+}
+
 TEST_F(OpenTar, ManyAtOnceMakeOneIndex) {
   for (const bool digest_known : {false, true}) {
     std::filesystem::remove_all(dir_ / "index");
