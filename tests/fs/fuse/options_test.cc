@@ -116,9 +116,9 @@ TEST(Options, TakeNumbersAndSwitches) {
 }
 
 TEST(Options, UnknownOnesAreToldAndIgnored) {
-  const Options options = good({"-s", "-o", "lowerdir=/a,metacopy=on,index=off,userxattr,rw,max_write=4", "/m", "--odd"});
+  const Options options = good({"-s", "-o", "lowerdir=/a,metacopy=on,nfs_export=off,userxattr,rw,max_write=4", "/m", "--odd"});
 
-  EXPECT_THAT(options.ignored, ElementsAre("-s", "metacopy=on", "index=off", "userxattr", "rw", "max_write=4", "--odd"));
+  EXPECT_THAT(options.ignored, ElementsAre("-s", "metacopy=on", "nfs_export=off", "userxattr", "rw", "max_write=4", "--odd"));
 }
 
 TEST(Options, ThoseThatNewerHelpersRefuseAreLeftOut) {
