@@ -145,7 +145,7 @@ class Overlay {
   // What a file was before a refresh put another in its place: for whoever has had it open since, where no handle says so. Only to
   // read, and only until it is forgotten; ESTALE where there is none, or where its layer does not have it any more either.
   Result<Opened> open_replaced(Ino ino);
-  // Whether a file was last told of with suid, or sgid and group-executable. Asks nobody.
+  // Whether a file was last told of with suid or sgid. Asks nobody.
   bool shows_suid(Ino ino);
   Result<std::size_t> read(Handle file, std::span<std::byte> into, std::uint64_t offset);
   // kill_suidgid, of all that change data: the caller's writing drops suid, and sgid of group-executables.

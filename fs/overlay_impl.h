@@ -153,7 +153,7 @@ class Overlay::Impl {
   Result<FdRef> file_for_writing(OpenFile& file, bool kill_suidgid);
   // What the kernel is about to be told of it.
   void note_told(Inode& inode, const Attr& attr) noexcept {
-    if (S_ISREG(attr.mode)) inode.told_suid.store(without_suidgid(attr.mode) != attr.mode, std::memory_order_relaxed);
+    if (S_ISREG(attr.mode)) inode.told_suid.store((attr.mode & (S_ISUID | S_ISGID)) != 0, std::memory_order_relaxed);
   }
   // Something has changed its bytes. Where the file system itself took suid away then, the kernel, which leaves that to us,
   // goes on with the mode it was told; it has to ask again.

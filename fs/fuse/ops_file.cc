@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "fs/fuse/fsetid.h"
 #include "fs/fuse/ops.h"
@@ -44,6 +45,36 @@ int backing_flags(const Served& context, int flags) {
   if (!context.writeback) return flags;
   if ((flags & O_ACCMODE) == O_WRONLY) flags = (flags & ~O_ACCMODE) | O_RDWR;
   return flags & ~O_APPEND;
+}
+
+bool is_in_group(fuse_req_t req, gid_t gid) {
+  if (fuse_req_ctx(req)->gid == gid) return true;
+  std::vector<gid_t> groups(32);
+  int count = fuse_req_getgroups(req, static_cast<int>(groups.size()), groups.data());
+  if (count > static_cast<int>(groups.size())) {
+    groups.resize(static_cast<std::size_t>(count));
+    count = fuse_req_getgroups(req, count, groups.data());
+  }
+  groups.resize(static_cast<std::size_t>(std::clamp(count, 0, static_cast<int>(groups.size()))));
+  return std::find(groups.begin(), groups.end(), gid) != groups.end();
+}
+
+// Somebody outside of the file's group takes its sgid away even where the group may not execute it: setattr_should_drop_sgid(),
+// Linux 6.2, of which FUSE says nothing.
+Result<void> drop_sgid_of_strangers(fuse_req_t req, fuse_ino_t ino) {
+  Overlay& overlay = served(req).overlay;
+  const Attr attr = TRY(overlay.getattr(ino_of(ino)));
+  if (!attr.is_regular() || (attr.mode & S_ISGID) == 0 || (attr.mode & S_IXGRP) != 0 || is_in_group(req, attr.gid)) return {};
+  const mode_t without = attr.mode & 07777 & ~static_cast<mode_t>(S_ISUID | S_ISGID);
+  TRY(overlay.setattr(ino_of(ino), AttrChange{.mode = without, .kill_suidgid = true}, std::nullopt));
+  return {};
+}
+
+// Whether the overlay is to drop suid, and sgid of what its group may execute, with a change that the caller may make.
+Result<bool> drops_suid_with(fuse_req_t req, fuse_ino_t ino) {
+  if (!must_kill_suid(req, ino)) return false;
+  TRY(drop_sgid_of_strangers(req, ino));
+  return true;
 }
 
 // A truncating open drops suid and sgid as truncate(2) does. The kernel leaves that to us in any case; the overlay's own
@@ -141,9 +172,9 @@ void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, 
   serve(
       req,
       [&] {
-        return with_file(req, ino, info, StatelessFiles::For::writing, [&](Handle file) {
-          return served(req).overlay.write(file, std::as_bytes(std::span(bytes, size)), static_cast<std::uint64_t>(offset),
-                                           must_kill_suid(req, ino));
+        return with_file(req, ino, info, StatelessFiles::For::writing, [&](Handle file) -> Result<std::size_t> {
+          const bool kill = TRY(drops_suid_with(req, ino));
+          return served(req).overlay.write(file, std::as_bytes(std::span(bytes, size)), static_cast<std::uint64_t>(offset), kill);
         });
       },
       [&](std::size_t count) { fuse_reply_write(req, count); });
@@ -163,9 +194,9 @@ void fsync(fuse_req_t req, fuse_ino_t ino, int data_only, fuse_file_info* info) 
 
 void fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info* info) {
   serve(req, [&] {
-    return with_file(req, ino, info, StatelessFiles::For::writing, [&](Handle file) {
-      return served(req).overlay.fallocate(file, mode, static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length),
-                                           must_kill_suid(req, ino));
+    return with_file(req, ino, info, StatelessFiles::For::writing, [&](Handle file) -> Result<void> {
+      const bool kill = TRY(drops_suid_with(req, ino));
+      return served(req).overlay.fallocate(file, mode, static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length), kill);
     });
   });
 }
@@ -187,10 +218,10 @@ void copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t from_offset, fuse_fil
       req,
       [&] {
         return with_file(req, to_ino, to, StatelessFiles::For::writing, [&](Handle target) {
-          return with_file(req, ino, from, StatelessFiles::For::reading, [&](Handle source) {
+          return with_file(req, ino, from, StatelessFiles::For::reading, [&](Handle source) -> Result<std::size_t> {
+            const bool kill = TRY(drops_suid_with(req, to_ino));
             return served(req).overlay.copy_file_range(source, static_cast<std::uint64_t>(from_offset), target,
-                                                       static_cast<std::uint64_t>(to_offset), length,
-                                                       must_kill_suid(req, to_ino));
+                                                       static_cast<std::uint64_t>(to_offset), length, kill);
           });
         });
       },

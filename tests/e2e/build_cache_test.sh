@@ -57,7 +57,7 @@ for blob in "$scratch"/registry/images/blobs/sha256/*; do
   [ "$(od -An -tx1 -N4 "$blob")" = " 28 b5 2f fd" ] && rm "$blob" && break
 done
 build without_one --cache-from "type=registry,ref=$registry/team/cache:main" >/dev/null
-expect_match "a layer that is gone there costs that layer and no more" "--cache-from: 1 of [2-9] records are not taken: the layer " "$(cat "$scratch/log")"
+expect_match "a layer that is gone there costs that layer and no more" "--cache-from: [12] of [3-9] records are not taken: the layer " "$(cat "$scratch/log")"
 build here --cache-to "$registry/team/cache:main" >/dev/null && pass "written again" || fail "written again"
 expect_failure "a registry that is not there costs no build" any "unique" sh -c "ACETATE_ROOT=$scratch/fifth acetate build --build-context base=$scratch/base.tar -o type=tar,dest=- --cache-from localhost:1/x:y ctx | tar t | grep unique; exit 1"
 

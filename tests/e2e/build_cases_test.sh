@@ -386,7 +386,8 @@ for entry in json.loads(blob(json.load(open(f"{sys.argv[1]}/index.json"))["manif
 print(",".join(said))
 P
 )"
-  expect "their layers are tar.gz, with a table as their last entry" "stargz.index.json" "$(tar tzf "$(find both/blobs/sha256 -size +1k -exec sh -c 'od -An -tx1 -N2 "$1" | grep -q "1f 8b" && echo "$1"' _ {} \; | head -n 1)" | tail -n 1)"
+  for blob in both/blobs/sha256/*; do [ "$(od -An -tx1 -N2 "$blob")" = " 1f 8b" ] && break; done
+  expect "their layers are tar.gz, with a table as their last entry" "stargz.index.json" "$(tar tzf "$blob" | tail -n 1)"
   if acetate verify oci:both >log 2>&1; then pass "and the tables tell what the tars hold"; else fail "and the tables tell what the tars hold: $(cat log)"; fi
 else
   fail "an image for each platform: $(tail -n 5 log)"

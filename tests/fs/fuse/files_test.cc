@@ -135,6 +135,31 @@ TEST_F(Files, AWriteDropsSuidUnlessTheCallerMayLeaveIt) {
   EXPECT_EQ(mounted().attr("f").mode & 07777, 0755U);
 }
 
+TEST_F(Files, AStrangerToTheGroupTakesSgidAwayWhereTheGroupMayNotExecuteToo) {
+  if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
+  serve({memory_file("a", "text", 06666), memory_file("b", "text", 02666)});
+  const std::uint64_t a = node("a");
+  const std::uint64_t b = node("b");
+  const std::uint64_t into_a = handle(a, O_RDWR);
+  const std::uint64_t into_b = handle(b, O_RDWR);
+  kernel().pid = 0;  // somebody of whom nothing is known but what the request says
+  kernel().gid = 0;
+  EXPECT_EQ(write(b, into_b, 0, "x").error, 0);
+  EXPECT_EQ(mounted().attr("b").mode & 07777, 02666U);  // one of the group
+  kernel().gid = 4711;
+  kernel().notifications();
+
+  EXPECT_EQ(write(b, into_b, 0, "x").error, 0);
+  fuse_fallocate_in allocate{};
+  allocate.fh = into_a;
+  allocate.length = 4096;
+  EXPECT_EQ(kernel().ask(FUSE_FALLOCATE, a, bytes_of(allocate)).error, 0);
+
+  EXPECT_EQ(mounted().attr("a").mode & 07777, 0666U);
+  EXPECT_EQ(mounted().attr("b").mode & 07777, 0666U);
+  EXPECT_EQ(kernel().notifications().size(), 2U);
+}
+
 TEST_F(Files, AnAllocationAndACopyDropSuidAsAWriteDoes) {
   if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
   serve({memory_file("a", "text", 04755), memory_file("b", "text", 04755)});
