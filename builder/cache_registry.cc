@@ -166,7 +166,9 @@ Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::s
   const auto all = TRY(remotes());
   auto repository = TRY(all->to_push(name));
   const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
-  if (const auto before = repository.manifest(name.tag)) TRY(refuse_others(before->bytes, name.familiar()));
+  const auto before = repository.manifest(name.tag);
+  if (before) TRY(refuse_others(before->bytes, name.familiar()));
+  if (!before && !before.error().is(ENOENT)) return before.error().clone();
   const CacheIndex index = TRY(index_of(cache, keys));
   Json layers = Json::array();
   for (const CachedLayer& layer : index.layers) {

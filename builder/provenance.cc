@@ -42,8 +42,11 @@ std::string public_source(const std::string& context) {
   if (scheme == std::string::npos) return context.starts_with("git@") ? context : "";
   const std::size_t host = scheme + 3, end = std::min(context.find('/', host), context.size());
   const std::size_t at = context.rfind('@', end);
-  if (at == std::string::npos || at < host) return context;
-  return context.substr(0, host) + context.substr(at + 1);
+  // A query may be a signature or a token; what follows '#' names the commit.
+  const std::size_t query = std::min(context.find('?'), context.size()), fragment = std::min(context.find('#', query), context.size());
+  const std::string plain = context.substr(0, query) + context.substr(fragment);
+  if (at == std::string::npos || at < host || at >= query) return plain;
+  return plain.substr(0, host) + plain.substr(at + 1);
 }
 
 std::string provenance_statement(const Provenance& told, const std::vector<Material>& materials, const image::Descriptor& image,

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <filesystem>
+
 #include "base/sys/file.h"
 #include "layers/registry/signature_policy.h"
 #include "layers/stream/first_pass.h"
@@ -50,10 +52,10 @@ Result<void> need_scratch(const Paths& paths, OpenedImages& opened) {
 
 // As podman asks it of what is loaded or copied; `typed` is what people know it by.
 Result<void> check_policy(const std::string& typed, const image::ImageSource& source) {
-  const bool has_scopes = source.kind == image::PlaceKind::oci || source.kind == image::PlaceKind::dir;
+  const bool has_scopes = source.kind != image::PlaceKind::docker_archive;
   const auto policy = TRY(registry::SignaturePolicy::load(registry::process_environment));
   return TRY_WITHIN(policy.check(image::transport_of(source.kind),
-                                 has_scopes ? registry::policy_scopes(source.files->where()) : std::vector<std::string>()),
+                                 has_scopes ? registry::policy_scopes(std::filesystem::weakly_canonical(typed).string()) : std::vector<std::string>()),
                     "{}", typed);
 }
 

@@ -48,13 +48,22 @@ class Pulling {
     const auto here = store_.find(name.str());
     if (!here && !here.error().is(ENOENT)) return here.error().clone();
     if (request_.policy == "never" && !here) return here.error().clone();
-    if (here && (request_.policy == "never" || request_.policy == "missing")) return say_id(name);
+    if (here && request_.policy == "never") return say_id(name);
+    const bool is_here = here && TRY(has_platform(*here));
+    if (is_here && request_.policy == "missing") return say_id(name);
     return remotes_.pull_from_first(name, [&](registry::Repository& repository) -> Result<void> {
-      if (here && request_.policy == "newer" &&
+      if (is_here && request_.policy == "newer" &&
           TRY(repository.manifest_digest(reference)) == here->target.digest)
         return say_id(name);
       return fetch(repository, name, reference);
     });
+  }
+
+  // An index may be here with the images of some of its platforms.
+  Result<bool> has_platform(const image::StoredImage& here) {
+    const auto image = store_.open_image(here, request_.platform);
+    if (!image && !image.error().is(ENOENT)) return image.error().clone();
+    return image.has_value();
   }
 
   Result<void> fetch(registry::Repository& repository, const image::Reference& name,

@@ -110,7 +110,9 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
   if (move.exchanges()) {
     if (loops) return Error(EINVAL);
     if (must_stay(overwritten)) return Error(EXDEV);
-    if (!overwritten.is_upper() || needs_stillness(overwritten) || lacks_bytes(overwritten)) return false;
+    // A file that has its copy under another of its names may have none at this one yet.
+    const bool stands = move.target_in == NameState::In::object;
+    if (!stands || !overwritten.is_upper() || needs_stillness(overwritten) || lacks_bytes(overwritten)) return false;
     TRY(move_locked(move));
     return true;
   }

@@ -63,40 +63,43 @@ class Pull {
     return repository_.where() + (reference.starts_with("sha256:") ? "@" : ":") + reference;
   }
 
-  Result<void> take_document(FetchedManifest fetched, int depth) {
+  Result<void> take_document(FetchedManifest fetched, int depth, bool may_be_chosen = true) {
     const std::string what =
         fmt::format("the manifest {} of {}", fetched.descriptor.digest.str(), repository_.where());
     if (depth > kMaxDepth) return fail(ELOOP, "{}: indexes are nested too deeply", what);
     const auto document = TRY(image::parse_document(fetched.bytes, fetched.descriptor.media_type, what));
     documents_.push_back(std::move(fetched));
-    if (document.manifest) return take_manifest(*document.manifest, documents_.back().descriptor);
+    if (document.manifest) return take_manifest(*document.manifest, documents_.back().descriptor, may_be_chosen);
     if (!options_.all_platforms) {
       const auto* entry = best_entry(*document.index, options_.platform);
       if (entry == nullptr) return {};
-      return take_entry(*entry, depth);
+      return take_entry(*entry, depth, true);
     }
-    for (const auto& entry : document.index->entries)
-      if (is_image(entry)) TRY(take_entry(entry, depth));
+    for (const auto& entry : document.index->entries) {
+      auto taken = take_entry(entry, depth, is_image(entry));
+      // Artifacts that are no manifests of any kind known here stay where they are.
+      if (!taken && (is_image(entry) || !taken.error().is(ENOTSUP))) return taken;
+    }
     return {};
   }
 
-  Result<void> take_entry(const image::IndexEntry& entry, int depth) {
+  Result<void> take_entry(const image::IndexEntry& entry, int depth, bool may_be_chosen) {
     auto fetched = TRY(repository_.manifest(entry.descriptor.digest.str()));
     if (fetched.descriptor.size != entry.descriptor.size)
       return fail(EBADMSG, "the manifest {} of {} has {} bytes, and the index says {}",
                   entry.descriptor.digest.str(), repository_.where(), fetched.descriptor.size,
                   entry.descriptor.size);
-    return take_document(std::move(fetched), depth + 1);
+    return take_document(std::move(fetched), depth + 1, may_be_chosen);
   }
 
-  Result<void> take_manifest(const image::Manifest& manifest, const image::Descriptor& descriptor) {
+  Result<void> take_manifest(const image::Manifest& manifest, const image::Descriptor& descriptor, bool may_be_chosen) {
     if (manifest.config.size > image::kMaxDocument)
       return fail(EFBIG, "the configuration of {} has {} bytes, and more than {} are not read",
                   repository_.where(), manifest.config.size, image::kMaxDocument);
     blobs_.insert(manifest.config);
     for (const auto& layer : manifest.layers)
       if (!image::is_foreign_layer(layer.media_type)) (options_.later ? later_ : blobs_).insert(layer);
-    if (!chosen_) {
+    if (!chosen_ && may_be_chosen) {
       chosen_ = descriptor;
       id_ = manifest.config.digest;
     }

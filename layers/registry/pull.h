@@ -14,7 +14,7 @@ namespace acetate::registry {
 
 struct PullOptions {
   image::Platform platform;
-  bool all_platforms = false;  // of an index: every image, not the one for `platform`
+  bool all_platforms = false;  // of an index: every image and what is told of them, not the one image for `platform`
   int at_once = kTransfersAtOnce;
   TransferEvents events = {};
   // Set: layers that the layout does not have are not fetched but handed to it, before any document is put in.

@@ -142,6 +142,8 @@ TEST_F(ProvenanceTest, StandsBesideAnImageThatIsTheSameWithoutIt) {
 TEST(Provenance, TellsNoPasswordOfAContextAndNothingOfThisMachine) {
   EXPECT_EQ(public_source("https://me:secret@git.example/r.git#main"), "https://git.example/r.git#main");
   EXPECT_EQ(public_source("https://git.example/a@b"), "https://git.example/a@b");
+  EXPECT_EQ(public_source("https://files.example/c.tar?X-Signature=secret&a=me@b"), "https://files.example/c.tar");
+  EXPECT_EQ(public_source("https://git.example/r.git?token=secret#main"), "https://git.example/r.git#main");
   EXPECT_EQ(public_source("git@git.example:r.git"), "git@git.example:r.git");
   EXPECT_EQ(public_source("/home/me/src"), "");
 }

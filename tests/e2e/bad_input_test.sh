@@ -85,7 +85,7 @@ if nobody unshare -Ur true 2>/dev/null; then
     unshare -m sh -c 'p=$(command -v "$0") && touch "$1/empty" && mount --bind "$1/empty" "$p"; shift; exec "$@"' "$1" "$scratch" "$@"
   }
   expect_failure "a home that is not there: says where else to keep things" 125 'nothing can be kept in /nonexistent/.local/share/acetate .*set ACETATE_ROOT' \
-    setpriv --reuid=65534 --regid=65534 --clear-groups env -u ACETATE_ROOT -u ACETATE_CACHE HOME=/nonexistent acetate run "$scratch/good.tar.gz" true
+    setpriv --reuid=65534 --regid=65534 --clear-groups env -u ACETATE_ROOT -u ACETATE_CACHE -u XDG_DATA_HOME -u XDG_CACHE_HOME HOME=/nonexistent acetate run "$scratch/good.tar.gz" true
   expect_failure "no runtime: names what was tried" 125 '(runtime|no-such-runtime)' nobody env ACETATE_RUNTIME=/no-such-runtime acetate run "$scratch/good.tar.gz" sh -c true
 else
   skip_rest="this kernel lets nobody make user namespaces"

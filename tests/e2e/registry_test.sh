@@ -81,6 +81,13 @@ expect_match "as docker's archive it has its name" "$theirs/team/app:1" "$(tar -
 expect "from registry to registry" "$pushed" "$(in_store g copy --src-tls-verify=false --dest-tls-verify=false "docker://$theirs/team/app:1" "docker://$theirs/copied/direct:1" 2>"$scratch/err")"
 expect "no blob of it is sent again" "" "$(grep Copying "$scratch/err" | grep -v 'skipped: already exists\|mounted from' || true)"
 expect "from the store" "$pushed" "$(remote_copy here:1 "docker://$theirs/copied/store:1")"
+in_store a build -q --provenance=mode=min --platform linux/amd64,linux/arm64 -t both:1 "$scratch/context" >/dev/null
+both=$(in_store a push both:1 "$theirs/team/both:1" 2>/dev/null)
+expect "an index with what is told of its images" "$both" "$(remote_copy --all "docker://$theirs/team/both:1" "docker://$theirs/copied/both:1")"
+expect "is whole there" "$both" "$(digest_at "docker://$theirs/copied/both:1")"
+one=$(in_store m pull -q --platform linux/amd64 "$theirs/team/both:1")
+other=$(in_store m pull -q --policy missing --platform linux/arm64 "$theirs/team/both:1")
+expect "the image for another platform is missing, too" yes "$([ -n "$other" ] && [ "$one" != "$other" ] && echo yes || echo "no: $one $other")"
 expect_failure "what is not there leaves no layout" 125 "404" in_store g copy --src-tls-verify=false "docker://$theirs/team/app:none" "oci:$scratch/copy-none"
 [ ! -e "$scratch/copy-none" ] && pass "nothing was made" || fail "a layout for nothing"
 expect_failure "into a registry by digest" 125 "goes to a tag" in_store g copy here:1 "docker://$theirs/copied/app@$pushed"
@@ -90,7 +97,7 @@ mkdir -p "$HOME/.config/containers"
 printf '{"default": [{"type": "reject"}], "transports": {"docker": {"%s/team": [{"type": "insecureAcceptAnything"}]}}}' "$theirs" >"$HOME/.config/containers/policy.json"
 expect_failure "skopeo refuses it" any "rejected by policy" skopeo copy -q --src-tls-verify=false "docker://$theirs/copied/store:1" "dir:$scratch/refused"
 expect_failure "so do we" 125 "copied/store:1 is rejected by .*policy.json" in_store g pull "$theirs/copied/store:1"
-expect_failure "files too" 125 "oci-archive is rejected by .*policy.json" in_store g load -i "$scratch/copy.tar"
+expect_failure "files too" 125 "copy.tar is rejected by .*policy.json" in_store g load -i "$scratch/copy.tar"
 in_store h pull -q "$theirs/team/app:1" >/dev/null && pass "what it allows is pulled" || fail "what it allows is not pulled"
 rm "$HOME/.config/containers/policy.json"
 

@@ -216,7 +216,7 @@ acetate build -q -o "type=oci,dest=$scratch/image.tar" "$scratch/context"
 ACETATE_CACHE=$scratch/theirs acetate index "oci-archive:$scratch/image.tar" >/dev/null
 chmod -R a+rX "$scratch/theirs" "$scratch/image.tar"
 for who in ranged single; do
-  $who env ACETATE_CACHE="$scratch/home-$(eval echo "\$${who}_user")/fresh" ACETATE_SHARED_INDEXES="$scratch/theirs/index/v1" \
+  $who env ACETATE_CACHE="$scratch/home-$(eval echo "\$${who}_user")/fresh" ACETATE_LOG=info ACETATE_SHARED_INDEXES="$scratch/theirs/index/v1" \
     acetate -v run "oci-archive:$scratch/image.tar" true 2>"$scratch/err" || fail "$who: $(cat "$scratch/err")"
   expect "$who: are believed, though a user namespace does not show whose they are" "" "$(grep 'shared layer index' "$scratch/err" || true)"
 done

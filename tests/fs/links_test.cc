@@ -164,6 +164,14 @@ TEST_F(Links, AreRenamed) {
   EXPECT_EQ(*m.read("a/f"), "s");
 }
 
+TEST_F(Links, AreExchangedWhereTheCopyHasNoNameYet) {
+  ASSERT_EQ(code(write_through("a/f", "new")), 0);
+  ASSERT_EQ(code(write_through("single", "other")), 0);
+  ASSERT_EQ(code(m.rename("single", "b/g", RENAME_EXCHANGE)), 0);
+  expect_one_file({"a/f", "single", "h"}, "new");
+  EXPECT_EQ(*m.read("b/g"), "other");
+}
+
 TEST_F(Links, LoseANameThatAnotherFileTakes) {
   ASSERT_EQ(code(m.rename("single", "h")), 0);
   expect_one_file({"a/f", "b/g"}, "lower");
