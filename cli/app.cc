@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "cli/command.h"
-#include "cli/paths.h"
+#include "cli/failure.h"
 #include "cli/suggest.h"
 
 namespace acetate::cli {
@@ -57,16 +57,9 @@ void dress(CLI::App& app) {
   app.get_formatter()->column_width(32);
 }
 
-// What one gets where a home is missing, read-only or not one's own.
-bool is_about_places(const Error& error) {
-  return error.is(EACCES) || error.is(EPERM) || error.is(EROFS) || error.is(ENOENT) || error.is(ENOTDIR);
-}
-
 int report(const Result<int>& ended, const Command& command, const Streams& streams) {
   if (!ended) {
-    streams.err << fmt::format("acetate: {}\n", ended.error().message());
-    if (const auto paths = find_paths(); paths && is_about_places(ended.error()))
-      if (const auto why = why_nothing_is_kept(*paths)) streams.err << fmt::format("acetate: {}\n", *why);
+    tell_failure(streams, ended.error());
     return command.failure_exit;
   }
   streams.out.flush();

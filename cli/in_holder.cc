@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "builder/sandbox/any_holder.h"
+#include "cli/failure.h"
 
 namespace acetate::cli {
 
@@ -13,7 +14,7 @@ Result<int> in_holder(const Context& context, int failure, const std::function<R
   auto inside = [&](const sandbox::HolderPlan& plan) {
     log::info("{}", plan.why);
     const auto ended = body(plan);
-    if (!ended) context.streams.err << fmt::format("acetate: {}\n", ended.error().message());
+    if (!ended) tell_failure(context.streams, ended.error());
     context.streams.out.flush();
     context.streams.err.flush();
     if (!ended) return failure;

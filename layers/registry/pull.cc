@@ -67,7 +67,8 @@ class Pull {
     const std::string what =
         fmt::format("the manifest {} of {}", fetched.descriptor.digest.str(), repository_.where());
     if (depth > kMaxDepth) return fail(ELOOP, "{}: indexes are nested too deeply", what);
-    const auto document = TRY(image::parse_document(fetched.bytes, fetched.descriptor.media_type, what));
+    const auto parse = may_be_chosen ? image::parse_document : image::parse_any_document;
+    const auto document = TRY(parse(fetched.bytes, fetched.descriptor.media_type, what));
     documents_.push_back(std::move(fetched));
     if (document.manifest) return take_manifest(*document.manifest, documents_.back().descriptor, may_be_chosen);
     if (!options_.all_platforms) {
@@ -75,11 +76,7 @@ class Pull {
       if (entry == nullptr) return {};
       return take_entry(*entry, depth, true);
     }
-    for (const auto& entry : document.index->entries) {
-      auto taken = take_entry(entry, depth, is_image(entry));
-      // Artifacts that are no manifests of any kind known here stay where they are.
-      if (!taken && (is_image(entry) || !taken.error().is(ENOTSUP))) return taken;
-    }
+    for (const auto& entry : document.index->entries) TRY(take_entry(entry, depth, is_image(entry)));
     return {};
   }
 

@@ -72,7 +72,7 @@ remote_copy() { in_store g copy -q --src-tls-verify=false --dest-tls-verify=fals
 expect "into a layout" "$pushed" "$(remote_copy "docker://$theirs/team/app:1" "oci:$scratch/copy-layout:mine")"
 expect "which skopeo reads" "$pushed" "$(skopeo inspect --raw "oci:$scratch/copy-layout:mine" | sha256sum | sed 's/^/sha256:/; s/ .*//')"
 expect "into the store" "$pushed" "$(remote_copy "docker://$theirs/team/app:1" here:1)"
-expect "under that name" "localhost/here:1" "$(in_store g images --format '{{.Repository}}:{{.Tag}}')"
+expect "under that name" "here:1" "$(in_store g images --format '{{.Repository}}:{{.Tag}}')"
 expect "into an archive" "$pushed" "$(remote_copy "docker://$theirs/team/app:1" "oci-archive:$scratch/copy.tar")"
 expect "which is whole, and back" "$pushed" "$(remote_copy "oci-archive:$scratch/copy.tar" "docker://$theirs/copied/archive:1")"
 expect "the registry has it" "$pushed" "$(digest_at "docker://$theirs/copied/archive:1")"
@@ -110,9 +110,9 @@ proxy() { # HOST:PORT NAME: sets `through`, requests go to $scratch/NAME.log
   through=http://127.0.0.1:$(head -n 1 "$scratch/$2.log")
 }
 proxy "127.0.0.1:$port" plain
-HTTP_PROXY=$through in_store i pull -q --tls-verify=false registry.invalid/team/app:1 >/dev/null && pass "plain http" || fail "plain http through a proxy"
+HTTP_PROXY=$through HTTPS_PROXY=$through in_store i pull -q --tls-verify=false registry.invalid/team/app:1 >/dev/null && pass "plain http" || fail "plain http through a proxy"
 expect_match "it went that way" "GET http://registry.invalid/v2/team/app/blobs/" "$(cat "$scratch/plain.log")"
-expect_failure "not where NO_PROXY says so" 125 "registry.invalid" env HTTP_PROXY="$through" NO_PROXY=.invalid ACETATE_ROOT="$scratch/store-j" acetate pull --tls-verify=false registry.invalid/team/app:1
+expect_failure "not where NO_PROXY says so" 125 "registry.invalid" env HTTP_PROXY="$through" HTTPS_PROXY="$through" NO_PROXY=.invalid ACETATE_ROOT="$scratch/store-j" acetate pull --tls-verify=false registry.invalid/team/app:1
 
 say "our own registry"
 serve() { # STORE OUTPUT OPTION...: sets `ours`
@@ -160,7 +160,7 @@ in_store e pull -q --creds me:pass:word "$ours/team/app:1" >/dev/null && pass "-
 expect_failure "not for others without TLS" 1 "tls-cert.*--insecure" acetate serve --listen 0.0.0.0:0
 
 proxy "127.0.0.1:${ours##*:}" tls
-HTTPS_PROXY=$through in_store k pull -q --cert-dir "$XDG_CONFIG_HOME/containers/certs.d/$ours" --creds me:pass:word "localhost.:443/team/app:1" >/dev/null 2>"$scratch/err" \
+HTTPS_PROXY=$through in_store k pull -q --cert-dir "$XDG_CONFIG_HOME/containers/certs.d/$ours" --creds me:pass:word registry.invalid/team/app:1 >/dev/null 2>"$scratch/err" \
   && fail "a certificate of another name is taken" || expect_match "TLS through a proxy is checked to the end" "certificate" "$(cat "$scratch/err")"
 HTTPS_PROXY=$through in_store k pull -q --tls-verify=false --creds me:pass:word registry.invalid/team/app:1 >/dev/null && pass "https by CONNECT" || fail "https through a proxy"
 expect_match "the proxy sees the host alone" "^CONNECT registry.invalid:443$" "$(cat "$scratch/tls.log")"
