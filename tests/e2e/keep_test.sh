@@ -12,8 +12,7 @@ need_userns
 need_tools acetate fuse-overlay busybox setpriv
 
 mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/base/dir/sub" "$scratch/base/full"
-cp "$(command -v busybox)" "$scratch/base/bin/busybox"
-for applet in sh ls cat echo rm mkdir touch chown chmod stat id sleep true; do ln -s busybox "$scratch/base/bin/$applet"; done
+busybox_in "$scratch/base" sh ls cat echo rm mkdir touch chown chmod stat id sleep true
 echo one >"$scratch/base/dir/one"
 echo two >"$scratch/base/dir/two"
 echo three >"$scratch/base/full/three"

@@ -66,6 +66,15 @@ finish() {
   [ "$failures" = 0 ] && [ "$checks" -gt 0 ]
 }
 
+# busybox_in DIR APPLET...: a static busybox in DIR/bin, and those of its applets by their names
+busybox_in() {
+  busybox_bin=$1/bin
+  shift
+  mkdir -p "$busybox_bin"
+  cp "$(command -v busybox)" "$busybox_bin/busybox"
+  for applet in "$@"; do ln -s busybox "$busybox_bin/$applet"; done
+}
+
 # debian_rootfs: the path of a real Debian root filesystem with python3 and gcc, 30,000+ entries, as .tar.gz. Made once for all
 # scripts, in .cache/ of the checkout, from the archives of this machine's own apt list.
 debian_rootfs() {

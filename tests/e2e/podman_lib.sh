@@ -4,8 +4,7 @@ daemon=$(command -v fuse-overlay)
 
 sample_image() { # a root filesystem of busybox as $scratch/root.tar
   mkdir -p "$scratch/tree/bin" "$scratch/tree/etc" "$scratch/tree/dir" "$scratch/tree/tmp"
-  cp "$(command -v busybox)" "$scratch/tree/bin/busybox"
-  for applet in sh ls cat echo rm mkdir touch chmod chown mv stat id sleep wc seq; do ln -s busybox "$scratch/tree/bin/$applet"; done
+  busybox_in "$scratch/tree" sh ls cat echo rm mkdir touch chmod chown mv stat id sleep wc seq
   chmod 1777 "$scratch/tree/tmp"
   echo lower >"$scratch/tree/etc/file"
   echo root:x:0:0::/:/bin/sh >"$scratch/tree/etc/passwd"

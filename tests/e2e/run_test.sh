@@ -13,10 +13,7 @@ need_tools acetate fuse-overlay busybox setpriv
 need_runtime
 
 mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/base/dir" "$scratch/base/owned" "$scratch/top/dir" "$scratch/top/srv"
-cp "$(command -v busybox)" "$scratch/base/bin/busybox"
-for applet in cut head sh ls cat echo rm mkdir touch chown chmod stat id env sleep pwd wc kill true test hostname; do
-  ln -s busybox "$scratch/base/bin/$applet"
-done
+busybox_in "$scratch/base" cut head sh ls cat echo rm mkdir touch chown chmod stat id env sleep pwd wc kill true test hostname
 echo gone >"$scratch/base/dir/gone"
 echo stays >"$scratch/base/dir/stays"
 echo secret >"$scratch/base/owned/file"

@@ -13,8 +13,7 @@ need_tools acetate fuse-overlay busybox setpriv
 [ -c /dev/net/tun ] && chmod 666 /dev/net/tun 2>/dev/null || true
 
 mkdir -p "$scratch/base/bin" "$scratch/base/etc"
-cp "$(command -v busybox)" "$scratch/base/bin/busybox"
-for applet in sh ls cat echo touch chown stat id ip wc ps; do ln -s busybox "$scratch/base/bin/$applet"; done
+busybox_in "$scratch/base" sh ls cat echo touch chown stat id ip wc ps
 tar -C "$scratch/base" --owner=0 --group=0 -cf "$scratch/base.tar" .
 chmod 644 "$scratch/base.tar"
 base=$scratch/base.tar

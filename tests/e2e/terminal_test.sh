@@ -12,8 +12,7 @@ need_userns
 need_tools acetate fuse-overlay busybox python3
 
 mkdir -p "$scratch/base/bin"
-cp "$(command -v busybox)" "$scratch/base/bin/busybox"
-for applet in sh cat echo sleep stty test trap seq tty; do ln -s busybox "$scratch/base/bin/$applet"; done
+busybox_in "$scratch/base" sh cat echo sleep stty test trap seq tty
 tar -C "$scratch/base" --owner=0 --group=0 -cf "$scratch/base.tar" .
 HOME=$scratch/home
 export HOME

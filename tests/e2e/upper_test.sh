@@ -12,8 +12,7 @@ need_userns
 need_tools acetate fuse-overlay busybox setpriv
 
 mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/base/dir/sub" "$scratch/base/full/deep"
-cp "$(command -v busybox)" "$scratch/base/bin/busybox"
-for applet in sh ls cat echo rm mkdir touch chown chmod stat id sleep true mv ln find mknod cp dd test du; do ln -s busybox "$scratch/base/bin/$applet"; done
+busybox_in "$scratch/base" sh ls cat echo rm mkdir touch chown chmod stat id sleep true mv ln find mknod cp dd test du
 for name in one two moved linked owned; do echo "$name" >"$scratch/base/dir/$name"; done
 ln "$scratch/base/dir/linked" "$scratch/base/dir/linked-too"
 echo three >"$scratch/base/full/three"
