@@ -44,22 +44,24 @@ bool StepClock::is_fresh(timespec time) const {
   return !before(time, began) && !before(clock_now(CLOCK_REALTIME), time);
 }
 
-void StepClock::learn(timespec time) {
-  if (rule_.kind == TimeRule::Kind::logical && !is_fresh(time) && before(time, began_)) now_ = std::max(now_, std::int64_t{time.tv_sec});
+void StepClock::learn_output(timespec time) {
+  if (!is_fresh(time)) learn_content(time);
+}
+
+void StepClock::learn_content(timespec time) {
+  if (rule_.kind == TimeRule::Kind::logical && before(time, began_)) now_ = std::max(now_, std::int64_t{time.tv_sec});
 }
 
 timespec StepClock::of_output(timespec time) const {
-  const timespec stamp{.tv_sec = now_, .tv_nsec = 0};
-  switch (rule_.kind) {
-    case TimeRule::Kind::logical: return is_fresh(time) ? stamp : time;
-    case TimeRule::Kind::epoch: return time.tv_sec >= now_ ? stamp : time;
-    case TimeRule::Kind::keep: return time;
-  }
-  return time;
+  return rule_.kind == TimeRule::Kind::logical && is_fresh(time) ? stamp() : of_content(time);
+}
+
+timespec StepClock::of_content(timespec time) const {
+  return rule_.kind == TimeRule::Kind::epoch && time.tv_sec >= now_ ? stamp() : time;
 }
 
 timespec StepClock::of_copy(timespec time) const {
-  return rule_.kind == TimeRule::Kind::logical ? timespec{.tv_sec = now_, .tv_nsec = 0} : of_output(time);
+  return rule_.kind == TimeRule::Kind::logical ? stamp() : of_content(time);
 }
 
 std::string format_time(std::int64_t seconds) {

@@ -5,9 +5,11 @@
 // time of its own:
 //
 //   - it begins with the time the base image was created (0 for scratch), and goes up by one second a step;
-//   - what a step wrote just now (a modification time within the step's run) is stamped with it;
+//   - what a step wrote just now (a modification time within the step's run, and another than the file below had)
+//     is stamped with it;
 //   - times that came out of content, such as tar(1) and dpkg set them, are kept; when one is newer than the
-//     step's time, the step's time becomes it, so that what a step wrote is never older than what it unpacked;
+//     step's time, the step's time becomes it, so that what a step wrote is never older than what it unpacked.
+//     What is copied from another stage or an archive is content, however young the base is whose times it has;
 //   - files of the context get the step's time too: a checkout's times differ from one clone to the next;
 //   - `created` of history and image are the steps' times.
 //
@@ -36,11 +38,15 @@ class StepClock {
   // `previous` is now() of the step before. The step begins when the object is made.
   StepClock(const TimeRule& rule, std::int64_t previous);
 
-  // A time that came out of content: what a RUN left, or what is copied from another stage.
-  void learn(timespec time);
+  // A time that a RUN left: its own, or one out of content.
+  void learn_output(timespec time);
+  // A time that is known to have come out of content: of another stage, an archive, or what is below the step.
+  void learn_content(timespec time);
 
-  // What is written for a time of that kind; of one that a RUN or another stage left,
+  // What is written for a time of that kind; of one that a RUN left,
   timespec of_output(timespec time) const;
+  // of one that another stage or an archive has, or the tree below,
+  timespec of_content(timespec time) const;
   // and of a file of the context, or of one the builder makes itself.
   timespec of_copy(timespec time) const;
 
@@ -51,6 +57,7 @@ class StepClock {
 
  private:
   bool is_fresh(timespec time) const;
+  timespec stamp() const { return {.tv_sec = now_, .tv_nsec = 0}; }
   TimeRule rule_;
   std::int64_t now_;
   timespec began_;

@@ -111,7 +111,7 @@ class Copier {
     }
     if (rules_.mode && !attr.is_symlink()) attr.mode = (attr.mode & S_IFMT) | rules_.mode->apply(attr.mode, attr.is_dir());
     const bool content = !rules_.fresh_times || source_->unpacked || source_->dated;
-    attr.mtime = content ? clock_.of_output(attr.mtime) : clock_.of_copy(attr.mtime);
+    attr.mtime = content ? clock_.of_content(attr.mtime) : clock_.of_copy(attr.mtime);
     return attr;
   }
 
@@ -129,8 +129,8 @@ Result<void> plan_copy(const CopyStep& step, const std::vector<Source>& sources,
                        StepClock& clock, DeltaPlan& plan) {
   for (const Source& source : sources) {
     if (rules.fresh_times && !source.unpacked && !source.dated) continue;
-    for (const SourceEntry& entry : source.parents) clock.learn(entry.attr.mtime);
-    for (const SourceEntry& entry : source.entries) clock.learn(entry.attr.mtime);
+    for (const SourceEntry& entry : source.parents) clock.learn_content(entry.attr.mtime);
+    for (const SourceEntry& entry : source.entries) clock.learn_content(entry.attr.mtime);
   }
   Copier copier(step, rules, clock, plan);
   if (step.parents) TRY(copier.make_dest());

@@ -173,6 +173,14 @@ class RunJob : public Job {
     return {};
   }
 
+  // Whether its time is the one it had below, as after chmod(1), and of a directory that only holds what was written. The base may be so
+  // young that it would look like the step's own.
+  static Result<bool> is_as_below(const DeltaOp& op, const TreeView& below) {
+    if (op.kind == DeltaOp::Kind::remove) return false;
+    const auto seen = TRY(below.at(op.path));
+    return seen && seen->attr.mtime.tv_sec == op.attr.mtime.tv_sec && seen->attr.mtime.tv_nsec == op.attr.mtime.tv_nsec;
+  }
+
   // Finds what the mounts stand for. A secret or agent that was not given is left out, unless it is required.
   Result<void> make_ready() {
     for (const RunStep::Mount& mount : step_.mounts) {
@@ -241,7 +249,8 @@ class RunJob : public Job {
                           [&](const DeltaOp& written, const FileView*) -> Result<void> {
                             DeltaOp op = written;
                             TRY(restore_time(op, view, clock));
-                            clock.learn(op.attr.mtime);
+                            if (TRY(is_as_below(op, view))) clock.learn_content(op.attr.mtime);
+                            else clock.learn_output(op.attr.mtime);
                             changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                             return {};
                           }),
@@ -253,7 +262,8 @@ class RunJob : public Job {
                           [&](const DeltaOp& op, const FileView* content) -> Result<void> {
                             DeltaOp stamped = op;
                             TRY(restore_time(stamped, view, clock));
-                            stamped.attr.mtime = clock.of_output(stamped.attr.mtime);
+                            if (TRY(is_as_below(stamped, view))) stamped.attr.mtime = clock.of_content(stamped.attr.mtime);
+                            else stamped.attr.mtime = clock.of_output(stamped.attr.mtime);
                             return file->add(stamped, content);
                           }),
                "writing what the step wrote");

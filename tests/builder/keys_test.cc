@@ -48,7 +48,7 @@ timespec now() {
 
 TEST(StepClock, StampsWhatIsFreshAndKeepsWhatCameOutOfContent) {
   StepClock clock(TimeRule{}, 1000);
-  clock.learn({.tv_sec = 500, .tv_nsec = 5});
+  clock.learn_output({.tv_sec = 500, .tv_nsec = 5});
   EXPECT_EQ(clock.now(), 1001);
   EXPECT_EQ(clock.of_output(now()).tv_sec, 1001);
   EXPECT_EQ(clock.of_output({.tv_sec = 500, .tv_nsec = 5}).tv_nsec, 5);
@@ -59,22 +59,30 @@ TEST(StepClock, TakesATimeThatLostItsFractionOnTheWayForOneOfItsOwn) {
   StepClock clock(TimeRule{}, 1000);
   for (const long unit : {1L, 1000L, 1000000000L}) {
     const timespec copied{.tv_sec = clock.began().tv_sec, .tv_nsec = clock.began().tv_nsec / unit * unit};
-    clock.learn(copied);
+    clock.learn_output(copied);
     EXPECT_EQ(clock.of_output(copied).tv_sec, 1001) << "in units of " << unit << " ns";
   }
   const timespec before{.tv_sec = clock.began().tv_sec - 1, .tv_nsec = 0};
   EXPECT_EQ(clock.of_output(before).tv_sec, before.tv_sec);
 }
 
+TEST(StepClock, NeverTakesContentForItsOwnHoweverYoungItIs) {
+  StepClock clock(TimeRule{}, 1000);
+  const timespec second_it_began_in{.tv_sec = clock.began().tv_sec, .tv_nsec = 0};
+  clock.learn_content({.tv_sec = second_it_began_in.tv_sec - 1});
+  EXPECT_EQ(clock.now(), second_it_began_in.tv_sec - 1);
+  EXPECT_EQ(clock.of_content(second_it_began_in).tv_sec, second_it_began_in.tv_sec);
+}
+
 TEST(StepClock, NeverMakesAnOutputOlderThanWhatTheStepUnpacked) {
   StepClock clock(TimeRule{}, 1000);
-  clock.learn({.tv_sec = 2000});
+  clock.learn_output({.tv_sec = 2000});
   EXPECT_EQ(clock.of_output(now()).tv_sec, 2000);
 }
 
 TEST(StepClock, ClampsToTheEpochThatWasAsked) {
   StepClock clock(TimeRule{.kind = TimeRule::Kind::epoch, .epoch = 300}, 0);
-  clock.learn({.tv_sec = 2000});
+  clock.learn_output({.tv_sec = 2000});
   EXPECT_EQ(clock.now(), 300);
   EXPECT_EQ(clock.of_output({.tv_sec = 2000}).tv_sec, 300);
   EXPECT_EQ(clock.of_copy({.tv_sec = 200}).tv_sec, 200);
