@@ -1,5 +1,6 @@
 #include "layers/open_stack.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <system_error>
@@ -35,23 +36,31 @@ class OpenedStack::Compiling {
   std::thread thread_;
 };
 
+namespace {
+
+Digest id_of_layers(const std::vector<OpenedLayer>& top_to_bottom) {
+  std::vector<Digest> indexes;
+  for (const OpenedLayer& opened : top_to_bottom) indexes.push_back(id_of_index(*opened.facts));
+  return id_of_stack(indexes);
+}
+
+}  // namespace
+
 Result<OpenedStack> open_stack(const std::vector<OpenedLayer>& top_to_bottom, const std::string& index_dir) {
   std::vector<LayerPtr> layers;
-  std::vector<Digest> indexes;
-  for (const OpenedLayer& opened : top_to_bottom) {
-    layers.push_back(opened.layer);
-    if (opened.facts) indexes.push_back(id_of_index(*opened.facts));
-  }
+  for (const OpenedLayer& opened : top_to_bottom) layers.push_back(opened.layer);
   OpenedStack stack;
   // One layer is as fast as it can be; and a directory may change under its index.
-  const bool can_be_compiled = indexes.size() == layers.size() && layers.size() > 1;
+  if (layers.size() < 2 || !std::ranges::all_of(top_to_bottom, [](const OpenedLayer& opened) { return opened.facts.has_value(); })) {
+    stack.tree = TRY(make_stack(std::move(layers)));
+    return stack;
+  }
   const IndexStore stacks(index_dir + "/stack");
-  const Digest id = id_of_stack(indexes);
-  if (can_be_compiled) stack.tree = find_compiled_stack(stacks, id, layers);
+  const Digest id = id_of_layers(top_to_bottom);
+  stack.tree = find_compiled_stack(stacks, id, layers);
   stack.is_compiled = stack.tree != nullptr;
   if (stack.is_compiled) return stack;
   stack.tree = TRY(make_stack(std::move(layers)));
-  if (!can_be_compiled) return stack;
   try {
     stack.compiling_ = std::make_shared<OpenedStack::Compiling>(stacks, id, stack.tree);
   } catch (const std::system_error&) {

@@ -51,7 +51,7 @@ void show_zeroes(int, siginfo_t* info, void*) {
 }
 
 void install_handler() {
-  page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  page_bytes = page_size();
   struct sigaction action{};
   action.sa_sigaction = show_zeroes;
   action.sa_flags = SA_SIGINFO | SA_NODEFER;
@@ -88,10 +88,15 @@ bool Mapping::failed() const noexcept {
   return guard_ != nullptr && guard_->failed.load(std::memory_order_acquire);
 }
 
-Result<Mapping> map_file(FdRef fd, std::size_t size) {
+std::size_t page_size() noexcept {
+  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+Result<Mapping> map_file(FdRef fd, std::size_t size, std::uint64_t offset) {
   void* at = nullptr;
   TRY(done(Call::mmap, [&] {
-    at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.fd, 0);
+    at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.fd, static_cast<off_t>(offset));
     return at == MAP_FAILED ? -1 : 0;
   }));
   return Mapping(Adopt{}, at, size, guard(at, size));

@@ -45,8 +45,9 @@ class Mapping {
   detail::GuardedRange* guard_ = nullptr;
 };
 
-// The first `size` bytes (at least one) of a file.
-Result<Mapping> map_file(FdRef fd, std::size_t size);
+// `size` bytes (at least one) of a file, from a multiple of page_size() on.
+Result<Mapping> map_file(FdRef fd, std::size_t size, std::uint64_t offset = 0);
+std::size_t page_size() noexcept;
 
 // An unnamed file in memory that seal() can make unchangeable. `name` shows in /proc only.
 Result<Fd> memory_file(const char* name);

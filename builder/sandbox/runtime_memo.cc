@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 
-#include "base/digest.h"
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "builder/sandbox/id_maps.h"
@@ -11,8 +10,10 @@ namespace acetate::sandbox {
 
 namespace {
 
-// First line: the digest of the conditions. Second: program, then words for what is not plain.
-constexpr std::size_t kMost = 4096;
+// The conditions, their length before them, then lines: the program, and words for what is not plain.
+constexpr std::size_t kMost = 1 << 20;
+
+std::string beginning_of(const std::string& conditions) { return fmt::format("{}\n{}", conditions.size(), conditions); }
 
 std::string describe_program(const char* name) {
   const auto path = sys::find_program(name);
@@ -51,9 +52,9 @@ Result<std::string> describe_conditions() {
 std::optional<Runtime> recall_runtime(const std::string& file, const std::string& conditions) {
   const auto text = sys::read_file(file, kMost);
   if (!text) return std::nullopt;
-  const std::string key = Digest::of(conditions).hex() + "\n";
-  if (!text->starts_with(key)) return std::nullopt;
-  std::string_view rest = std::string_view(*text).substr(key.size());
+  const std::string beginning = beginning_of(conditions);
+  if (!text->starts_with(beginning)) return std::nullopt;
+  std::string_view rest = std::string_view(*text).substr(beginning.size());
   Runtime runtime;
   bool nested = false;
   for (bool first = true; !rest.empty(); first = false) {
@@ -64,6 +65,7 @@ std::optional<Runtime> recall_runtime(const std::string& file, const std::string
     if (word == "native") runtime.native = true;
     if (word == "bound-proc") runtime.bound_proc = true;
     if (word == "nested") nested = true;
+    if (word == "owners") runtime.records_owners = true;
     if (word == "our-hostname") runtime.sets_hostname = false;
   }
   if (runtime.program.empty()) return std::nullopt;
@@ -77,10 +79,11 @@ std::optional<Runtime> recall_runtime(const std::string& file, const std::string
 }
 
 void remember_runtime(const std::string& file, const std::string& conditions, const Runtime& runtime) {
-  std::string text = Digest::of(conditions).hex() + "\n" + runtime.program + "\n";
+  std::string text = beginning_of(conditions) + runtime.program + "\n";
   if (runtime.native) text += "native\n";
   if (runtime.bound_proc) text += "bound-proc\n";
   if (!runtime.child_uids.empty()) text += "nested\n";
+  if (runtime.records_owners) text += "owners\n";
   if (!runtime.sets_hostname) text += "our-hostname\n";
   if (auto kept = sys::write_file_atomically({kWorkingDir, file.c_str()}, text, 0600); !kept)
     log::info("remembering the runtime in {}: {}", file, kept.error().message());

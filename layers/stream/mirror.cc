@@ -6,13 +6,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "base/sys/memory.h"
 #include "base/sys/range_lock.h"
 
 namespace acetate {
@@ -91,15 +91,19 @@ std::optional<Record> Mirror::record_of(const SpanPlace& place) const {
 }
 
 SpanBytes Mirror::load(const SpanPlace& place) const {
-  const auto record = record_of(place);
+  if (!record_of(place)) return nullptr;  // most are not
+  auto held = pinned(place.number);
+  const auto record = held ? record_of(place) : std::nullopt;
   if (!record) return nullptr;
   auto bytes = std::make_shared<DecodedSpan>();
+  bytes->held = std::move(held);
   bytes->size = static_cast<std::size_t>(record->length);
-  bytes->data.reset(new (std::nothrow) std::byte[bytes->size]);
-  if (bytes->data == nullptr) return nullptr;
-  const auto got = sys::pread_full(file_.ref(), {bytes->data.get(), bytes->size}, place.begin);
-  // Somebody may take it away while we read: the checksum tells.
-  if (!got || *got != bytes->size || sum_of(bytes->bytes()) != record->sum) return nullptr;
+  bytes->skipped = static_cast<std::size_t>(place.begin % sys::page_size());
+  auto mapped = sys::map_file(file_.ref(), bytes->skipped + bytes->size, place.begin - bytes->skipped);
+  if (!mapped) return nullptr;
+  bytes->mapped = *std::move(mapped);
+  // Whoever damaged the file while nobody was looking is found out here; a page that is lost later by Mapping::failed().
+  if (sum_of(bytes->bytes()) != record->sum || bytes->failed()) return nullptr;
   {
     Lock lock(mutex_);
     known_[place.number] = record->sum;
@@ -131,22 +135,17 @@ void Mirror::store(const SpanPlace& place, std::span<const std::byte> bytes) con
   if (written) {
     Lock lock(mutex_);
     known_[place.number] = record.sum;
-  } else {
-    // No sum, no span; the blocks are given back where that is possible.
-    (void)sys::fallocate(file_.ref(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, place.begin, bytes.size());
-    if (!full_.exchange(true))
-      log::info("decoded bytes are not kept any more, reading goes on without: {}", written.error().message());
+  } else if (!full_.exchange(true)) {
+    // No sum, no span. Its blocks are the MirrorStore's to free, under a write lock: another process may have stored it meanwhile.
+    log::info("decoded bytes are not kept any more, reading goes on without: {}", written.error().message());
   }
   unpin(place.number);
   if (written && stored_) stored_(bytes.size());
 }
 
 std::optional<ByteSource::Stretch> Mirror::stretch(const SpanPlace& place, std::uint64_t offset) const {
-  if (!pin(place.number)) return std::nullopt;
-  auto held = std::shared_ptr<const Mirror>(shared_from_this().get(),
-                                            [self = shared_from_this(), number = place.number](const Mirror*) {
-                                              self->unpin(number);
-                                            });
+  auto held = pinned(place.number);
+  if (!held) return std::nullopt;
   const auto record = record_of(place);
   if (!record) return std::nullopt;
   bool seen = false;
@@ -167,6 +166,11 @@ bool Mirror::pin(std::size_t number) const {
     return false;
   ++pins_[number];
   return true;
+}
+
+std::shared_ptr<const void> Mirror::pinned(std::size_t number) const {
+  if (!pin(number)) return nullptr;
+  return {this, [self = shared_from_this(), number](const Mirror*) { self->unpin(number); }};
 }
 
 void Mirror::unpin(std::size_t number) const noexcept {

@@ -47,7 +47,8 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   // Without a name, for streams that can only be decoded from their beginning, where nothing may be kept.
   static Result<std::shared_ptr<Mirror>> unnamed(const Of& of);
 
-  // The bytes of a span; null when they are not there or are not what was stored.
+  // The bytes of a span, in the file, from which they are not taken away as long as somebody has them; null when they are not there or
+  // are not what was stored.
   SpanBytes load(const SpanPlace& place) const;
   // Never fails: what cannot be kept is decoded again. A full disk ends storing, told once in the log.
   void store(const SpanPlace& place, std::span<const std::byte> bytes) const;
@@ -63,6 +64,7 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   std::optional<mirror_format::Record> record_of(const SpanPlace& place) const;
   void touch(const SpanPlace& place, mirror_format::Record record) const;
   bool pin(std::size_t number) const;
+  std::shared_ptr<const void> pinned(std::size_t number) const;  // for as long as it lives; null: it could not be
   void unpin(std::size_t number) const noexcept;
 
   Fd file_;

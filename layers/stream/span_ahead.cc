@@ -75,13 +75,15 @@ bool SpanSource::prefetch(Learning& learning, std::size_t index) const {
     prefetched_.fetch_add(1, std::memory_order_relaxed);
     return load_or_decode(*span);
   };
+  // What lies plain already is quickly read by whoever wants it, and there is much in a trace that this run will not want.
+  if (const auto mirror = this->mirror(false); mirror != nullptr && mirror->holds(span->place())) return true;
   // Whoever reads it hears of what is wrong with it.
   if (what_.cache->bytes() <= what_.cache->capacity() / 2) return what_.cache->get({id_, index}, ahead).has_value();
   // Nothing must be driven out of memory that readers are at, or that was decoded for them a moment ago: what comes now goes
   // to the disk or nowhere.
   const auto mirror = this->mirror(false);
   if (mirror == nullptr || mirror->is_full()) return false;
-  return mirror->holds(span->place()) || ahead().has_value();
+  return ahead().has_value();
 }
 
 void SpanSource::note(Learning& learning, std::size_t index) const {

@@ -81,6 +81,15 @@ void SpanCache::keep(Shard& shard, Key key, const SpanBytes& bytes) {
   bytes_.fetch_add(bytes->size, std::memory_order_relaxed);
 }
 
+void SpanCache::drop(Key key, const SpanBytes& failed) {
+  Shard& shard = shard_of(key);
+  Lock lock(shard.mutex);
+  const auto found = shard.slots.find(key);
+  if (found == shard.slots.end() || found->second.bytes != failed) return;
+  bytes_.fetch_sub(failed->size, std::memory_order_relaxed);
+  shard.slots.erase(found);
+}
+
 void SpanCache::forget(std::uint64_t source) {
   for (Shard& shard : shards_) {
     std::vector<SpanBytes> dropped;  // freed without the lock

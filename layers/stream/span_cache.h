@@ -17,14 +17,23 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
+#include "base/sys/memory.h"
 
 namespace acetate {
 
-// Decoded bytes, shared by readers and cache; freed when the last of them lets go.
+// Decoded bytes, shared by readers and cache; given back when the last of them lets go. They lie in memory of ours, or in a mirror's
+// file, whose pages are the kernel's.
 struct DecodedSpan {
-  std::unique_ptr<std::byte[]> data;
+  std::unique_ptr<std::byte[]> data;      // or
+  std::shared_ptr<const void> held = {};  // what keeps them in the file, as long as they are
+  sys::Mapping mapped = {};               // here,
+  std::size_t skipped = 0;                // from this byte on
   std::size_t size = 0;
-  std::span<const std::byte> bytes() const noexcept { return {data.get(), size}; }
+  std::span<const std::byte> bytes() const noexcept {
+    return data != nullptr ? std::span<const std::byte>(data.get(), size) : mapped.bytes().subspan(skipped, size);
+  }
+  // The file could not be read while somebody did: what he has is not to be believed. Asked after the bytes were used.
+  bool failed() const noexcept { return mapped.failed(); }
 };
 using SpanBytes = std::shared_ptr<const DecodedSpan>;
 
@@ -50,6 +59,8 @@ class SpanCache {
   // calls `decode` (without any lock), the others wait and share its answer, the error too. An error is not
   // kept. `decode` must not get() the same key.
   Result<SpanBytes> get(Key key, const std::function<Result<SpanBytes>()>& decode);
+  // Drops one that has failed, if it is still that one.
+  void drop(Key key, const SpanBytes& failed);
   // Drops all spans of a source. Those being decoded at the time may stay until they are evicted.
   void forget(std::uint64_t source);
 

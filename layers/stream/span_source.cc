@@ -27,13 +27,10 @@ Result<std::size_t> SpanSource::pread(std::span<std::byte> into, std::uint64_t o
     if (!span) return answer(std::move(span).error());
     const std::uint64_t at = offset + done;
     if (at < span->begin || at >= span->end) return answer(fail(EBADMSG, "its table of checkpoints is damaged"));
-    auto bytes = get(*span);
+    auto copied = copy(*span, at, into.subspan(done));
     see(index);
-    if (!bytes) return answer(std::move(bytes).error());
-    const auto from = (*bytes)->bytes().subspan(static_cast<std::size_t>(at - span->begin));
-    const std::size_t count = std::min(from.size(), into.size() - done);
-    std::memcpy(into.data() + done, from.data(), count);
-    done += count;
+    if (!copied) return answer(std::move(copied).error());
+    done += *copied;
   }
   return into.size();
 }
@@ -49,6 +46,18 @@ Result<SpanSource::Span> SpanSource::span(std::size_t index) const {
     return fail(EBADMSG, "its table of checkpoints is damaged");
   }
   return span;
+}
+
+// A page that its file lost while we copied is noticed then; the mirror's checksum sees to it that it is not taken a second time.
+Result<std::size_t> SpanSource::copy(const Span& span, std::uint64_t at, std::span<std::byte> into) const {
+  for (;;) {
+    const SpanBytes bytes = TRY(get(span));
+    const auto from = bytes->bytes().subspan(static_cast<std::size_t>(at - span.begin));
+    const std::size_t count = std::min(from.size(), into.size());
+    std::memcpy(into.data(), from.data(), count);
+    if (!bytes->failed()) return count;
+    what_.cache->drop({id_, span.index}, bytes);
+  }
 }
 
 Result<SpanBytes> SpanSource::get(const Span& span) const {

@@ -49,6 +49,8 @@ class SpanSource final : public DecodedSource {
   Result<Span> span(std::size_t index) const;
   // From memory, from the mirror, or decoded.
   Result<SpanBytes> get(const Span& span) const;
+  // What of it lies at plain offset `at` and after; the count.
+  Result<std::size_t> copy(const Span& span, std::uint64_t at, std::span<std::byte> into) const;
   Result<SpanBytes> load_or_decode(const Span& span) const;
   Result<SpanBytes> decode(const Span& span) const;
   Result<SpanBytes> decode_by_zlib(const Span& span, Error failed) const;
