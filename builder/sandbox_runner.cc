@@ -48,7 +48,7 @@ class SandboxRunner : public Runner {
   SandboxRunner(std::string scratch_base, sandbox::IdMode ids, sandbox::UpperKind upper)
       : scratch_base_(std::move(scratch_base)), ids_(ids), upper_(upper) {}
 
-  std::string kind() const override { return ids_ == sandbox::IdMode::single ? "sandbox, one id" : "sandbox"; }
+  std::string kind() const override { return ids_ == sandbox::IdMode::single ? "sandbox, one id, owners recorded" : "sandbox"; }
 
   Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const std::vector<ReadyMount>& mounts,
                          bool log_accesses, const OutputSink& output) override {
@@ -68,6 +68,7 @@ class SandboxRunner : public Runner {
     if (step.shm_size != 0) spec.shm_size = step.shm_size;
     spec.limits = step.limits;
     spec.ids = ids_;
+    spec.record_owners = root->notes_owners();
     SandboxMounts extra(root->scratch(), scratch_base_, ids_);
     for (const ReadyMount& mount : mounts) TRY_WITHIN(extra.add(mount, spec), "--mount={}", describe(mount.is));
     if (step.script) spec.mounts.push_back(TRY(script_mount(*step.script, root->scratch())));

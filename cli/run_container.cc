@@ -10,9 +10,11 @@
 #include "base/log.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "builder/sandbox/delegated_cgroup.h"
 #include "builder/sandbox/id_maps.h"
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
+#include "builder/sandbox/surroundings.h"
 #include "cli/cdi.h"
 #include "cli/image_name.h"
 #include "cli/in_holder.h"
@@ -163,11 +165,11 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   return run;
 }
 
-// The daemon opens the layers, and nobody else before it: that costs as much again. When it fails we look whether one of them
+// The daemon opens the layers, and nobody else before it: that costs as much again. When it ends (EIO) we look whether one of them
 // is why, so that it is told by its name.
 Result<sandbox::Rootfs> mount_image(const image::Image& image, const sandbox::RootfsOptions& options) {
   auto rootfs = sandbox::Rootfs::make(image.lowers(), options);
-  if (rootfs) return rootfs;
+  if (rootfs || !rootfs.error().is(EIO)) return rootfs;
   for (const auto& layer : image.layers)
     TRY_WITHIN(open_layer(layer.spec, default_index_dir()), "{}", layer.spec.path);
   return rootfs;
@@ -227,6 +229,19 @@ void adopt_indexes(const Run& run) {
   for (const auto& [mount, image] : run.images) adopt(image);
 }
 
+// Where we are not real root, whose runtime makes one. What is missing is told when the container starts.
+std::optional<sandbox::DelegatedCgroup> divide_cgroup(sandbox::Spec& spec) {
+  const auto is_root = sandbox::is_real_root();
+  if (spec.resources.empty() || !is_root || *is_root) return std::nullopt;
+  auto made = sandbox::DelegatedCgroup::make(sandbox::cgroup_limits(spec.resources));
+  if (made) {
+    spec.limited_cgroup = made->limited();
+    return *std::move(made);
+  }
+  spec.why_unlimited = made.error().message();
+  return std::nullopt;
+}
+
 // In the holder.
 Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   const sandbox::IdMode ids = plan.mode;
@@ -248,6 +263,7 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
     volumes.push_back(TRY(enter_volume(volume, rootfs.path(), ids != sandbox::IdMode::single)));
   run.spec.rootfs = rootfs.path();
   run.spec.ids = ids;
+  run.spec.record_owners = rootfs.notes_owners();
   TRY(choose_user(run, rootfs, plan.why));
   // Real root's ids are in their own order already.
   if (ids == sandbox::IdMode::none && run.spec.keep_id && run.spec.keep_id->uid == ::getuid() && run.spec.keep_id->gid == ::getgid()) run.spec.keep_id.reset();
@@ -275,6 +291,7 @@ Result<int> run_container(RunOptions options, std::vector<std::string> typed, co
   if (options.verbose) log::set_level(log::Level::info);
   Run run = TRY(prepare(std::move(options), std::move(typed), context.streams));
   adopt_indexes(run);
+  const auto cgroup = divide_cgroup(run.spec);
   // The host's processes are seen from the host's pid namespace only.
   const int code = TRY(in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan); }, run.spec.own_pids));
   if (auto noted = note_end(run, code); !noted) log::warn("{}", noted.error().message());

@@ -119,7 +119,8 @@ Result<sandbox::Spec> describe_process(const image::Config& config, const RunOpt
                                        const std::vector<std::string>& command, const OurEnvironment& ours) {
   sandbox::Spec spec;
   spec.argv = TRY(arguments(config, options, command));
-  spec.hostname = options.hostname.empty() ? random_hostname() : options.hostname;
+  spec.hostname_asked = !options.hostname.empty();
+  spec.hostname = spec.hostname_asked ? options.hostname : random_hostname();
   spec.env = TRY(environment(config, options, spec.hostname, ours));
   if (!options.workdir.empty() && !options.workdir.starts_with('/'))
     return fail(EINVAL, "the working directory '{}' is not an absolute path", options.workdir);

@@ -75,8 +75,8 @@ Result<void> Overlay::Impl::copy_up_one(Inode& inode, std::optional<std::uint64_
 
 Result<void> Overlay::Impl::copy_metadata(Inode& inode, const Attr& from, FdRef to, const struct statx& st) {
   const bool aside = permissions().in_xattr();
-  if (!aside && (st.stx_uid != from.uid || st.stx_gid != from.gid))
-    TRY(options.owners.forgive(sys::chown(to, from.uid, from.gid)));
+  const bool is_anothers = st.stx_uid != from.uid || st.stx_gid != from.gid;
+  if (!aside && is_anothers && !permissions().notes_owners()) TRY(options.owners.forgive(sys::chown(to, from.uid, from.gid)));
   if (options.xattrs) {
     for (const Xattr& xattr : TRY(lower->xattrs(inode.lower))) {
       const auto stored = stored_name(xattr.name);
@@ -87,6 +87,7 @@ Result<void> Overlay::Impl::copy_metadata(Inode& inode, const Attr& from, FdRef 
   }
   if (keeps_ino(inode, from) || is_shared(inode)) TRY(keep_ino(to, st.stx_ino, inode.st_ino.load(std::memory_order_relaxed)));
   if (!S_ISLNK(inode.type)) TRY(sys::chmod(to, permissions().made_as(from.mode) & 07777));
+  if (is_anothers && permissions().notes_owners()) TRY(permissions().note(to, from.uid, from.gid));
   if (aside) TRY(permissions().describe(FileAt{to, ""}, from.uid, from.gid, from.mode, from.rdev));
   const struct timespec times[2] = {from.atime, from.mtime};
   return sys::set_times(to, times);

@@ -56,6 +56,8 @@ Result<void> Overlay::Impl::make_root() {
     if (permissions().in_xattr() && !upper->root_is_described())
       TRY_WITHIN(permissions().describe(FileAt{upper->root(), ""}, attr.uid, attr.gid, attr.mode, 0),
                  "xattr_permissions: the upper directory takes no such attribute");
+    if (permissions().notes_owners() && !upper->root_is_described())
+      TRY_WITHIN(permissions().note(upper->root(), attr.uid, attr.gid), "note_owners: the upper directory takes no such attribute");
     root = inodes.add_root(std::move(made), st.stx_ino);
   }
   give(root, attr);

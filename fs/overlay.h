@@ -51,6 +51,9 @@ struct OverlayOptions {
   Owners owners = {};
   // Where owner, mode and type of upper objects are kept. `none` unless the upper's root has the attribute already.
   OverrideMode permissions = OverrideMode::none;
+  // Owners that the disk cannot give are noted in the attribute, for whoever reads the upper directory (fs/owner_note.h). With squashed
+  // owners.
+  bool note_owners = false;
   // redirect_dir=on: directories of the lower can be renamed (else EXDEV); "overlay.redirect" is written on them.
   bool redirect_dir = false;
   // index=on: the names of a regular file that a lower has several names of stay one file when it is copied up; what that takes
@@ -135,6 +138,8 @@ class Overlay {
   // --- attributes
   // `handle`: a file that is open, if any, to make the change through.
   Result<Attr> setattr(Ino ino, const AttrChange& change, std::optional<Handle> handle);
+  // chown(2) by an owner's note (fs/owner_note.h), which nobody sees here. ENOTSUP without OverlayOptions::note_owners.
+  Result<void> note_owner(Ino ino, std::optional<uid_t> uid, std::optional<gid_t> gid);
   Result<std::string> getxattr(Ino ino, std::string_view name);
   Result<std::vector<std::string>> listxattr(Ino ino);
   Result<void> setxattr(Ino ino, std::string_view name, std::string_view value, int flags, bool kill_sgid);

@@ -87,4 +87,14 @@ Result<Attr> Overlay::setattr(Ino ino, const AttrChange& change, std::optional<H
   return impl_->for_users(attr);
 }
 
+Result<void> Overlay::note_owner(Ino ino, std::optional<uid_t> uid, std::optional<gid_t> gid) {
+  if (!impl_->upper || !impl_->permissions().notes_owners()) return Error(ENOTSUP);
+  AttrChange change{};
+  change.uid = uid;
+  change.gid = gid;
+  change.kill_suidgid = true;  // as chown_common() of the kernel's fs/open.c has it, whoever calls
+  TRY(setattr(ino, change, std::nullopt));
+  return {};
+}
+
 }  // namespace acetate::fs

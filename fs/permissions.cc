@@ -44,6 +44,16 @@ Result<void> set(FileAt at, const char* name, const OverrideStat& stat) {
   return sys::set_xattr(object.ref(), name, value);
 }
 
+// What note() wrote of it.
+Result<std::optional<OverrideStat>> noted(FdRef object) {
+  const auto value = sys::get_xattr(object, override_xattr(OverrideMode::user).data());
+  if (!value && (value.error().is(ENODATA) || value.error().is(ENOTSUP) || value.error().is(EPERM))) return std::optional<OverrideStat>();
+  if (!value) return value.error().clone();
+  auto parsed = parse_override_stat(*value);
+  if (!parsed) return fail(EIO, "{}", parsed.error().message());
+  return std::optional(*std::move(parsed));
+}
+
 }  // namespace
 
 Result<struct statx> Permissions::stat(FileAt at) const {
@@ -82,7 +92,23 @@ Result<void> Permissions::change(FdRef object, const std::function<void(Override
   return set(at, override_xattr(mode_).data(), kept);
 }
 
+Result<void> Permissions::note(FdRef object, const std::optional<uid_t>& uid, const std::optional<gid_t>& gid) const {
+  const FileAt at{object, ""};
+  const struct statx st = TRY(stat_of(at));
+  if (!can_carry(st)) return {};
+  OverrideStat kept = described(st);
+  if (const auto before = TRY(noted(object))) {
+    kept.uid = before->uid;
+    kept.gid = before->gid;
+  }
+  if (uid) kept.uid = *uid;
+  if (gid) kept.gid = *gid;
+  return set(at, override_xattr(OverrideMode::user).data(), kept);
+}
+
 Result<void> Permissions::chown(FdRef object, uid_t uid, gid_t gid) const {
+  constexpr auto kAsItIs = static_cast<uid_t>(-1);
+  if (notes_owners_) return note(object, uid != kAsItIs ? std::optional(uid) : std::nullopt, gid != kAsItIs ? std::optional(gid) : std::nullopt);
   if (!in_xattr()) return sys::chown(object, uid, gid);
   const struct statx st = TRY(stat_of(FileAt{object, ""}));
   if (!can_carry(st)) {
@@ -96,7 +122,11 @@ Result<void> Permissions::chown(FdRef object, uid_t uid, gid_t gid) const {
 }
 
 Result<void> Permissions::chmod(FdRef object, mode_t mode) const {
-  if (!in_xattr()) return sys::chmod(object, mode);
+  if (!in_xattr()) {
+    TRY(sys::chmod(object, mode));
+    // A note says the mode too, to whoever reads the upper directory.
+    return notes_owners_ && TRY(noted(object)) ? note(object, std::nullopt, std::nullopt) : Result<void>();
+  }
   return change(object, [&](OverrideStat& kept) { kept.permissions = mode & 07777; });
 }
 

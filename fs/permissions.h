@@ -6,6 +6,9 @@
 //
 // The attribute is used when the mount asks for it (xattr_permissions=), or when the upper's root has it already: what
 // was written so is also read so.
+//
+// Or only an owner that could not be given is noted in it (note_owners), of the files that have one: all else is as ever in the object
+// itself, and nobody who uses the mount is shown the note.
 #pragma once
 
 #include <sys/stat.h>
@@ -26,7 +29,13 @@ class Permissions {
  public:
   Permissions() = default;
   explicit Permissions(OverrideMode mode) noexcept : mode_(mode) {}
+  static Permissions noting_owners() noexcept {
+    Permissions noting;
+    noting.notes_owners_ = true;
+    return noting;
+  }
 
+  bool notes_owners() const noexcept { return notes_owners_; }
   bool in_xattr() const noexcept { return mode_ != OverrideMode::none; }
 
   // statx(2) with what is kept aside put over it. EIO with words where that is malformed.
@@ -36,6 +45,9 @@ class Permissions {
   mode_t made_as(mode_t mode) const noexcept;
   // Says what a fresh object is, in the attribute. Nothing for a symlink, whose owner is set where that is allowed.
   Result<void> describe(FileAt at, uid_t uid, gid_t gid, mode_t mode, dev_t rdev) const;
+
+  // Notes whose an object is; nothing for one that carries no attributes of users (symlinks, devices).
+  Result<void> note(FdRef object, const std::optional<uid_t>& uid, const std::optional<gid_t>& gid) const;
 
   // As chown(2) and chmod(2): -1 leaves an id as it is. O_PATH descriptors too.
   Result<void> chown(FdRef object, uid_t uid, gid_t gid) const;
@@ -50,6 +62,7 @@ class Permissions {
   Result<void> change(FdRef object, const std::function<void(OverrideStat&)>& change) const;
 
   OverrideMode mode_ = OverrideMode::none;
+  bool notes_owners_ = false;
 };
 
 }  // namespace acetate::fs

@@ -74,7 +74,8 @@ Result<std::unique_ptr<Upper>> Upper::open(Fd upper, Fd work, const OverlayOptio
   std::unique_ptr<Upper> opened(
       new Upper(std::move(root), root_stat.st_dev, std::move(work_dir), std::move(dialect), options.durable));
   opened->root_is_described_ = kept != OverrideMode::none;
-  opened->permissions_ = Permissions(opened->root_is_described_ ? kept : options.permissions);
+  const bool is_free = kept == OverrideMode::none || kept == OverrideMode::user;
+  opened->permissions_ = options.note_owners && is_free ? Permissions::noting_owners() : Permissions(opened->root_is_described_ ? kept : options.permissions);
   return opened;
 }
 

@@ -26,6 +26,11 @@ Result<void> pivot_root(const char* new_root, const char* put_old) {
   return done(Call::pivot_root, [&] { return ::syscall(SYS_pivot_root, new_root, put_old); });
 }
 
+Result<void> change_root(FdRef dir) {
+  TRY(done(Call::fchdir, [&] { return ::fchdir(dir.fd); }));
+  return done(Call::chdir, [] { return ::chroot("."); });
+}
+
 Result<void> unshare(int flags) {
   return done(Call::unshare, [&] { return ::unshare(flags); });
 }

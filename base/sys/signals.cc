@@ -27,4 +27,13 @@ Result<std::optional<int>> AwaitedSignals::wait(std::chrono::milliseconds longes
   return std::optional<int>(static_cast<int>(what.ssi_signo));
 }
 
+SignalsHeldBack::SignalsHeldBack() noexcept {
+  sigset_t all;
+  ::sigfillset(&all);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) ::sigdelset(&all, fault);
+  ::pthread_sigmask(SIG_BLOCK, &all, &before_);
+}
+
+SignalsHeldBack::~SignalsHeldBack() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
 }  // namespace acetate::sys

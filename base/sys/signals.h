@@ -1,6 +1,8 @@
 // Signals that are waited for and not handled.
 #pragma once
 
+#include <signal.h>
+
 #include <chrono>
 #include <initializer_list>
 #include <optional>
@@ -20,6 +22,19 @@ class AwaitedSignals {
  private:
   explicit AwaitedSignals(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;
+};
+
+// No signal reaches the threads that are made while it lives, unless it is of their own making (a fault): they leave them to the thread
+// that has it. Not for who makes processes meanwhile.
+class SignalsHeldBack {
+ public:
+  SignalsHeldBack() noexcept;
+  ~SignalsHeldBack();
+  SignalsHeldBack(const SignalsHeldBack&) = delete;
+  SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
+
+ private:
+  sigset_t before_;
 };
 
 }  // namespace acetate::sys

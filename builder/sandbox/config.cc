@@ -155,7 +155,10 @@ Result<Json> linux_part(const Spec& spec) {
   part["resources"] = resources(spec);
   part["maskedPaths"] = masked_paths(spec.confinement);
   part["readonlyPaths"] = read_only_paths(spec.confinement);
-  if (Json filter = TRY(seccomp_filter(spec)); !filter.is_null()) part["seccomp"] = std::move(filter);
+  if (Json filter = TRY(seccomp_filter(spec)); !filter.is_null()) {
+    if (!spec.surroundings.owner_listener.empty()) filter["listenerPath"] = spec.surroundings.owner_listener;
+    part["seccomp"] = std::move(filter);
+  }
   return part;
 }
 

@@ -1,15 +1,20 @@
 // launch(): a description and a mounted root in, an exit code out.
+#include <sys/un.h>
 #include <sys/utsname.h>
 
+#include <memory>
 #include <random>
+#include <utility>
 
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "builder/sandbox/complaint.h"
+#include "builder/sandbox/delegated_cgroup.h"
 #include "builder/sandbox/exec_lookup.h"
 #include "builder/sandbox/id_maps.h"
 #include "builder/sandbox/native.h"
 #include "builder/sandbox/network.h"
+#include "builder/sandbox/owner_recorder.h"
 #include "builder/sandbox/prepare.h"
 #include "builder/sandbox/runtime.h"
 #include "builder/sandbox/signals.h"
@@ -53,11 +58,18 @@ Result<void> keep_id(Spec& spec, Runtime& runtime) {
   return {};
 }
 
-// Limits are the runtime's to set where we are real root. Anybody else needs a cgroup that was given to them.
-void consider_limits(Spec& spec, bool real_root) {
-  if (spec.resources.empty()) return;
-  spec.surroundings.cgroup_limits = real_root;
-  if (!real_root) log::warn("no limit is kept: memory, processors and processes are limited by cgroups, and none is delegated to us here");
+// Limits are the runtime's to set where we are real root. Anybody else needs a cgroup that was given to them; what we start is in it
+// when we are.
+Result<void> consider_limits(Spec& spec, const Runtime& runtime, bool real_root) {
+  if (spec.resources.empty()) return {};
+  if (spec.limited_cgroup) {
+    TRY_WITHIN(enter_cgroup(spec.limited_cgroup), "entering the cgroup with the limits");
+    return {};
+  }
+  spec.surroundings.cgroup_limits = real_root && !runtime.native;
+  const std::string why = real_root ? "our launcher makes none" : spec.why_unlimited;
+  if (!spec.surroundings.cgroup_limits) log::warn("no limit is kept: memory, processors and processes are limited by cgroups, and {}", why);
+  return {};
 }
 
 // Starts the runtime and stays with it to the end.
@@ -86,6 +98,29 @@ Result<sys::Exit> run_with(const Runtime& runtime, const Spec& spec, const std::
   return exit;
 }
 
+// Where no host name may be set the container is called as we are, and its environment says so.
+void take_our_hostname(Spec& spec) {
+  const std::string wanted = std::exchange(spec.hostname, our_hostname());
+  for (std::string& entry : spec.env)
+    if (entry == "HOSTNAME=" + wanted) entry = "HOSTNAME=" + spec.hostname;
+  const std::string words = fmt::format("the container is called {} as we are, and not {}: no host name may be set here", spec.hostname, wanted);
+  if (spec.hostname_asked) log::warn("{}", words);
+  else log::info("{}", words);
+}
+
+// What an OCI runtime sends to a socket our own launcher hands over. Null where the socket's path is too long to be connected to.
+Result<std::unique_ptr<OwnerRecorder>> record_owners(Spec& spec, FdRef root, const std::string& dir, bool native) {
+  const std::string path = dir + "/owners";
+  if (!native && path.size() >= sizeof(sockaddr_un::sun_path)) {
+    log::info("whom files are given to is not recorded: {} is too long for a socket", path);
+    return std::unique_ptr<OwnerRecorder>();
+  }
+  auto owners = TRY(OwnerRecorder::make(root));
+  spec.surroundings.owner_listener = path;
+  if (!native) TRY_WITHIN(owners->answer_at(spec.surroundings.owner_listener), "listening for calls that change owners");
+  return owners;
+}
+
 }  // namespace
 
 Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Stdio stdio, const std::string& memo) {
@@ -96,12 +131,9 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   apply(runtime, spec.surroundings);
   if (!spec.own_pids) spec.surroundings.bound_proc = true;
   if (spec.keep_id) TRY(keep_id(spec, runtime));
-  consider_limits(spec, TRY(is_real_root()));
+  TRY(consider_limits(spec, runtime, TRY(is_real_root())));
 
-  if (!runtime.sets_hostname) {
-    spec.hostname = our_hostname();
-    log::info("the container is called {} as we are, since no host name may be set here", spec.hostname);
-  }
+  if (!runtime.sets_hostname) take_our_hostname(spec);
 
   const Fd root = TRY_WITHIN(sys::open(spec.rootfs, O_PATH | O_DIRECTORY), "opening the root file system {}", spec.rootfs);
   const std::string command = spec.argv[0];
@@ -117,10 +149,12 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
     network.emplace(TRY(NetworkHelper::start(spec, scratch_dir)));
     spec.surroundings.network_namespace = network->path();
   }
+  std::unique_ptr<OwnerRecorder> owners;
+  if (spec.record_owners && runtime.records_owners) owners = TRY(record_owners(spec, root.ref(), scratch_dir, runtime.native));
   if (!runtime.sets_hostname) spec.hostname.clear();  // it is that already
   const std::string config = TRY(to_oci_config(spec));
   const sys::Exit exit =
-      TRY(runtime.native ? run_native(spec, config, stdio) : run_with(runtime, spec, config, scratch_dir, stdio));
+      TRY(runtime.native ? run_native(spec, config, stdio, owners.get()) : run_with(runtime, spec, config, scratch_dir, stdio));
   // The kernel's ENOEXEC, which runc says on the container's stderr and ends with 1.
   if (exit.code == 1 && found == Executable::odd_format) return sys::Exit{.code = 126};
   return exit;

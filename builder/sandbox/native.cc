@@ -87,7 +87,7 @@ Result<sys::Exit> explain(const NativeFailure& failure, const Spec& spec) {
 
 }  // namespace
 
-Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio stdio) {
+Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio stdio, OwnerRecorder* owners) {
   const Json config = Json::parse(text);  // our own
   const bool own_users = config["linux"].contains("uidMappings");
   std::string filter;
@@ -95,6 +95,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   NativeChild child{.spec = spec,
                     .config = config,
                     .filter = std::move(filter),
+                    .filter_asks = owners != nullptr,
                     .stdio = stdio,
                     .own_users = own_users};
   NativePipes pipes = TRY(make_native_pipes());
@@ -107,6 +108,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   pipes.ready.write.reset();
   pipes.go.other.reset();
   pipes.terminal.other.reset();
+  pipes.owners.other.reset();
 
   if (own_users && pid > 0) {
     std::byte ready{};
@@ -119,6 +121,9 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
     if (auto master = sys::receive_fd(pipes.terminal.one.ref())) {
       relay.emplace(*std::move(master), stdio, *mode);
     }
+  // Its last act before it executes; a container that failed before has sent none, and `failed` tells.
+  if (owners != nullptr && pid > 0)
+    if (auto listener = sys::receive_fd(pipes.owners.one.ref())) TRY(owners->answer(*std::move(listener)));
   NativeFailure failure{};
   const std::size_t told = TRY(sys::read(pipes.failed.read.ref(), std::as_writable_bytes(std::span(&failure, 1))));
   if (told == sizeof failure) {

@@ -10,12 +10,14 @@
 
 #include "base/result.h"
 #include "base/sys/process.h"
+#include "builder/sandbox/owner_recorder.h"
 #include "builder/sandbox/spec.h"
 
 namespace acetate::sandbox {
 
 // Runs to the end what `config` (of to_oci_config(spec)) says. 126 and 127 as launch(). Signals and the time limit as
 // there; with spec.terminal the person's terminal is relayed to one of the container's own. Errors say at which step.
-Result<sys::Exit> run_native(const Spec& spec, const std::string& config, Stdio stdio);
+// `owners`: answers the calls that the configuration's filter asks about, if it does.
+Result<sys::Exit> run_native(const Spec& spec, const std::string& config, Stdio stdio, OwnerRecorder* owners = nullptr);
 
 }  // namespace acetate::sandbox

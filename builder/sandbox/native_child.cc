@@ -223,7 +223,11 @@ class Container {
     std::string program = child_.filter;
     const sock_fprog filter{.len = static_cast<unsigned short>(program.size() / sizeof(sock_filter)),
                             .filter = reinterpret_cast<sock_filter*>(program.data())};
-    return try_call([&] { return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter)); });
+    if (!child_.filter_asks) return try_call([&] { return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter)); });
+    const long listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
+    if (listener < 0) return Error(errno);
+    const Fd owned(Adopt{}, static_cast<int>(listener));
+    return sys::send_fd(pipes_.owners.other.ref(), owned.ref());
   }
 
   [[noreturn]] void execute() {
@@ -310,6 +314,7 @@ Result<NativePipes> make_native_pipes() {
   pipes.go = TRY(sys::make_socket_pair());
   pipes.failed = TRY(sys::make_pipe());
   pipes.terminal = TRY(sys::make_socket_pair());
+  pipes.owners = TRY(sys::make_socket_pair());
   return pipes;
 }
 

@@ -27,6 +27,7 @@ struct NativePipes {
   sys::Pipe failed;  // a NativeFailure; closed by a successful exec
   sys::SocketPair go;        // a byte when its ids are mapped: to one that may have ended, which is no reason for SIGPIPE
   sys::SocketPair terminal;  // the master of its terminal
+  sys::SocketPair owners;    // what an OwnerRecorder answers by
 };
 Result<NativePipes> make_native_pipes();
 
@@ -34,6 +35,7 @@ struct NativeChild {
   const Spec& spec;
   const nlohmann::ordered_json& config;
   std::string filter;  // a BPF program; empty: none
+  bool filter_asks = false;  // somebody of ours, by a descriptor that is sent through NativePipes::owners
   Stdio stdio;
   bool own_users = false;
 };

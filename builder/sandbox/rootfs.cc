@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "base/sys/xattr.h"
 #include "builder/sandbox/runtime.h"
 #include "builder/sandbox/upper_dir.h"
 
@@ -25,6 +26,18 @@ Result<std::string> make_dir(std::string path, mode_t mode) {
   return path;
 }
 
+// Attributes of everybody's, which some file systems have not.
+Result<bool> takes_attributes(const std::string& dir) {
+  constexpr const char* kTrial = "user.acetate.trial";
+  const Fd fd = TRY(sys::open(dir, O_PATH | O_DIRECTORY));
+  if (auto set = sys::set_xattr(fd.ref(), kTrial, "1"); !set) {
+    log::info("owners of files are not recorded: {} takes no attributes: {}", dir, set.error().message());
+    return false;
+  }
+  TRY(sys::remove_xattr(fd.ref(), kTrial));
+  return true;
+}
+
 }  // namespace
 
 Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions& options) {
@@ -45,38 +58,51 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
   request.options.emplace_back("allow_other");
   if (options.ids == IdMode::single) request.options.emplace_back("squash_to_root");
   std::string upper;
+  bool notes_owners = false;
   if (!options.read_only) {
     upper = options.keep_upper ? *options.keep_upper : scratch / "upper";
     TRY(make_upper_dir(upper));
     request.upper = upper;
     request.work = TRY(make_dir(options.keep_upper ? *options.keep_upper + ".work" : scratch / "work", 0700));
+    notes_owners = options.ids == IdMode::single && TRY(takes_attributes(upper));
+    if (notes_owners) request.options.emplace_back("note_owners");
   }
   Rootfs rootfs(std::move(scratch), merged, std::move(upper), std::move(run));
+  rootfs.notes_owners_ = notes_owners;
   TRY_WITHIN(rootfs.mount(std::move(request), options), "mounting the root file system");
   return rootfs;
 }
 
 Result<void> Rootfs::mount(fs::MountRequest request, const RootfsOptions& options) {
   if (request.upper && options.upper_kind != UpperKind::own) {
-    auto mounted = mount_below_kernels(request, options.durable);
-    if (mounted) return {};
-    if (options.upper_kind == UpperKind::kernel) return fail(ENOTSUP, "the kernel's overlay cannot keep what is written here: {}", mounted.error().message());
-    log::info("our daemon keeps what is written, since the kernel's overlay cannot here: {}", mounted.error().message());
+    std::string why_not;
+    TRY(mount_below_kernels(request, options.durable, why_not));
+    if (overlay_) return {};
+    if (options.upper_kind == UpperKind::kernel) return fail(ENOTSUP, "the kernel's overlay cannot keep what is written here: {}", why_not);
+    log::info("our daemon keeps what is written, since the kernel's overlay cannot here: {}", why_not);
   }
   if (request.upper && !options.durable) request.options.emplace_back("volatile");
   mount_ = TRY(fs::Mount::start(request));
   return {};
 }
 
-// The layers in a place of their own, and the kernel's overlay where the root is to be.
-Result<void> Rootfs::mount_below_kernels(const fs::MountRequest& request, bool durable) {
-  TRY(try_kernel_overlay(scratch_.path()));
+// The layers in a place of their own, and the kernel's overlay where the root is to be; it is tried where it is to write.
+Result<void> Rootfs::mount_below_kernels(const fs::MountRequest& request, bool durable, std::string& why_not) {
+  if (auto works = try_kernel_overlay(*request.work); !works) {
+    why_not = works.error().message();
+    return {};
+  }
   fs::MountRequest layers = request;
   layers.upper.reset();
   layers.work.reset();
   layers.target = TRY(make_dir(scratch_ / "layers", 0755));
   fs::Mount below = TRY(fs::Mount::start(layers));
-  overlay_ = TRY(KernelOverlay::mount({.lower = layers.target, .upper = *request.upper, .work = *request.work, .target = request.target}, durable));
+  auto above = KernelOverlay::mount({.lower = layers.target, .upper = *request.upper, .work = *request.work, .target = request.target}, durable);
+  if (!above) {
+    why_not = above.error().message();
+    return below.unmount();
+  }
+  overlay_ = *std::move(above);
   mount_ = std::move(below);
   return {};
 }
@@ -94,6 +120,7 @@ Rootfs& Rootfs::operator=(Rootfs&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(upper_, other.upper_);
   std::swap(run_, other.run_);
+  std::swap(notes_owners_, other.notes_owners_);
   return *this;
 }
 

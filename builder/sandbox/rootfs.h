@@ -19,7 +19,7 @@ namespace acetate::sandbox {
 
 struct RootfsOptions {
   std::string scratch_base;                    // where the scratch directory is made; one file system's worth of space
-  IdMode ids = IdMode::range;                  // single: every file is shown as root's, owners are not kept
+  IdMode ids = IdMode::range;                  // single: every file is shown as root's, whoever's it is
   bool read_only = false;                      // no upper at all
   UpperKind upper_kind = UpperKind::own;       // who keeps the upper; `kernel` is ENOTSUP with words where that does not work
   bool durable = false;                        // without it the upper is `volatile`: fsync is not passed on
@@ -38,6 +38,8 @@ class Rootfs {
 
   const std::string& path() const noexcept { return path_; }    // the mounted root
   const std::string& upper() const noexcept { return upper_; }  // empty when read-only
+  // Whether the mount takes notes of owners (fs/owner_note.h), which are in the upper then: with one id, where our daemon keeps it.
+  bool notes_owners() const noexcept { return notes_owners_ && !overlay_; }
   // A directory beside the mount, not in it, for whoever runs something here (launch's scratch_dir).
   const std::string& scratch() const noexcept { return run_; }
   // What of the layers was looked at, once unmounted, as the daemon wrote it; nothing where that is not known in full.
@@ -53,8 +55,10 @@ class Rootfs {
         run_(std::move(run)) {}
   Scratch scratch_;
   std::string path_, upper_, run_;
+  bool notes_owners_ = false;
   Result<void> mount(fs::MountRequest request, const RootfsOptions& options);
-  Result<void> mount_below_kernels(const fs::MountRequest& request, bool durable);
+  // Where the kernel's overlay does not work it says why not, and nothing is mounted.
+  Result<void> mount_below_kernels(const fs::MountRequest& request, bool durable, std::string& why_not);
 
   std::optional<fs::Mount> mount_;
   std::optional<KernelOverlay> overlay_;  // above it, and gone before it

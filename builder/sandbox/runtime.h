@@ -20,6 +20,7 @@ struct Runtime {
   std::vector<sys::IdRange> child_uids = {}, child_gids = {};
   bool native = false;      // no program: our own launcher (native.h)
   bool bound_proc = false;  // it may not mount a new proc: ours is bound instead, and the pids are ours
+  bool records_owners = false;  // with one id: its filter can ask an OwnerRecorder
   bool sets_hostname = true;  // false: a filter around us refuses sethostname(2), and a container is called what we are
 };
 

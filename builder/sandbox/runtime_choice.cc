@@ -2,12 +2,14 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "builder/sandbox/id_maps.h"
 #include "builder/sandbox/native.h"
+#include "builder/sandbox/owner_recorder.h"
 #include "builder/sandbox/runtime.h"
 #include "builder/sandbox/runtime_memo.h"
 #include "builder/sandbox/scratch.h"
@@ -39,10 +41,17 @@ Result<void> try_out(const Runtime& runtime, IdMode ids) {
   spec.surroundings = TRY(look_around());
   apply(runtime, spec.surroundings);
   if (!runtime.sets_hostname) spec.hostname.clear();
+  std::unique_ptr<OwnerRecorder> owners;
+  if (runtime.records_owners) {
+    const Fd root = TRY(sys::open(spec.rootfs, O_PATH | O_DIRECTORY));
+    owners = TRY(OwnerRecorder::make(root.ref()));
+    spec.surroundings.owner_listener = scratch / "owners";
+    if (!runtime.native) TRY(owners->answer_at(spec.surroundings.owner_listener));
+  }
   const Fd nothing = TRY(sys::open("/dev/null", O_RDWR));
   const Stdio quiet{.in = nothing.ref(), .out = nothing.ref(), .err = nothing.ref()};
   if (runtime.native) {
-    const auto exit = TRY(run_native(spec, TRY(to_oci_config(spec)), quiet));
+    const auto exit = TRY(run_native(spec, TRY(to_oci_config(spec)), quiet, owners.get()));
     return exit.ok() ? Result<void>() : Result<void>(fail(EIO, "{}", exit.describe()));
   }
   const Invocation invocation{.bundle = scratch.path(), .id = fmt::format("acetate-probe-{}", ::getpid())};
@@ -82,6 +91,21 @@ Result<std::vector<Runtime>> ways(const Runtime& plain) {
   return all;
 }
 
+// The same way, and owners are recorded if that works too.
+Runtime with_owners(const Runtime& way) {
+  Runtime asking = way;
+  asking.records_owners = true;
+  const auto tried = try_out(asking, IdMode::single);
+  if (tried) return asking;
+  log::info("whom files are given to is not recorded: {}", tried.error().message());
+  return way;
+}
+
+// runc and crun name the call, we the thing.
+bool tells_of_hostname(std::string_view complaint) {
+  return complaint.find("hostname") != std::string_view::npos || complaint.find("host name") != std::string_view::npos;
+}
+
 Result<Runtime> try_program(const std::string& name) {
   Runtime plain{.program = name, .native = name == kNative};
   if (!plain.native) {
@@ -92,12 +116,15 @@ Result<Runtime> try_program(const std::string& name) {
   // An image's files belong to ids; with one id everybody is root.
   const IdMode ids = count_ids(TRY(sys::current_uid_map())) == 1 ? IdMode::single : IdMode::range;
   std::string complaint;
+  bool hostname_refused = false;
   for (const Runtime& way : TRY(ways(plain))) {
+    if (!way.sets_hostname && !hostname_refused) continue;  // that is not what is wrong
     auto tried = try_out(way, ids);
-    if (tried) return way;
+    if (tried) return ids == IdMode::single ? with_owners(way) : way;
+    hostname_refused = hostname_refused || tells_of_hostname(tried.error().message());
     log::info("{}{}{}{} runs no container: {}", name, way.child_uids.empty() ? "" : " in a user namespace of its own",
               way.bound_proc ? " with our /proc" : "", way.sets_hostname ? "" : " with our host name", tried.error().message());
-    if (complaint.empty() || !way.bound_proc) complaint = tried.error().message();
+    if (complaint.empty() || (!way.bound_proc && way.sets_hostname)) complaint = tried.error().message();
   }
   return fail(EIO, "{}", complaint);
 }

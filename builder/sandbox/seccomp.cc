@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "builder/sandbox/owner_recorder.h"
 #include "builder/sandbox/seccomp_profile.h"
 
 namespace acetate::sandbox {
@@ -91,8 +92,14 @@ void refuse_socket_family(Json& rules, std::uint64_t family) {
   rules.push_back(std::move(one));
 }
 
-void emulate_root(Json& rules) {
-  rules.push_back(rule(emulated(), 0));
+// `asks`: calls that change an owner are played by the OwnerRecorder.
+void emulate_root(Json& rules, bool asks) {
+  Names said = emulated();
+  if (asks) {
+    std::erase_if(said, [](const std::string& name) { return std::ranges::find(owner_calls(), name) != owner_calls().end(); });
+    rules.push_back({{"names", owner_calls()}, {"action", "SCMP_ACT_NOTIFY"}});
+  }
+  rules.push_back(rule(said, 0));
   for (const mode_t type : {S_IFCHR, S_IFBLK}) {
     Json by_path = rule({"mknod"}, 0);
     by_path["args"] = where_masked(1, S_IFMT, type);
@@ -108,7 +115,7 @@ Result<Json> given_filter(const Spec& spec, const std::string& profile) {
   Json filter = TRY(resolve_profile(profile, spec.capabilities));
   if (spec.ids != IdMode::single) return filter;
   Json rules = Json::array();
-  emulate_root(rules);
+  emulate_root(rules, !spec.surroundings.owner_listener.empty());
   Names played = emulated();
   played.insert(played.end(), {"mknod", "mknodat"});
   for (Json rule : filter["syscalls"]) {
@@ -163,7 +170,7 @@ Result<nlohmann::ordered_json> seccomp_filter(const Spec& spec) {
   if (confinement.filter_calls && confinement.profile) return given_filter(spec, *confinement.profile);
   if (!confinement.filter_calls && !single) return Json(nullptr);
   Json rules = Json::array();
-  if (single) emulate_root(rules);
+  if (single) emulate_root(rules, !spec.surroundings.owner_listener.empty());
   if (confinement.filter_calls) refuse(rules, spec);
   return Json{{"defaultAction", "SCMP_ACT_ALLOW"}, {"architectures", architectures()}, {"syscalls", std::move(rules)}};
 }

@@ -28,6 +28,7 @@ Result<std::uint32_t> action(const Json& rule, const char* key, const char* code
   if (name == "SCMP_ACT_KILL" || name == "SCMP_ACT_KILL_THREAD") return std::uint32_t{SCMP_ACT_KILL_THREAD};
   if (name == "SCMP_ACT_KILL_PROCESS") return std::uint32_t{SCMP_ACT_KILL_PROCESS};
   if (name == "SCMP_ACT_LOG") return std::uint32_t{SCMP_ACT_LOG};
+  if (name == "SCMP_ACT_NOTIFY") return std::uint32_t{SCMP_ACT_NOTIFY};
   if (name == "SCMP_ACT_TRAP") return std::uint32_t{SCMP_ACT_TRAP};
   return fail(EINVAL, "the system call filter has an action \"{}\", which is not supported", name);
 }

@@ -79,6 +79,7 @@ struct Surroundings {
   // The ids of a child user namespace, as maps from our namespace; empty: the container shares ours.
   std::vector<sys::IdRange> child_uids = {}, child_gids = {};
   bool cgroup_limits = false;        // the runtime may make cgroups, so it is told the limits
+  std::string owner_listener = {};   // where the runtime sends the descriptor that owners are recorded by (owner_recorder.h); empty: it does not
   bool bound_proc = false;           // a new proc may not be mounted: ours is bound, and our pids are seen
   std::string network_namespace = {};  // a path, where the network was made beforehand
 };
@@ -92,6 +93,7 @@ struct Spec {
   gid_t gid = 0;
   std::vector<gid_t> groups = {};
   std::string hostname = "acetate";
+  bool hostname_asked = false;  // somebody gave it, and will want to know where it cannot be
   std::vector<MountPoint> mounts = {};
   Network network = Network::host;
   std::vector<Port> ports = {};
@@ -103,6 +105,8 @@ struct Spec {
   std::uint64_t shm_size = 64 << 20;
   std::vector<Limit> limits = {};
   Resources resources = {};
+  FdRef limited_cgroup = {};  // DelegatedCgroup::limited(), where there is one; else real root's runtime makes one
+  std::string why_unlimited = "no cgroup is delegated to us";  // where there is neither
   Confinement confinement = {};
   std::optional<int> time_limit = {};         // seconds; then `stop_signal`, and SIGKILL ten seconds later
   int stop_signal = 15;
@@ -111,6 +115,7 @@ struct Spec {
   bool terminal = false;
   std::vector<std::string> capabilities;  // "CAP_CHOWN" …
   IdMode ids = IdMode::range;             // single: root emulation filter is added, and everybody is root
+  bool record_owners = false;             // with one id: the root notes whom files are given to, as Rootfs::notes_owners() says
   // Who of the container is the caller outside (--userns=keep-id); nobody: its root is.
   struct KeptId {
     uid_t uid;

@@ -120,6 +120,7 @@ Result<int> serve(const Options& options) {
                      .xattrs = options.xattrs,
                      .owners = options.owners,
                      .permissions = options.permissions,
+                     .note_owners = options.note_owners,
                      .redirect_dir = options.redirect_dir,
                      .index = options.index,
                      .static_nlink = options.static_nlink,

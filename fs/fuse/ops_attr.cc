@@ -7,6 +7,7 @@
 
 #include "fs/fuse/ops.h"
 #include "fs/fuse/stateless_files.h"
+#include "fs/owner_note.h"
 
 namespace acetate::fs {
 
@@ -114,6 +115,10 @@ Result<bool> acl_drops_sgid(fuse_req_t req, fuse_ino_t ino, std::string_view nam
 
 void setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value, std::size_t size, int flags) {
   serve(req, [&]() -> Result<void> {
+    if (std::string_view(name) == fs::kOwnerNote) {
+      const auto note = fs::parse_owner_note(std::string_view(value, size));
+      return note ? served(req).overlay.note_owner(ino_of(ino), note->uid, note->gid) : Result<void>(Error(EINVAL));
+    }
     const bool drop = TRY(acl_drops_sgid(req, ino, name));
     return served(req).overlay.setxattr(ino_of(ino), name, std::string_view(value, size), flags, drop);
   });

@@ -71,6 +71,7 @@ class Parser {
       return value ? flag(key, *value, ignored) : Result<void>();
     }
     if (key == "squash_to_root") return void(squash_to_root_ = value.value_or("1") != "0"), Result<void>();
+    if (key == "note_owners" && !value) return void(out_.note_owners = true), Result<void>();
     if (key == "squash_to_uid" && value) return id(key, *value, out_.owners.squash_uid);
     if (key == "squash_to_gid" && value) return id(key, *value, out_.owners.squash_gid);
     if (key == "uidmapping" && value) return void(out_.owners.uids = TRY(IdMap::parse(*value))), Result<void>();
@@ -241,6 +242,7 @@ std::string usage(const std::string& name) {
       "    -o uidmapping=DISK:SHOWN:COUNT[:…], gidmapping=…\n"
       "                           whom users see for owners on disk, and the other way round\n"
       "    -o squash_to_root, squash_to_uid=UID, squash_to_gid=GID\n"
+      "    -o note_owners          with squash_to_root: note owners that cannot be given\n"
       "                           everything seems to belong to them\n"
       "    -o xattr_permissions=1|2\n"
       "                           keep owner, mode and type in an attribute\n"

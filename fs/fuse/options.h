@@ -38,6 +38,7 @@ struct Options {
   bool read_only = false;
   Owners owners;  // squash_to_*, uidmapping, gidmapping
   OverrideMode permissions = OverrideMode::none;  // xattr_permissions
+  bool note_owners = false;
   bool redirect_dir = false;
   bool index = false;
   bool static_nlink = false;

@@ -7,6 +7,8 @@
 
 #include "base/sys/file.h"
 #include "base/sys/xattr.h"
+#include "fs/owner_note.h"
+#include "layers/override_stat.h"
 #include "tests/fs/overlay_fixture.h"
 
 namespace acetate::fs {
@@ -142,6 +144,58 @@ TEST(IdMap, RangesAtTheEndOfAllIdsDoNotWrap) {
   EXPECT_EQ(map.shown(4294967294U), 14U);
   EXPECT_EQ(map.shown(4294967295U), kOverflowId);
   EXPECT_EQ(map.on_disk(15), kOverflowId);
+}
+
+// --- owners that nobody can give
+
+const OverlayOptions kNoted{.durable = false, .owners = {.squash_uid = 0, .squash_gid = 0}, .note_owners = true};
+
+std::string noted(const Mounted& m, const std::string& path) {
+  const std::string full = m.dir() / ("upper/" + path);
+  const auto value = sys::get_xattr(FileAt{kWorkingDir, full.c_str()}, override_xattr(OverrideMode::user).data());
+  return value ? *value : value.error().message();
+}
+
+TEST(NotedOwners, AreKeptBesideTheFileAndShownToNobody) {
+  Mounted m({owned("a", 3, 4)}, kNoted);
+  ASSERT_EQ(code(m.overlay().note_owner(m.ino("a"), 33, std::nullopt)), 0);
+  EXPECT_EQ(noted(m, "a"), "33:4:0644:file");
+  ASSERT_EQ(code(m.overlay().note_owner(m.ino("a"), std::nullopt, 34)), 0);
+  EXPECT_EQ(noted(m, "a"), "33:34:0644:file");
+  EXPECT_EQ(m.attr("a").uid, 0U);
+  // All else is in the file itself, and a mode in both.
+  ASSERT_EQ(code(m.chmod("a", 0751)), 0);
+  EXPECT_EQ(on_disk(m, "a").st_mode, S_IFREG | 0751U);
+  EXPECT_EQ(noted(m, "a"), "33:34:0751:file");
+}
+
+TEST(NotedOwners, OfTheLowerAreKeptWhenItIsCopied) {
+  Mounted m({owned("a", 3, 4), owned("b", ::geteuid(), ::getegid())}, kNoted);
+  ASSERT_EQ(code(m.chmod("a", 0600)), 0);
+  ASSERT_EQ(code(m.chmod("b", 0600)), 0);
+  ASSERT_TRUE(m.write("new", "x"));
+  EXPECT_EQ(noted(m, "a"), "3:4:0600:file");
+  for (const char* ours : {"b", "new"}) EXPECT_EQ(noted(m, ours), Error(ENODATA).message()) << ours;
+}
+
+TEST(NotedOwners, TakeSuidAwayAsEveryChownDoes) {
+  Mounted m({owned("a", 3, 4)}, kNoted);
+  ASSERT_EQ(code(m.chmod("a", 06755)), 0);
+  ASSERT_EQ(code(m.overlay().note_owner(m.ino("a"), 33, 33)), 0);
+  EXPECT_EQ(m.attr("a").mode & 07777, 0755U);
+}
+
+TEST(NotedOwners, AreTakenNowhereElse) {
+  for (const OverlayOptions& options : {OverlayOptions{.durable = false}, OverlayOptions{.durable = false, .owners = kNoted.owners, .permissions = OverrideMode::user}}) {
+    Mounted m({owned("a", 3, 4)}, options);
+    EXPECT_EQ(code(m.overlay().note_owner(m.ino("a"), 33, 33)), ENOTSUP);
+  }
+}
+
+TEST(OwnerNote, IsWrittenAndReadAgain) {
+  for (const OwnerNote& note : {OwnerNote{}, OwnerNote{.uid = 0}, OwnerNote{.gid = 7}, OwnerNote{.uid = 4294967294, .gid = 1}})
+    EXPECT_EQ(parse_owner_note(format_owner_note(note)), note);
+  for (const char* none : {"", "1", "1:2:3", "a:", ":-1", "4294967295:", " 1:"}) EXPECT_FALSE(parse_owner_note(none)) << none;
 }
 
 }  // namespace

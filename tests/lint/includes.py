@@ -25,7 +25,7 @@ ARROWS = {
             "builder/dockerfile", "builder/sandbox", "cli"},
 }
 # Single headers that may be included from elsewhere.
-DOORS = {"fs/mount.h": {"builder", "builder/sandbox", "cli"}, "fs/control.h": {"cli"}}
+DOORS = {"fs/mount.h": {"builder", "builder/sandbox", "cli"}, "fs/control.h": {"cli"}, "fs/owner_note.h": {"builder/sandbox"}}
 FOREIGN = {
     r"fuse|fuse_lowlevel\.h|fuse3/.*": {"fs/fuse"},
     r"archive(_entry)?\.h": {"layers/tar"},

@@ -1,0 +1,137 @@
+#include "builder/sandbox/delegated_cgroup.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "base/sys/file.h"
+
+namespace acetate::sandbox {
+
+namespace {
+
+constexpr std::size_t kMostText = 1 << 16;
+constexpr std::uint64_t kPeriod = 100000;  // microseconds, as docker has it
+constexpr const char* kWayOut = "systemd-run --user --scope -p Delegate=yes acetate … gives one";
+
+// The unified hierarchy: alone, or beside those of version 1.
+Result<std::string> unified() {
+  for (const char* place : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+    const auto dir = sys::open(place, O_PATH | O_DIRECTORY);
+    if (dir && static_cast<unsigned long>(TRY(sys::statfs(dir->ref())).f_type) == CGROUP2_SUPER_MAGIC) return std::string(place);
+  }
+  return fail(ENOTSUP, "there are no cgroups of version 2 here");
+}
+
+// "0::/user.slice/…" of cgroups(7)
+Result<std::string> our_path() {
+  const std::string text = TRY(sys::read_file("/proc/self/cgroup", kMostText));
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    if (line.starts_with("0::/")) return std::string(line.substr(3));
+    at = end + 1;
+  }
+  return fail(ENOTSUP, "we are in no cgroup of version 2");
+}
+
+Result<void> write(FdRef dir, const std::string& file, std::string_view text) {
+  const Fd fd = TRY(sys::open({dir, file.c_str()}, O_WRONLY));
+  return sys::write_full(fd.ref(), text);
+}
+
+Result<std::string> read(FdRef dir, const std::string& file) {
+  const Fd fd = TRY(sys::open({dir, file.c_str()}, O_RDONLY));
+  return sys::read_all(fd.ref(), kMostText);
+}
+
+std::set<std::string> words(const std::string& text) {
+  std::set<std::string> all;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find_first_of(" \n", at), text.size());
+    if (end > at) all.insert(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<CgroupLimit> cgroup_limits(const Resources& resources) {
+  std::vector<CgroupLimit> limits;
+  if (resources.memory) {
+    limits.push_back({"memory", "memory.max", std::to_string(*resources.memory)});
+    limits.push_back({"memory", "memory.swap.max", "0"});  // as with real root's: the limit is of both together
+  }
+  if (resources.cpus)
+    limits.push_back({"cpu", "cpu.max", fmt::format("{} {}", static_cast<std::uint64_t>(*resources.cpus * kPeriod), kPeriod)});
+  if (resources.pids) limits.push_back({"pids", "pids.max", *resources.pids < 0 ? "max" : std::to_string(*resources.pids)});
+  return limits;
+}
+
+Result<DelegatedCgroup> DelegatedCgroup::make(const std::vector<CgroupLimit>& limits) {
+  const std::string path = TRY(unified()) + TRY(our_path());
+  Fd ours = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening our cgroup {}", path);
+  const auto offered = words(TRY(read(ours.ref(), "cgroup.controllers")));
+  for (const CgroupLimit& limit : limits)
+    if (!offered.contains(limit.controller)) return fail(ENOTSUP, "our cgroup {} has no controller of {}; {}", path, limit.controller, kWayOut);
+  DelegatedCgroup made(std::move(ours), std::to_string(::getpid()));
+  auto divided = made.divide(limits);
+  if (divided) return made;
+  if (divided.error().is(EACCES) || divided.error().is(EPERM)) return fail(ENOTSUP, "our cgroup {} is not ours to divide; {}", path, kWayOut);
+  if (divided.error().is(EBUSY)) return fail(ENOTSUP, "others are in our cgroup {}, too; {}", path, kWayOut);
+  return std::move(divided).error().within("dividing our cgroup " + path);
+}
+
+Result<void> DelegatedCgroup::divide(const std::vector<CgroupLimit>& limits) {
+  const auto make_group = [&](const std::string& name) { return sys::mkdir({ours_.ref(), name.c_str()}, 0755); };
+  TRY(make_group(own()));
+  TRY(write(ours_.ref(), own() + "/cgroup.procs", "0"));
+  TRY(enable(limits));
+  TRY(make_group(container()));
+  limited_ = TRY(sys::open({ours_.ref(), container().c_str()}, O_RDONLY | O_DIRECTORY));
+  for (const CgroupLimit& limit : limits) {
+    auto set = write(limited_.ref(), limit.file, limit.value);
+    // A kernel that counts no swap has nothing to limit.
+    if (!set && limit.file == "memory.swap.max" && set.error().is(ENOENT)) continue;
+    if (!set) return std::move(set).error().within(fmt::format("setting {} to {}", limit.file, limit.value));
+  }
+  return {};
+}
+
+Result<void> DelegatedCgroup::enable(const std::vector<CgroupLimit>& limits) {
+  const auto enabled = words(TRY(read(ours_.ref(), "cgroup.subtree_control")));
+  std::set<std::string> wanted;
+  for (const CgroupLimit& limit : limits)
+    if (!enabled.contains(limit.controller)) wanted.insert(limit.controller);
+  for (const std::string& controller : wanted) {
+    TRY(write(ours_.ref(), "cgroup.subtree_control", "+" + controller));
+    enabled_.push_back(controller);
+  }
+  return {};
+}
+
+// The controllers are taken back first: who gives them has no processes.
+Result<void> DelegatedCgroup::put_back() {
+  const auto remove_group = [&](const std::string& name) {
+    const auto removed = sys::rmdir({ours_.ref(), name.c_str()});
+    return removed || removed.error().is(ENOENT) ? Result<void>() : Result<void>(removed.error().clone());
+  };
+  TRY(remove_group(container()));
+  for (const std::string& controller : enabled_) TRY(write(ours_.ref(), "cgroup.subtree_control", "-" + controller));
+  TRY(write(ours_.ref(), "cgroup.procs", "0"));
+  return remove_group(own());
+}
+
+DelegatedCgroup::~DelegatedCgroup() {
+  if (!ours_) return;
+  if (auto done = put_back(); !done) log::info("a cgroup stays: {}", done.error().message());
+}
+
+Result<void> enter_cgroup(FdRef cgroup) { return write(cgroup, "cgroup.procs", "0"); }
+
+}  // namespace acetate::sandbox

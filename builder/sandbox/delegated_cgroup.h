@@ -1,0 +1,55 @@
+// DelegatedCgroup: limits for who is not root, in a cgroup of version 2 that was given to him to divide
+// (Documentation/admin-guide/cgroup-v2.rst, "Delegation"), as systemd does for `systemd-run --user --scope -p Delegate=yes`.
+//
+// A cgroup that gives controllers to those below it may have no processes of its own, so two are made in the one we are in: one
+// that we go to ourselves, and one with the limits, for the container. Both go with the object.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "builder/sandbox/spec.h"
+
+namespace acetate::sandbox {
+
+// One line of one file: {"memory", "memory.max", "1048576"}.
+struct CgroupLimit {
+  std::string controller, file, value;
+  bool operator==(const CgroupLimit&) const = default;
+};
+std::vector<CgroupLimit> cgroup_limits(const Resources& resources);
+
+// Not thread-safe.
+class DelegatedCgroup {
+ public:
+  // Moves this process. Outside of the holder, before any other process is made: they are where we are. ENOTSUP with words and the
+  // way out where no cgroup of version 2 is ours, where it lacks a controller, or where others are in it too.
+  static Result<DelegatedCgroup> make(const std::vector<CgroupLimit>& limits);
+  DelegatedCgroup(DelegatedCgroup&&) noexcept = default;
+  DelegatedCgroup& operator=(DelegatedCgroup&&) = delete;
+  // Takes us back to where we were. What of it cannot be done is said on the log.
+  ~DelegatedCgroup();
+
+  // Where a process enters that is to be limited, with all that it starts.
+  FdRef limited() const noexcept { return limited_.ref(); }
+
+ private:
+  DelegatedCgroup(Fd ours, std::string name) : ours_(std::move(ours)), name_(std::move(name)) {}
+  Result<void> divide(const std::vector<CgroupLimit>& limits);
+  Result<void> enable(const std::vector<CgroupLimit>& limits);
+  Result<void> put_back();
+  std::string own() const { return name_ + "-acetate"; }
+  std::string container() const { return name_ + "-container"; }
+
+  Fd ours_;  // the cgroup we were found in
+  std::string name_;
+  Fd limited_;
+  std::vector<std::string> enabled_;  // controllers, by us
+};
+
+// The calling process goes there.
+Result<void> enter_cgroup(FdRef cgroup);
+
+}  // namespace acetate::sandbox
