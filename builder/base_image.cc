@@ -3,6 +3,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "base/sys/file.h"
 #include "builder/base_state.h"
 #include "builder/clock.h"
@@ -46,6 +50,12 @@ std::string without_scheme(const std::string& reference) {
   return reference;
 }
 
+// FROM names it by where it lies.
+bool is_file(const std::string& name) {
+  return std::ranges::any_of(std::array<std::string_view, 6>{"oci:", "oci-archive:", "docker-archive:", "/", "./", "../"},
+                             [&](std::string_view begin) { return name.starts_with(begin); });
+}
+
 }  // namespace
 
 std::optional<std::string> BaseImages::directory(const std::string& name) const {
@@ -56,14 +66,15 @@ std::optional<std::string> BaseImages::directory(const std::string& name) const 
   return *named;
 }
 
+bool BaseImages::is_of_store(const std::string& name) const {
+  return find_context(options_.contexts, name) == nullptr && !is_file(name);
+}
+
 Result<image::Image> BaseImages::find(const Wanted& wanted, bool may_fetch) {
   const auto& [name, platform] = wanted;
   if (const std::string* named = find_context(options_.contexts, name))
     return TRY_WITHIN(image::open_image(without_scheme(*named), platform), "the build context \"{}\"", name);
-  for (const char* transport : {"oci:", "oci-archive:", "docker-archive:"})
-    if (name.starts_with(transport)) return image::open_image(name, platform);
-  if (name.starts_with('/')) return image::open_image(name, platform);
-  if (name.starts_with("./") || name.starts_with("../")) return image::open_image(options_.context_dir + "/" + name, platform);
+  if (is_file(name)) return image::open_image(name.starts_with('.') ? options_.context_dir + "/" + name : name, platform);
   if (store_ == nullptr) store_ = TRY(image::ImageStore::open_to_read(options_.images));
   may_fetch = may_fetch && options_.fetch && options_.policy != "never";
   if (may_fetch && options_.policy != "missing") TRY(options_.fetch(name, options_.policy, platform));
@@ -136,7 +147,7 @@ Result<const StageState*> BaseImages::open(const Wanted& wanted, bool may_fetch)
   if (const auto failed = failed_.find(wanted); failed != failed_.end()) return failed->second.clone();
   auto image = find(wanted, may_fetch);
   if (!image && may_fetch) failed_.emplace(wanted, image.error().clone());
-  if (image && image->manifest_digest) manifests_.emplace(wanted, *image->manifest_digest);
+  if (image && image->manifest_digest && is_of_store(wanted.first)) manifests_.emplace(wanted, *image->manifest_digest);
   return &open_.emplace(wanted, TRY(read(TRY(std::move(image))))).first->second;
 }
 

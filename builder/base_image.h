@@ -39,7 +39,7 @@ class BaseImages {
   // The same, for what is here already or was opened before.
   Result<const StageState*> open_here(const std::string& name, const image::Platform& platform);
 
-  // What was opened, as far as it has a manifest.
+  // What was opened of the store, as far as it has a manifest: a file is from where nobody knows.
   std::vector<Material> opened() const;
 
   // The directory that a named context is, where it is one and no image.
@@ -51,6 +51,7 @@ class BaseImages {
   Result<image::Image> find_ours(const Wanted& wanted) REQUIRES(mutex_);
   Result<const StageState*> open(const Wanted& wanted, bool may_fetch);
   Result<StageState> read(const image::Image& image) const;
+  bool is_of_store(const std::string& name) const;  // and neither a context nor a file
   Options options_;
   Cache& cache_;
   mutable Mutex mutex_;

@@ -145,7 +145,9 @@ Result<Record> Cache::put(const Digest& key, const Record& record, bool replace)
 Result<void> Cache::add_other(const Digest& first, const Digest& key) {
   const std::lock_guard lock(*mutex_);
   return TRY(database_.prepare("INSERT OR IGNORE INTO others(first, key) "
-                               "SELECT ?1, ?2 UNION SELECT ?1, key FROM others WHERE first IN (SELECT first FROM others WHERE key = ?2)"))
+                               "SELECT ?1, ?2 UNION ALL SELECT ?1, key FROM "
+                               // No more: a key that many have in common would make all of them know all others.
+                               "(SELECT key FROM others WHERE first IN (SELECT first FROM others WHERE key = ?2) LIMIT 64)"))
       .bind(first.hex())
       .bind(key.hex())
       .done();

@@ -44,6 +44,9 @@ struct Record {
   bool operator==(const Record&) const = default;
 };
 
+// When a record was used, of one that was taken in from elsewhere and has not been.
+constexpr std::int64_t kNeverUsed = 0;
+
 // What a tarball outside of our store turned out to be.
 struct FileIdentity {
   Digest digest, diff_id;

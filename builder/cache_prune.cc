@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "base/scope.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "builder/cache.h"
@@ -26,7 +27,8 @@ constexpr int kDeepest = 200;
 constexpr std::int64_t kMeasuredWithin = std::int64_t{24} * 3600;
 
 struct Item {
-  std::int64_t used = 0;
+  std::int64_t used = 0;   // what was used longest ago goes first,
+  std::int64_t since = 0;  // and this is how long nobody has wanted it
   std::uint64_t bytes = 0;
   std::string layer = {};  // its diff id in hex, or
   std::string mount = {};  // the path of a cache mount
@@ -144,7 +146,12 @@ Result<std::uint64_t> Cache::bytes() {
 Result<void> Cache::forget_layers_locked(const std::vector<std::string>& gone, std::optional<std::int64_t> unused_since) {
   auto transaction = TRY(Transaction::begin(database_));
   for (const std::string& layer : gone) TRY(TRY(database_.prepare("DELETE FROM records WHERE diff_id = ?")).bind("sha256:" + layer).done());
-  if (unused_since) TRY(TRY(database_.prepare("DELETE FROM records WHERE used < ?")).bind(*unused_since).done());
+  // What was taken in and not used yet has no time; with a layer it goes with that.
+  if (unused_since) TRY(TRY(database_.prepare("DELETE FROM records WHERE used < ? AND used != ?")).bind(*unused_since).bind(kNeverUsed).done());
+  TRY(TRY(database_.prepare("DELETE FROM records WHERE diff_id IS NULL AND key NOT IN "
+                            "(SELECT key FROM records WHERE diff_id IS NULL ORDER BY used DESC LIMIT ?)"))
+          .bind(kMostRows)
+          .done());
   for (const char* sql : kOrphans) TRY(database_.execute(sql));
   for (const char* table : {"trees", "places", "files"})
     TRY(database_.execute(fmt::format("DELETE FROM {0} WHERE (SELECT count(*) FROM {0}) > {1}", table, kMostRows).c_str()));
@@ -158,6 +165,7 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
     TRY_WITHIN(sys::flock(lock_.ref(), LOCK_SH), "locking the build cache {}", dir_);
     return std::move(alone).error().within("pruning the build cache " + dir_);
   }
+  const Undo shared_again{[&] { static_cast<void>(sys::flock(lock_.ref(), LOCK_SH).has_value()); }};
   const std::lock_guard lock(*mutex_);
   std::vector<Item> items;
   {
@@ -165,10 +173,14 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
     while (TRY(select.step())) {
       const Digest diff_id = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache");
       items.push_back({.used = select.number(2), .bytes = static_cast<std::uint64_t>(select.number(1)), .layer = diff_id.hex()});
+      items.back().since = items.back().used;
+      // Taken in from elsewhere, and not used yet: as old as its file.
+      if (items.back().used == kNeverUsed)
+        if (const auto stat = sys::stat(FileAt{layer_dir_.ref(), items.back().layer.c_str()})) items.back().since = stat->st_mtim.tv_sec;
     }
   }
   for (const MountDir& mount : TRY(mounts_in(dir_ + "/mounts")))
-    items.push_back({.used = mount.used, .bytes = measure_mount_locked(mount.path), .mount = mount.path});
+    items.push_back({.used = mount.used, .since = mount.used, .bytes = measure_mount_locked(mount.path), .mount = mount.path});
   std::sort(items.begin(), items.end(), [](const Item& one, const Item& other) { return one.used < other.used; });
   Pruned pruned;
   for (const Item& item : items) pruned.left += item.bytes;
@@ -177,7 +189,7 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
   std::vector<std::string> gone;
   std::optional<Error> failure;  // the first; what cannot be removed is no reason to leave the rest
   for (const Item& item : items) {
-    const bool goes = (options.max_bytes && pruned.left > *options.max_bytes) || (options.unused_since && item.used < *options.unused_since);
+    const bool goes = (options.max_bytes && pruned.left > *options.max_bytes) || (options.unused_since && item.since < *options.unused_since);
     if (!goes) {
       layers_left.insert(item.layer);
       continue;

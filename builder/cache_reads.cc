@@ -10,7 +10,6 @@ namespace acetate::build {
 namespace {
 
 constexpr int kMostReads = 8;  // of one step
-constexpr std::int64_t kNeverUsed = 0;
 
 Result<Digest> parse_hex(const std::string& hex) { return Digest::parse("sha256:" + hex); }
 

@@ -129,6 +129,7 @@ Result<void> unpack(const std::string& blob, const std::string& path, const Cach
     hash.update(std::span(buffer).first(*got));
     TRY(sys::write_full(file.ref(), std::span<const std::byte>(buffer).first(*got)));
   }
+  if (size != layer.size) return fail(EBADMSG, "it is smaller than is said");
   if (hash.finish() != layer.diff_id) return fail(EBADMSG, "it is not what its name says");
   return file.commit();
 }
@@ -147,7 +148,10 @@ Result<void> take_layer(registry::Repository& repository, const Artifact& artifa
   if (!packed) return fail(is_about_the_blob(packed.error()) ? EBADMSG : packed.error().code(), "the layer {}: {}", layer.diff_id.str(), packed.error().message());
   TRY_WITHIN(unpack(*packed, cache.layer_path(layer.diff_id), layer), "the layer {}", layer.diff_id.str());
   TRY(sys::unlink({kWorkingDir, packed->c_str()}));
-  return cache.set_packed(layer.diff_id, kPackedHow, blob->second);
+  // As what it is, not as what somebody called it: it may be handed on.
+  Descriptor known = blob->second;
+  known.media_type = std::string(image::kOciLayerZstd);
+  return cache.set_packed(layer.diff_id, kPackedHow, known);
 }
 
 Result<Imported> import_artifact(registry::Repository& repository, const image::Reference& name, Cache& cache, const sandbox::Scratch& scratch) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/base64.h"
+#include "base/log.h"
 #include "base/sys/copy.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
@@ -18,6 +19,7 @@ namespace {
 using image::Json;
 
 constexpr int kFormat = 2;
+constexpr std::uint64_t kMostLayer = std::uint64_t{1} << 42;
 constexpr std::int64_t kLatest = 253402300799;  // the end of 9999: what can be written as a date
 
 Result<Digest> digest_of(FdRef file) {
@@ -67,10 +69,12 @@ Result<void> take_layer(const std::string& from, const std::string& to, const Ca
   auto file = TRY(sys::NewFile::make(to, 0600));
   Sha256 hash;
   std::vector<std::byte> buffer(1 << 20);
-  for (;;) {
-    const auto got = sys::read(source.ref(), buffer);
+  // No further than it was to go: whoever has it may write on.
+  for (std::uint64_t left = layer.size; left > 0;) {
+    const auto got = sys::read(source.ref(), std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()))));
     if (!got) return fail(EBADMSG, "reading {}: {}", from, got.error().message());
     if (*got == 0) break;
+    left -= *got;
     hash.update(std::span(buffer).first(*got));
     TRY(sys::write_full(file.ref(), std::span<const std::byte>(buffer).first(*got)));
   }
@@ -121,6 +125,7 @@ Result<Cache::Kept> parse_kept(const Json& json) {
     const auto diff_id = parse_digest(layer, "diff_id");
     if (!diff_id) return wrong();
     kept.record.layer = CachedLayer{.diff_id = *diff_id, .size = layer["size"].get<std::uint64_t>()};
+    if (kept.record.layer->size > kMostLayer) return wrong();
   }
   if (json.contains("first")) {
     if (!json["first"].is_array()) return wrong();
@@ -161,7 +166,10 @@ Result<CacheIndex> index_of(Cache& cache, const std::set<Digest>& keys) {
 Result<void> export_cache(Cache& cache, const std::set<Digest>& keys, const std::string& dir) {
   TRY_WITHIN(sys::make_dirs(dir + "/layers", 0755), "making {}", dir);
   const Fd lock = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
-  TRY_WITHIN(sys::flock(lock.ref(), LOCK_EX), "locking {}", dir);
+  if (auto locked = sys::flock(lock.ref(), LOCK_EX | LOCK_NB); !locked) {
+    log::warn("{} is in use by another build; waiting for its end", dir);
+    TRY_WITHIN(sys::flock(lock.ref(), LOCK_EX), "locking {}", dir);
+  }
   const CacheIndex index = TRY(index_of(cache, keys));
   for (const CachedLayer& layer : index.layers)
     TRY_WITHIN(put_layer(cache.layer_path(layer.diff_id), dir + "/layers/" + layer.diff_id.hex(), layer), "writing {}", dir);

@@ -62,7 +62,9 @@ Result<MountSource> Executor::mount_source(const RunStep::Mount& mount) {
     const StageState empty;
     const CopyStep part{.sources = {literally(source)}, .dest = "/"};
     // What is not there is told when it is to be mounted.
-    if (const auto inputs = make_copy_job(part, {.tree = tree}, empty, shop_)->inputs()) shown.identity = "files " + inputs->digest().str();
+    const auto top = resolve(LayerView(*tree), source, LastLink::follow);
+    if (const auto inputs = make_copy_job(part, {.tree = tree}, empty, shop_)->inputs(); inputs && top && top->seen)
+      shown.identity = fmt::format("files {} in {:o} {}:{}", inputs->digest().str(), top->seen->attr.mode, top->seen->attr.uid, top->seen->attr.gid);
   }
   return shown;
 }

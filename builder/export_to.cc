@@ -48,7 +48,7 @@ Result<ExportedImage> write_archive(const ExportRequest& request, const Output& 
   for (const std::string& tag : request.tags) named.names.push_back(with_tag(tag));
   TRY(write_dest(output.dest, [&](FdRef out) {
     return output.type == Output::Type::docker
-               ? image::write_docker_archive({{.files = files.get(), .image = named}}, image::host_platform(), out)
+               ? image::write_docker_archive({{.files = files.get(), .image = named}}, request.images.front().platform, out)
                : image::write_oci_archive(dir, out);
   }));
   return exported;

@@ -71,6 +71,7 @@ Result<PackedLayer> put_estargz(const StageLayer& layer, image::Layout& layout, 
   const SourcePtr source = layer.spec.length ? TRY(file_source(std::move(fd), layer.spec.offset, *layer.spec.length)) : TRY(file_source(std::move(fd)));
   const auto blob = TRY(layout.new_blob());
   const Estargz made = TRY(write_estargz(source, [&](Bytes bytes) { return blob->write(bytes); }, level));
+  if (made.source != layer.diff_id) return fail(EBADMSG, "the layer {} is damaged", layer.diff_id.str());
   PackedLayer packed{.blob = TRY(blob->commit(std::string(image::kOciLayerGzip))), .diff_id = made.diff_id};
   packed.blob.toc = made.toc;
   return packed;

@@ -25,10 +25,11 @@ std::string package_url(const std::string& name, const image::Platform& platform
   if (!reference) return {};
   std::string familiar = reference->familiar();
   familiar = familiar.substr(0, familiar.find('@'));
-  if (familiar.ends_with(":" + reference->tag)) familiar.resize(familiar.size() - reference->tag.size() - 1);
+  if (!reference->tag.empty() && familiar.ends_with(":" + reference->tag)) familiar.resize(familiar.size() - reference->tag.size() - 1);
   std::string escaped;
   for (const char c : image::format_platform(platform)) escaped += c == '/' ? "%2F" : std::string(1, c);
-  return fmt::format("pkg:docker/{}@{}?platform={}", familiar, reference->tag, escaped);
+  const std::string version = reference->tag.empty() ? "" : "@" + reference->tag;
+  return fmt::format("pkg:docker/{}{}?platform={}", familiar, version, escaped);
 }
 
 Json describe(const image::Descriptor& descriptor) {

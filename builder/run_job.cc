@@ -113,7 +113,9 @@ class RunJob : public Job {
     auto outcome = shop_.runner.run(step_, before_.lowers(), mounts_, is_traced(), output);
     if (!outcome || !outcome->exit.ok()) {
       Error why = outcome ? fail(ECANCELED, "{}", explain_exit(outcome->exit)) : std::move(outcome).error();
-      const std::string hint = emulation_hint(before_.config.platform);
+      // What cannot be executed is no command that failed.
+      const bool was_executed = outcome && outcome->exit.code != 126;
+      const std::string hint = was_executed ? std::string() : emulation_hint(before_.config.platform);
       if (hint.empty()) return why;
       return fail(why.code(), "{}; {}", why.message(), hint);
     }

@@ -18,9 +18,8 @@ struct Options {
   PullRequest request;
 };
 
-Result<image::Platform> wanted_platform(const Options& options) {
-  auto platform = image::host_platform();
-  if (!options.platform.empty()) platform = TRY(image::parse_platform(options.platform));
+Result<image::Platform> asked_platform(const Options& options) {
+  auto platform = TRY(image::wanted_platform(options.platform));
   if (!options.os.empty()) platform.os = options.os;
   if (!options.architecture.empty()) platform.architecture = options.architecture;
   if (!options.variant.empty()) platform.variant = options.variant;
@@ -29,7 +28,7 @@ Result<image::Platform> wanted_platform(const Options& options) {
 
 Result<int> pull(const Options& options, const Context& context) {
   PullRequest request = options.request;
-  request.platform = TRY(wanted_platform(options));
+  request.platform = TRY(asked_platform(options));
   TRY(pull_images(TRY(find_paths()), options.names, request, context.streams, context.streams.out));
   return 0;
 }

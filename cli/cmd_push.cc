@@ -38,8 +38,7 @@ Result<image::Reference> destination_of(const Options& options, const registry::
 
 Result<int> push(const Options& options, const Context& context) {
   const auto place = TRY(store_place(TRY(find_paths())));
-  auto platform = image::host_platform();
-  if (!options.platform.empty()) platform = TRY(image::parse_platform(options.platform));
+  const auto platform = TRY(image::wanted_platform(options.platform));
   const auto store = TRY(image::ImageStore::open_to_read(place));
   const auto stored = TRY(store->find(options.image));
   const auto remotes = TRY(open_remotes(options.remote));

@@ -39,8 +39,7 @@ Result<registry::TransferState> seal_layer(FetcherClient& fetcher, const std::st
 
 Result<void> seal(const image::StorePlace& place, const std::string& name, const Options& options, const Context& context) {
   using Style = TransferDisplay::Style;
-  auto platform = image::host_platform();
-  if (!options.platform.empty()) platform = TRY(image::parse_platform(options.platform));
+  const auto platform = TRY(image::wanted_platform(options.platform));
   const image::LazyImages images(place.dir);
   const auto known = images.find(name);
   if (!known && !known.error().is(ENOENT)) return known.error().clone();

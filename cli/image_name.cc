@@ -27,8 +27,7 @@ bool is_surely_a_path(const std::string& name) {
 }
 
 Result<image::Image> find_image(const Paths& paths, const std::string& name, const std::string& platform) {
-  auto wanted = image::host_platform();
-  if (!platform.empty()) wanted = TRY(image::parse_platform(platform));
+  const auto wanted = TRY(image::wanted_platform(platform));
   if (is_surely_a_path(name)) return image::open_image(name, wanted);
   const auto store = TRY(image::ImageStore::open_to_read(TRY(store_place(paths))));
   const auto stored = store->find(name);

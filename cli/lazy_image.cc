@@ -93,8 +93,7 @@ void add_lazy_options(CLI::App& app, LazyFlags& flags) {
 
 Result<image::Image> find_lazy_image(const Paths& paths, const std::string& name, const std::string& platform,
                                      const LazyFlags& flags) {
-  auto wanted = image::host_platform();
-  if (!platform.empty()) wanted = TRY(image::parse_platform(platform));
+  const auto wanted = TRY(image::wanted_platform(platform));
   const auto place = TRY(store_place(paths));
   {
     const auto store = TRY(image::ImageStore::open_to_read(place));

@@ -13,11 +13,6 @@ namespace {
 
 using image::PlaceKind;
 
-Result<image::Platform> platform_of(const CopyOptions& options) {
-  if (options.platform.empty()) return image::host_platform();
-  return image::parse_platform(options.platform);
-}
-
 // Names in registries are whole: short ones are not looked for, as skopeo does not.
 Result<image::Reference> registry_name(const image::ImagePlace& place) { return image::parse_reference(place.where); }
 
@@ -63,7 +58,7 @@ Result<OpenedImages> fetch_image(const Paths& paths, const image::ImagePlace& fr
   const auto name = TRY(registry_name(from));
   const auto reference = name.digest ? name.digest->str() : name.tag;
   const auto remotes = TRY(open_remotes(options.source));
-  const auto platform = TRY(platform_of(options));
+  const auto platform = TRY(image::wanted_platform(options.platform));
   std::optional<Landing> landing;
   TRY(remotes->pull_from_first(name, [&](registry::Repository& repository) -> Result<void> {
     // Nothing is made here for an image that is not there.
@@ -101,7 +96,7 @@ Result<image::Descriptor> send_image(const image::ImageFiles& files, const image
   auto repository = TRY(remotes->to_push(name));
   TransferDisplay display(streams, options.quiet);
   auto sent = registry::push_image(files, target, repository, name.tag, neighbours,
-                                   {.platform = TRY(platform_of(options)), .all_platforms = options.all, .events = display.events()});
+                                   {.platform = TRY(image::wanted_platform(options.platform)), .all_platforms = options.all, .events = display.events()});
   display.finish();
   return sent;
 }

@@ -29,8 +29,7 @@ void merge(std::vector<image::SavedImage>& into, const image::SavedImage& saved)
 
 Result<void> write_archive(const SaveOptions& options, const std::vector<image::SavedImage>& images, FdRef out) {
   if (options.format == "oci-archive") return image::write_oci_archive(images, out);
-  auto platform = image::host_platform();
-  if (!options.platform.empty()) platform = TRY(image::parse_platform(options.platform));
+  const auto platform = TRY(image::wanted_platform(options.platform));
   return image::write_docker_archive(images, platform, out);
 }
 

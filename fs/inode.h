@@ -111,7 +111,9 @@ struct Inode {
 
   // Here for the room, which is tight.
   std::atomic<bool> metacopy{false};  // in the upper, but for its bytes; goes once, at the gate
-  std::atomic<bool> told_suid{false};  // the kernel knows it with suid or sgid that a write may take away
+  // Where the kernel knows it with suid (4) or sgid (2), which a write may take away: these, and whether its group may execute it (1), on
+  // which sgid's fate hangs. Else 0.
+  std::atomic<std::uint8_t> told_privileges{0};
 
   // --- InodeTable's; `key` changes only while the parent's names are locked
   Key key = Key::none;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -96,6 +97,8 @@ Result<void> LinkIndex::read(const Layer& lower) {
     names.emplace_back(entry.name);
     return true;
   }), "reading the index in the work directory");
+  // Copies first: a note of lost names says nothing where there is one.
+  std::ranges::partition(names, [](const std::string& name) { return !name.ends_with(kLost); });
   for (const std::string& name : names) TRY(read_entry(lower, name));
   return {};
 }
@@ -149,11 +152,15 @@ Result<void> LinkIndex::read_lost_names(const Layer& lower, const std::string& n
     log::info("index entry {}: the lower layers do not have its file any more", name);
     return sys::unlink(at);
   }
-  Lock lock(mutex_);
-  const auto [entry, is_new] = entries_.try_emplace(origin);
-  if (is_new)  // else there is a copy, which knows better
-    entry->second = Entry{.lower_links = below->nlink, .more = -std::int64_t{*lost}, .path = std::string(cut(record).second)};
-  return {};
+  {
+    Lock lock(mutex_);
+    const auto [entry, is_new] = entries_.try_emplace(origin);
+    if (is_new) {
+      entry->second = Entry{.lower_links = below->nlink, .more = -std::int64_t{*lost}, .path = std::string(cut(record).second)};
+      return {};
+    }
+  }
+  return sys::unlink(at);  // it would come to life when the copy goes
 }
 
 std::optional<std::uint64_t> LinkIndex::copy_of(std::uint64_t origin) const {

@@ -80,7 +80,8 @@ Result<void> wait_ready(FdRef ready, FdRef err, sys::Child& daemon) {
   for (;;) {
     TRY(sys::checked(sys::Call::poll, [&] { return ::poll(watched.data(), watched.size(), -1); }));
     if ((watched[0].revents & POLLIN) != 0 && TRY(says_ready(ready, daemon.pid()))) {
-      if (!said.empty()) log::info("{}", trimmed(said));
+      // It speaks of what somebody has to know only, as far as nobody asked it for more.
+      if (!said.empty()) log::warn("{}", trimmed(said));
       return {};
     }
     if (watched[1].revents != 0) {

@@ -45,17 +45,20 @@ Result<FdRef> Overlay::Impl::file_for_writing(OpenFile& file, bool kill_suidgid)
 }
 
 void Overlay::Impl::note_changed(Inode& inode, FdRef object) noexcept {
-  if (!inode.told_suid.load(std::memory_order_relaxed)) return;
+  const std::uint8_t told = inode.told_privileges.load(std::memory_order_relaxed);
+  if (told == 0) return;
   const auto st = permissions().stat(FileAt{object, ""});
   // Unknown counts as changed: asking once more costs little.
-  if (st && without_suidgid(st->stx_mode) != st->stx_mode) return;
-  inode.told_suid.store(false, std::memory_order_relaxed);
+  const std::uint8_t now = st ? privileges_in(st->stx_mode) : std::uint8_t{0};
+  if (st && now == told) return;
+  // What is left of them may go with the next write, before the kernel has asked.
+  inode.told_privileges.store(now, std::memory_order_relaxed);
   if (rememberer != nullptr) rememberer->forget_attributes(inode.ino);
 }
 
 bool Overlay::shows_suid(Ino ino) {
   const auto inode = impl_->inode(ino);
-  return inode && (*inode)->told_suid.load(std::memory_order_relaxed);
+  return inode && (*inode)->told_privileges.load(std::memory_order_relaxed) != 0;
 }
 
 Result<Opened> Overlay::open(Ino ino, int flags) {
@@ -83,7 +86,8 @@ Result<Opened> Overlay::open(Ino ino, int flags) {
     file->layer = impl_->lower;
     file->lower = TRY(impl_->lower->open(inode->lower));
   } else {
-    TRY(impl_->copy_up(*inode));  // the bytes of what is there in its attributes only
+    // The bytes of what is there in its attributes only. Else nothing is written for a reader, on a full disk least of all.
+    if (inode->metacopy.load(std::memory_order_acquire)) TRY(impl_->copy_up(*inode));
     TRY(impl_->file_in_upper(*file));
   }
   return Opened{.handle = impl_->handles.add(std::move(file))};

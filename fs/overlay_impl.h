@@ -151,9 +151,14 @@ class Overlay::Impl {
   Result<FdRef> file_for_writing(OpenFile& file);  // EBADF when it was not opened so
   // The same, for a change of its bytes that drops suid and sgid if `kill_suidgid`.
   Result<FdRef> file_for_writing(OpenFile& file, bool kill_suidgid);
+  // Inode::told_privileges of a mode.
+  static std::uint8_t privileges_in(mode_t mode) noexcept {
+    if ((mode & (S_ISUID | S_ISGID)) == 0) return 0;
+    return static_cast<std::uint8_t>(((mode & S_ISUID) != 0 ? 4 : 0) | ((mode & S_ISGID) != 0 ? 2 : 0) | ((mode & S_IXGRP) != 0 ? 1 : 0));
+  }
   // What the kernel is about to be told of it.
   void note_told(Inode& inode, const Attr& attr) noexcept {
-    if (S_ISREG(attr.mode)) inode.told_suid.store((attr.mode & (S_ISUID | S_ISGID)) != 0, std::memory_order_relaxed);
+    if (S_ISREG(attr.mode)) inode.told_privileges.store(privileges_in(attr.mode), std::memory_order_relaxed);
   }
   // Something has changed its bytes. Where the file system itself took suid away then, the kernel, which leaves that to us,
   // goes on with the mode it was told; it has to ask again.

@@ -72,6 +72,8 @@ Result<Platform> parse_platform(std::string_view text) {
   return canonical(std::move(platform));
 }
 
+Result<Platform> wanted_platform(std::string_view typed) { return typed.empty() ? host_platform() : parse_platform(typed); }
+
 std::string format_platform(const Platform& platform) {
   auto text = platform.os + "/" + platform.architecture;
   if (!platform.variant.empty()) text += "/" + platform.variant;

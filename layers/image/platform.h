@@ -13,6 +13,8 @@ namespace acetate::image {
 // "linux/arm64/v8", "linux/amd64", "arm64" (linux then); uname's names (x86_64, aarch64, armv7l) are
 // understood. EINVAL with words.
 Result<Platform> parse_platform(std::string_view text);
+// What a person typed, or this machine's where he typed nothing.
+Result<Platform> wanted_platform(std::string_view typed);
 std::string format_platform(const Platform& platform);
 
 // How well something made for `have` serves someone who wants `want`: 0 is exact, more is worse, nothing is

@@ -181,7 +181,10 @@ class Chunker {
     return {};
   }
 
-  // In the order of the files; after the last byte.
+  // After the last byte. Of a tar that ends within a block, that is not zeros.
+  Result<void> finish() { return put_gap(); }
+
+  // In the order of the files; after finish().
   std::vector<Json> entries = {};
 
  private:
@@ -200,10 +203,16 @@ class Chunker {
       file_hash_.update(part);
       return members_.write(part);
     }
-    // The tar's end is left out: the table comes before it.
-    const bool zeros = std::ranges::all_of(part, [](std::byte b) { return b == std::byte{0}; });
+    gap_.insert(gap_.end(), part.begin(), part.end());
+    return {};
+  }
+
+  // A block between files, or what pads one's end, whole, however it was read. The tar's end is left out: the table comes before it.
+  Result<void> put_gap() {
+    const bool zeros = std::ranges::all_of(gap_, [](std::byte b) { return b == std::byte{0}; });
     if (zeros && at_ > end_) {
-      zeros_ += part.size();
+      zeros_ += gap_.size();
+      gap_.clear();
       return {};
     }
     while (zeros_ > 0) {
@@ -211,10 +220,13 @@ class Chunker {
       TRY(members_.write(Bytes(kZeros).first(some)));
       zeros_ -= some;
     }
-    return members_.write(part);
+    TRY(members_.write(gap_));
+    gap_.clear();
+    return {};
   }
 
   Result<void> turn() {
+    if (!in_chunk_) TRY(put_gap());
     if (in_chunk_) {
       Json& entry = entries.back();
       const std::uint64_t size = chunk_size();
@@ -253,6 +265,7 @@ class Chunker {
   std::size_t file_ = 0, first_of_file_ = 0;  // the file that is next or at hand; its entry
   bool in_chunk_ = false;
   std::uint64_t chunk_ = 0;
+  std::vector<std::byte> gap_;  // of the block at hand, outside of files
   Sha256 chunk_hash_, file_hash_;
 };
 
@@ -274,6 +287,14 @@ std::string table_header(std::size_t size) {
   return header;
 }
 
+Result<std::string> text_of(const Json& table) {
+  try {
+    return table.dump();
+  } catch (const Json::type_error&) {
+    return fail(ENOTSUP, "a name in the layer is no UTF-8, and eStargz has no way to tell it: another compression does");
+  }
+}
+
 // An empty gzip member whose extra field "SG" says where the table's member begins.
 std::string footer(std::uint64_t table) {
   using namespace std::string_literals;
@@ -291,12 +312,17 @@ Result<Estargz> write_estargz(const SourcePtr& tar, const Packer::Out& out, int 
   Chunker chunker(table.files, members);
   FirstPass pass = TRY(FirstPass::open(tar));
   std::vector<std::byte> buffer(1 << 20);
-  while (const std::size_t got = TRY(pass.read(buffer))) TRY(chunker.add(Bytes(buffer).first(got)));
+  Sha256 given;
+  while (const std::size_t got = TRY(pass.read(buffer))) {
+    given.update(Bytes(buffer).first(got));
+    TRY(chunker.add(Bytes(buffer).first(got)));
+  }
+  TRY(chunker.finish());
 
   Json entries = Json::array();
   for (auto* some : {&table.first, &chunker.entries, &table.last})
     for (Json& entry : *some) entries.push_back(std::move(entry));
-  const std::string json = Json{{"version", 1}, {"entries", std::move(entries)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string json = TRY(text_of(Json{{"version", 1}, {"entries", std::move(entries)}}));
   const std::uint64_t at = TRY(members.cut());
   TRY(members.write(as_bytes(table_header(json.size()))));
   std::string rest = json;
@@ -304,7 +330,7 @@ Result<Estargz> write_estargz(const SourcePtr& tar, const Packer::Out& out, int 
   TRY(members.write(as_bytes(rest)));
   TRY(members.cut());
   TRY(out(as_bytes(footer(at))));
-  return Estargz{.diff_id = members.diff_id(), .toc = Digest::of(json), .plain_size = members.plain()};
+  return Estargz{.source = given.finish(), .diff_id = members.diff_id(), .toc = Digest::of(json), .plain_size = members.plain()};
 }
 
 }  // namespace acetate

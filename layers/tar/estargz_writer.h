@@ -16,13 +16,14 @@
 namespace acetate {
 
 struct Estargz {
+  Digest source;                 // of the tar that was given, unpacked: whoever knows what it should be compares
   Digest diff_id;                // of the tar that is in it
   Digest toc;                    // of the table's JSON, as manifests annotate it
   std::uint64_t plain_size = 0;  // of that tar
 };
 
-// `tar`: packed or not; read twice. The same bytes for the same tar and level. ENOTSUP with words for sparse files, whose bytes do not
-// lie in the tar as a table could say; else errors as of scan_tar().
+// `tar`: packed or not; read twice. The same bytes for the same tar and level. ENOTSUP with words for what a table cannot tell: sparse
+// files, whose bytes do not lie together in the tar, and names that are no UTF-8; else errors as of scan_tar().
 Result<Estargz> write_estargz(const SourcePtr& tar, const Packer::Out& out, int level);
 
 }  // namespace acetate

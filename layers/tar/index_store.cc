@@ -36,10 +36,14 @@ struct SharedIndex {
   LayerIndexPtr index;
 };
 
+// Whom every owner looks like that a user namespace has no id for.
+constexpr uid_t kNobody = 65534;
+
 Result<SharedIndex> open_shared(const std::string& path, const Digest& blob, lix::IndexKind kind) {
   SharedIndex shared{.file = TRY(sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)), .index = nullptr};
   const auto st = TRY(sys::stat(shared.file.ref()));
-  if ((st.st_uid != ::geteuid() && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+  const bool is_trusted = st.st_uid == 0 || (st.st_uid == ::geteuid() && st.st_uid != kNobody);
+  if (!is_trusted || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return fail(EPERM, "neither we nor root own it, or others may write it");
   // Without its path, by which a damaged one would be removed.
   shared.index = TRY(LayerIndex::open(shared.file.ref(), "", blob, kind));
@@ -114,7 +118,9 @@ LayerIndexPtr IndexStore::find_shared(const Digest& blob, lix::IndexKind kind) c
 }
 
 Result<void> IndexStore::adopt(const Digest& blob) const {
-  if (shared_.empty() || sys::stat_following(path_of(blob))) return {};
+  if (shared_.empty()) return {};
+  if (const auto file = sys::open(path_of(blob), O_RDONLY | O_NOFOLLOW | O_NONBLOCK); file && LayerIndex::open(file->ref(), "", blob, lix::IndexKind::layer))
+    return {};
   const auto shared = find_in(shared_, blob, lix::IndexKind::layer);
   if (!shared) return {};
   return publish(blob, [&](FdRef file) { return sys::copy_file(shared->file.ref(), file); });

@@ -103,7 +103,7 @@ expect_failure "a full disk during copy-up is ENOSPC" any 'No space left' dd if=
 expect "and the lower still shows" "$(sha256sum <"$scratch/tree/etc/random")" "$(sha256sum <"$scratch/mnt/etc/random")"
 expect "and nothing half-made is left" "" "$(find "$scratch/small/up" "$scratch/small/work/work" -type f)"
 umount "$scratch/mnt"
-umount "$scratch/small"
+umount_left "$scratch/small"
 mount -t tmpfs -o size=8k tmpfs "$scratch/small"
 ACETATE_CACHE=$scratch/small fuse-overlay -o "lowerdir=$scratch/good.tar.gz" "$scratch/mnt" 2>"$scratch/log" && mounted=yes || mounted=no
 if [ $mounted = yes ]; then
@@ -115,5 +115,5 @@ else
 fi
 # What may be there are small records of their own: which file has which digest, and what the mount read.
 expect "and no half-made index is left" "" "$(find "$scratch/small" -type f ! -name '*.lock' ! -name '*.trace' ! -path '*/identity/*')"
-umount "$scratch/small"
+umount_left "$scratch/small"
 finish

@@ -66,6 +66,16 @@ finish() {
   [ "$failures" = 0 ] && [ "$checks" -gt 0 ]
 }
 
+# umount_left DIR: of what a daemon that is ending may still have open
+umount_left() {
+  tries=0
+  until umount "$1" 2>/dev/null; do
+    tries=$((tries + 1))
+    [ $tries -lt 600 ] || { umount "$1"; return; }
+    sleep 0.1
+  done
+}
+
 # busybox_in DIR APPLET...: a static busybox in DIR/bin, and those of its applets by their names
 busybox_in() {
   busybox_bin=$1/bin

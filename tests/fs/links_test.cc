@@ -40,6 +40,16 @@ std::vector<std::string> in_index(const Mounted& m) {
   return names;
 }
 
+class NoLinks final : public sys::Hook {
+ public:
+  NoLinks() : before_(sys::install(this)) {}
+  ~NoLinks() override { sys::install(before_); }
+  int before(sys::Call call) noexcept override { return call == sys::Call::linkat ? ENOSPC : 0; }
+
+ private:
+  Hook* before_;
+};
+
 class Links : public ::testing::Test {
  protected:
   Mounted m{three_names(), kIndex};
@@ -84,6 +94,13 @@ TEST_F(Links, AreInTheUpperByTheNamesThatAreKnown) {
   EXPECT_EQ(m.upper(), (Tree{{"a", "/"}, {"a/f", "new"}, {"b", "/"}, {"b/g", "new"}, {"h", "new"}}));
   EXPECT_EQ(m.attr("h").mode, S_IFREG | 0600);
   expect_one_file({"a/f", "b/g", "h"}, "new");
+}
+
+TEST_F(Links, AreReadThroughANameThatCannotBeLinkedYet) {
+  ASSERT_EQ(code(write_through("a/f", "new")), 0);
+  const NoLinks full;  // a disk without room for a name
+  EXPECT_EQ(*m.read("b/g"), "new");
+  EXPECT_EQ(m.attr("b/g").ino, shown_);
 }
 
 TEST_F(Links, AHandleThatWasOpenBeforeReadsWhatIsWrittenThroughAnotherName) {

@@ -90,5 +90,34 @@ TEST_F(EstargzWriter, CutsLargeFilesIntoChunksAndKeepsZeroesAtTheirEnd) {
   EXPECT_EQ(words(same_tree(*toc->layer, *made(text))), "nothing");
 }
 
+// Unpacked, a tar comes in pieces that end anywhere, and what is after the last file's bytes may be zeros for the most part.
+TEST_F(EstargzWriter, KeepsWhatComesAfterTheLastFileHoweverItWasPacked) {
+  TarMaker tar;
+  tar.file("f", "x");
+  for (int n = 0; n < 3000; ++n) tar.dir("d" + std::to_string(n), 0755);
+  const std::string text = tar.end();
+  for (const int level : {0, 1, 9}) {
+    std::string packed;
+    const auto packer = gzip_packer([&](std::span<const std::byte> bytes) -> Result<void> {
+      packed += as_text(bytes);
+      return {};
+    }, level);
+    for (std::size_t at = 0; at < text.size(); at += 700) ASSERT_TRUE(packer->write(as_bytes(std::string_view(text).substr(at, 700))));
+    ASSERT_TRUE(packer->finish());
+    const auto written = write(packed);
+    ASSERT_TRUE(written) << words(written);
+    EXPECT_EQ(written->source, Digest::of(text));
+    EXPECT_EQ(words(same_tree(*made(blob_), *made(text))), "nothing");
+  }
+}
+
+TEST_F(EstargzWriter, RefusesNamesThatATableCannotTell) {
+  TarMaker tar;
+  tar.file("a\xff", "x");
+  const auto written = write(tar.end());
+  ASSERT_FALSE(written);
+  EXPECT_TRUE(written.error().is(ENOTSUP));
+}
+
 }  // namespace
 }  // namespace acetate::test
