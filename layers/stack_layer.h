@@ -20,6 +20,9 @@ namespace acetate::stack {
 struct Part {
   std::uint32_t layer = 0;
   Node node{};
+  // Below a directory that starts afresh without an entry of its own: says what that is like, and contributes no entries. It is
+  // the last part.
+  bool only_describes = false;
   bool operator==(const Part&) const = default;
 };
 

@@ -38,6 +38,7 @@ Result<void> StackLayer::list(Node dir, const std::function<bool(const DirEntry&
 
 Result<void> StackLayer::list_merged(std::span<const Part> dirs,
                                      const std::function<bool(const DirEntry&)>& each) const {
+  if (dirs.back().only_describes) dirs = dirs.first(dirs.size() - 1);
   std::pmr::monotonic_buffer_resource memory;
   std::pmr::unordered_set<std::pmr::string> seen(&memory);  // each heap block it takes is one of many names
   std::optional<Error> failure;

@@ -16,12 +16,15 @@ struct StackLayer::Below {
 Result<Merged> StackLayer::find(std::span<const Part> dirs, std::string_view name, int& redirects,
                                 Memory memory) const {
   Merged merged(*this);
+  bool is_described = false;   // one of its parts has an entry of its own
+  bool starts_afresh = false;  // what comes now contributes no entries
   // After a redirect, what `dirs` and `name` look at.
   Parts elsewhere(*this);
   std::string other_name;
 
   while (!dirs.empty()) {
     const Part dir = dirs.front();
+    if (dir.only_describes) break;
     dirs = dirs.subspan(1);
     auto found = layer(dir).lookup(dir.node, name);
 
@@ -49,6 +52,15 @@ Result<Merged> StackLayer::find(std::span<const Part> dirs, std::string_view nam
       return merged;
     }
 
+    // Whoever empties a directory that it has no entry for leaves it as it is otherwise: its mode, its owner.
+    if (starts_afresh) {
+      if (found->attr.is_implied) continue;
+      Part below = here.release_last();
+      below.only_describes = true;
+      merged.parts.adopt(below);
+      break;
+    }
+
     // A directory below one that starts afresh does not show. Asked only now, because a layer may have to go
     // to the disk to know, and most directories have nothing below them.
     if (!merged.parts.empty()) {
@@ -60,7 +72,12 @@ Result<Merged> StackLayer::find(std::span<const Part> dirs, std::string_view nam
       if (merged.known) return merged;
     }
     merged.parts.adopt(here.release_last());
-    if (found->marker == Marker::opaque) break;
+    is_described |= !found->attr.is_implied;
+    if (found->marker == Marker::opaque) {
+      if (is_described) break;
+      starts_afresh = true;
+      continue;
+    }
 
     if (auto below = TRY(redirected(part, redirects)); below) {
       name = other_name = std::move(below->name);
@@ -128,11 +145,16 @@ Result<Merged> StackLayer::resolve_link(Part link, int& redirects) const {
 
 Result<Parts> StackLayer::roots_from(std::uint32_t first) const {
   Parts roots(*this);
+  bool is_described = false, starts_afresh = false;  // as in find()
   for (std::uint32_t i = first; i < layers_.size(); ++i) {
     const Node root = layers_[i]->root();
+    const bool is_implied = layers_[i]->implies_directories() && TRY(layers_[i]->attr(root)).is_implied;
+    if (starts_afresh && is_implied) continue;
     layers_[i]->hold(root);
-    roots.adopt({i, root});
-    if (root_is_opaque_[i]) break;
+    roots.adopt({i, root, starts_afresh});
+    is_described |= !is_implied;
+    if (starts_afresh || (root_is_opaque_[i] && is_described)) break;
+    starts_afresh = root_is_opaque_[i];
   }
   if (roots.empty()) return Error(ENOENT);
   return roots;

@@ -44,6 +44,11 @@ class TarLayer final : public Layer {
     return attr_of(number, TRY(index_->inode(number)));
   }
 
+  // Of every other directory lookup says it.
+  Result<bool> is_opaque(Node dir) const override {
+    return dir == root() && (TRY(index_->inode(LayerIndex::kRoot)).flags & lix::kOpaque) != 0;
+  }
+
   Result<void> list(Node dir, const std::function<bool(const DirEntry&)>& each) const override {
     return index_->list(TRY(inode_number(dir)), [&](const LayerIndex::Listed& entry) {
       const bool gone = entry.marker == Marker::whiteout;

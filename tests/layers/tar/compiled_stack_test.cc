@@ -125,6 +125,52 @@ TEST_F(Compiled, ADirectoryThatIsOnlyImpliedIsLikeTheOneBelow) {
   }
 }
 
+// Unpackers empty it, and leave it as it is otherwise.
+TEST_F(Compiled, ADirectoryThatIsOnlyEmptiedStaysLikeTheOneBelow) {
+  TarMaker base, middle, top;
+  base.dir("tmp", 01777).file("tmp/old", "").pax({{"SCHILY.xattr.user.x", "below"}}).dir("home", 0700).dir("home/in", 0700);
+  base.dir("own", 0700).file("own/old", "").dir("gone", 0700);
+  middle.file("tmp/m", "").file("home/.wh..wh..opq", "").file("home/in/m", "").file("own/m", "").file(".wh.gone", "");
+  top.file("tmp/.wh..wh..opq", "").file("tmp/t", "").file("home/t", "").dir("own", 0750).file("own/.wh..wh..opq", "");
+  top.file("gone/.wh..wh..opq", "");
+  const auto layers = open({base.end(), middle.end(), top.end()});
+  for (const LayerPtr& tree : {stack_of(layers), compiled(layers)}) {
+    const auto at = [&](const char* name) { return *tree->lookup(tree->root(), name); };
+    const auto names = [&](const char* name) {
+      std::string all;
+      EXPECT_TRUE(tree->list(at(name).node, [&](const DirEntry& entry) { return all += std::string(entry.name) + " ", true; }));
+      return all;
+    };
+    EXPECT_EQ(at("tmp").attr.mode, mode_t{S_IFDIR | 01777});
+    EXPECT_EQ(at("tmp").attr.mode, mode_t{S_IFDIR | 01777}) << "the second time, when it is known";
+    EXPECT_EQ(names("tmp"), "t ");
+    EXPECT_TRUE(tree->lookup(at("tmp").node, "m").error().is(ENOENT));
+    EXPECT_TRUE(tree->lookup(at("tmp").node, "old").error().is(ENOENT));
+    EXPECT_EQ(at("home").attr.mode, mode_t{S_IFDIR | 0700});
+    EXPECT_EQ(*tree->xattr(at("home").node, "user.x"), "below");
+    EXPECT_EQ(names("home"), "t in ");
+    EXPECT_EQ(tree->lookup(at("home").node, "in")->attr.mode, mode_t{S_IFDIR | 0755}) << "what was in it is gone";
+    EXPECT_EQ(at("own").attr.mode, mode_t{S_IFDIR | 0750});
+    EXPECT_EQ(names("own"), "");
+    EXPECT_EQ(at("gone").attr.mode, mode_t{S_IFDIR | 0755});
+  }
+}
+
+TEST_F(Compiled, ARootThatIsOnlyEmptiedStaysLikeTheOneBelow) {
+  TarMaker base, middle, top;
+  base.pax({{"SCHILY.xattr.user.x", "below"}}).dir("./", 0711).file("old", "");
+  middle.file("m", "");
+  top.file(".wh..wh..opq", "").file("t", "");
+  const auto layers = open({base.end(), middle.end(), top.end()});
+  for (const LayerPtr& tree : {stack_of(layers), compiled(layers)}) {
+    EXPECT_EQ(tree->attr(tree->root())->mode, mode_t{S_IFDIR | 0711});
+    EXPECT_EQ(*tree->xattr(tree->root(), "user.x"), "below");
+    EXPECT_TRUE(tree->lookup(tree->root(), "t"));
+    EXPECT_TRUE(tree->lookup(tree->root(), "m").error().is(ENOENT));
+    EXPECT_TRUE(tree->lookup(tree->root(), "old").error().is(ENOENT));
+  }
+}
+
 TEST_F(Compiled, IsTheSameForStacksMadeAtRandom) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     SCOPED_TRACE(seed);
