@@ -26,8 +26,8 @@ inline constexpr std::uint64_t kMostTocBytes = std::uint64_t{150} << 20;
 // has none. ENOTSUP with words: it lies outside the blob.
 Result<std::optional<TocPlace>> find_toc(const ByteSource& packed);
 
-// Its JSON, unpacked. `digest` is what manifests have: of eStargz (containerd.io/snapshot/stargz/toc.digest) of the JSON,
-// of zstd:chunked (….zstd-chunked.manifest-checksum) of the packed bytes. EBADMSG, EFBIG with words.
+// Its JSON, unpacked. `digest` is what manifests have: of the JSON (containerd.io/snapshot/stargz/toc.digest, which stargz-snapshotter
+// also gives zstd:chunked layers) or of zstd:chunked's packed bytes (….zstd-chunked.manifest-checksum). EBADMSG, EFBIG with words.
 Result<std::string> read_toc(const SourcePtr& packed, const TocPlace& place, const std::optional<Digest>& digest = {});
 
 }  // namespace acetate
