@@ -47,6 +47,24 @@ TEST(Manifest, OfAnIndexComesBackAsItWasWritten) {
   EXPECT_EQ(back->entries[0].annotations, index.entries[0].annotations);
 }
 
+TEST(Manifest, NamesTheTableOfContentsInEverySpelling) {
+  const Digest toc = Digest::of("toc");
+  const auto layer_with = [](std::string_view key, std::string_view value) {
+    return fmt::format(R"({{"config":{{"mediaType":"{}","digest":"{}","size":1}},"layers":[{{"mediaType":"{}","digest":"{}","size":1,)"
+                       R"("annotations":{{"other":"x","{}":"{}"}}}}]}})",
+                       kOciConfig, Digest::of("c").str(), kOciLayerZstd, Digest::of("l").str(), key, value);
+  };
+  for (const char* key : {"containerd.io/snapshot/stargz/toc.digest", "io.github.containers.zstd-chunked.manifest-checksum",
+                          "io.containers.zstd-chunked.manifest-checksum"}) {
+    const auto document = parse_document(layer_with(key, toc.str()), kOciManifest, "it");
+    ASSERT_TRUE(document && document->manifest) << key;
+    EXPECT_EQ(document->manifest->layers.at(0).toc, toc) << key;
+    const auto wrong = parse_document(layer_with(key, "sha256:zz"), kOciManifest, "it");
+    ASSERT_TRUE(wrong && wrong->manifest) << key;
+    EXPECT_FALSE(wrong->manifest->layers.at(0).toc) << "a table that is named by no digest is not believed";
+  }
+}
+
 // CVE-2021-41190: one digest that two readers understand differently.
 TEST(Manifest, IsRefusedWhenItCouldBeReadAsTwoThings) {
   const auto both = R"({"schemaVersion":2,"manifests":[],"layers":[]})";

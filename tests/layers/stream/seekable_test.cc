@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <thread>
@@ -196,6 +197,22 @@ TEST(Seekable, AHundredThousandReadsInEveryFormatEqualThePlainBytes) {
   SpanCache cache(64 * kSpan);
   for (const Format format : {Format::gzip, Format::zstd}) expect_random_reads(*chunked(plain, format, cache), plain, kReads, 7);
   expect_random_reads(*memory_source(plain), plain, kReads, 8);
+}
+
+TEST(Seekable, ResumesAtEachOfTheEightPositionsInAByte) {
+  const Bytes plain = test::sample_bytes(4'000'000, 7);
+  const Bytes packed = test::gzip_of(plain, {.memory = 4});
+  for (const InflateEngine engine : test::kEngines) {
+    const Opened opened(packed, 0, 20'000, engine);
+    std::array<int, 8> seen{};
+    for (const Checkpoint& checkpoint : opened.checkpoints) {
+      std::array<std::byte, 300> into;
+      ASSERT_EQ(*opened.source->pread(into, checkpoint.plain_offset), into.size());
+      ASSERT_EQ(std::memcmp(into.data(), plain.data() + checkpoint.plain_offset, into.size()), 0) << checkpoint.packed_bit;
+      ++seen[checkpoint.packed_bit % 8];
+    }
+    EXPECT_EQ(std::ranges::count(seen, 0), 0);
+  }
 }
 
 TEST(Seekable, ContinuesTheDecoderOfASequentialReader) {

@@ -1,5 +1,7 @@
 // One tarball in every packing there is: always the same layer.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -57,6 +59,29 @@ std::string zstd_chunked(const std::string& tar, std::size_t footer_bytes) {
   return packed(blob);
 }
 
+// Frames and a table of them in a skippable one at the end (zstd's contrib/seekable_format).
+std::string zstd_seekable(const std::string& tar) {
+  Bytes blob;
+  ByteWriter table;
+  std::uint32_t frames = 0;
+  for (std::size_t at = 0; at < tar.size(); at += 20'000, ++frames) {
+    const auto part = as_bytes(tar).subspan(at, std::min<std::size_t>(20'000, tar.size() - at));
+    const Bytes frame = zstd_of(part);
+    table.put(static_cast<std::uint32_t>(frame.size()));
+    table.put(static_cast<std::uint32_t>(part.size()));
+    append(blob, frame);
+  }
+  table.put(frames);
+  table.put(std::uint8_t{0});
+  table.put(std::uint32_t{0x8f92eab1});
+  ByteWriter skippable;
+  skippable.put(std::uint32_t{0x184d2a5e});
+  skippable.put(static_cast<std::uint32_t>(table.size()));
+  append(blob, skippable.bytes());
+  append(blob, table.bytes());
+  return packed(blob);
+}
+
 TEST(EveryPacking, IsTheSameLayer) {
   const std::string tar = sample().end();
   const std::string expected = listing_of(*made(tar));
@@ -73,6 +98,7 @@ TEST(EveryPacking, IsTheSameLayer) {
       {"bgzip", packed(bgzip_of(plain))},
       {"zstd, one frame", packed(zstd_of(plain))},
       {"zstd, frames", packed(zstd_of(plain, 10'000))},
+      {"zstd, seekable", zstd_seekable(tar)},
       {"zstd:chunked, footer of 40 bytes", zstd_chunked(tar, 40)},
       {"zstd:chunked, footer of 64 bytes", zstd_chunked(tar, 64)},
       {"xz", packed(xz_of(plain))},
@@ -102,7 +128,7 @@ TEST(EveryPacking, MembersMayEndAnywhereInAHeader) {
 // What containerd, podman, docker or umoci refuse of a layer, or lose of it (each of them something else), is a
 // layer here.
 TEST(EdgeLayers, AreAllTaken) {
-  const std::string lower = TarMaker().dir("usr").file("usr/real", "from below").end();
+  const std::string lower = TarMaker().dir("usr").file("usr/real", "from below").dir("via-real").symlink("via", "via-real").end();
   TarMaker upper;
   upper.hardlink("usr/other-name", "usr/real");                    // a hard link to a file of a lower layer
   upper.file("twice", "first").file("twice", "second");            // one name twice: the last wins
@@ -113,7 +139,10 @@ TEST(EdgeLayers, AreAllTaken) {
   std::string stored = "1\n1000\n4\n";
   stored.resize(512);
   upper.file("GNUSparseFile.0/sparse", stored + "data");
-  upper.file("usr/past", "").header({.name = "negative", .mtime = -5});
+  upper.file("usr/past", "").header({.name = "negative", .mtime = -5}).header({.name = "far", .mtime = 4'000'000'000});
+  upper.file("via/new", "not through the symlink of a lower layer");
+  upper.header({.name = "nothing", .mode = 0}).header({.name = "all", .mode = 07777});
+  upper.header({.name = "null", .type = '3', .major = 1, .minor = 3});
   const LayerPtr layers[] = {made(upper.end()), made(lower)};
   const LayerPtr tree = *make_stack({layers[0], layers[1]});
 
@@ -130,7 +159,15 @@ TEST(EdgeLayers, AreAllTaken) {
   EXPECT_EQ(text_of("both/x"), "x");
   EXPECT_EQ(text_of("S"), "");
   EXPECT_EQ(text_of("sparse"), std::string(1000, '\0') + "data" + std::string(996, '\0'));
-  EXPECT_EQ(walk(*tree, *RelPath::parse("negative"))->attr.mtime.tv_sec, -5);
+  const auto attr_of = [&](const char* path) { return walk(*tree, *RelPath::parse(path))->attr; };
+  EXPECT_EQ(attr_of("negative").mtime.tv_sec, -5);
+  EXPECT_EQ(attr_of("far").mtime.tv_sec, 4'000'000'000);
+  EXPECT_TRUE(attr_of("via").is_dir());
+  EXPECT_EQ(text_of("via/new"), "not through the symlink of a lower layer");
+  EXPECT_TRUE(walk(*tree, *RelPath::parse("via-real/new")).error().is(ENOENT));
+  EXPECT_EQ(attr_of("nothing").mode, mode_t{S_IFREG});
+  EXPECT_EQ(attr_of("all").mode, mode_t{S_IFREG | 07777});
+  EXPECT_EQ(attr_of("null").rdev, makedev(1, 3));
 }
 
 }  // namespace
