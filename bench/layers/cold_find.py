@@ -2,11 +2,13 @@
 """What does the first `find -ls` of a tree cost, by the number of layers?
 
 The same files over N layers: as tarballs under our daemon (the stack compiled, and not), and unpacked under the kernel's overlayfs.
-Caches of the machine are dropped before each walk.
+Caches of the machine are dropped before each walk. Then, the same way, the first look at single names: half of them there, half not.
 
 usage: cold_find.py [--files 30000] [--layers 1 20 60]      as root
 """
 import io
+import os
+import random
 import subprocess
 import tarfile
 import time
@@ -31,6 +33,7 @@ def make(folder, files: int, layers: int) -> list[str]:
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--files", type=int, default=30_000)
+    arguments.add_argument("--looks", type=int, default=5000)
     arguments.add_argument("--layers", nargs="+", type=int, default=[1, 20, 60])
     options = arguments.parse_args()
     machine()
@@ -47,13 +50,22 @@ def main() -> None:
                 scratch.run("tar", "xf", tar, "-C", name)
                 dirs.append(str(name))
 
-            def walk(mount) -> float:
+            def cold_once(mount, action) -> float:
                 nonlocal cold
                 cold = drop_caches() and cold
                 mount()
-                taken = seconds(lambda: scratch.run("find", at, "-ls"))
+                taken = seconds(action)
                 scratch.unmount(at)
                 return taken
+
+            def walk(mount) -> float:
+                return cold_once(mount, lambda: scratch.run("find", at, "-ls"))
+
+            def look(mount) -> float:
+                chance = random.Random(1)
+                numbers = [chance.randrange(options.files) for _ in range(options.looks)]
+                paths = [f"{at}/usr/lib/{n % 300}/{'file' if i % 2 else 'none'}-{n}" for i, n in enumerate(numbers)]
+                return cold_once(mount, lambda: [os.access(path, os.F_OK) for path in paths])
 
             def kernel() -> None:
                 if len(dirs) == 1:
@@ -86,6 +98,9 @@ def main() -> None:
                 contestants["fuse-overlay, not compiled"] = not_compiled
             table(f"find -ls of {options.files} files in {layers} layers, {'cold' if cold else 'NOT cold'}",
                   compare(contestants, options.rounds))
+            table(f"{options.looks} names looked up one after another in {layers} layers, {'cold' if cold else 'NOT cold'}",
+                  compare({"kernel overlayfs, unpacked" if layers > 1 else "unpacked": lambda: look(kernel),
+                           "fuse-overlay" + (", compiled" if layers > 1 else ""): lambda: look(compiled)}, options.rounds))
 
 
 if __name__ == "__main__":

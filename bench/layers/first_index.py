@@ -9,9 +9,12 @@ usage: first_index.py LAYER.tar.gz
 import json
 import os
 import shutil
+import statistics
 import subprocess
+import sys
+import time
 
-from measure import Scratch, compare, machine, parser, seconds, table
+from measure import Scratch, compare, machine, parser, table
 
 
 def main() -> None:
@@ -21,30 +24,31 @@ def main() -> None:
     machine()
     with Scratch(options) as scratch:
         layer, where = os.path.abspath(options.layer), scratch.path
-        peak: list[int] = []
+        peaks: dict[str, int] = {}
+        spent: dict[str, list[float]] = {}
+
+        def measured(name: str, *command: object) -> float:
+            began = time.monotonic()
+            child = subprocess.Popen([str(word) for word in command], env=scratch.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            _, status, usage = os.wait4(child.pid, 0)  # tells of just this child and of those it waited for
+            taken = time.monotonic() - began
+            if status != 0:
+                sys.exit(f"{name} failed")
+            peaks[name] = max(peaks.get(name, 0), usage.ru_maxrss)
+            spent.setdefault(name, []).append(usage.ru_utime + usage.ru_stime)
+            return taken
 
         def ours() -> float:
             scratch.forget()
-            # wait4 tells the peak of just this child.
-            def run() -> None:
-                child = subprocess.Popen([scratch.acetate, "index", layer], env=scratch.env, stdout=subprocess.DEVNULL)
-                _, status, usage = os.wait4(child.pid, 0)
-                assert status == 0
-                peak.append(usage.ru_maxrss)
-            return seconds(run)
+            return measured("acetate index", scratch.acetate, "index", layer)
 
-        contestants = {
-            "tar tzf": lambda: seconds(lambda: scratch.run("tar", "tzf", layer)),
-            "acetate index": ours,
-        }
+        contestants = {"tar tzf": lambda: measured("tar tzf", "tar", "tzf", layer), "acetate index": ours}
         if shutil.which("gztool"):
             def gztool() -> float:
                 (where / "index.gzi").unlink(missing_ok=True)
-                return seconds(lambda: scratch.run("gztool", "-v0", "-I", where / "index.gzi", "-i", layer, stderr=subprocess.DEVNULL))
+                return measured("gztool -i", "gztool", "-v0", "-I", where / "index.gzi", "-i", layer)
             contestants["gztool -i"] = gztool
         if shutil.which("umoci") and shutil.which("skopeo"):
-            rootfs = where / "one"
-            rootfs.mkdir()
             subprocess.run(["umoci", "init", "--layout", where / "oci"], check=True)
             subprocess.run(["umoci", "new", "--image", f"{where}/oci:x"], check=True)
             # raw add-layer takes an uncompressed tar and packs it anew: about the same gzip.
@@ -52,12 +56,12 @@ def main() -> None:
             with open(tar, "wb") as out:
                 subprocess.run(["gzip", "-dc", layer], check=True, stdout=out)
             subprocess.run(["umoci", "raw", "add-layer", "--image", f"{where}/oci:x", tar], check=True)
+            tar.unlink()
 
             def umoci() -> float:
                 shutil.rmtree(where / "bundle", ignore_errors=True)
                 rootless = [] if os.geteuid() == 0 else ["--rootless"]
-                return seconds(lambda: scratch.run("umoci", "unpack", *rootless, "--image", f"{where}/oci:x", where / "bundle",
-                                                   stderr=subprocess.DEVNULL))
+                return measured("umoci unpack", "umoci", "unpack", *rootless, "--image", f"{where}/oci:x", where / "bundle")
             contestants["umoci unpack"] = umoci
             if shutil.which("podman"):
                 archive = where / "image.tar"
@@ -66,17 +70,17 @@ def main() -> None:
 
                 def podman() -> float:
                     scratch.run(*store, "rmi", "-af", stderr=subprocess.DEVNULL)
-                    return seconds(lambda: scratch.run(*store, "load", "-i", archive, stderr=subprocess.DEVNULL))
+                    return measured("podman load", *store, "load", "-i", archive)
                 contestants["podman load"] = podman
         taken = compare(contestants, options.rounds)
         shown = subprocess.run([scratch.acetate, "index", "--json", layer], env=scratch.env, capture_output=True, check=True)
         facts = json.loads(shown.stdout)[0]
         plain = facts["UncompressedSize"]
         table(f"First sight of {plain / 1e6:.0f} MB in {facts['Entries']} entries, {facts['Size'] / 1e6:.0f} MB packed", taken)
-        print("\n| | MB/s of plain bytes |\n|---|---|")
+        print("\n| | MB/s of plain bytes | processor, s | resident, MiB |\n|---|---|---|---|")
         for name, values in taken.items():
-            print(f"| {name} | {plain / 1e6 / sorted(values)[len(values) // 2]:.0f} |")
-        print(f"\nPeak memory of acetate: {max(peak) / 1024:.0f} MiB. Index: {facts['IndexSize']} bytes = "
+            print(f"| {name} | {plain / 1e6 / statistics.median(values):.0f} | {statistics.median(spent[name]):.2f} | {peaks[name] / 1024:.0f} |")
+        print(f"\nIndex: {facts['IndexSize']} bytes = "
               f"{100 * facts['IndexSize'] / plain:.2f} % of the plain bytes ({100 * facts['WindowsSize'] / plain:.2f} % windows, "
               f"{100 * facts['StringsSize'] / plain:.2f} % names), {facts['Spans']} spans.")
 

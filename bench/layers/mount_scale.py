@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
 """Does mounting an indexed layer depend on how many files are in it?
 
+Beside it: what the start of any process costs here, that of the daemon without a mount, and squashfuse's mount of the same files
+(where sqfstar is installed).
+
 usage: mount_scale.py [--files 10000 100000 1000000]      as root
 """
 import io
+import shutil
+import subprocess
 import tarfile
 
 from measure import Scratch, compare, machine, parser, seconds, table
@@ -24,7 +29,10 @@ def main() -> None:
     machine()
     with Scratch(options) as scratch:
         at = scratch.path / "mnt"
-        contestants = {}
+        at.mkdir()
+        contestants = {"true": lambda: seconds(lambda: scratch.run("true")),
+                       "fuse-overlay --help": lambda: seconds(lambda: scratch.run(scratch.daemon, "--help"))}
+        has_squash = shutil.which("sqfstar") and shutil.which("squashfuse")
         for files in options.files:
             tar = str(scratch.path / f"{files}.tar")
             make(tar, files)
@@ -35,8 +43,19 @@ def main() -> None:
                 taken = seconds(lambda: scratch.mount([tar], at))
                 scratch.unmount(at)
                 return taken
-            contestants[f"{files} files"] = mounted
-        table("Starting the daemon until the mount is there", compare(contestants, options.rounds), "ms", 1e3)
+            contestants[f"fuse-overlay, {files} files"] = mounted
+            if not has_squash:
+                continue
+            squash = str(scratch.path / f"{files}.squashfs")
+            with open(tar, "rb") as packed:
+                subprocess.run(["sqfstar", "-quiet", "-no-progress", "-comp", "gzip", squash], stdin=packed, check=True, stdout=subprocess.DEVNULL)
+
+            def squashfuse(squash: str = squash) -> float:
+                taken = seconds(lambda: scratch.run("squashfuse", squash, at))
+                subprocess.run(["umount", at], check=True)
+                return taken
+            contestants[f"squashfuse, {files} files"] = squashfuse
+        table("From the start of the command until the mount is there", compare(contestants, options.rounds), "ms", 1e3)
 
 
 if __name__ == "__main__":
