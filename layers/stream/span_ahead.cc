@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -102,10 +103,13 @@ void SpanSource::note(Learning& learning, std::size_t index) const {
 
 void SpanSource::save(Learning& learning) const {
   if (learning.is_saved.exchange(true)) return;
-  const std::vector<TracePoint> now = learning.now.points();
-  // Who only looked around had no use for bytes, and says nothing about those who have. Other mounts may have told of
-  // themselves since we began.
-  if (!now.empty()) save_trace(learning.path, what_.blob, merge_traces(now, load_trace(learning.path, what_.blob)));
+  try {
+    const std::vector<TracePoint> now = learning.now.points();
+    // Who only looked around had no use for bytes, and says nothing about those who have. Other mounts may have told of
+    // themselves since we began.
+    if (!now.empty()) save_trace(learning.path, what_.blob, merge_traces(now, load_trace(learning.path, what_.blob)));
+  } catch (const std::bad_alloc&) {  // in a destructor, too: a hint is not worth the daemon
+  }
 }
 
 }  // namespace acetate
