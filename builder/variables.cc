@@ -1,13 +1,16 @@
 #include "builder/variables.h"
 
+#include <algorithm>
+
 #include "layers/image/platform.h"
 
 namespace acetate::build {
 
 namespace {
 
-constexpr std::string_view kProxyNames[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY",
-                                            "ftp_proxy",  "NO_PROXY",   "no_proxy",    "ALL_PROXY",   "all_proxy"};
+// Programs look at one spelling or the other: who gives one gives both.
+constexpr std::pair<std::string_view, std::string_view> kProxyNames[] = {
+    {"HTTP_PROXY", "http_proxy"}, {"HTTPS_PROXY", "https_proxy"}, {"FTP_PROXY", "ftp_proxy"}, {"NO_PROXY", "no_proxy"}, {"ALL_PROXY", "all_proxy"}};
 
 }  // namespace
 
@@ -76,16 +79,21 @@ std::optional<std::string> StageArgs::given(std::string_view name) const {
 void StageArgs::declare(const std::string& name, std::optional<std::string> value) {
   if (const auto given = build_args_->find(name); given != build_args_->end()) value = given->second;
   if (!value) value = global_->find(name);
-  // A second "ARG NAME" without a value leaves the first one's.
-  if (const auto known = declared_.find(name); !value && known != declared_.end()) return;
-  declared_[name] = std::move(value);
+  const auto known = std::ranges::find(declared_, name, &Declared::name);
+  if (known == declared_.end()) declared_.push_back({name, std::move(value)});
+  else if (value) known->value = std::move(value);  // a second "ARG NAME" without a value leaves the first one's
+}
+
+const StageArgs::Declared* StageArgs::declared(std::string_view name) const {
+  const auto found = std::ranges::find(declared_, name, &Declared::name);
+  return found == declared_.end() ? nullptr : &*found;
 }
 
 dockerfile::Lookup StageArgs::lookup(const std::vector<std::string>& env) const {
   return [this, &env](std::string_view name) -> std::optional<std::string> {
     if (const auto value = get_env(env, name)) return std::string(*value);
-    const auto arg = declared_.find(name);
-    return arg == declared_.end() ? std::nullopt : arg->second;
+    const Declared* arg = declared(name);
+    return arg == nullptr ? std::nullopt : arg->value;
   };
 }
 
@@ -97,17 +105,22 @@ std::vector<std::string> StageArgs::visible(const std::vector<std::string>& env)
 }
 
 std::vector<std::string> StageArgs::environment(const std::vector<std::string>& env) const {
-  std::vector<std::string> out = env;
-  for (std::string& arg : visible(env))
+  std::vector<std::string> out = env, args = visible(env);
+  std::ranges::sort(args);
+  for (const std::string& arg : args)
     set_env(out, std::string_view(arg).substr(0, arg.find('=')), std::string_view(arg).substr(arg.find('=') + 1));
   return out;
 }
 
 std::vector<std::string> StageArgs::proxies(const std::vector<std::string>& env) const {
   std::vector<std::string> out;
-  for (const std::string_view name : kProxyNames)
-    if (const auto given = build_args_->find(name); given != build_args_->end() && !get_env(env, name) && !declared_.contains(name))
-      out.push_back(fmt::format("{}={}", name, given->second));
+  for (const auto& [upper, lower] : kProxyNames) {
+    for (const std::string_view name : {upper, lower}) {
+      auto value = given(name);
+      if (!value) value = given(name == upper ? lower : upper);
+      if (value && !get_env(env, name) && declared(name) == nullptr) out.push_back(fmt::format("{}={}", name, *value));
+    }
+  }
   return out;
 }
 

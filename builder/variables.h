@@ -53,18 +53,24 @@ class StageArgs {
   // ENV, then ARG. Borrows both for as long as the lookup lives.
   dockerfile::Lookup lookup(const std::vector<std::string>& env) const;
 
-  // "K=V" of every ARG that has a value and is not hidden by an ENV of the same name, sorted: what history
-  // tells.
+  // "K=V" of every ARG that has a value and is not hidden by an ENV of the same name, in the order they were declared
+  // first: what history tells.
   std::vector<std::string> visible(const std::vector<std::string>& env) const;
-  // The environment of a RUN: ENV, and the ARGs it does not hide.
+  // The environment of a RUN: ENV, and the ARGs it does not hide, sorted.
   std::vector<std::string> environment(const std::vector<std::string>& env) const;
-  // And what is there besides: the proxy variables that were given without an ARG for them.
+  // And what is there besides: the proxy variables that were given without an ARG for them, in upper and lower case whichever
+  // was given.
   std::vector<std::string> proxies(const std::vector<std::string>& env) const;
 
  private:
   const GlobalScope* global_;
   const Strings* build_args_;
-  std::map<std::string, std::optional<std::string>, std::less<>> declared_;
+  struct Declared {
+    std::string name;
+    std::optional<std::string> value;
+  };
+  const Declared* declared(std::string_view name) const;
+  std::vector<Declared> declared_;
 };
 
 }  // namespace acetate::build

@@ -89,6 +89,18 @@ TEST(Plan, PassesProxiesWithoutTellingKeysOrHistory) {
   EXPECT_EQ(file.plan()->steps[1].created_by, "RUN |1 A=1 /bin/sh -c x # buildkit");
 }
 
+TEST(Plan, GivesAProxyByBothSpellingsWhicheverWasGiven) {
+  const File file("FROM a\nARG HTTPS_PROXY\nRUN x\n", {{"http_proxy", "http://p"}, {"NO_PROXY", "local"}, {"https_proxy", "http://s"}});
+  const auto run = file.step<RunStep>(1);
+  EXPECT_EQ(run.proxies, (Words{"HTTP_PROXY=http://p", "http_proxy=http://p", "https_proxy=http://s", "NO_PROXY=local", "no_proxy=local"}))
+      << "what an ARG names is the ARG's";
+}
+
+TEST(Plan, TellsArgumentsInTheOrderTheyWereDeclared) {
+  const File file("FROM a\nARG foo=1\nARG bar=2\nARG foo=3\nRUN x\n");
+  EXPECT_EQ(file.plan()->steps.back().created_by, "RUN |2 foo=3 bar=2 /bin/sh -c x # buildkit");
+}
+
 TEST(Plan, LetsAllValuesOfOneEnvSeeTheEnvironmentBeforeIt) {
   const File file("FROM a\nENV x=1\nENV x=2 y=$x\nWORKDIR /$x/$y\n");
   EXPECT_EQ(file.step<WorkdirStep>(2).path, "/2/1");
