@@ -89,6 +89,11 @@ class CopyJob : public Job {
       paths.add(fmt::format("source {}", n), step_.parents ? source.relative.str()
                                              : source.is_dir() ? "a directory"
                                                                : source.written.substr(source.written.rfind('/') + 1));
+      if (!source.identity.empty()) {
+        paths.add(fmt::format("what {} is", n), source.identity);
+        for (const std::string& pattern : step_.excludes) paths.add(fmt::format("--exclude {}", n), pattern);
+        continue;
+      }
       for (const SourceEntry& entry : source.parents) paths.add(fmt::format("parent {} {}", n, entry.real.str()), describe(entry, rules_));
       for (const SourceEntry& entry : source.entries) {
         if (entry.inside.is_root() && entry.attr.is_dir() && !step_.parents) continue;  // its own attributes are not copied

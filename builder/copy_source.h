@@ -35,6 +35,7 @@ struct Source {
   std::vector<SourceEntry> entries;  // the first is the source itself; parents before children, names sorted
   bool dated = false;                // the entries' times are content, as those of a tarball are
   bool unpacked = false;             // the entries came out of a tarball; the first is its root
+  std::string identity = {};         // says all that the entries are, shorter: a commit
 
   bool is_dir() const { return entries.front().attr.is_dir(); }
 };

@@ -24,10 +24,13 @@ std::vector<std::string> environment() {
   return env;
 }
 
+// Files have the modes that git knows, 644 and 755, whatever our umask is: by way of the shell, because a umask is a process's.
 Result<std::string> run_git(const std::string& dir, std::vector<std::string> words) {
-  words.insert(words.begin(), {"git", "-C", dir, "-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false"});
+  if (const auto git = sys::find_program("git"); !git && git.error().is(ENOENT))
+    return fail(ENOENT, "git is not installed, and a repository is to be fetched");
+  words.insert(words.begin(), {"sh", "-c", "umask 022 && exec git \"$@\"", "git", "-C", dir, "-c", "core.hooksPath=/dev/null", "-c",
+                               "advice.detachedHead=false"});
   const auto ran = sys::run_captured({.argv = std::move(words), .env = environment()});
-  if (!ran && ran.error().is(ENOENT)) return fail(ENOENT, "git is not installed, and a repository is to be fetched");
   if (!ran) return ran.error().clone();
   if (ran->exit.ok()) return ran->out;
   const std::size_t end = ran->err.find_last_not_of('\n');
@@ -36,21 +39,47 @@ Result<std::string> run_git(const std::string& dir, std::vector<std::string> wor
 
 std::string first_word(const std::string& text) { return text.substr(0, text.find_first_of(" \t\n")); }
 
+constexpr std::size_t kSha256Digits = 64;
+
 bool is_commit(std::string_view text) {
-  return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return (text.size() == 40 || text.size() == kSha256Digits) && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+// Into a repository of that kind, sha1 or sha256.
+Result<std::string> fetch_into(const GitRef& git, const std::string& dir, const std::string& wanted, const char* format) {
+  TRY(run_git(dir, {"init", "-q", fmt::format("--object-format={}", format)}));
+  TRY(run_git(dir, {"remote", "add", "origin", git.remote}));
+  auto fetched = run_git(dir, {"fetch", "-q", "--depth", "1", "--no-tags", "origin", wanted});
+  // Not every server gives a commit, or anything, without its history.
+  if (!fetched && is_commit(wanted)) fetched = run_git(dir, {"fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*"});
+  if (!fetched) fetched = run_git(dir, {"fetch", "-q", "--no-tags", "origin", wanted});
+  return fetched;
+}
+
+// What names its objects by sha256 says so by the length of the names; asked only when the other kind has failed.
+bool is_sha256(const GitRef& git, const std::string& dir) {
+  const auto said = run_git(dir, {"ls-remote", git.remote});
+  return said && first_word(*said).size() == kSha256Digits;
+}
+
+Result<void> fetch_submodules(const std::string& dir) {
+  const std::vector<std::string> update{"submodule", "update", "-q", "--init", "--recursive"};
+  std::vector<std::string> shallow = update;
+  shallow.insert(shallow.end(), {"--depth", "1"});
+  if (!run_git(dir, shallow)) TRY(run_git(dir, update));
+  return {};
 }
 
 }  // namespace
 
 Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_git_dir) {
   TRY_WITHIN(sys::make_dirs(dir, 0755), "making {}", dir);
-  TRY(run_git(dir, {"init", "-q"}));
-  TRY(run_git(dir, {"remote", "add", "origin", git.remote}));
   const std::string wanted = git.ref.empty() ? "HEAD" : git.ref;
-  auto fetched = run_git(dir, {"fetch", "-q", "--depth", "1", "--no-tags", "origin", wanted});
-  // Not every server gives a commit, or anything, without its history.
-  if (!fetched && is_commit(wanted)) fetched = run_git(dir, {"fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*"});
-  if (!fetched) fetched = run_git(dir, {"fetch", "-q", "--no-tags", "origin", wanted});
+  auto fetched = fetch_into(git, dir, wanted, wanted.size() == kSha256Digits && is_commit(wanted) ? "sha256" : "sha1");
+  if (!fetched && is_sha256(git, dir)) {
+    TRY(sys::remove_tree({kWorkingDir, (dir + "/.git").c_str()}));
+    fetched = fetch_into(git, dir, wanted, "sha256");
+  }
   if (!fetched) return std::move(fetched).error().within(fmt::format("fetching {} of {}", wanted, git.remote));
   const std::string what = is_commit(wanted) ? wanted : "FETCH_HEAD";
   const std::string commit = first_word(TRY(run_git(dir, {"rev-parse", "--verify", what + "^{commit}"})));
@@ -62,7 +91,7 @@ Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_g
   }
   TRY(run_git(dir, {"checkout", "-q", "--detach", commit}));
   if (git.submodules && sys::stat_following(dir + "/.gitmodules"))
-    TRY_WITHIN(run_git(dir, {"submodule", "update", "-q", "--init", "--recursive", "--depth", "1"}), "fetching the submodules of {}", git.remote);
+    TRY_WITHIN(fetch_submodules(dir), "fetching the submodules of {}", git.remote);
   if (!keep_git_dir) TRY(sys::remove_tree({kWorkingDir, (dir + "/.git").c_str()}));
 
   const RelPath subdir = TRY(RelPath::parse_clamped(git.subdir));

@@ -22,10 +22,14 @@ std::string without_user(std::string_view url) {
   return at == std::string_view::npos || at < host ? std::string(url) : fmt::format("{}{}", url.substr(0, host), url.substr(at + 1));
 }
 
-// RFC 9110's only form that anybody writes: "Sun, 06 Nov 1994 08:49:37 GMT".
+// The three forms of RFC 9110, 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT", and "Sunday, 06-Nov-94 08:49:37 GMT" and
+// "Sun Nov  6 08:49:37 1994", which are old. 0 for none.
 std::int64_t parse_http_time(const std::string& text) {
-  std::tm time{};
-  return ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time) == nullptr ? 0 : std::int64_t{::timegm(&time)};
+  for (const char* form : {"%a, %d %b %Y %H:%M:%S", "%A, %d-%b-%y %H:%M:%S", "%a %b %e %H:%M:%S %Y"}) {
+    std::tm time{};
+    if (::strptime(text.c_str(), form, &time) != nullptr) return std::int64_t{::timegm(&time)};
+  }
+  return 0;
 }
 
 // Where a redirect leads, seen from `url`.

@@ -22,7 +22,12 @@ Result<std::vector<Source>> collect(const CopyStep& step, const std::string& dir
 Result<std::vector<Source>> remote_sources(const CopyStep& step, const CopyStep::Remote& remote, const std::string& dir) {
   if (remote.git) {
     const GitTree tree = TRY(fetch_git(*remote.git, dir + "/tree", remote.keep_git_dir));
-    return collect(step, tree.dir, "/");
+    auto sources = TRY(collect(step, tree.dir, "/"));
+    // What git notes in its own directory of a checkout is another each time: the commit is what counts.
+    for (Source& source : sources)
+      source.identity = fmt::format("commit {} below \"{}\"{}{}", tree.commit, remote.git->subdir, remote.keep_git_dir ? " with .git" : "",
+                                    remote.git->submodules ? "" : " without submodules");
+    return sources;
   }
   std::optional<Digest> expected;
   if (!remote.checksum.empty()) expected = TRY_WITHIN(Digest::parse(remote.checksum), "--checksum={}", remote.checksum);

@@ -233,6 +233,18 @@ f 600 7:8 7 u/inside.txt inside
 f 644 0:0 4 g/sub/one.txt one
 - g/.git
 D
+  mkdir long
+  (cd long && git init -q -b main --object-format=sha256 . && cp ../ctx/one.txt . && git -c user.name=n -c user.email=e add . && git -c user.name=n -c user.email=e commit -q -m one) >/dev/null
+  git clone -q --bare long served/long.git
+  git -C served/long.git update-server-info
+  printf 'FROM base\nADD --keep-git-dir http://127.0.0.1:%s/long.git#main /g\nRUN head -c 16 /dev/urandom >/made\n' "$port" >Dockerfile
+  umask 077
+  acetate build --build-context base="$scratch/base.tar" -o type=tar,dest=first.tar ctx -f Dockerfile >log 2>&1 || fail "a repository of sha256 objects: $(tail -n 3 log)"
+  umask 022
+  expect "a repository of sha256 objects, whose files have git's modes whatever ours are" -rw-r--r-- "$(tar -tvf first.tar g/one.txt | cut -d' ' -f1)"
+  sed -i "s/ADD/ADD --checksum=$(git -C long rev-parse HEAD)/" Dockerfile
+  acetate build --build-context base="$scratch/base.tar" -o type=tar,dest=again.tar ctx -f Dockerfile >log 2>&1 || fail "and with its checksum: $(tail -n 3 log)"
+  if cmp -s first.tar again.tar; then pass "the commit is what counts: with its checksum it is the same step"; else fail "the commit is what counts: $(cat log)"; fi
   refuse "a checksum that is another" 'is sha256:.*, not sha256:0000' <<D
 FROM scratch
 ADD --checksum=sha256:0000000000000000000000000000000000000000000000000000000000000000 http://127.0.0.1:$port/plain.tar /
