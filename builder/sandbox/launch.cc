@@ -1,4 +1,5 @@
 // launch(): a description and a mounted root in, an exit code out.
+#include <sys/prctl.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 
@@ -8,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "builder/sandbox/capability_number.h"
 #include "builder/sandbox/complaint.h"
 #include "builder/sandbox/delegated_cgroup.h"
 #include "builder/sandbox/exec_lookup.h"
@@ -72,6 +74,11 @@ Result<void> consider_limits(Spec& spec, const Runtime& runtime, bool real_root)
   return {};
 }
 
+// Nobody can hand on what they may not have themselves: root in a container often lacks some, and no runtime starts with them.
+void keep_ours(std::vector<std::string>& capabilities) {
+  std::erase_if(capabilities, [](const std::string& name) { return ::prctl(PR_CAPBSET_READ, capability_number(name), 0, 0, 0) == 0; });
+}
+
 // Starts the runtime and stays with it to the end.
 Result<sys::Exit> attend(sys::Command command, const Spec& spec, Stdio stdio) {
   for (const auto& [fd, as] : {std::pair{stdio.in, 0}, std::pair{stdio.out, 1}, std::pair{stdio.err, 2}})
@@ -132,6 +139,7 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   if (!spec.own_pids) spec.surroundings.bound_proc = true;
   if (spec.keep_id) TRY(keep_id(spec, runtime));
   TRY(consider_limits(spec, runtime, TRY(is_real_root())));
+  keep_ours(spec.capabilities);
 
   if (!runtime.sets_hostname) take_our_hostname(spec);
 

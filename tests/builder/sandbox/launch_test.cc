@@ -99,6 +99,16 @@ TEST_P(Launch, HasNoMoreCapabilitiesThanWereGiven) {
     EXPECT_NE(ran.out.find(line), std::string::npos) << line << "\n" << ran.out;
 }
 
+TEST_P(Launch, GivesOfAllCapabilitiesThoseThatWeMayHave) {
+  Spec spec = shell("cat /proc/self/status");
+  spec.capabilities = all_capabilities();
+
+  const Ran ran = run(spec);
+
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_NE(ran.out.find("CapEff:"), std::string::npos) << ran.out;
+}
+
 TEST_P(Launch, LetsRootChangeOwnersWithOneIdToo) {
   dir_.write("root/file", "");
 
