@@ -9,6 +9,7 @@
 #include "layers/image/image_walk.h"
 #include "layers/image/json.h"
 #include "layers/image/layout_index.h"
+#include "layers/image/reference.h"
 
 namespace acetate::image {
 
@@ -56,10 +57,14 @@ class DirectoryLayout final : public Layout {
       Json kept = Json::array();
       for (auto& entry : entries)
         if (!is_replaced(entry, tag, manifest.digest)) kept.push_back(std::move(entry));
+      Json annotations{{kRefName, tag}};
+      // A whole name, and not a mere tag of this layout, stands where docker and containerd look, too.
+      if (const auto reference = parse_reference(tag); reference && tag.find_first_of("/:") != std::string::npos)
+        annotations[kContainerdName] = reference->str();
       kept.push_back({{"mediaType", manifest.media_type},
                       {"digest", manifest.digest.str()},
                       {"size", manifest.size},
-                      {"annotations", {{kRefName, tag}}}});
+                      {"annotations", std::move(annotations)}});
       entries = std::move(kept);
       return true;
     });

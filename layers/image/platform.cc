@@ -21,6 +21,7 @@ constexpr Alias kAliases[] = {
     {"armv8l", "arm", "v7"}, {"armv7l", "arm", "v7"}, {"armhf", "arm", "v7"},
     {"armv6l", "arm", "v6"}, {"armel", "arm", "v6"},  {"i386", "386", ""},
     {"i686", "386", ""},     {"i586", "386", ""},     {"loongarch64", "loong64", ""},
+    {"arm", "arm", "v7"},  // as containerd means it
 };
 
 Platform canonical(Platform platform) {

@@ -159,7 +159,9 @@ TEST_F(LayoutTest, MovesATagAndKeepsTheOthersAndWhatItDoesNotKnow) {
   EXPECT_EQ(open_image(dir + ":localhost/app:2", test::amd64())->manifest_digest, manifest.digest);
   index = Json::parse(tmp.read("layout/index.json"));
   EXPECT_EQ(index["annotations"]["mine"], "kept");
-  EXPECT_EQ(index["manifests"].size(), 2u);
+  ASSERT_EQ(index["manifests"].size(), 2u);
+  EXPECT_EQ(index["manifests"][0]["annotations"]["io.containerd.image.name"], "localhost/app:2") << "a whole name";
+  EXPECT_FALSE(index["manifests"][1]["annotations"].contains("io.containerd.image.name")) << "a mere tag";
 }
 
 TEST_F(LayoutTest, PointsNoTagAtAnImageThatIsNotWholeThere) {

@@ -10,6 +10,7 @@ TEST(Platform, IsReadAsPeopleWriteIt) {
   EXPECT_EQ(*parse_platform("arm64"), (Platform{"linux", "arm64", ""}));
   EXPECT_EQ(*parse_platform("linux/x86_64"), (Platform{"linux", "amd64", ""}));
   EXPECT_EQ(*parse_platform("armv7l"), (Platform{"linux", "arm", "v7"}));
+  EXPECT_EQ(*parse_platform("linux/arm"), (Platform{"linux", "arm", "v7"}));
   for (const char* wrong : {"", "linux/", "/amd64", "a/b/c/d"}) EXPECT_FALSE(parse_platform(wrong)) << wrong;
   EXPECT_EQ(format_platform({"linux", "arm", "v6"}), "linux/arm/v6");
 }
