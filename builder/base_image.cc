@@ -11,6 +11,7 @@
 #include "builder/base_state.h"
 #include "builder/clock.h"
 #include "builder/graph.h"
+#include "layers/image/config.h"
 #include "layers/image/media_type.h"
 #include "layers/stream/first_pass.h"
 
@@ -43,11 +44,12 @@ Result<FileIdentity> digest_file(const LayerSpec& spec) {
   return FileIdentity{.digest = result.blob, .diff_id = result.diff_id, .media_type = oci_media_type("", result.format)};
 }
 
-// docker's spelling of a reference as ours.
-std::string without_scheme(const std::string& reference) {
-  if (reference.starts_with("oci-layout://")) return "oci:" + reference.substr(13);
-  if (reference.starts_with("docker-image://")) return reference.substr(15);
-  return reference;
+// What stands behind docker's "docker-image://", buildah's "container-image://" and either's "docker://": an image as FROM names
+// it. Nothing for what is none.
+std::optional<std::string> image_name(const std::string& reference) {
+  for (const std::string_view scheme : {"docker-image://", "container-image://", "docker://"})
+    if (reference.starts_with(scheme)) return reference.substr(scheme.size());
+  return std::nullopt;
 }
 
 // FROM names it by where it lies.
@@ -72,8 +74,18 @@ bool BaseImages::is_of_store(const std::string& name) const {
 
 Result<image::Image> BaseImages::find(const Wanted& wanted, bool may_fetch) {
   const auto& [name, platform] = wanted;
-  if (const std::string* named = find_context(options_.contexts, name))
-    return TRY_WITHIN(image::open_image(without_scheme(*named), platform), "the build context \"{}\"", name);
+  if (const std::string* named = find_context(options_.contexts, name)) {
+    const auto image = image_name(*named);
+    if (image) return TRY_WITHIN(find_named({*image, platform}, may_fetch), "the build context \"{}\"", name);
+    const std::string place = named->starts_with("oci-layout://") ? "oci:" + named->substr(13) : *named;
+    return TRY_WITHIN(image::open_image(place, platform), "the build context \"{}\"", name);
+  }
+  return find_named(wanted, may_fetch);
+}
+
+Result<image::Image> BaseImages::find_named(const Wanted& wanted, bool may_fetch) {
+  const auto& [name, platform] = wanted;
+  if (name == "scratch") return image::Image{.config = image::empty_config(platform)};
   if (is_file(name)) return image::open_image(name.starts_with('.') ? options_.context_dir + "/" + name : name, platform);
   if (store_ == nullptr) store_ = TRY(image::ImageStore::open_to_read(options_.images));
   may_fetch = may_fetch && options_.fetch && options_.policy != "never";

@@ -30,7 +30,7 @@ class BaseImages {
   };
   BaseImages(Options options, Cache& cache) : options_(std::move(options)), cache_(cache) {}
 
-  // Tried in this order: a named context; a reference with a transport (oci:, oci-archive:, docker-archive:) or
+  // Tried in this order: a named context, which may stand for an image by name again (docker-image://NAME); a reference with a transport (oci:, oci-archive:, docker-archive:) or
   // a path (absolute, or beginning with "./" or "../"); one of our own images, by name or id as ImageStore::find()
   // reads it. ENOENT with words that say how to get it here.
   // Of an index, what `platform` names.
@@ -48,6 +48,7 @@ class BaseImages {
  private:
   using Wanted = std::pair<std::string, image::Platform>;
   Result<image::Image> find(const Wanted& wanted, bool may_fetch) REQUIRES(mutex_);
+  Result<image::Image> find_named(const Wanted& wanted, bool may_fetch) REQUIRES(mutex_);
   Result<image::Image> find_ours(const Wanted& wanted) REQUIRES(mutex_);
   Result<const StageState*> open(const Wanted& wanted, bool may_fetch);
   Result<StageState> read(const image::Image& image) const;
