@@ -7,6 +7,7 @@
 #include "layers/stream/first_pass.h"
 #include "layers/stream/packer.h"
 #include "layers/tar/estargz_writer.h"
+#include "layers/tar/toc_place.h"
 
 namespace acetate::build {
 
@@ -29,18 +30,33 @@ Result<void> read_layer(const StageLayer& layer, const std::function<Result<void
   return {};
 }
 
+Result<SourcePtr> source_of(const StageLayer& layer) {
+  Fd fd = TRY(sys::open(layer.spec.path, O_RDONLY));
+  return layer.spec.length ? file_source(std::move(fd), layer.spec.offset, *layer.spec.length) : file_source(std::move(fd));
+}
+
 // Hands on the tar in a layer, whatever it is packed with.
 Result<void> read_plain(const StageLayer& layer, const std::function<Result<void>(Bytes)>& out) {
   if (layer.media_type == image::kOciLayer) return read_layer(layer, out);
-  Fd fd = TRY(sys::open(layer.spec.path, O_RDONLY));
-  FirstPass pass = TRY(FirstPass::open(layer.spec.length ? TRY(file_source(std::move(fd), layer.spec.offset, *layer.spec.length))
-                                                         : TRY(file_source(std::move(fd)))));
+  FirstPass pass = TRY(FirstPass::open(TRY(source_of(layer))));
   std::vector<std::byte> buffer(1 << 20);
   for (;;) {
     const std::size_t got = TRY(pass.read(buffer));
     if (got == 0) return {};
     TRY(out(std::span(buffer).first(got)));
   }
+}
+
+// The digest of its table of contents, where it is an eStargz: without it in the manifest nobody would mount it lazily any more.
+// Of one that is damaged there is none.
+std::optional<Digest> toc_of(const StageLayer& layer) {
+  if (layer.media_type != image::kOciLayerGzip) return std::nullopt;
+  const auto source = source_of(layer);
+  if (!source) return std::nullopt;
+  const auto place = find_toc(**source);
+  if (!place || !*place || (*place)->format != Format::gzip) return std::nullopt;
+  const auto table = read_toc(*source, **place);
+  return table ? std::optional(Digest::of(*table)) : std::nullopt;
 }
 
 Result<image::Descriptor> copy_layer(const StageLayer& layer, image::Layout& layout) {
@@ -67,8 +83,7 @@ Result<void> pack(const StageLayer& layer, Packer& packer) {
 
 // Not remembered as other packings are: the table's digest and the diff id would be, too.
 Result<PackedLayer> put_estargz(const StageLayer& layer, image::Layout& layout, int level) {
-  Fd fd = TRY(sys::open(layer.spec.path, O_RDONLY));
-  const SourcePtr source = layer.spec.length ? TRY(file_source(std::move(fd), layer.spec.offset, *layer.spec.length)) : TRY(file_source(std::move(fd)));
+  const SourcePtr source = TRY(source_of(layer));
   const auto blob = TRY(layout.new_blob());
   const Estargz made = TRY(write_estargz(source, [&](Bytes bytes) { return blob->write(bytes); }, level));
   if (made.source != layer.diff_id) return fail(EBADMSG, "the layer {} is damaged", layer.diff_id.str());
@@ -98,6 +113,7 @@ Result<PackedLayer> put_layer(const StageLayer& layer, image::Layout& layout, co
   const bool stays = (!ours && !packing.force) || (layer.media_type == image::kOciLayer && packing.compression == Compression::none);
   if (!stays && packing.compression == Compression::estargz) return put_estargz(layer, layout, packing.level.value_or(9));
   auto blob = stays ? TRY(copy_layer(layer, layout)) : TRY(put_packed(layer, layout, packing, cache));
+  if (stays) blob.toc = toc_of(layer);
   return PackedLayer{.blob = std::move(blob), .diff_id = layer.diff_id};
 }
 
