@@ -51,7 +51,9 @@ struct Ground {
 };
 
 // Into our own store, uncompressed: a mount reads such layers straight from their files.
-Result<ExportedImage> put_in_store(const BuildOptions& options, const ExportRequest& request) {
+Result<ExportedImage> put_in_store(const BuildOptions& options, const ExportRequest& plain, const std::vector<std::string>& names) {
+  ExportRequest request = plain;
+  request.tags.insert(request.tags.end(), names.begin(), names.end());
   const auto images = TRY(image::ImageStore::open(options.images));
   auto exported = TRY(export_images(request, *images, {.compression = Compression::none}));
   if (request.tags.empty()) TRY(images->keep_unnamed(exported.manifest));
@@ -75,9 +77,11 @@ Result<std::optional<ExportedImage>> put_out(const Ground& on, const std::vector
   }
   const int shown = progress.begin("exporting");
   std::optional<ExportedImage> exported;
-  if (options.outputs.empty()) exported = TRY(put_in_store(options, request));
-  for (const Output& output : options.outputs)
-    if (auto image = TRY(export_to(request, output))) exported = image;
+  if (options.outputs.empty()) exported = TRY(put_in_store(options, request, {}));
+  for (const Output& output : options.outputs) {
+    if (output.type == Output::Type::image) exported = TRY(put_in_store(options, request, output.names));
+    else if (auto image = TRY(export_to(request, output))) exported = image;
+  }
   if (exported) {
     for (const std::string& tag : request.tags) progress.note(shown, "naming it " + with_tag(tag));
     progress.note(shown, "image " + exported->config.str());
@@ -148,9 +152,14 @@ Result<void> check(const Ground& on, const Graph& graph, const image::Platform& 
   for (const std::size_t stage : graph.needed)
     if (const Origin& base = graph.bases[stage]; base.kind == Origin::Kind::image && !on.bases.directory(base.image))
       static_cast<void>(on.bases.open(base.image, graph.platforms[stage]).has_value());
-  const Checked checked = TRY(check_text(on.options, on.text, on.ignore, on.bases, platform));
+  const Checked checked = TRY(check_text(on.options, on.text, on.ignore, on.bases, platform, graph.needed));
   for (const dockerfile::LintWarning& warning : checked.warnings)
-    on.progress.warn(fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first));
+    on.progress.warn({.text = fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first),
+                      .detail = std::string(warning.description()),
+                      .url = warning.url(),
+                      .file = on.text.name,
+                      .source = on.text.text,
+                      .place = warning.place});
   return checked.verdict();
 }
 
@@ -190,6 +199,20 @@ Result<BuiltImage> build_for(Ground& on, const image::Platform& platform, const 
   return built;
 }
 
+// "ARG SOURCE_DATE_EPOCH=SECONDS" before the first FROM: what the file itself wants, where nobody says otherwise.
+Result<TimeRule> time_rule(const BuildOptions& options, const dockerfile::Dockerfile& file) {
+  if (options.times.kind != TimeRule::Kind::logical) return options.times;
+  for (const dockerfile::Instruction& instruction : file.globals) {
+    const auto& args = std::get<dockerfile::Arg>(instruction.what).args;
+    if (std::ranges::find(args, "SOURCE_DATE_EPOCH", &dockerfile::Arg::One::name) == args.end()) continue;
+    const GlobalScope scope = TRY(GlobalScope::make(file, options.build_args, platforms_of(options).front(), ""));
+    auto rule = parse_epoch(scope.find("SOURCE_DATE_EPOCH").value_or(""));
+    if (!rule) return file.source.complain(instruction.place, "SOURCE_DATE_EPOCH", rule.error().message());
+    return rule;
+  }
+  return options.times;
+}
+
 Result<std::optional<ExportedImage>> build_on(Ground& on) {
   const BuildOptions& options = on.options;
   const LayerPtr context = TRY(open_context(options.context_dir, on.ignore));
@@ -197,9 +220,12 @@ Result<std::optional<ExportedImage>> build_on(Ground& on) {
   for (const image::Platform& platform : platforms_of(options)) built.push_back(TRY(build_for(on, platform, context, built.size())));
   auto image = TRY(put_out(on, built));
   // After it: who cannot write the cache has the image all the same.
-  for (const CachePlace& place : options.cache_to)
-    TRY_WITHIN(place.in_registry ? push_cache(on.shop.cache, on.used_keys, place.where, options.scratch_base)
-                                 : export_cache(on.shop.cache, on.used_keys, place.where), "--cache-to");
+  for (const CachePlace& place : options.cache_to) {
+    auto written = place.in_registry ? push_cache(on.shop.cache, on.used_keys, place.where, options.scratch_base)
+                                     : export_cache(on.shop.cache, on.used_keys, place.where);
+    if (!written && !place.ignore_error) return std::move(written).error().within("--cache-to");
+    if (!written) on.progress.warn("--cache-to: " + written.error().message());
+  }
   return image;
 }
 
@@ -209,9 +235,10 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   for (const std::string& tag : given.tags) TRY(image::parse_reference(tag));  // before anything is done
   LayerOpener layers(given.index_dir);
   const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
-  const BuildOptions options = in_context(given, where);
+  BuildOptions options = in_context(given, where);
   const DockerfileText text = TRY(read_dockerfile(options));
   const dockerfile::Dockerfile file = TRY(dockerfile::parse(text.text, text.name));
+  options.times = TRY(time_rule(options, file));
   const dockerfile::IgnoreRules ignore = TRY(read_ignore(options, text));
   TRY(find_target(file, options.target));
 

@@ -1,11 +1,8 @@
 #include "builder/build_files.h"
 
-#include <unistd.h>
-
 #include <set>
 
 #include "base/sys/file.h"
-#include "builder/dockerfile/parse.h"
 #include "layers/image/platform.h"
 
 namespace acetate::build {
@@ -68,12 +65,12 @@ BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchIma
 }
 
 Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore,
-                           BaseImages& bases, const image::Platform& platform) {
+                           BaseImages& bases, const image::Platform& platform, std::optional<std::vector<std::size_t>> built) {
   const dockerfile::Lines lines = TRY(dockerfile::split_lines(text.text, text.name));
   std::string wished = lines.directives.check.value_or("");
   if (const auto given = options.build_args.find("BUILDKIT_DOCKERFILE_CHECK"); given != options.build_args.end()) wished = given->second;
   const dockerfile::LintOptions how = TRY_WITHIN(dockerfile::parse_check(wished), "{}", text.name);
-  dockerfile::LintSurroundings around{.ignore = &ignore, .build_args = options.build_args, .platform = image::format_platform(platform)};
+  dockerfile::LintSurroundings around{.ignore = &ignore, .build_args = options.build_args, .platform = image::format_platform(platform), .built = std::move(built)};
   around.find_base = [&](const std::string& name) -> std::optional<dockerfile::BaseFacts> {
     if (bases.directory(name)) return dockerfile::BaseFacts{.env = {}, .platform = around.platform};
     // One that is not here, or not to be read, is what the build complains of.
@@ -93,25 +90,6 @@ BuildOptions in_context(const BuildOptions& given, const ContextDir& where) {
   options.context_dir = where.dir;
   if (where.dockerfile && !options.dockerfile_text) options.dockerfile_text = where.dockerfile;
   return options;
-}
-
-Result<CheckReport> check(const BuildOptions& given) {
-  LayerOpener layers(given.index_dir);
-  const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
-  const BuildOptions options = in_context(given, where);
-  const DockerfileText text = TRY(read_dockerfile(options));
-  Cache cache = TRY(Cache::open(options.build_dir));
-  BaseImages bases = base_images(options, cache);
-  const Checked checked = TRY(check_text(options, text, TRY(read_ignore(options, text)), bases, platforms_of(options).front()));
-  const auto parsed = dockerfile::parse(text.text, text.name);
-  if (!parsed && checked.warnings.empty()) return parsed.error().clone();
-  CheckReport report{.clean = parsed && checked.warnings.empty()};
-  report.text = checked.warnings.empty() ? "Check complete, no warnings found.\n"
-                                         : fmt::format("Check complete, {} warning{} been found!\n", checked.warnings.size(),
-                                                       checked.warnings.size() == 1 ? " has" : "s have");
-  for (const dockerfile::LintWarning& warning : checked.warnings) report.text += "\n" + format_warning(warning, checked.source);
-  if (!parsed) report.text += "\n" + parsed.error().message() + "\n";
-  return report;
 }
 
 }  // namespace acetate::build

@@ -39,19 +39,11 @@ struct Checked {
   // EINVAL with words where a warning fails the build.
   Result<void> verdict() const;
 };
-// `bases`: asked for the images it begins with, as far as they are here.
+// `bases`: asked for the images it begins with, as far as they are here; `built`: see LintSurroundings.
 Result<Checked> check_text(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore,
-                           BaseImages& bases, const image::Platform& platform);
+                           BaseImages& bases, const image::Platform& platform, std::optional<std::vector<std::size_t>> built = {});
 
 // The images that FROM and COPY --from of this build can mean. Keeps `cache`.
 BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch = {});
-
-// What --check tells, and whether there is nothing to complain of. Of a file that does not parse, what was found up to the
-// mistake, and the mistake.
-struct CheckReport {
-  std::string text;
-  bool clean = false;
-};
-Result<CheckReport> check(const BuildOptions& options);
 
 }  // namespace acetate::build

@@ -8,13 +8,16 @@
 
 namespace acetate::build {
 
-Result<CacheMount> CacheMount::open(const std::string& build_dir, const std::string& id, dockerfile::Mount::Sharing sharing) {
+Result<CacheMount> CacheMount::open(const std::string& build_dir, const std::string& id, dockerfile::Mount::Sharing sharing, bool empty) {
   using Sharing = dockerfile::Mount::Sharing;
   const std::string base = fmt::format("{}/mounts/{}", build_dir, Digest::of(id).hex());
   TRY_WITHIN(sys::make_dirs(base, 0700), "making the cache mount {}", id);
   for (unsigned number = 0;; ++number) {
     std::string dir = fmt::format("{}/{}", base, number);
     Fd lock = TRY_WITHIN(sys::open(dir + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), "locking the cache mount {}", id);
+    // Alone for a moment: who cannot be so is not alone.
+    if (empty && sys::flock(lock.ref(), LOCK_EX | LOCK_NB))
+      TRY_WITHIN(sys::remove_tree({kWorkingDir, dir.c_str()}), "emptying the cache mount {}", id);
     const int how = sharing == Sharing::shared ? LOCK_SH : sharing == Sharing::locked ? LOCK_EX : LOCK_EX | LOCK_NB;
     auto locked = sys::flock(lock.ref(), how);
     if (!locked && locked.error().is(EWOULDBLOCK)) continue;

@@ -28,6 +28,7 @@ namespace acetate::build {
 struct CachePlace {
   std::string where;         // a directory, or
   bool in_registry = false;  // the name of an artifact (builder/cache_registry.h)
+  bool ignore_error = false;  // --cache-to: a cache that cannot be written is a warning
 };
 
 // What is known by these keys: cache.json, and the layers it names.

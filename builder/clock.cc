@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <compare>
 
@@ -19,6 +20,15 @@ timespec clock_now(clockid_t clock) {
 }
 
 }  // namespace
+
+Result<TimeRule> parse_epoch(std::string_view text) {
+  if (text.empty()) return TimeRule{};
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds < 0)
+    return fail(EINVAL, "SOURCE_DATE_EPOCH wants seconds since 1970, not \"{}\"", text);
+  return TimeRule{.kind = TimeRule::Kind::epoch, .epoch = seconds};
+}
 
 std::string TimeRule::str() const {
   switch (kind) {

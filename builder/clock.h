@@ -22,6 +22,9 @@
 #include <ctime>
 #include <optional>
 #include <string>
+#include <string_view>
+
+#include "base/result.h"
 
 namespace acetate::build {
 
@@ -31,6 +34,9 @@ struct TimeRule {
 
   std::string str() const;  // for cache keys: what it is decides what layers hold
 };
+
+// What SOURCE_DATE_EPOCH says: seconds since 1970, or nothing, and then times are logical. EINVAL with words.
+Result<TimeRule> parse_epoch(std::string_view text);
 
 // Stamps one step's entries: first learn() every time that was found, then ask what to write.
 class StepClock {

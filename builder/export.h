@@ -32,7 +32,9 @@ struct Output {
     docker,  // the same tarball with what `docker load` wants in it
     tar,     // the files, as one tarball
     local,   // the files, in a directory
-    none,    // nothing: the build was the purpose
+    image,     // our own store
+    registry,  // a registry, by the image's names
+    none,      // nothing: the build was the purpose
   } type = Type::oci;
   std::string dest;        // "-" is standard output
   bool archive = false;    // of oci: one file
@@ -74,7 +76,7 @@ Result<ExportedImage> export_image(const ExportRequest& request, const StageStat
 
 // What --output says. A file or archive that was at `dest` is replaced when the new one is complete; a directory that
 // holds something else than a layout is never. Nothing for what has no manifest (tar, local). Files of several platforms go into a
-// directory each, "linux_arm64"; ENOTSUP with words for what holds one image only (docker, tar).
+// directory each, "linux_arm64"; ENOTSUP with words for what holds one image only (docker). Not for Type::image.
 Result<std::optional<ExportedImage>> export_to(const ExportRequest& request, const Output& output);
 
 // "name" as "name:latest"; what has a tag or digest stays.

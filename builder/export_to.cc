@@ -8,6 +8,7 @@
 #include "base/sys/file.h"
 #include "base/sys/new_file.h"
 #include "builder/export.h"
+#include "builder/export_registry.h"
 #include "builder/export_tree.h"
 #include "builder/sandbox/scratch.h"
 #include "layers/image/platform.h"
@@ -26,16 +27,28 @@ Result<void> write_dest(const std::string& dest, const std::function<Result<void
   return TRY_WITHIN(file.commit(), "writing {}", dest);
 }
 
+// Where the files of one of several images go: "linux_arm64".
+std::string directory_of(const image::Platform& platform) {
+  std::string name = image::format_platform(platform);
+  std::ranges::replace(name, '/', '_');
+  return name;
+}
+
 // Files of an image as a person wants them; of one of several in a directory of its own.
 Result<void> write_files(const ExportRequest& request, const BuiltImage& image, const Output& output) {
   std::string dest = output.dest;
   if (request.images.size() > 1) {
-    std::string name = image::format_platform(image.platform);
-    std::ranges::replace(name, '/', '_');
-    dest += "/" + name;
+    dest += "/" + directory_of(image.platform);
     TRY_WITHIN(sys::make_dirs(output.dest, 0755), "making {}", output.dest);
   }
   return write_tree_dir(TRY(request.layers.tree(image.state)), request.times, dest, request.owners);
+}
+
+Result<void> write_tar(const ExportRequest& request, const Output& output) {
+  std::vector<PlacedTree> trees;
+  for (const BuiltImage& image : request.images)
+    trees.push_back({.tree = TRY(request.layers.tree(image.state)), .below = request.images.size() > 1 ? directory_of(image.platform) : ""});
+  return write_dest(output.dest, [&](FdRef out) { return write_tree_tar(trees, request.times, out); });
 }
 
 Result<ExportedImage> write_archive(const ExportRequest& request, const Output& output) {
@@ -66,12 +79,11 @@ Result<std::optional<ExportedImage>> export_to(const ExportRequest& request, con
     case Type::local:
       for (const BuiltImage& image : request.images) TRY(write_files(request, image, output));
       return Answer();
-    case Type::tar: {
-      if (request.images.size() > 1) return fail(ENOTSUP, "--output type=tar holds the files of one platform; type=local has a directory for each");
-      const LayerPtr tree = TRY(request.layers.tree(request.images.front().state));
-      TRY(write_dest(output.dest, [&](FdRef out) { return write_tree_tar(tree, request.times, out); }));
+    case Type::tar:
+      TRY(write_tar(request, output));
       return Answer();
-    }
+    case Type::image: return Error(EINVAL);
+    case Type::registry: return Answer(TRY(export_to_registry(named, output.packing)));
     case Type::docker:
       if (request.images.size() > 1) return fail(ENOTSUP, "--output type=docker holds the image of one platform; type=oci holds several");
       return Answer(TRY(write_archive(named, output)));

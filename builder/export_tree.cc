@@ -22,6 +22,11 @@ std::optional<timespec> latest(const TimeRule& times) {
   return timespec{.tv_sec = times.epoch, .tv_nsec = 0};
 }
 
+RelPath join(RelPath top, const RelPath& path) {
+  for (const std::string_view part : path.components()) top = top.child(part);
+  return top;
+}
+
 class TreeWriter {
  public:
   TreeWriter(Fd root, std::optional<timespec> latest, bool owners) : root_(std::move(root)), latest_(latest), owners_(owners) {}
@@ -127,9 +132,18 @@ class TreeWriter {
 
 }  // namespace
 
-Result<void> write_tree_tar(const LayerPtr& tree, const TimeRule& times, FdRef out) {
+Result<void> write_tree_tar(const std::vector<PlacedTree>& trees, const TimeRule& times, FdRef out) {
   LayerWriter writer([&](auto bytes) { return sys::write_full(out, bytes); }, {.clamp_mtime = latest(times)});
-  TRY(read_upper(tree, nullptr, [&](const DeltaOp& op, const FileView* content) { return writer.add(op, content); }));
+  for (const auto& [tree, below] : trees) {
+    const RelPath top = TRY(RelPath::parse(below));
+    TRY(read_upper(tree, nullptr, [&](const DeltaOp& op, const FileView* content) {
+      if (top.is_root()) return writer.add(op, content);
+      DeltaOp placed = op;
+      placed.path = join(top, op.path);
+      placed.link_to = join(top, op.link_to);
+      return writer.add(placed, content);
+    }));
+  }
   return writer.finish();
 }
 

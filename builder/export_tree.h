@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -10,8 +11,13 @@
 
 namespace acetate::build {
 
-// The merged tree as a pax tarball.
-Result<void> write_tree_tar(const LayerPtr& tree, const TimeRule& times, FdRef out);
+struct PlacedTree {
+  LayerPtr tree;
+  std::string below = {};  // a directory's name, made for it; "" is the tarball's root
+};
+
+// The merged trees as one pax tarball.
+Result<void> write_tree_tar(const std::vector<PlacedTree>& trees, const TimeRule& times, FdRef out);
 
 // The merged tree below `dir`, which is made when it is not there; what is there already is replaced name by name and
 // nothing else is touched. Owners, devices and attributes only with `owners`, and of devices and attributes those that this

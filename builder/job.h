@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "builder/cache.h"
 #include "builder/cache_key.h"
+#include "builder/cache_mount.h"
 #include "builder/clock.h"
 #include "builder/runner.h"
 #include "builder/stage_state.h"
@@ -55,6 +56,7 @@ struct Workshop {
   Strings secrets = {};        // --secret: what each id holds
   Strings agents = {};         // --ssh: where the agent of each id listens
   TraceRule trace = TraceRule::without_network;
+  EmptiedMounts emptied = {};
 };
 
 // What a mount of a RUN shows, when it is files: found by whoever knows stages, images and the context.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/rel_path.h"
+#include "builder/plan_mount.h"
 #include "builder/stage_planner.h"
 
 namespace acetate::build {
@@ -16,7 +17,8 @@ std::string last_name(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
 }
 
-// What may be left out has a meaning all the same.
+}  // namespace
+
 void fill_in(dockerfile::Mount& mount) {
   if (mount.type == Type::cache && mount.id.empty()) mount.id = mount.target;
   if (mount.type == Type::secret) {
@@ -26,8 +28,6 @@ void fill_in(dockerfile::Mount& mount) {
   }
   if (mount.type == Type::ssh && mount.id.empty()) mount.id = "default";
 }
-
-}  // namespace
 
 Result<std::vector<RunStep::Mount>> StagePlanner::plan_mounts(const std::vector<std::string>& written) {
   std::vector<RunStep::Mount> mounts;

@@ -74,9 +74,9 @@ void Progress::failed(int step, std::string_view why) {
   end_locked(step, ProgressView::End::failed, why);
 }
 
-void Progress::warn(std::string_view text) {
+void Progress::warn(const Warned& warned) {
   const Lock lock(mutex_);
-  if (view_) view_->warn(text);
+  if (view_) view_->warn(warned);
 }
 
 std::string Progress::tail(int step) const {

@@ -31,7 +31,8 @@ class Progress {
   void cached(int step);
   void done(int step);
   void failed(int step, std::string_view why);
-  void warn(std::string_view text);
+  void warn(std::string_view text) { warn(Warned{.text = std::string(text)}); }
+  void warn(const Warned& warned);
 
   // The last lines a step wrote, for the message of its failure.
   std::string tail(int step) const;

@@ -42,8 +42,15 @@ class JsonProgress : public ProgressView {
     if (how == End::failed) vertex["error"] = why;
     say("vertexes", vertex);
   }
-  void warn(std::string_view text) override {
-    say("warnings", {{"level", 1}, {"short", base64_encode(text)}});
+  void warn(const Warned& warned) override {
+    Json warning{{"level", 1}, {"short", base64_encode(warned.text)}};
+    if (!warned.detail.empty()) warning["detail"] = Json::array({base64_encode(warned.detail)});
+    if (!warned.url.empty()) warning["url"] = warned.url;
+    if (warned.place.first != 0) {
+      warning["sourceInfo"] = {{"filename", warned.file}, {"data", base64_encode(warned.source)}, {"language", "Dockerfile"}};
+      warning["range"] = Json::array({{{"start", {{"line", warned.place.first}}}, {"end", {{"line", warned.place.last}}}}});
+    }
+    say("warnings", warning);
   }
 
  private:

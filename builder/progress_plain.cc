@@ -19,7 +19,7 @@ class PlainProgress : public ProgressView {
     if (how == End::done) say(step, fmt::format("DONE {:.1f}s", seconds));
     if (how == End::failed) say(step, fmt::format("ERROR: {}", why));
   }
-  void warn(std::string_view text) override { out_ << "WARNING: " << text << '\n' << std::flush; }
+  void warn(const Warned& warned) override { out_ << "WARNING: " << warned.text << '\n' << std::flush; }
 
  private:
   void say(int step, std::string_view text) { out_ << '#' << step << ' ' << text << '\n' << std::flush; }

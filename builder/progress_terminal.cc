@@ -77,9 +77,9 @@ class TerminalProgress : public ProgressView {
     ++ended_;
     draw();
   }
-  void warn(std::string_view text) override {
+  void warn(const Warned& warned) override {
     const std::lock_guard lock(mutex_);
-    keep(fmt::format("\x1b[33mwarning\x1b[0m {}", text));
+    keep(fmt::format("\x1b[33mwarning\x1b[0m {}", warned.text));
     draw();
   }
 

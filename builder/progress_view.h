@@ -3,9 +3,21 @@
 
 #include <iosfwd>
 #include <memory>
+#include <string>
 #include <string_view>
 
+#include "builder/dockerfile/source_text.h"
+
 namespace acetate::build {
+
+// What had better not be so. Where it is about lines of a file, those, and what there is to read about it.
+struct Warned {
+  std::string text;
+  std::string detail = {};  // what the rule behind it is
+  std::string url = {};
+  std::string file = {}, source = {};  // the name and the text of the file
+  dockerfile::Place place = {};        // 0: none
+};
 
 // Told of everything, by one thread at a time. `seconds` are since the step began.
 class ProgressView {
@@ -16,7 +28,7 @@ class ProgressView {
   virtual void line(int step, double seconds, std::string_view text) = 0;  // that the step wrote
   virtual void note(int step, std::string_view text) = 0;
   virtual void end(int step, End how, double seconds, std::string_view why) = 0;
-  virtual void warn(std::string_view text) = 0;
+  virtual void warn(const Warned& warned) = 0;
 };
 
 std::unique_ptr<ProgressView> make_plain_progress(std::ostream& out);

@@ -5,7 +5,6 @@
 #include <future>
 
 #include "base/sys/file.h"
-#include "builder/cache_mount.h"
 #include "builder/dockerfile/json_array.h"
 #include "builder/emulation.h"
 #include "builder/job.h"
@@ -236,7 +235,8 @@ class RunJob : public Job {
       std::string id = mount.is.id + identities_[n];
       if (mount.is.uid || mount.is.gid || mount.is.mode)
         id += fmt::format(" of {}:{} {:o}", mount.is.uid.value_or(0), mount.is.gid.value_or(0), mount.is.mode.value_or(0755));
-      caches.push_back(TRY(CacheMount::open(shop_.build_dir, id, sharing)));
+      const bool empty = anew_ && shop_.emptied.is_first(id);
+      caches.push_back(TRY(CacheMount::open(shop_.build_dir, id, sharing, empty)));
       mount.dir = caches.back().dir();
       mount.dir_is_new = caches.back().is_new();
     }

@@ -57,9 +57,10 @@ Result<void> set_type(Output& output, const std::string& type) {
   else if (type == "docker") output.type = Type::docker;
   else if (type == "tar") output.type = Type::tar;
   else if (type == "local") output.type = Type::local;
+  else if (type == "image") output.type = Type::image;
+  else if (type == "registry") output.type = Type::registry;
   else if (type == "cacheonly") output.type = Type::none;
-  else return fail(EINVAL, "--output type={}: oci, docker, tar, local and cacheonly are known (an image of our own store is what comes "
-                           "without --output)", type);
+  else return fail(EINVAL, "--output type={}: oci, docker, tar, local, image, registry and cacheonly are known", type);
   return {};
 }
 
@@ -116,6 +117,7 @@ Result<build::Output> parse_output(const std::string& text) {
   Output output;
   std::string type;
   std::optional<bool> archive;
+  bool push = false;
   for (const std::string& field : TRY(dockerfile::split_csv(text))) {
     const CsvOption option = dockerfile::split_option(field);
     if (option.key == "type") TRY(set_type(output, type = option.value));
@@ -123,12 +125,16 @@ Result<build::Output> parse_output(const std::string& text) {
     else if (option.key == "name") output.names = TRY(dockerfile::split_csv(option.value));
     else if (option.key.starts_with("compression") || option.key == "force-compression") TRY(set_packing(output.packing, option));
     else if (option.key == "tar") archive = parse_bool(option.value);
+    else if (option.key == "push") push = parse_bool(option.value).value_or(false);
     else if (option.key == "oci-mediatypes" || option.key == "rewrite-timestamp") continue;  // what we do anyway
-    else return fail(EINVAL, "--output knows type, dest, name, compression, compression-level, force-compression and tar; not \"{}\"", field);
+    else return fail(EINVAL, "--output knows type, dest, name, compression, compression-level, force-compression, tar and push; not \"{}\"", field);
   }
+  if (push && output.type != Output::Type::image && output.type != Output::Type::registry) return fail(EINVAL, "--output push is for type=image");
+  if (push) output.type = Output::Type::registry;
+  const bool has_place = output.type != Output::Type::none && output.type != Output::Type::image && output.type != Output::Type::registry;
   if (type.empty()) return fail(EINVAL, "--output wants a type: type=oci,dest=FILE.tar");
   if (output.dest.empty() && (output.type == Output::Type::docker || output.type == Output::Type::tar || archive == true)) output.dest = "-";
-  if (output.dest.empty() && output.type != Output::Type::none)
+  if (output.dest.empty() && has_place)
     return fail(EINVAL, "--output type={} wants dest=PATH", type);
   output.archive = archive.value_or(output.dest.ends_with(".tar") || output.dest == "-");
   return output;
@@ -217,6 +223,7 @@ Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::strin
   std::vector<build::CachePlace> places;
   for (const std::string& text : texts) {
     std::string type, dir, name;
+    bool ignore_error = false;
     if (text.find_first_of("=,") == std::string::npos) {
       type = "registry";
       name = text;
@@ -228,14 +235,15 @@ Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::strin
         else if (one.key == "ref") name = one.value;
         else if (one.key == "mode" && (one.value == "min" || one.value == "max")) continue;  // every step is kept in any case
         else if (is_about_the_artifact(one.key)) continue;
-        else return fail(EINVAL, "{} knows type, mode, ref and {}, not \"{}\"", option, key, field);
+        else if (const auto yes = parse_bool(one.value); one.key == "ignore-error" && yes) ignore_error = *yes;
+        else return fail(EINVAL, "{} knows type, mode, ref, ignore-error and {}, not \"{}\"", option, key, field);
       }
     }
     const bool in_registry = type == "registry";
     if (type != "local" && !in_registry) return fail(ENOTSUP, "{} {}: type=local,{}=DIRECTORY and type=registry,ref=NAME are known", option, text, key);
     if ((in_registry ? name : dir).empty()) return fail(EINVAL, "{} type={} wants {}", option, type, in_registry ? "ref=NAME" : fmt::format("{}=DIRECTORY", key));
     if (in_registry) TRY_WITHIN(image::parse_reference(name), "{}", option);
-    places.push_back({.where = in_registry ? name : dir, .in_registry = in_registry});
+    places.push_back({.where = in_registry ? name : dir, .in_registry = in_registry, .ignore_error = ignore_error});
   }
   return places;
 }

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <istream>
@@ -22,6 +21,7 @@
 #include "builder/build_files.h"
 #include "builder/dockerfile/csv.h"
 #include "builder/dockerfile/mount.h"
+#include "cli/build_call.h"
 #include "cli/build_flags.h"
 #include "cli/build_page.h"
 #include "cli/command.h"
@@ -36,7 +36,7 @@ namespace {
 
 struct Options {
   std::string context, file, target, iidfile, metadata_file, timestamps, graph;
-  std::string network = "host", progress = "auto";
+  std::string network = "host", progress = "auto", call = "build";
   std::optional<std::string> source_date_epoch;
   std::vector<std::string> tags, build_args, labels, contexts, outputs, secrets, agents, annotations, allowed;
   std::vector<std::string> hosts, no_cache_stages, cache_from, cache_to;
@@ -46,7 +46,7 @@ struct Options {
   std::string provenance;
   std::vector<std::string> ulimits, platforms, attestations;
   unsigned jobs = 0;
-  bool no_cache = false, explain = false, quiet = false, check = false, squash = false;
+  bool no_cache = false, explain = false, quiet = false, check = false, squash = false, push = false, load = false;
 };
 
 // SOURCE_DATE_EPOCH by option, by build argument, by environment; else logical times.
@@ -60,12 +60,7 @@ Result<build::TimeRule> time_rule(const Options& options, const build::Strings& 
   if (options.timestamps == "keep") return build::TimeRule{.kind = Kind::keep};
   if (!options.timestamps.empty() && options.timestamps != "logical")
     return fail(EINVAL, "--timestamps wants logical or keep, not \"{}\"", options.timestamps);
-  if (!epoch || epoch->empty()) return build::TimeRule{};
-  std::int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(epoch->data(), epoch->data() + epoch->size(), seconds);
-  if (error != std::errc() || end != epoch->data() + epoch->size() || seconds < 0)
-    return fail(EINVAL, "SOURCE_DATE_EPOCH wants seconds since 1970, not \"{}\"", *epoch);
-  return build::TimeRule{.kind = Kind::epoch, .epoch = seconds};
+  return build::parse_epoch(epoch.value_or(""));
 }
 
 // --pull, in docker's words and podman's. Without it images must be here.
@@ -121,6 +116,8 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
     return fail(EINVAL, "--network wants host or none, not \"{}\"", options.network);
   build.network = options.network != "none";
   for (const std::string& output : options.outputs) build.outputs.push_back(TRY(parse_output(output)));
+  if (options.push) build.outputs.push_back({.type = build::Output::Type::registry});
+  if (options.load) build.outputs.push_back({.type = build::Output::Type::image});
   build.hosts = TRY(parse_hosts(options.hosts));
   if (!options.shm_size.empty()) {
     const auto bytes = dockerfile::parse_size(options.shm_size);
@@ -200,17 +197,17 @@ Result<void> build_in_holder(const Options& options, build::BuildOptions build, 
 }
 
 // 0: nothing to complain of.
-int check(const build::BuildOptions& build, const Context& context) {
-  const auto report = build::check(build);
-  if (report) context.streams.out << report->text;
-  else context.streams.err << fmt::format("acetate: {}\n", report.error().message());
+int answer(const Call& call, const build::BuildOptions& build, const Context& context) {
+  const auto answered = answer(call, build, context.streams.out);
+  if (!answered) context.streams.err << fmt::format("acetate: {}\n", answered.error().message());
   context.streams.out.flush();
   context.streams.err.flush();
-  return report && report->clean ? 0 : 1;
+  return answered && *answered ? 0 : 1;
 }
 
 Result<int> run_build(const Options& options, const Context& context) {
   std::vector<KeyAgent> agents;
+  const Call call = options.check ? Call{.question = Call::Question::check} : TRY(parse_call(options.call));
   const build::BuildOptions build = TRY(understand(options, context, agents));
   const sandbox::HolderPlan plan = TRY(sandbox::plan_holder());
   context.streams.out.flush();
@@ -218,7 +215,7 @@ Result<int> run_build(const Options& options, const Context& context) {
   // The holder is a process of its own, which ends without the destructors of ours: it says what went wrong
   // itself, and empties its streams.
   return sandbox::run_in_holder(plan, [&] {
-    if (options.check) return check(build, context);
+    if (call.question != Call::Question::none) return answer(call, build, context);
     const auto built = build_in_holder(options, build, plan.mode, context);
     if (!built) context.streams.err << fmt::format("acetate: {}\n", built.error().message());
     context.streams.out.flush();
@@ -244,9 +241,11 @@ Runner build_command(CLI::App& app) {
   app.add_option("--build-context", options->contexts, "NAME=IMAGE: what FROM NAME and COPY --from=NAME mean")
       ->allow_extra_args(false);
   app.add_option("-o,--output", options->outputs,
-                 "DIRECTORY or -, or type=oci|docker|tar|local,dest=PATH[,compression=gzip|zstd|estargz|none]; without it the image goes to "
+                 "DIRECTORY or -, or type=oci|docker|tar|local,dest=PATH[,compression=gzip|zstd|estargz|none], or type=image|registry; without it the image goes to "
                  "our own store")
       ->allow_extra_args(false);
+  app.add_flag("--push", options->push, "send the image to the registries that its names are of: --output type=registry");
+  app.add_flag("--load", options->load, "put the image into our own store, beside any other --output: --output type=image");
   app.add_option("--secret", options->secrets, "id=NAME,src=FILE or id=NAME,env=VARIABLE, for RUN --mount=type=secret")
       ->allow_extra_args(false);
   app.add_option("--ssh", options->agents, "default, NAME=SOCKET or NAME=KEY[,KEY...]: an agent for RUN --mount=type=ssh")->allow_extra_args(false);
@@ -288,6 +287,8 @@ Runner build_command(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_flag("--no-cache", options->no_cache, "do every step anew");
   app.add_flag("--squash", options->squash, "make one layer of those of this build");
+  app.add_option("--call", options->call,
+                 "instead of a build: check, outline (what can be given to it) or targets (its stages); with \",format=json\" for programs");
   app.add_flag("--check", options->check, "build nothing: say what had better not be done in the Dockerfile");
   app.add_option("--graph", options->graph, "write a page for a browser into this file: stages, steps, times, what the cache had, layers");
   app.add_flag("--explain", options->explain, "say why a step is not taken from the cache");

@@ -55,6 +55,14 @@ bool is_early(const std::string& rule) {
          rule == "NoEmptyContinuation" || rule == "InvalidDefinitionDescription";
 }
 
+// The rules that look at what an instruction does, and not at the form of the file: a stage that is not built does nothing.
+bool is_of_what_is_done(std::string_view rule) {
+  static constexpr std::string_view kRules[] = {"CopyIgnoredFile", "ExposeInvalidFormat", "ExposeProtoCasing", "InvalidBaseImagePlatform",
+                                                "JSONArgsRecommended", "MultipleInstructionsDisallowed", "SecretsUsedInArgOrEnv",
+                                                "UndefinedVar", "WorkdirRelativePath"};
+  return std::ranges::find(kRules, rule) != std::end(kRules);
+}
+
 struct Instruction {
   std::string word;  // as written
   Node node;
@@ -109,6 +117,7 @@ class Linter {
   void warn_at(Place place, std::string_view rule, std::string text) {
     const auto skips = [&](const LintOptions& options) { return options.skip_all || options.skip.contains(rule); };
     if (skips(options_) || skips(here_)) return;
+    if (stage_ && around_.built && is_of_what_is_done(rule) && std::ranges::find(*around_.built, number_) == around_.built->end()) return;
     warnings_.push_back({std::string(rule), std::move(text), place});
   }
   bool is_on(std::string_view experimental) const {
@@ -320,6 +329,7 @@ class Linter {
                 fmt::format("Multiple {} instructions should not be used in the same stage because only the last one will be used", name));
     last_.clear();
     if (stage_ && !stage_name_.empty()) stages_.insert_or_assign(stage_name_, *stage_);
+    if (stage_) ++number_;
     stage_.reset();
   }
 
@@ -378,6 +388,7 @@ class Linter {
   std::map<std::string, Stage, std::less<>> stages_;
   std::optional<Stage> stage_;  // the one at hand
   std::string stage_name_;
+  std::size_t number_ = 0;  // its number
   std::map<std::string, std::vector<Place>> last_;  // of this stage: instructions of which only the last counts
 };
 

@@ -21,7 +21,8 @@ struct LintWarning {
   std::string rule;
   std::string text;
   Place place;
-  std::string url() const;  // where docker's documentation explains the rule; "" where it does not
+  std::string_view description() const;  // of the rule
+  std::string url() const;               // where docker's documentation explains the rule; "" where it does not
 };
 
 // "skip=A,B;experimental=C;error=true", of the directive "# check=", of such a comment before one instruction, and of
@@ -47,6 +48,8 @@ struct LintSurroundings {
   const IgnoreRules* ignore = nullptr;
   std::map<std::string, std::string, std::less<>> build_args = {};
   std::string platform = {};  // that is built for
+  // The stages that are built, in the order of the file; of the others only what the file's form shows is told. Absent: all are.
+  std::optional<std::vector<std::size_t>> built = {};
   // Nothing for an image that is not here. Of its variables nobody knows then, and one is called undefined only when it looks
   // like a slip for one that is defined.
   std::function<std::optional<BaseFacts>(const std::string& image)> find_base = {};

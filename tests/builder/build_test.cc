@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/sys/call.h"
+#include "base/base64.h"
 #include "builder/cache_mount.h"
 #include "tests/builder/build_fixture.h"
 
@@ -286,6 +287,83 @@ TEST_F(BuildTest, GivesEachPrivateCacheMountItsOwnDirectory) {
   EXPECT_EQ(shared->dir(), too->dir());
   EXPECT_TRUE(shared->is_new());
   EXPECT_FALSE(too->is_new());
+}
+
+TEST_F(BuildTest, BeginsWithEmptyCacheMountsWhenEverythingIsDoneAnew) {
+  dockerfile("FROM scratch\nRUN --mount=type=cache,target=/c touch x 1\nRUN --mount=type=cache,target=/c touch y 1\n");
+  ASSERT_TRUE(build().starts_with("sha256:"));
+  const std::string kept = runner_.mounts[0].dir + "/kept";
+  ASSERT_TRUE(sys::write_file_atomically({kWorkingDir, kept.c_str()}, "", 0644));
+  BuildOptions how = options();
+  how.no_cache = true;
+  {
+    const auto used = CacheMount::open(dir_ / "build", "/c", dockerfile::Mount::Sharing::shared);
+    build(how);
+    EXPECT_TRUE(sys::stat_following(kept)) << "somebody else works in it";
+  }
+  build(how);
+  EXPECT_FALSE(sys::stat_following(kept));
+
+  EmptiedMounts emptied;
+  EXPECT_TRUE(emptied.is_first("/c"));
+  EXPECT_FALSE(emptied.is_first("/c")) << "what the build's first step left is for its second";
+}
+
+TEST_F(BuildTest, TakesADockerImageOfANamedContextFromOurStore) {
+  BuildOptions base = options();
+  base.outputs.clear();
+  base.tags = {"my/base:2"};
+  dockerfile("FROM scratch\nLABEL is=base\n");
+  ASSERT_TRUE(build(base).starts_with("sha256:"));
+
+  dockerfile("FROM other\n");
+  BuildOptions how = options();
+  for (const char* scheme : {"docker-image://", "container-image://", "docker://"}) {
+    how.contexts = {{"other", std::string(scheme) + "my/base:2"}};
+    ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
+    EXPECT_EQ(config()["config"]["Labels"]["is"], "base");
+  }
+  how.contexts = {{"other", "docker-image://scratch"}};
+  ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
+  EXPECT_FALSE(config()["config"].contains("Labels"));
+  how.contexts = {{"other", "docker-image://nowhere"}};
+  EXPECT_NE(build(how).find("the build context \"other\": there is no image \"nowhere\" here"), std::string::npos) << build(how);
+}
+
+TEST_F(BuildTest, KeepsToTheEpochThatTheDockerfileItselfNames) {
+  dockerfile("ARG SOURCE_DATE_EPOCH=86400\nFROM scratch\nLABEL a=b\n");
+  ASSERT_TRUE(build().starts_with("sha256:"));
+  EXPECT_EQ(config()["created"], "1970-01-02T00:00:00Z");
+  BuildOptions how = options();
+  how.build_args = {{"SOURCE_DATE_EPOCH", ""}};
+  build(how);
+  EXPECT_EQ(config()["created"], "1970-01-01T00:00:00Z") << "nobody's, so the logical one";
+  dockerfile("ARG SOURCE_DATE_EPOCH=soon\nFROM scratch\n");
+  EXPECT_NE(build().find("Dockerfile:1: SOURCE_DATE_EPOCH wants seconds since 1970, not \"soon\""), std::string::npos) << build();
+}
+
+TEST_F(BuildTest, WarnsOfACacheThatCannotBeWrittenWhereItMayFail) {
+  dir_.write("file", "no directory");
+  dockerfile("FROM scratch\nLABEL a=b\n");
+  BuildOptions how = options();
+  how.cache_to = {{.where = dir_ / "file/cache"}};
+  EXPECT_NE(build(how).find("--cache-to"), std::string::npos);
+  how.cache_to[0].ignore_error = true;
+  EXPECT_TRUE(build(how).starts_with("sha256:"));
+  EXPECT_NE(log_.find("WARNING: --cache-to"), std::string::npos) << log_;
+}
+
+TEST_F(BuildTest, TellsProgramsWhatAWarningIsAbout) {
+  dockerfile("FROM scratch AS Up\nLABEL a=b\n");
+  std::ostringstream log;
+  Progress progress(log, Progress::Mode::json);
+  ASSERT_TRUE(acetate::build::build(options(), runner_, progress));
+  const auto warning = nlohmann::json::parse(log.str().substr(0, log.str().find('\n'))).at("warnings").at(0);
+  EXPECT_EQ(*base64_decode(warning.at("short").get<std::string>()), "StageNameCasing: Stage name 'Up' should be lowercase (line 1)");
+  EXPECT_EQ(*base64_decode(warning.at("detail").at(0).get<std::string>()), "Stage names should be lowercase");
+  EXPECT_EQ(warning.at("url"), "https://docs.docker.com/go/dockerfile/rule/stage-name-casing/");
+  EXPECT_EQ(warning.at("range").at(0).at("start").at("line"), 1);
+  EXPECT_EQ(warning.at("sourceInfo").at("filename"), "Dockerfile");
 }
 
 TEST_F(BuildTest, DoesOneStageAnew) {

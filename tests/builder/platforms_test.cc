@@ -83,6 +83,14 @@ TEST_F(PlatformTest, PutsTheFilesOfEachIntoADirectoryOfItsOwn) {
   how.outputs = {{.type = Output::Type::local, .dest = dir_ / "files"}};
   build(how);
   EXPECT_EQ(dir_.read("files/linux_arm64/a"), "b\n");
+  how.outputs = {{.type = Output::Type::tar, .dest = dir_ / "all.tar"}};
+  ASSERT_EQ(build(how), "no image");
+  const auto both = image::image_from_layers({dir_ / "all.tar"});
+  ASSERT_TRUE(both);
+  Cache cache = *Cache::open(dir_ / "build");
+  LayerOpener layers(dir_ / "index");
+  const auto tree = layers.tree(*base_state(*both, cache));
+  for (const char* file : {"linux_amd64/a", "linux_arm64/a"}) EXPECT_TRUE(walk(**tree, *RelPath::parse(file))) << file;
   how.outputs = {{.type = Output::Type::docker, .dest = dir_ / "files.tar"}};
   EXPECT_NE(build(how).find("holds the image of one platform"), std::string::npos);
 }
@@ -90,6 +98,28 @@ TEST_F(PlatformTest, PutsTheFilesOfEachIntoADirectoryOfItsOwn) {
 TEST_F(PlatformTest, ComplainsOfOneThatIsNone) {
   dockerfile("FROM --platform=a/b/c/d scratch\n");
   EXPECT_NE(build().find("Dockerfile:1: \"a/b/c/d\" is not a platform"), std::string::npos) << build();
+}
+
+TEST_F(PlatformTest, KeepsTheTableOfContentsOfABase) {
+  dockerfile("FROM scratch\nCOPY <<EOF /a\nb\nEOF\n");
+  BuildOptions base = options();
+  base.outputs = {{.dest = dir_ / "base", .packing = {.compression = Compression::estargz}}};
+  ASSERT_TRUE(build(base).starts_with("sha256:"));
+  const auto layers_of = [&](const std::string& layout) {
+    const auto read = [&](const nlohmann::json& entry) {
+      return nlohmann::json::parse(dir_.read(layout + "/blobs/sha256/" + entry.at("digest").get<std::string>().substr(7)));
+    };
+    return read(nlohmann::json::parse(dir_.read(layout + "/index.json")).at("manifests").at(0)).at("layers");
+  };
+  const nlohmann::json packed = layers_of("base").at(0);
+  ASSERT_TRUE(packed.contains("annotations")) << packed;
+
+  dockerfile("FROM base\nCOPY <<EOF /c\nd\nEOF\n");
+  BuildOptions how = options();
+  how.contexts = {{"base", "oci-layout://" + (dir_ / "base")}};
+  ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
+  EXPECT_EQ(layers_of("out").at(0), packed);
+  EXPECT_FALSE(layers_of("out").at(1).contains("annotations"));
 }
 
 class ProvenanceTest : public BuildTest {

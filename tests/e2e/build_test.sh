@@ -7,7 +7,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need_to_build
-need_tools skopeo
+need_tools skopeo python3
 
 export ACETATE_ROOT="$scratch/data" ACETATE_CACHE="$scratch/cache"
 mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/context/tree/sub"
@@ -60,6 +60,22 @@ expect_match "their output is shown" 'ran-second' "$(log)"
 expect "skopeo reads the configuration" "[/bin/sh -c cat /from-first /from-second] /home/me me" \
   "$(skopeo inspect --config --format '{{.Config.Cmd}} {{.Config.WorkingDir}} {{.Config.User}}' "oci-archive:$scratch/first.tar:greet")"
 skopeo copy -q "oci-archive:$scratch/first.tar:greet" "oci:$scratch/layout:greet"
+
+say "questions"
+printf '# tools are what is built with\nFROM base AS tools\n# LEVEL is a number\nARG LEVEL=2\nRUN --mount=type=secret,id=s,required x\nFROM tools\n' >Asked
+expect "which stages there are" "TARGET    DESCRIPTION
+tools     are what is built with
+(default) " "$(acetate build --call=targets -f Asked context)"
+expect "what may be given to a build" "BUILD ARG   VALUE   DESCRIPTION
+LEVEL       3       is a number
+
+SECRET   REQUIRED
+s        true" "$(acetate build --call outline --build-arg LEVEL=3 -f Asked context)"
+acetate build --call=outline,format=json -f Asked context >asked.json
+expect "and for programs" "LEVEL 4 True" "$(python3 -c 'import json; o = json.load(open("asked.json")); print(o["args"][0]["name"], o["args"][0]["location"]["ranges"][0]["start"]["line"], o["secrets"][0]["required"])')"
+printf 'FROM scratch AS Up\nMISTAKE\n' >Asked
+expect_failure "a check for programs tells the mistake as well" 1 '"buildError"' acetate build --call=check,format=json -f Asked context
+expect_failure "a question that is none" 1 'call knows build, check, outline and targets' acetate build --call=tragets -f Asked context
 
 say "built again"
 build --build-arg WHO=world -t greet -o "type=oci,dest=$scratch/second.tar"

@@ -45,6 +45,11 @@ expect_match "without a terminal a push tells in lines" '^Copying blob [0-9a-f]{
 in_store a push "app:1" "$theirs/team/app:2" 2>"$scratch/err" >/dev/null
 expect "a second push sends no blob" "" "$(grep -v 'skipped: already exists' "$scratch/err" || true)"
 
+in_store built build -q --push -t "$theirs/team/built:1" -t "$theirs/team/built:2" "$scratch/context" >/dev/null
+expect "a build sends its image packed, under every name, and keeps none" "application/vnd.oci.image.layer.v1.tar+gzip same 0" \
+  "$(skopeo inspect --raw --tls-verify=false "docker://$theirs/team/built:1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["layers"][0]["mediaType"])') $(
+    [ "$(digest_at "docker://$theirs/team/built:1")" = "$(digest_at "docker://$theirs/team/built:2")" ] && echo same) $(in_store built images -q | wc -l)"
+
 id=$(in_store b pull -q "$theirs/team/app:1")
 expect_match "pull says the id" '^[0-9a-f]{64}$' "$id"
 in_store b pull "$theirs/team/app:2" 2>"$scratch/err" >/dev/null

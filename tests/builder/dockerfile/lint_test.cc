@@ -75,6 +75,20 @@ TEST(Lint, NamesVariablesThatNothingDefines) {
   EXPECT_EQ(warnings("FROM scratch\nARG foo\nCOPY a${foo} .\nENV a=1 b=$a\n"), Words{"4 UndefinedVar: Usage of undefined variable '$a'"});
 }
 
+TEST(Lint, SaysOfStagesThatAreNotBuiltOnlyWhatTheirFormShows) {
+  const auto lines = split_lines("FROM scratch AS One\nCOPY $x .\nWORKDIR rel\nFROM scratch AS two\nCOPY $y .\n", "Dockerfile");
+  ASSERT_TRUE(lines);
+  const auto found = lint(*lines, {.built = std::vector<std::size_t>{1}}, {});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].rule, "StageNameCasing");
+  EXPECT_EQ(found[1].text, "Usage of undefined variable '$y'");
+}
+
+TEST(Lint, DescribesItsRules) {
+  EXPECT_EQ((LintWarning{.rule = "StageNameCasing", .text = {}, .place = {}}.description()), "Stage names should be lowercase");
+  EXPECT_EQ((LintWarning{.rule = "NoSuchRule", .text = {}, .place = {}}.description()), "");
+}
+
 TEST(Lint, KnowsWhereVariablesComeFrom) {
   EXPECT_EQ(warnings("ARG G=1\nFROM scratch AS base\nARG foo=x\nFROM base\nARG G GIVEN\nCOPY $foo $G $GIVEN .\n"), Words{});
   EXPECT_EQ(warnings("FROM scratch AS a\nCOPY $x .\nFROM scratch AS b\nCOPY $y .\n"),
