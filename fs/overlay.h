@@ -174,9 +174,10 @@ class Overlay {
   // From now on `fresh` is the lower tree: what was changed behind our back shows, and so does a layer that came in between.
   // Directories stay the inodes they were, and so do files with the same number; a file that is another one now is ESTALE
   // to whoever only knows its number, while open handles keep what they had. What was written stays on top. Only what lies
-  // at or below `within` (a path in the mount; "" is everything), or on the way to it, is told back.
+  // at or below `within` (a path in the mount; "" is everything), or on the way to it, is told back. With `keep_replaced` a file
+  // that is replaced can be read by its number until it is forgotten (open_replaced), which keeps its layers open meanwhile.
   // Precondition: no other call runs, and the overlay has no index, which is bound to its lower tree.
-  Stale refresh(LayerPtr fresh, std::string_view within);
+  Stale refresh(LayerPtr fresh, std::string_view within, bool keep_replaced);
 
   // Nothing will be asked any more: the work directory is free for another overlay, which need not wait until all is on
   // the disk. Called at unmount, before sync().

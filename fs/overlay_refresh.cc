@@ -37,8 +37,8 @@ bool related(std::string_view path, std::string_view within) {
 
 class Overlay::Impl::Refresh {
  public:
-  Refresh(Impl& overlay, LayerPtr fresh, std::string_view within)
-      : overlay_(overlay), old_(std::exchange(overlay.lower, std::move(fresh))), within_(within) {
+  Refresh(Impl& overlay, LayerPtr fresh, std::string_view within, bool keep_replaced)
+      : overlay_(overlay), old_(std::exchange(overlay.lower, std::move(fresh))), within_(within), keep_replaced_(keep_replaced) {
     overlay_.inodes.use(*overlay_.lower);
     all_ = overlay_.inodes.all();
     for (const InodeRef& inode : all_)
@@ -150,7 +150,8 @@ class Overlay::Impl::Refresh {
 
   // Where files are not opened nobody says who has this one open: as long as the kernel knows it, somebody may.
   void keep_replaced(const Inode& inode) {
-    if (!inode.has_lower || inode.is_upper() || !S_ISREG(inode.type) || inode.lookups.load(std::memory_order_relaxed) == 0) return;
+    if (!keep_replaced_ || !inode.has_lower || inode.is_upper() || !S_ISREG(inode.type)) return;
+    if (inode.lookups.load(std::memory_order_relaxed) == 0) return;
     old_->hold(inode.lower);
     HeldNode node(*old_, inode.lower);
     Lock lock(overlay_.replaced_mutex);
@@ -184,6 +185,7 @@ class Overlay::Impl::Refresh {
   Impl& overlay_;
   const LayerPtr old_;
   const std::string within_;
+  const bool keep_replaced_;
   std::vector<InodeRef> all_;
   std::unordered_map<const Inode*, std::vector<NamedChild>> children_;
   std::unordered_set<const Inode*> found_again_;
@@ -215,8 +217,8 @@ Result<Opened> Overlay::open_replaced(Ino ino) {
   return Opened{.handle = impl_->handles.add(std::move(file))};
 }
 
-Stale Overlay::refresh(LayerPtr fresh, std::string_view within) {
-  return Impl::Refresh(*impl_, std::move(fresh), within).run();
+Stale Overlay::refresh(LayerPtr fresh, std::string_view within, bool keep_replaced) {
+  return Impl::Refresh(*impl_, std::move(fresh), within, keep_replaced).run();
 }
 
 }  // namespace acetate::fs

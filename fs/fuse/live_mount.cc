@@ -84,6 +84,9 @@ Result<std::string> LiveMount::use(std::vector<std::string> names, std::string_v
       return fail(EINVAL, "lower layer {} is the mount itself, or lies in it", path);
   }
   Lowers fresh = TRY(open_lowers(names));
+  // The kernel has stopped to open files for good, and a program must be here whole before it is mapped.
+  if (fresh.is_lazy && session_.leaves_open_out())
+    return fail(EBUSY, "a layer is not all here yet, and what a read-only mount shows is not opened before it is used: fetch the layer first (acetate seal), or mount anew with it");
   Places places = places_;
   places.lowers = fresh.directories;
   TRY(check_places(places));

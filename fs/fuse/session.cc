@@ -209,6 +209,9 @@ Result<Session> Session::on(Overlay& overlay, Fd connection, const SessionOption
 
 const Metrics& Session::metrics() const noexcept { return impl_->metrics; }
 std::optional<dev_t> Session::device() const noexcept { return impl_->device; }
+bool Session::leaves_open_out() const noexcept {
+  return impl_->context.stateless != nullptr && impl_->context.stateless->without_open;
+}
 
 void Session::refresh(LayerPtr fresh, std::string_view within) {
   Lock until_told(impl_->refreshing);
@@ -216,7 +219,7 @@ void Session::refresh(LayerPtr fresh, std::string_view within) {
   Stale stale;
   {
     const Gate::Alone alone(impl_->gate);
-    stale = impl_->context.overlay.refresh(std::move(fresh), within);
+    stale = impl_->context.overlay.refresh(std::move(fresh), within, leaves_open_out());
   }
   // With the gate open again: the kernel may have to wait for operations of ours before it can take these. What it does
   // not know is ENOENT, and that is as it should be.

@@ -57,6 +57,8 @@ class Session {
   const Metrics& metrics() const noexcept;
   // Of the mount; nothing where somebody else made it, and on a socket.
   std::optional<dev_t> device() const noexcept;
+  // Files are not opened, because that was asked for and the kernel knows of it. Settled once it has asked anything.
+  bool leaves_open_out() const noexcept;
 
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;

@@ -25,7 +25,7 @@ class RefreshTest : public ::testing::Test {
   }
   void mount() { m_.emplace(tree({"low"}), OverlayOptions{.durable = false}); }
   Stale refresh(const std::vector<std::string>& names = {"low"}, std::string_view within = "") {
-    return m_->overlay().refresh(tree(names), within);
+    return m_->overlay().refresh(tree(names), within, false);
   }
   Mounted& m() { return *m_; }
 
@@ -79,6 +79,21 @@ TEST_F(RefreshTest, AReplacedFileIsAnotherOneAndItsOldHandleKeepsWhatItHad) {
   EXPECT_EQ(m().read_through(handle), "old");
   EXPECT_EQ(code(m().overlay().getattr(before)), ESTALE);
   m().overlay().release(handle);
+}
+
+// Each keeps the whole tree it came from open, and there may be one refresh after another.
+TEST_F(RefreshTest, AReplacedFileThatNobodyHasOpenKeepsNoLayerOpen) {
+  lowers_.write("low/f", "old");
+  lowers_.write("added/f", "new");
+  LayerPtr first = tree({"low"});
+  const std::weak_ptr<const Layer> old = first;
+  const auto overlay = *Overlay::open(std::exchange(first, nullptr), std::nullopt, std::nullopt, {});
+  const Ino before = overlay->lookup(Ino::root, "f")->ino;
+
+  overlay->refresh(tree({"added", "low"}), "", false);
+
+  EXPECT_TRUE(old.expired());
+  EXPECT_NE(overlay->lookup(Ino::root, "f")->ino, before);
 }
 
 TEST_F(RefreshTest, AnOpenHandleSeesWhatAFileHasGrownTo) {

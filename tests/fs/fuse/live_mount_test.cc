@@ -13,6 +13,11 @@
 #include "base/sys/unix_socket.h"
 #include "fs/control.h"
 #include "fs/fuse/kernel_release.h"
+#include "layers/layer_spec.h"
+#include "layers/stream/partial_blob.h"
+#include "layers/tar/index_store.h"
+#include "layers/tar/index_writer.h"
+#include "layers/tar/tar_scan.h"
 #include "tests/fs/fuse/mount_fixture.h"
 
 namespace acetate::fs {
@@ -27,6 +32,11 @@ class LiveMountTest : public MountTest {
     MountTest::SetUp();
     dir_.mkdir("run");
     ::setenv("XDG_RUNTIME_DIR", (dir_ / "run").c_str(), 1);
+  }
+  void TearDown() override {
+    ::unsetenv("ACETATE_CACHE");
+    ::unsetenv("ACETATE_FETCHER");
+    MountTest::TearDown();
   }
   std::string asked(std::string_view request) const {
     auto said = ask_daemon(dir_ / "mnt", request);
@@ -191,6 +201,57 @@ TEST_F(LiveMountTest, AReadOnlyMountIsRefreshedToo) {
   ASSERT_EQ(asked("refresh"), "");
 
   EXPECT_EQ(dir_.read("mnt/f"), "changed behind its back");
+}
+
+TEST_F(LiveMountTest, WhatAReadOnlyMountHasOpenStaysWhatItIs) {
+  dir_.write("lower/open", "from below");
+  dir_.write("more/open", "from the added one");
+  MountRequest asked_for = request();
+  asked_for.upper.reset();
+  asked_for.work.reset();
+  auto mount = Mount::start(asked_for);
+  ASSERT_TRUE(mount) << mount.error().message();
+  const auto open = sys::open(dir_ / "mnt/open", O_RDONLY);
+
+  ASSERT_EQ(asked("add-top " + (dir_ / "more")), "");
+
+  EXPECT_EQ(*sys::read_all(open->ref(), 100), "from below");
+  EXPECT_EQ(dir_.read("mnt/open"), "from the added one");
+}
+
+// Programs of such a layer are fetched whole when they are opened, so that no page of a mapping is missing later.
+TEST_F(LiveMountTest, ALayerThatIsNotAllHereIsAddedOnlyWhereFilesAreOpened) {
+  NEED_TOOL("tar");
+  if (!may_leave_open_out(kernel_release())) GTEST_SKIP() << "this kernel must be answered when it opens a file: " << kernel_release();
+  // The tarball is far away, and nobody there to fetch it; its index is here.
+  dir_.write("far/program", "text");
+  ASSERT_TRUE(run({"tar", "-C", dir_ / "far", "-czf", dir_ / "far.tar.gz", "program"}).exit.ok());
+  const std::string packed = dir_.read("far.tar.gz");
+  const Digest blob = Digest::of(packed);
+  const auto packed_bytes = std::as_bytes(std::span(packed));
+  auto scan = scan_tar(memory_source({packed_bytes.begin(), packed_bytes.end()}));
+  ASSERT_TRUE(scan) << scan.error().message();
+  ::setenv("ACETATE_CACHE", (dir_ / "cache").c_str(), 1);
+  ::setenv("ACETATE_FETCHER", (dir_ / "none").c_str(), 1);
+  ASSERT_TRUE(IndexStore(default_index_dir()).keep(IndexImage::build(*std::move(scan))));
+  dir_.mkdir("store/.acetate-lazy");
+  ASSERT_TRUE(PartialBlob::make(dir_ / "store/.acetate-lazy", {.blob = blob, .size = packed.size()}));
+  const LayerSpec far{.path = dir_ / ("store/blobs/sha256/" + blob.hex()), .digest = blob, .lazy = true};
+
+  MountRequest read_only = request();
+  read_only.upper.reset();
+  read_only.work.reset();
+  {
+    auto mount = Mount::start(read_only);
+    ASSERT_TRUE(mount) << mount.error().message();
+    EXPECT_THAT(asked("add-top " + format_layer_spec(far)), HasSubstr("not all here yet"));
+    EXPECT_FALSE(dir_.exists("mnt/program"));
+    EXPECT_EQ(dir_.read("mnt/f"), "from below");
+  }
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  EXPECT_EQ(asked("add-top " + format_layer_spec(far)), "");
+  EXPECT_TRUE(dir_.exists("mnt/program"));
 }
 
 TEST_F(LiveMountTest, NobodyElseMayAsk) {

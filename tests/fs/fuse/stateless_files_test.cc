@@ -54,13 +54,13 @@ TEST_F(Stateless, AFileThatARefreshReplacedIsWhatItWasToWhoeverHasItOpen) {
   const LayerPtr added = *make_memory_layer({memory_file("g", "new")});
 
   // Nobody has read of it yet: the daemon has nothing open.
-  overlay_->refresh(*make_stack({added, lower_}), "");
+  overlay_->refresh(*make_stack({added, lower_}), "", true);
 
   EXPECT_EQ(kernel().read(g, 0, 0, 100).body, "more");
   const auto now = kernel().lookup(FUSE_ROOT_ID, "g").as<fuse_entry_out>().nodeid;
   EXPECT_NE(now, g);
   EXPECT_EQ(kernel().read(now, 0, 0, 100).body, "new");
-  overlay_->refresh(*make_stack({added, lower_}), "");
+  overlay_->refresh(*make_stack({added, lower_}), "", true);
   EXPECT_EQ(kernel().read(g, 0, 0, 100).body, "more");
   EXPECT_EQ(overlay_->stats().inodes, 3U);
   kernel().forget(g, 1);
