@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
@@ -139,6 +140,8 @@ Result<int> serve(const Options& options) {
                      .signals = true,
                      .lifeline = lifeline(),
                      .mount_options = options.mount_options};
+  const auto asked = [&](const char* option) { return std::ranges::count(options.mount_options, option) != 0; };
+  how.idmapped = asked("default_permissions") && !asked("allow_root");
   if (overlay->read_only() && !options.read_only) how.mount_options.emplace_back("ro");
   // What is far away is fetched when it is opened, where an error can still be told; who notes what is read must see it; and a
   // mount that somebody else made may let writers in.

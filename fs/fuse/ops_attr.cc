@@ -102,10 +102,11 @@ void listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
 // Setting an access ACL drops sgid when the caller is not of the file's group, as chmod(2) does. The kernel says so in a
 // flag that libfuse does not show, so the question is asked again here.
 Result<bool> acl_drops_sgid(fuse_req_t req, fuse_ino_t ino, std::string_view name) {
-  const fuse_ctx* caller = fuse_req_ctx(req);
-  if (name != "system.posix_acl_access" || caller->uid == 0) return false;
+  if (name != "system.posix_acl_access") return false;
+  const auto caller = caller_ids(req);
+  if (caller && caller->uid == 0) return false;
   const Attr attr = TRY(served(req).overlay.getattr(ino_of(ino)));
-  if ((attr.mode & S_ISGID) == 0 || caller->gid == attr.gid) return false;
+  if ((attr.mode & S_ISGID) == 0 || (caller && caller->gid == attr.gid)) return false;
   const int count = fuse_req_getgroups(req, 0, nullptr);
   if (count <= 0) return true;  // whose groups cannot be read gets no more than he must
   std::vector<gid_t> groups(static_cast<std::size_t>(count));

@@ -48,7 +48,7 @@ int backing_flags(const Served& context, int flags) {
 }
 
 bool is_in_group(fuse_req_t req, gid_t gid) {
-  if (fuse_req_ctx(req)->gid == gid) return true;
+  if (const auto caller = caller_ids(req); caller && caller->gid == gid) return true;
   std::vector<gid_t> groups(32);
   int count = fuse_req_getgroups(req, static_cast<int>(groups.size()), groups.data());
   if (count > static_cast<int>(groups.size())) {

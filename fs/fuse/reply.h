@@ -9,6 +9,7 @@
 #include "fs/fuse/fuse.h"
 #include "fs/fuse/gate.h"
 #include "fs/fuse/metrics.h"
+#include "fs/fuse/wire.h"
 #include "fs/overlay.h"
 
 namespace acetate::fs {
@@ -29,6 +30,7 @@ struct Served {
   bool drops_suid = false;  // set at INIT: dropping it is ours to do
   class GiveBack* give_back;
   class StatelessFiles* stateless;  // set: OPEN is answered once, with ENOSYS, and on read-only mounts OPENDIR too
+  Wire wire;
 };
 
 inline Served& served(fuse_req_t req) { return *static_cast<Served*>(fuse_req_userdata(req)); }

@@ -50,13 +50,18 @@ std::string escaped(std::string_view value) {
 // The end of the connection, also with replies that nobody read (ECONNRESET), is what /dev/fuse says when the file system is
 // gone: libfuse then ends its loop without a word. Of other errors it would print a line, in a thread that the loop's end may
 // cancel in the middle of that, and libfuse 3.14 takes the lock of stderr along: whoever prints next waits for ever.
-ssize_t socket_read(int fd, void* buffer, std::size_t size, void*) {
+ssize_t read_request(int fd, void* buffer, std::size_t size, void* user) {
   const ssize_t count = ::read(fd, buffer, size);
+  if (count > 0) static_cast<Served*>(user)->wire.saw(buffer, static_cast<std::size_t>(count));
   if (count > 0 || (count < 0 && errno != ECONNRESET)) return count;
   errno = ENODEV;
   return -1;
 }
-ssize_t socket_writev(int fd, iovec* parts, int count, void*) { return ::writev(fd, parts, count); }
+ssize_t write_answer(int fd, iovec* parts, int count, void* user) {
+  static_cast<Served*>(user)->wire.complete(parts, count);
+  return ::writev(fd, parts, count);
+}
+constexpr fuse_custom_io kOurIo = {.writev = write_answer, .read = read_request, .splice_receive = nullptr, .splice_send = nullptr};
 
 // Of what is mounted at `target`: never given to another mount, unlike its device number. Asked of the kernel's memory alone,
 // so that a dead mount and our own can be asked about. Nothing before Linux 6.8.
@@ -118,7 +123,8 @@ struct Session::Impl {
                 .exact = how.exact,
                 .upper_drops_suid = how.upper_drops_suid,
                 .give_back = &give_back,
-                .stateless = how.stateless ? &files : nullptr},
+                .stateless = how.stateless ? &files : nullptr,
+                .wire = Wire(how.idmapped)},
         table(operations(context)),
         threads(thread_count(how.threads)),
         signals(how.signals),
@@ -188,6 +194,8 @@ Result<Session> Session::mount(Overlay& overlay, const std::string& mountpoint, 
                 mount_advice(options.mount_options));
   }
   impl->mounted = true;
+  if (const int failed = fuse_session_custom_io(impl->session, &kOurIo, fuse_session_fd(impl->session)); failed != 0)
+    return fail(-failed, "libfuse refused the connection");
   if (!target.starts_with("/dev/fd/")) {
     impl->target = target;
     impl->device = device_at(target);
@@ -199,9 +207,7 @@ Result<Session> Session::mount(Overlay& overlay, const std::string& mountpoint, 
 Result<Session> Session::on(Overlay& overlay, Fd connection, const SessionOptions& options) {
   auto impl = std::make_unique<Impl>(overlay, options);
   TRY(impl->make(options));
-  static const fuse_custom_io kSocket = {
-      .writev = socket_writev, .read = socket_read, .splice_receive = nullptr, .splice_send = nullptr};
-  const int failed = fuse_session_custom_io(impl->session, &kSocket, connection.ref().fd);
+  const int failed = fuse_session_custom_io(impl->session, &kOurIo, connection.ref().fd);
   if (failed != 0) return fail(-failed, "libfuse refused the connection");
   (void)connection.release();  // closed by fuse_session_destroy
   return Session(std::move(impl));

@@ -30,6 +30,9 @@ struct SessionOptions {
   bool stateless = false;
   // Every look at a file is a request of its own, so that what is looked at can be noted: no listing brings attributes along.
   bool exact = false;
+  // The mount may be shown with other owners (mount_setattr(2)). Not without default_permissions, and not with allow_root, which
+  // libfuse decides by whom requests say they are from.
+  bool idmapped = false;
   bool signals = false;  // SIGTERM, SIGINT, SIGHUP end serve(), SIGUSR1 calls `report`; see block_signals()
   FdRef lifeline = {};   // serve() ends too when the other end of this closes
   unsigned threads = 0;  // 0: as many as pays on this machine

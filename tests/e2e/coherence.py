@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """What holds on a real mount while files go from the lower to the upper: mappings, locks and handles; overlays on our
-overlay; a full disk.
+overlay; the mount shown with other owners; a full disk.
 
 usage: coherence.py FUSE-OVERLAY       in a mount namespace of its own, where tmpfs can be mounted
 """
 
+import ctypes
 import errno
 import fcntl
 import mmap
 import os
+import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -197,6 +200,61 @@ def on_top(m, base):
     subprocess.run(["umount", f"{base}/kmerged"], check=True)
 
 
+def idmapped(m, base):
+    """Our mount shown with other owners, by mount_setattr(2): 0 on the disk is 1000 there."""
+    open_tree, move_mount, mount_setattr = 428, 429, 442
+    libc = ctypes.CDLL(None, use_errno=True)
+    ready, release = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(ready[1], b"x" if libc.unshare(0x10000000) == 0 else b"-")  # CLONE_NEWUSER
+        os.read(release[0], 1)
+        os._exit(0)
+    assert os.read(ready[0], 1) == b"x"
+    for kind in ("uid_map", "gid_map"):
+        put(f"/proc/{child}/{kind}", b"0 1000 1000")
+    ids = os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
+    tree = libc.syscall(open_tree, -100, m.at.encode(), 0x80001)  # OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC
+    assert tree >= 0, os.strerror(ctypes.get_errno())
+    wanted = struct.pack("QQQQ", 0x100000, 0, 0, ids)  # MOUNT_ATTR_IDMAP
+    refused = libc.syscall(mount_setattr, tree, b"", 0x1000, wanted, len(wanted)) != 0
+    error = ctypes.get_errno()
+    os.write(release[1], b"x")
+    os.waitpid(child, 0)
+    if refused:
+        release_of_kernel = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
+        assert release_of_kernel < (6, 12), f"a mount of ours cannot be idmapped: {os.strerror(error)}"
+        print("note: this kernel cannot idmap FUSE")
+        return
+    at = f"{base}/idmapped"
+    os.makedirs(at)
+    assert libc.syscall(move_mount, tree, b"", -100, at.encode(), 4) == 0  # MOVE_MOUNT_F_EMPTY_PATH
+    os.close(tree)
+    os.mkdir(m / "owned")
+    put(m / "owned/old", b"old")
+    assert os.stat(f"{at}/owned/old").st_uid == 1000 and os.stat(m / "owned/old").st_uid == 0
+
+    def as_owner():
+        os.setresgid(1000, 1000, 1000)
+        os.setresuid(1000, 1000, 1000)
+        put(f"{at}/owned/new", b"new")
+        os.mkdir(f"{at}/owned/dir")
+        os.chmod(f"{at}/owned/old", 0o600)
+        with open(f"{at}/owned/old", "ab") as file:
+            file.write(b" and more")
+        os.rename(f"{at}/owned/old", f"{at}/owned/dir/old")
+
+    assert in_child(as_owner) == 0, "who owns it there may change it"
+    for name in ("owned/new", "owned/dir", "owned/dir/old"):
+        st = os.stat(m / name)
+        assert (st.st_uid, st.st_gid) == (0, 0), f"{name} belongs to {st.st_uid}:{st.st_gid}"
+    os.chown(f"{at}/owned/new", 1007, 1008)
+    assert (os.stat(m / "owned/new").st_uid, os.stat(m / "owned/new").st_gid) == (7, 8)
+    assert get(m / "owned/dir/old") == b"old and more"
+    subprocess.run(["umount", at], check=True)
+    shutil.rmtree(m / "owned")
+
+
 def full_disk(base, daemon):
     disk, lower = f"{base}/disk", f"{base}/big"
     os.makedirs(disk)
@@ -251,12 +309,13 @@ def main():
         handles(m)
         nested(m, base, daemon)
         on_top(m, base)
+        idmapped(m, base)
         full_disk(base, daemon)
         m.unmount()
     finally:
         subprocess.run(["umount", "-R", "-l", base], check=False)
         os.rmdir(base)
-    print("mappings, locks, handles, overlays on overlays, a full disk: as they should be")
+    print("mappings, locks, handles, overlays on overlays, other owners, a full disk: as they should be")
 
 
 if __name__ == "__main__":

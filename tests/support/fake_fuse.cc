@@ -97,12 +97,14 @@ FuseReply FakeFuse::wait(std::uint64_t request) {
   }
 }
 
-fuse_init_out FakeFuse::init(std::uint32_t flags) {
+fuse_init_out FakeFuse::init(std::uint32_t flags, std::uint32_t more) {
   fuse_init_in in{};
   in.major = FUSE_KERNEL_VERSION;
   in.minor = FUSE_KERNEL_MINOR_VERSION;
   in.max_readahead = 128 << 10;
   in.flags = flags & ~static_cast<std::uint32_t>(FUSE_INIT_EXT);
+  if (more != 0) in.flags |= FUSE_INIT_EXT;
+  in.flags2 = more;
   return ask(FUSE_INIT, 0, bytes_of(in)).as<fuse_init_out>();
 }
 

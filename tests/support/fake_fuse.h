@@ -52,8 +52,8 @@ class FakeFuse {
 
   Fd take_daemon_end() { return std::move(daemon_); }
 
-  // INIT, offering every flag of the first 32, or only `flags`.
-  fuse_init_out init(std::uint32_t flags = 0xffffffffU);
+  // INIT, offering every flag of the first 32, or only `flags`; of the second 32 `more`.
+  fuse_init_out init(std::uint32_t flags = 0xffffffffU, std::uint32_t more = 0);
 
   // Who sends what follows.
   uid_t uid = 0;
