@@ -1,10 +1,12 @@
 #!/bin/sh
-# How long podman takes to commit, and to diff, one changed file in an image of many: it walks the merged tree twice, so this is
-# how fast a mount is walked. One store for each mount_program, the rounds alternating between them; medians and the ratio.
+# How long podman takes to commit, and to diff, one changed file in an image of many files in six layers: it walks the merged tree twice,
+# in two mounts, so this is how fast a mount is walked. One store for each mount_program, the rounds alternating between them; medians
+# and the ratio.
 #
-# usage: podman_commit.sh FUSE-OVERLAY [FUSE-OVERLAYFS [FILES [ROUNDS]]]     default: the one in PATH, 36000 files, 3 rounds
+# usage: podman_commit.sh FUSE-OVERLAY [FUSE-OVERLAYFS [FILES [ROUNDS [LAYERS]]]]     default: the one in PATH, 36000 files, 3 rounds,
+#   6 layers, 2 at least
 set -eu
-ours=$(realpath "$1") theirs=$(realpath "$(command -v "${2:-fuse-overlayfs}")") files=${3:-36000} rounds=${4:-3}
+ours=$(realpath "$1") theirs=$(realpath "$(command -v "${2:-fuse-overlayfs}")") files=${3:-36000} rounds=${4:-3} layers=${5:-6}
 here=$(cd "$(dirname "$0")" && pwd)
 set -- "$(dirname "$ours")"
 . "$here/../tests/e2e/lib.sh"
@@ -13,15 +15,40 @@ need_fuse
 need_tools podman runc busybox python3
 . "$here/../tests/e2e/podman_lib.sh"
 sample_image
-python3 - "$scratch/tree/usr" "$files" <<'P'
-import pathlib, sys
-root, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])
-for i in range(count):
-    path = root / f"d{i // 1000}" / f"s{i // 12 % 80}"
-    path.mkdir(parents=True, exist_ok=True)
-    (path / f"f{i}").write_bytes(b"x" * (i % 4096))
+# As an OCI layout: each layer above the first has some files of every directory, so that all directories are merged ones.
+python3 - "$scratch/root.tar" "$scratch/image" "$files" "$layers" <<'P'
+import hashlib, io, json, pathlib, platform, sys, tarfile
+base, layout, count, layers = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+blobs = layout / "blobs/sha256"
+blobs.mkdir(parents=True)
+def blob(data, kind):
+    digest = hashlib.sha256(data).hexdigest()
+    (blobs / digest).write_bytes(data)
+    return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": "sha256:" + digest, "size": len(data)}
+def layer(number):
+    out, seen = io.BytesIO(), set()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for i in range(number, count, layers - 1):
+            path = pathlib.PurePath(f"usr/d{i // 1000}/s{i // 12 % 80}/f{i}")
+            for parent in list(path.parents)[-2::-1]:
+                if parent not in seen:
+                    seen.add(parent)
+                    info = tarfile.TarInfo(str(parent))
+                    info.type, info.mode = tarfile.DIRTYPE, 0o755
+                    tar.addfile(info)
+            info = tarfile.TarInfo(str(path))
+            info.size = i % 4096
+            tar.addfile(info, io.BytesIO(b"x" * info.size))
+    return blob(out.getvalue(), "layer.v1.tar")
+all_layers = [blob(base.read_bytes(), "layer.v1.tar")] + [layer(number) for number in range(layers - 1)]
+machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+config = {"architecture": machine, "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": [one["digest"] for one in all_layers]}}
+manifest = blob(json.dumps({"schemaVersion": 2, "config": blob(json.dumps(config).encode(), "config.v1+json"), "layers": all_layers}).encode(), "manifest.v1+json")
+manifest["annotations"] = {"org.opencontainers.image.ref.name": "localhost/sample:latest"}
+(layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
+(layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 P
-tar -C "$scratch/tree" --owner=0 --group=0 -cf "$scratch/root.tar" .
+tar -C "$scratch/image" -cf "$scratch/image.tar" .
 
 seconds() { # COMMAND...
   began=$(date +%s%N)
@@ -40,11 +67,11 @@ round() { # NAME
 for store in ours theirs; do
   eval "program=\$$store"
   store_config "$scratch/$store" "$program"
-  in_store plain "$scratch/$store" podman import "$scratch/root.tar" sample >/dev/null || { complaint; exit 1; }
+  in_store plain "$scratch/$store" podman load -q -i "$scratch/image.tar" >/dev/null || { complaint; exit 1; }
 done
 for _ in $(seq "$rounds"); do for store in ours theirs; do round $store; done; done
 median() { sort -n "$1" | awk '{all[NR] = $1} END {print all[int((NR + 1) / 2)]}'; }
 for what in diff commit; do
   a=$(median "$scratch/ours.$what") b=$(median "$scratch/theirs.$what")
-  awk -v what=$what -v a="$a" -v b="$b" -v n="$files" 'BEGIN {printf "%-7s of 1 in %d files: %.2f s, fuse-overlayfs %.2f s, ratio %.2f\n", what, n, a, b, a / b}'
+  awk -v what=$what -v a="$a" -v b="$b" -v n="$files" -v layers="$layers" 'BEGIN {printf "%-7s of 1 in %d files in %d layers: %.2f s, fuse-overlayfs %.2f s, ratio %.2f\n", what, n, layers, a, b, a / b}'
 done
