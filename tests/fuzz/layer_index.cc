@@ -11,15 +11,20 @@
 
 namespace acetate::fuzz {
 
-int layer_index(std::span<const std::byte> bytes) {
-  if (bytes.size() < lix::kHeaderBytes) return 0;
+Result<LayerIndexPtr> any_index(std::span<const std::byte> bytes) {
+  if (bytes.size() < lix::kHeaderBytes) return Error(EBADMSG);
   std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  // The size is right too, so that growing and shrinking inputs are looked into.
+  // Size and version are right too, so that growing and shrinking inputs are looked into, and a corpus of an older version.
   const std::uint64_t size = text.size();
   std::memcpy(text.data() + offsetof(lix::Header, file_bytes), &size, sizeof size);
+  std::memcpy(text.data() + offsetof(lix::Header, major), &lix::kMajor, sizeof lix::kMajor);
   Digest blob;
   std::memcpy(blob.sha256.data(), text.data() + offsetof(lix::Header, blob), sizeof blob.sha256);
-  const auto index = test::index_from(test::signed_again(std::move(text)), blob);
+  return test::index_from(test::signed_again(std::move(text)), blob);
+}
+
+int layer_index(std::span<const std::byte> bytes) {
+  const auto index = any_index(bytes);
   if (!index) return 0;
   auto plain = seekable_source({.packed = memory_source(std::vector<std::byte>(4096)),
                                 .format = (*index)->facts().format,

@@ -47,6 +47,12 @@ TEST_P(Replay, SurvivesItsCorpusAndSomeChangesToIt) {
   log::set_sink({});
 }
 
+// Else its target looks at nothing.
+TEST(Corpus, OfIndexesIsOfIndexes) {
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(ACETATE_CORPUS) / "layer_index"))
+    EXPECT_TRUE(any_index(as_bytes(content_of(entry.path())))) << entry.path();
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, Replay, ::testing::ValuesIn(kTargets),
                          [](const auto& one) { return std::string(one.param.name); });
 

@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <span>
 
+#include "layers/tar/index_store.h"
+
 namespace acetate::fuzz {
 
 int tar_scan(std::span<const std::byte> bytes);
 int layer_index(std::span<const std::byte> bytes);
+Result<LayerIndexPtr> any_index(std::span<const std::byte> bytes);  // what layer_index() looks into, if it is one at all
 int gzip(std::span<const std::byte> bytes);
 int zstd(std::span<const std::byte> bytes);
 int xz_and_bzip2(std::span<const std::byte> bytes);
