@@ -146,9 +146,12 @@ void tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* inf
   }
   serve(
       req,
-      [&] {
+      [&]() -> Result<Created> {
+        // Whoever has no id in our namespace can own nothing; of other ways to make a file the kernel sees to that itself.
+        const Caller caller = caller_of(req);
+        if (caller.uid == static_cast<uid_t>(-1) || caller.gid == static_cast<gid_t>(-1)) return Error(EOVERFLOW);
         Served& context = served(req);
-        return context.overlay.tmpfile(ino_of(parent), mode, backing_flags(context, info->flags), caller_of(req));
+        return context.overlay.tmpfile(ino_of(parent), mode, backing_flags(context, info->flags), caller);
       },
       [&](const Created& created) { reply_created(req, created, info); });
 }
