@@ -6,11 +6,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "base/log.h"
 #include "base/sys/call.h"
@@ -173,7 +176,7 @@ Result<Mount> Mount::start(const MountRequest& request) {
 
 Result<void> Mount::unmount() {
   if (!daemon_) return {};
-  TRY(fs::unmount(target_, false));
+  TRY(unmount_once_free(target_));
   const sys::Exit exit = TRY(daemon_.wait());
   if (!exit.ok()) return fail(EIO, "unmounting {}: fuse-overlay {}", target_, exit.describe());
   return {};
@@ -187,6 +190,15 @@ Mount::~Mount() {
   // A daemon whose mount was detached while in use lives until the last user is gone; it must not outlive us.
   (void)daemon_.kill(SIGTERM);
   (void)daemon_.wait();
+}
+
+Result<void> unmount_once_free(const std::string& path) {
+  constexpr int kTries = 100;  // three seconds
+  for (int tries = 1;; ++tries) {
+    auto done = unmount(path, false);
+    if (done || !done.error().is(EBUSY) || tries == kTries) return done;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1 << std::min(tries, 5)));
+  }
 }
 
 Result<void> unmount(const std::string& path, bool lazy) {

@@ -55,5 +55,8 @@ class Mount {
 // Unmounts what is mounted at `path`, by umount2(2) where we may and fusermount3 where not. EINVAL with words
 // when nothing is mounted there; `lazy` detaches a busy one.
 Result<void> unmount(const std::string& path, bool lazy);
+// The same of a mount that only we use: a process that another thread is just starting has all our descriptors until it executes, so
+// what is in use is tried again for three seconds.
+Result<void> unmount_once_free(const std::string& path);
 
 }  // namespace acetate::fs

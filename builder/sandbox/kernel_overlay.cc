@@ -94,7 +94,7 @@ KernelOverlay::~KernelOverlay() {
 
 Result<void> KernelOverlay::unmount() {
   if (target_.empty()) return {};
-  TRY(fs::unmount(target_, false));
+  TRY(fs::unmount_once_free(target_));
   target_.clear();
   return {};
 }

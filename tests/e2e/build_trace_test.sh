@@ -59,7 +59,7 @@ stage nothing 'test -d /d'
 build_and_tell() {
   rm -rf out.last
   [ ! -d out ] || mv out out.last
-  acetate build --build-context base="$scratch/base.tar" -o out ctx -f Dockerfile >log 2>&1 || { cat log; exit 1; }
+  acetate build --build-context base="$scratch/base.tar" -o out ctx -f Dockerfile >log 2>&1 || { cat log >&2; exit 1; }
   for name in $stages; do
     if ! cmp -s "out/$name" "out.last/$name" 2>/dev/null; then printf '%s ' "$name"; fi
   done

@@ -107,7 +107,7 @@ TEST_F(EstargzWriter, KeepsWhatComesAfterTheLastFileHoweverItWasPacked) {
     const auto written = write(packed);
     ASSERT_TRUE(written) << words(written);
     EXPECT_EQ(written->source, Digest::of(text));
-    EXPECT_EQ(words(same_tree(*made(blob_), *made(text))), "nothing");
+    EXPECT_EQ(words(same_tree(*made(text), *made(blob_))), "nothing");
   }
 }
 
