@@ -165,7 +165,7 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
     TRY_WITHIN(sys::flock(lock_.ref(), LOCK_SH), "locking the build cache {}", dir_);
     return std::move(alone).error().within("pruning the build cache " + dir_);
   }
-  const Undo shared_again{[&] { static_cast<void>(sys::flock(lock_.ref(), LOCK_SH).has_value()); }};
+  Undo shared_again{[&] { static_cast<void>(sys::flock(lock_.ref(), LOCK_SH).has_value()); }};
   const std::lock_guard lock(*mutex_);
   std::vector<Item> items;
   {
@@ -218,6 +218,7 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
     TRY_WITHIN(forget_layers_locked(gone, options.unused_since), "pruning the build cache");
   }
   if (failure) log::warn("not all of the build cache that is to go can be removed: {}", failure->message());
+  shared_again.release();
   TRY_WITHIN(sys::flock(lock_.ref(), LOCK_SH), "locking the build cache {}", dir_);
   return pruned;
 }

@@ -75,8 +75,6 @@ Result<void> refuse_others(const std::string& manifest, const std::string& what)
   return fail(EEXIST, "{} is something else than a build cache, and is not replaced: another tag is needed", what);
 }
 
-Result<std::unique_ptr<registry::Remotes>> remotes() { return registry::Remotes::make(registry::process_environment, ::getuid(), {}); }
-
 // A layer packed into a file that nobody else sees.
 struct PackedFile {
   Descriptor descriptor;
@@ -167,7 +165,7 @@ Result<Imported> import_artifact(registry::Repository& repository, const image::
 
 Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::string& text, const std::string& scratch_base) {
   const image::Reference name = TRY(image::parse_reference(text));
-  const auto all = TRY(remotes());
+  const auto all = TRY(registry::Remotes::of_this_process());
   auto repository = TRY(all->to_push(name));
   const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
   const auto before = repository.manifest(name.tag);
@@ -198,7 +196,7 @@ Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::s
 
 Result<Imported> pull_cache(Cache& cache, const std::string& text, const std::string& scratch_base) {
   const image::Reference name = TRY(image::parse_reference(text));
-  const auto all = TRY(remotes());
+  const auto all = TRY(registry::Remotes::of_this_process());
   const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
   Imported imported;
   TRY(all->pull_from_first(name, [&](registry::Repository& repository) -> Result<void> {

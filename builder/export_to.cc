@@ -9,8 +9,8 @@
 #include "base/sys/new_file.h"
 #include "builder/export.h"
 #include "builder/export_registry.h"
+#include "builder/export_scratch.h"
 #include "builder/export_tree.h"
-#include "builder/sandbox/scratch.h"
 #include "layers/image/platform.h"
 #include "layers/image/save.h"
 
@@ -52,19 +52,15 @@ Result<void> write_tar(const ExportRequest& request, const Output& output) {
 }
 
 Result<ExportedImage> write_archive(const ExportRequest& request, const Output& output) {
-  const auto scratch = TRY(sandbox::Scratch::make(request.scratch_base));
-  const std::string dir = scratch.path() + "/layout";
-  const auto layout = TRY(image::Layout::open(dir));
-  const ExportedImage exported = TRY(export_images(request, *layout, output.packing));
-  const auto files = TRY(image::directory_files(dir));
-  image::NamedImage named{.target = exported.manifest};
+  const ScratchExport made = TRY(export_to_scratch(request, output.packing));
+  image::NamedImage named{.target = made.exported.manifest};
   for (const std::string& tag : request.tags) named.names.push_back(with_tag(tag));
   TRY(write_dest(output.dest, [&](FdRef out) {
     return output.type == Output::Type::docker
-               ? image::write_docker_archive({{.files = files.get(), .image = named}}, request.images.front().platform, out)
-               : image::write_oci_archive(dir, out);
+               ? image::write_docker_archive({{.files = made.files.get(), .image = named}}, request.images.front().platform, out)
+               : image::write_oci_archive(made.dir, out);
   }));
-  return exported;
+  return made.exported;
 }
 
 }  // namespace

@@ -26,8 +26,6 @@ std::vector<std::string> environment() {
 
 // Files have the modes that git knows, 644 and 755, whatever our umask is: by way of the shell, because a umask is a process's.
 Result<std::string> run_git(const std::string& dir, std::vector<std::string> words) {
-  if (const auto git = sys::find_program("git"); !git && git.error().is(ENOENT))
-    return fail(ENOENT, "git is not installed, and a repository is to be fetched");
   words.insert(words.begin(), {"sh", "-c", "umask 022 && exec git \"$@\"", "git", "-C", dir, "-c", "core.hooksPath=/dev/null", "-c",
                                "advice.detachedHead=false"});
   const auto ran = sys::run_captured({.argv = std::move(words), .env = environment()});
@@ -73,6 +71,8 @@ Result<void> fetch_submodules(const std::string& dir) {
 }  // namespace
 
 Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_git_dir) {
+  if (const auto program = sys::find_program("git"); !program && program.error().is(ENOENT))
+    return fail(ENOENT, "git is not installed, and a repository is to be fetched");
   TRY_WITHIN(sys::make_dirs(dir, 0755), "making {}", dir);
   const std::string wanted = git.ref.empty() ? "HEAD" : git.ref;
   auto fetched = fetch_into(git, dir, wanted, wanted.size() == kSha256Digits && is_commit(wanted) ? "sha256" : "sha1");

@@ -5,6 +5,7 @@
 #include <future>
 
 #include "base/sys/file.h"
+#include "base/timespec.h"
 #include "builder/dockerfile/json_array.h"
 #include "builder/emulation.h"
 #include "builder/job.h"
@@ -164,22 +165,17 @@ class RunJob : public Job {
     return record;
   }
 
-  // A step that is recorded sees directories without their times, and copies them up so. What it copied or moved elsewhere with that
-  // time is as new as all else that it made.
-  Result<void> restore_time(DeltaOp& op, const TreeView& below, const StepClock& clock) const {
-    if (!is_traced() || !op.attr.is_dir() || op.attr.mtime.tv_sec != kObservedDirTime.tv_sec || op.attr.mtime.tv_nsec != kObservedDirTime.tv_nsec)
-      return {};
-    const auto seen = TRY(below.at(op.path));
-    op.attr.mtime = seen && seen->attr.is_dir() ? seen->attr.mtime : clock.began();
-    return {};
-  }
-
   // Whether its time is the one it had below, as after chmod(1), and of a directory that only holds what was written. The base may be so
   // young that it would look like the step's own.
-  static Result<bool> is_as_below(const DeltaOp& op, const TreeView& below) {
+  //
+  // A step that is recorded sees directories without their times, and copies them up so: the time is put right first. What it copied
+  // or moved elsewhere with that time is as new as all else that it made.
+  Result<bool> has_time_of_below(DeltaOp& op, const TreeView& below, const StepClock& clock) const {
     if (op.kind == DeltaOp::Kind::remove) return false;
     const auto seen = TRY(below.at(op.path));
-    return seen && seen->attr.mtime.tv_sec == op.attr.mtime.tv_sec && seen->attr.mtime.tv_nsec == op.attr.mtime.tv_nsec;
+    if (is_traced() && op.attr.is_dir() && same_time(op.attr.mtime, kObservedDirTime))
+      op.attr.mtime = seen && seen->attr.is_dir() ? seen->attr.mtime : clock.began();
+    return seen && same_time(seen->attr.mtime, op.attr.mtime);
   }
 
   // Finds what the mounts stand for. A secret or agent that was not given is left out, unless it is required.
@@ -250,8 +246,7 @@ class RunJob : public Job {
     TRY_WITHIN(read_upper(TRY(sys::dup(outcome.upper.ref())), below.get(),
                           [&](const DeltaOp& written, const FileView*) -> Result<void> {
                             DeltaOp op = written;
-                            TRY(restore_time(op, view, clock));
-                            if (TRY(is_as_below(op, view))) clock.learn_content(op.attr.mtime);
+                            if (TRY(has_time_of_below(op, view, clock))) clock.learn_content(op.attr.mtime);
                             else clock.learn_output(op.attr.mtime);
                             changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                             return {};
@@ -263,9 +258,8 @@ class RunJob : public Job {
     TRY_WITHIN(read_upper(TRY(sys::dup(outcome.upper.ref())), below.get(),
                           [&](const DeltaOp& op, const FileView* content) -> Result<void> {
                             DeltaOp stamped = op;
-                            TRY(restore_time(stamped, view, clock));
-                            if (TRY(is_as_below(stamped, view))) stamped.attr.mtime = clock.of_content(stamped.attr.mtime);
-                            else stamped.attr.mtime = clock.of_output(stamped.attr.mtime);
+                            const bool is_content = TRY(has_time_of_below(stamped, view, clock));
+                            stamped.attr.mtime = is_content ? clock.of_content(stamped.attr.mtime) : clock.of_output(stamped.attr.mtime);
                             return file->add(stamped, content);
                           }),
                "writing what the step wrote");

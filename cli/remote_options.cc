@@ -1,7 +1,5 @@
 #include "cli/remote_options.h"
 
-#include <unistd.h>
-
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -59,7 +57,7 @@ Result<std::unique_ptr<registry::Remotes>> open_remotes(const RemoteFlags& flags
   options.retry.attempts = flags.retry + 1;
   if (flags.retry_delay > 0)
     options.retry.first_pause = std::chrono::milliseconds(static_cast<long>(flags.retry_delay * 1000));
-  return registry::Remotes::make(registry::process_environment, ::getuid(), std::move(options));
+  return registry::Remotes::of_this_process(std::move(options));
 }
 
 Result<std::vector<image::Reference>> remote_names(const registry::RegistriesConf& conf, std::string text) {

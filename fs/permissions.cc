@@ -44,14 +44,18 @@ Result<void> set(FileAt at, const char* name, const OverrideStat& stat) {
   return sys::set_xattr(object.ref(), name, value);
 }
 
-// What note() wrote of it.
-Result<std::optional<OverrideStat>> noted(FdRef object) {
-  const auto value = sys::get_xattr(object, override_xattr(OverrideMode::user).data());
-  if (!value && (value.error().is(ENODATA) || value.error().is(ENOTSUP) || value.error().is(EPERM))) return std::optional<OverrideStat>();
-  if (!value) return value.error().clone();
-  auto parsed = parse_override_stat(*value);
-  if (!parsed) return fail(EIO, "{}", parsed.error().message());
-  return std::optional(*std::move(parsed));
+// What Permissions::note() wrote of it.
+Result<std::optional<OverrideStat>> noted(FdRef object) { return read_override_stat(FileAt{object, ""}, OverrideMode::user); }
+
+// `before`: what was noted of it, whose ids stay where no others are given.
+Result<void> put_note(FdRef object, const std::optional<OverrideStat>& before, std::optional<uid_t> uid, std::optional<gid_t> gid) {
+  const FileAt at{object, ""};
+  const struct statx st = TRY(stat_of(at));
+  if (!can_carry(st)) return {};
+  OverrideStat kept = described(st);
+  kept.uid = uid ? *uid : before ? before->uid : kept.uid;
+  kept.gid = gid ? *gid : before ? before->gid : kept.gid;
+  return set(at, override_xattr(OverrideMode::user).data(), kept);
 }
 
 }  // namespace
@@ -59,15 +63,7 @@ Result<std::optional<OverrideStat>> noted(FdRef object) {
 Result<struct statx> Permissions::stat(FileAt at) const {
   struct statx st = TRY(stat_of(at));
   if (!in_xattr() || !can_carry(st)) return st;
-  const char* name = override_xattr(mode_).data();
-  auto value = *at.name == '\0' ? sys::get_xattr(at.dir, name) : sys::get_xattr(at, name);
-  if (!value) {
-    if (value.error().is(ENODATA) || value.error().is(ENOTSUP)) return st;
-    return std::move(value).error();
-  }
-  auto kept = parse_override_stat(*value);
-  if (!kept) return fail(EIO, "{}", kept.error().message());
-  put_over(*kept, st);
+  if (const auto kept = TRY(read_override_stat(at, mode_))) put_over(*kept, st);
   return st;
 }
 
@@ -93,17 +89,7 @@ Result<void> Permissions::change(FdRef object, const std::function<void(Override
 }
 
 Result<void> Permissions::note(FdRef object, const std::optional<uid_t>& uid, const std::optional<gid_t>& gid) const {
-  const FileAt at{object, ""};
-  const struct statx st = TRY(stat_of(at));
-  if (!can_carry(st)) return {};
-  OverrideStat kept = described(st);
-  if (const auto before = TRY(noted(object))) {
-    kept.uid = before->uid;
-    kept.gid = before->gid;
-  }
-  if (uid) kept.uid = *uid;
-  if (gid) kept.gid = *gid;
-  return set(at, override_xattr(OverrideMode::user).data(), kept);
+  return put_note(object, TRY(noted(object)), uid, gid);
 }
 
 Result<void> Permissions::chown(FdRef object, uid_t uid, gid_t gid) const {
@@ -124,8 +110,10 @@ Result<void> Permissions::chown(FdRef object, uid_t uid, gid_t gid) const {
 Result<void> Permissions::chmod(FdRef object, mode_t mode) const {
   if (!in_xattr()) {
     TRY(sys::chmod(object, mode));
+    if (!notes_owners_) return {};
     // A note says the mode too, to whoever reads the upper directory.
-    return notes_owners_ && TRY(noted(object)) ? note(object, std::nullopt, std::nullopt) : Result<void>();
+    const auto kept = TRY(noted(object));
+    return kept ? put_note(object, kept, std::nullopt, std::nullopt) : Result<void>();
   }
   return change(object, [&](OverrideStat& kept) { kept.permissions = mode & 07777; });
 }

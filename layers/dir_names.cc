@@ -66,15 +66,7 @@ Result<Stat> stat_entry(FileAt at, const Reading& reading) {
   Stat stat{.attr = attr_of(st, reading.device), .stored_as_file = S_ISREG(st.stx_mode)};
   if (reading.override_mode == OverrideMode::none || !(stat.attr.is_regular() || stat.attr.is_dir()))
     return stat;
-  const char* name = override_xattr(reading.override_mode).data();
-  auto value = *at.name == '\0' ? sys::get_xattr(at.dir, name) : sys::get_xattr(at, name);
-  if (!value) {
-    if (value.error().is(ENODATA) || value.error().is(ENOTSUP)) return stat;
-    return std::move(value).error();
-  }
-  auto parsed = parse_override_stat(*value);
-  if (!parsed) return fail(EIO, "{}", parsed.error().message());
-  apply(*parsed, stat.attr);
+  if (const auto kept = TRY(read_override_stat(at, reading.override_mode))) apply(*kept, stat.attr);
   return stat;
 }
 

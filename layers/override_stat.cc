@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/sys/xattr.h"
+
 namespace acetate {
 
 namespace {
@@ -98,6 +100,18 @@ std::string format_override_stat(const OverrideStat& stat) {
     if (*stat.type == type) return text + ":" + std::string(name);
   return fmt::format("{}:{}-{}-{}", text, *stat.type == S_IFBLK ? "block" : "char", major(stat.rdev),
                      minor(stat.rdev));
+}
+
+Result<std::optional<OverrideStat>> read_override_stat(FileAt at, OverrideMode mode) {
+  const char* name = override_xattr(mode).data();
+  auto value = *at.name == '\0' ? sys::get_xattr(at.dir, name) : sys::get_xattr(at, name);
+  if (!value) {
+    if (value.error().is(ENODATA) || value.error().is(ENOTSUP)) return std::optional<OverrideStat>();
+    return std::move(value).error();
+  }
+  auto parsed = parse_override_stat(*value);
+  if (!parsed) return fail(EIO, "{}", parsed.error().message());
+  return std::optional(*std::move(parsed));
 }
 
 void apply(const OverrideStat& stat, Attr& attr) noexcept {

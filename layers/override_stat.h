@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "layers/layer.h"
 
@@ -39,6 +40,10 @@ struct OverrideStat {
 // EINVAL with words.
 Result<OverrideStat> parse_override_stat(std::string_view value);
 std::string format_override_stat(const OverrideStat& stat);
+
+// What an object has kept so, on a tree of that mode; nothing where it has not, or the file system has no attributes. `at` may be an
+// open descriptor with the name "", O_PATH too. EIO with words where it is malformed.
+Result<std::optional<OverrideStat>> read_override_stat(FileAt at, OverrideMode mode);
 
 // Puts it over what stat(2) said. Holds for regular files and directories only: symlinks, devices, fifos and
 // sockets that are real speak for themselves.

@@ -123,10 +123,9 @@ Json resources(const Spec& spec) {
                        {"access", device.access}});
   Json all{{"devices", std::move(devices)}};
   if (!spec.surroundings.cgroup_limits) return all;
-  constexpr std::uint64_t kPeriod = 100000;  // microseconds, as docker has it
   if (spec.resources.memory) all["memory"] = {{"limit", *spec.resources.memory}, {"swap", *spec.resources.memory}};
   if (spec.resources.cpus)
-    all["cpu"] = {{"period", kPeriod}, {"quota", static_cast<std::int64_t>(*spec.resources.cpus * kPeriod)}};
+    all["cpu"] = {{"period", Resources::kCpuPeriod}, {"quota", static_cast<std::int64_t>(spec.resources.cpu_quota())}};
   if (spec.resources.pids) all["pids"] = {{"limit", *spec.resources.pids}};
   return all;
 }

@@ -4,8 +4,9 @@
 #include <linux/magic.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <iterator>
 #include <set>
+#include <sstream>
 
 #include "base/log.h"
 #include "base/sys/file.h"
@@ -15,7 +16,6 @@ namespace acetate::sandbox {
 namespace {
 
 constexpr std::size_t kMostText = 1 << 16;
-constexpr std::uint64_t kPeriod = 100000;  // microseconds, as docker has it
 constexpr const char* kWayOut = "systemd-run --user --scope -p Delegate=yes acetate … gives one";
 
 // The unified hierarchy: alone, or beside those of version 1.
@@ -29,13 +29,9 @@ Result<std::string> unified() {
 
 // "0::/user.slice/…" of cgroups(7)
 Result<std::string> our_path() {
-  const std::string text = TRY(sys::read_file("/proc/self/cgroup", kMostText));
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line = std::string_view(text).substr(at, end - at);
-    if (line.starts_with("0::/")) return std::string(line.substr(3));
-    at = end + 1;
-  }
+  std::istringstream lines(TRY(sys::read_file("/proc/self/cgroup", kMostText)));
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("0::/")) return line.substr(3);
   return fail(ENOTSUP, "we are in no cgroup of version 2");
 }
 
@@ -50,13 +46,8 @@ Result<std::string> read(FdRef dir, const std::string& file) {
 }
 
 std::set<std::string> words(const std::string& text) {
-  std::set<std::string> all;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find_first_of(" \n", at), text.size());
-    if (end > at) all.insert(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return all;
+  std::istringstream words(text);
+  return {std::istream_iterator<std::string>(words), std::istream_iterator<std::string>()};
 }
 
 }  // namespace
@@ -68,7 +59,7 @@ std::vector<CgroupLimit> cgroup_limits(const Resources& resources) {
     limits.push_back({"memory", "memory.swap.max", "0"});  // as with real root's: the limit is of both together
   }
   if (resources.cpus)
-    limits.push_back({"cpu", "cpu.max", fmt::format("{} {}", static_cast<std::uint64_t>(*resources.cpus * kPeriod), kPeriod)});
+    limits.push_back({"cpu", "cpu.max", fmt::format("{} {}", resources.cpu_quota(), Resources::kCpuPeriod)});
   if (resources.pids) limits.push_back({"pids", "pids.max", *resources.pids < 0 ? "max" : std::to_string(*resources.pids)});
   return limits;
 }

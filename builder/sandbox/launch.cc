@@ -1,6 +1,5 @@
 // launch(): a description and a mounted root in, an exit code out.
 #include <sys/prctl.h>
-#include <sys/un.h>
 #include <sys/utsname.h>
 
 #include <memory>
@@ -113,19 +112,6 @@ void take_our_hostname(Spec& spec) {
   const std::string words = fmt::format("the container is called {} as we are, and not {}: no host name may be set here", spec.hostname, wanted);
   if (spec.hostname_asked) log::warn("{}", words);
   else log::info("{}", words);
-}
-
-// What an OCI runtime sends to a socket our own launcher hands over. Null where the socket's path is too long to be connected to.
-Result<std::unique_ptr<OwnerRecorder>> record_owners(Spec& spec, FdRef root, const std::string& dir, bool native) {
-  const std::string path = dir + "/owners";
-  if (!native && path.size() >= sizeof(sockaddr_un::sun_path)) {
-    log::info("whom files are given to is not recorded: {} is too long for a socket", path);
-    return std::unique_ptr<OwnerRecorder>();
-  }
-  auto owners = TRY(OwnerRecorder::make(root));
-  spec.surroundings.owner_listener = path;
-  if (!native) TRY_WITHIN(owners->answer_at(spec.surroundings.owner_listener), "listening for calls that change owners");
-  return owners;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "base/sys/file.h"
 #include "base/sys/open.h"
+#include "base/timespec.h"
 #include "builder/sandbox/in_root.h"
 
 namespace acetate::sandbox {
@@ -15,8 +16,6 @@ Result<Fd> open_parent(FdRef root, const RelPath& path) {
 bool same_file(const struct stat& a, const struct stat& b) {
   return a.st_ino == b.st_ino && a.st_dev == b.st_dev && (a.st_mode & S_IFMT) == (b.st_mode & S_IFMT);
 }
-
-bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -227,6 +228,18 @@ Result<std::unique_ptr<OwnerRecorder>> OwnerRecorder::make(FdRef rootfs) {
   const dev_t mount = TRY(sys::stat(rootfs)).st_dev;
   sys::Pipe stop = TRY(sys::make_pipe());
   return std::make_unique<Recorder>(std::move(proc), std::move(root), mount, std::move(stop));
+}
+
+Result<std::unique_ptr<OwnerRecorder>> record_owners(Spec& spec, FdRef rootfs, const std::string& dir, bool native) {
+  const std::string path = dir + "/owners";
+  if (!native && path.size() >= sizeof(sockaddr_un::sun_path)) {
+    log::info("whom files are given to is not recorded: {} is too long for a socket", path);
+    return std::unique_ptr<OwnerRecorder>();
+  }
+  auto owners = TRY(OwnerRecorder::make(rootfs));
+  if (!native) TRY_WITHIN(owners->answer_at(path), "listening for calls that change owners");
+  spec.surroundings.owner_listener = path;
+  return owners;
 }
 
 const std::vector<std::string>& owner_calls() {

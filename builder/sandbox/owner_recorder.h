@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "builder/sandbox/spec.h"
 
 namespace acetate::sandbox {
 
@@ -31,6 +32,10 @@ class OwnerRecorder {
   // or what an OCI runtime sends to a socket (runtime-spec config-linux.md, listenerPath), which is made at `path`.
   virtual Result<void> answer_at(const std::string& path) = 0;
 };
+
+// One for the container that `spec` describes, whose filter then asks: our own launcher hands over what it was given (answer()), an OCI
+// runtime sends it to a socket in `dir`, where it is waited for already. Null where that socket's path is too long to be connected to.
+Result<std::unique_ptr<OwnerRecorder>> record_owners(Spec& spec, FdRef rootfs, const std::string& dir, bool native);
 
 // The calls it answers.
 const std::vector<std::string>& owner_calls();

@@ -75,11 +75,10 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
 
 Result<void> Rootfs::mount(fs::MountRequest request, const RootfsOptions& options) {
   if (request.upper && options.upper_kind != UpperKind::own) {
-    std::string why_not;
-    TRY(mount_below_kernels(request, options.durable, why_not));
-    if (overlay_) return {};
-    if (options.upper_kind == UpperKind::kernel) return fail(ENOTSUP, "the kernel's overlay cannot keep what is written here: {}", why_not);
-    log::info("our daemon keeps what is written, since the kernel's overlay cannot here: {}", why_not);
+    const auto why_not = TRY(mount_below_kernels(request, options.durable));
+    if (!why_not) return {};
+    if (options.upper_kind == UpperKind::kernel) return fail(ENOTSUP, "the kernel's overlay cannot keep what is written here: {}", *why_not);
+    log::info("our daemon keeps what is written, since the kernel's overlay cannot here: {}", *why_not);
   }
   if (request.upper && !options.durable) request.options.emplace_back("volatile");
   mount_ = TRY(fs::Mount::start(request));
@@ -87,11 +86,9 @@ Result<void> Rootfs::mount(fs::MountRequest request, const RootfsOptions& option
 }
 
 // The layers in a place of their own, and the kernel's overlay where the root is to be; it is tried where it is to write.
-Result<void> Rootfs::mount_below_kernels(const fs::MountRequest& request, bool durable, std::string& why_not) {
-  if (auto works = try_kernel_overlay(*request.work); !works) {
-    why_not = works.error().message();
-    return {};
-  }
+Result<std::optional<std::string>> Rootfs::mount_below_kernels(const fs::MountRequest& request, bool durable) {
+  using WhyNot = std::optional<std::string>;
+  if (auto works = try_kernel_overlay(*request.work); !works) return WhyNot(works.error().message());
   fs::MountRequest layers = request;
   layers.upper.reset();
   layers.work.reset();
@@ -99,12 +96,12 @@ Result<void> Rootfs::mount_below_kernels(const fs::MountRequest& request, bool d
   fs::Mount below = TRY(fs::Mount::start(layers));
   auto above = KernelOverlay::mount({.lower = layers.target, .upper = *request.upper, .work = *request.work, .target = request.target}, durable);
   if (!above) {
-    why_not = above.error().message();
-    return below.unmount();
+    TRY(below.unmount());
+    return WhyNot(above.error().message());
   }
   overlay_ = *std::move(above);
   mount_ = std::move(below);
-  return {};
+  return WhyNot();
 }
 
 Rootfs& Rootfs::operator=(Rootfs&& other) noexcept {

@@ -57,8 +57,8 @@ class Rootfs {
   std::string path_, upper_, run_;
   bool notes_owners_ = false;
   Result<void> mount(fs::MountRequest request, const RootfsOptions& options);
-  // Where the kernel's overlay does not work it says why not, and nothing is mounted.
-  Result<void> mount_below_kernels(const fs::MountRequest& request, bool durable, std::string& why_not);
+  // Why the kernel's overlay does not work, and then nothing is mounted; nothing where it does.
+  Result<std::optional<std::string>> mount_below_kernels(const fs::MountRequest& request, bool durable);
 
   std::optional<fs::Mount> mount_;
   std::optional<KernelOverlay> overlay_;  // above it, and gone before it

@@ -44,9 +44,7 @@ Result<void> try_out(const Runtime& runtime, IdMode ids) {
   std::unique_ptr<OwnerRecorder> owners;
   if (runtime.records_owners) {
     const Fd root = TRY(sys::open(spec.rootfs, O_PATH | O_DIRECTORY));
-    owners = TRY(OwnerRecorder::make(root.ref()));
-    spec.surroundings.owner_listener = scratch / "owners";
-    if (!runtime.native) TRY(owners->answer_at(spec.surroundings.owner_listener));
+    owners = TRY(record_owners(spec, root.ref(), scratch.path(), runtime.native));
   }
   const Fd nothing = TRY(sys::open("/dev/null", O_RDWR));
   const Stdio quiet{.in = nothing.ref(), .out = nothing.ref(), .err = nothing.ref()};

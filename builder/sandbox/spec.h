@@ -59,6 +59,10 @@ struct Resources {
   std::optional<std::uint64_t> memory = {};  // bytes
   std::optional<double> cpus = {};           // processors' worth of time
   std::optional<std::int64_t> pids = {};
+
+  // `cpus` as cgroups of either version are told it: so many microseconds in each period, which is as long as docker's.
+  static constexpr std::uint64_t kCpuPeriod = 100000;
+  std::uint64_t cpu_quota() const noexcept { return static_cast<std::uint64_t>(cpus.value_or(0) * kCpuPeriod); }
   bool empty() const noexcept { return !memory && !cpus && !pids; }
 };
 

@@ -116,8 +116,8 @@ Result<bool> acl_drops_sgid(fuse_req_t req, fuse_ino_t ino, std::string_view nam
 
 void setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value, std::size_t size, int flags) {
   serve(req, [&]() -> Result<void> {
-    if (std::string_view(name) == fs::kOwnerNote) {
-      const auto note = fs::parse_owner_note(std::string_view(value, size));
+    if (std::string_view(name) == kOwnerNote) {
+      const auto note = parse_owner_note(std::string_view(value, size));
       return note ? served(req).overlay.note_owner(ino_of(ino), note->uid, note->gid) : Result<void>(Error(EINVAL));
     }
     const bool drop = TRY(acl_drops_sgid(req, ino, name));

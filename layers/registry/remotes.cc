@@ -1,5 +1,7 @@
 #include "layers/registry/remotes.h"
 
+#include <unistd.h>
+
 #include "base/log.h"
 #include "layers/registry/certs_d.h"
 
@@ -22,6 +24,10 @@ Result<std::unique_ptr<Remotes>> Remotes::make(const Environment& environment, u
   auto http = TRY(Http::make(options.http));
   return std::unique_ptr<Remotes>(
       new Remotes(environment, std::move(options), std::move(conf), std::move(policy), std::move(files), std::move(http)));
+}
+
+Result<std::unique_ptr<Remotes>> Remotes::of_this_process(RemoteOptions options) {
+  return make(process_environment, ::getuid(), std::move(options));
 }
 
 bool Remotes::is_insecure(const std::string& host) const {

@@ -32,6 +32,8 @@ class Remotes {
  public:
   static Result<std::unique_ptr<Remotes>> make(const Environment& environment, uid_t uid,
                                                RemoteOptions options);
+  // For the user and the environment of this process.
+  static Result<std::unique_ptr<Remotes>> of_this_process(RemoteOptions options = {});
 
   // The repository at a place. Its host is asked at once, so an error says that it cannot be reached.
   Result<Repository> at(const Place& place);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "base/timespec.h"
 #include "layers/stream/seekable.h"
 #include "layers/tar/tar_layer.h"
 
@@ -56,8 +57,7 @@ Result<Digest> hash_of(const ByteSource& source) {
 }
 
 bool same_file_state(const struct stat& a, const struct stat& b) {
-  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
-         a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+  return a.st_size == b.st_size && same_time(a.st_mtim, b.st_mtim) && same_time(a.st_ctim, b.st_ctim);
 }
 
 Result<OpenedTar> Opening::open(TarFile tar) {

@@ -33,7 +33,7 @@ RUN tr a-z A-Z </in/one >/made && \
     echo ran-first
 
 FROM $BASE AS second
-WORKDIR /work
+WORKDIR /desk
 COPY two.txt .
 RUN ["/bin/sh", "-c", "cat two.txt two.txt >twice; rm /bin/ls; echo ran-second"]
 
@@ -41,7 +41,7 @@ FROM $BASE
 ARG WHO=nobody
 ENV WHO=${WHO:-x} PATH=$PATH:/opt
 COPY --from=first /made /from-first
-COPY --from=second --chown=me:staff --chmod=u=rw,go= /work/twice /from-second
+COPY --from=second --chown=me:staff --chmod=u=rw,go= /desk/twice /from-second
 COPY tree /tree
 USER me
 WORKDIR /home/me

@@ -1,7 +1,5 @@
 #include "layers/registry/fetcher/blob_places.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/log.h"
@@ -26,12 +24,11 @@ Result<std::shared_ptr<Remotes>> RemotePool::get(const TicketSource& source) {
   const Lock lock(mutex_);
   auto& kept = known_[{source.authfile, source.cert_dir, source.verify_tls}];
   if (kept == nullptr)
-    kept = TRY(Remotes::make(process_environment, ::getuid(),
-                             {.authfile = source.authfile,
-                              .cert_dir = source.cert_dir,
-                              .verify_tls = source.verify_tls,
-                              .retry = impatient(),
-                              .http = http_}));
+    kept = TRY(Remotes::of_this_process({.authfile = source.authfile,
+                                         .cert_dir = source.cert_dir,
+                                         .verify_tls = source.verify_tls,
+                                         .retry = impatient(),
+                                         .http = http_}));
   return kept;
 }
 
