@@ -109,6 +109,7 @@ TEST(RegistriesConf, SaysWhichLineIsWrong) {
       {"[[registry]]\ninsecure = true", "prefix"},
       {"short-name-mode = \"odd\"", "enforcing"},
       {"a = = b", "registries.conf:1"},
+      {"[\u00e9]\na = 1", "registries.conf: it is no TOML"},
       {"[registries.search]\nregistries = ['docker.io']", "second"},
       {"[[registry]]\nlocation='a'\n[[registry.mirror]]\ninsecure=true", "location"},
   };
