@@ -1,6 +1,7 @@
 #include "builder/sandbox/exec_lookup.h"
 
 #include "base/sys/open.h"
+#include "base/sys/read_ahead.h"
 #include "builder/sandbox/exec_format.h"
 #include "builder/sandbox/in_root.h"
 
@@ -21,6 +22,23 @@ bool is_mounted_over(const RelPath& path, const Spec& spec) {
   return false;
 }
 
+// Programs are mapped, and read in the order their pages are touched: a score of small requests, each of which the first process
+// waits for. Asked for now they come in a few large ones while the container is made.
+void read_ahead(FdRef file) {
+  constexpr std::uint64_t kMost = 4 << 20;  // more of a large program is rarely touched when it starts
+  sys::read_ahead(file, kMost);
+}
+
+// glibc lies beside its loader, and whoever has the one wants the other.
+void read_ahead_loader(FdRef root, const RelPath& path) {
+  constexpr int kWithoutWaiting = O_RDONLY | O_NONBLOCK;  // it may be a fifo
+  if (const auto file = sys::open_beneath(root, path, kWithoutWaiting)) read_ahead(file->ref());
+  if (!path.name().starts_with("ld-linux")) return;
+  const auto libc = resolve_in_root(root, path.parent().child("libc.so.6").str());
+  if (!libc || libc->missing > 0) return;
+  if (const auto file = sys::open_beneath(root, libc->path, kWithoutWaiting)) read_ahead(file->ref());
+}
+
 // What the kernel will make of the file's beginning. Anything that cannot be read is left to it.
 Executable look_inside(FdRef root, const RelPath& path, const Spec& spec) {
   const auto file = sys::open_beneath(root, path, O_RDONLY);
@@ -28,12 +46,15 @@ Executable look_inside(FdRef root, const RelPath& path, const Spec& spec) {
   const auto format = read_exec_format(file->ref());
   if (!format) return Executable::yes;
   if (!format->known) return Executable::odd_format;
+  read_ahead(file->ref());
   if (format->interpreter.empty()) return Executable::yes;
   const std::string& name = format->interpreter;
   const auto found = resolve_in_root(root, name.starts_with('/') ? name : spec.cwd + "/" + name);
   if (!found) return Executable::no_interpreter;
   if (is_mounted_over(found->path, spec)) return Executable::unknown;
-  return found->missing > 0 ? Executable::no_interpreter : Executable::yes;
+  if (found->missing > 0) return Executable::no_interpreter;
+  read_ahead_loader(root, found->path);
+  return Executable::yes;
 }
 
 Executable look_at(FdRef root, const std::string& path, const Spec& spec) {

@@ -19,7 +19,8 @@ enum class Executable {
   unknown,        // its place is below a mount of the container: only the runtime will see
 };
 
-// argv[0] as execvp(3) in the container would find it, by the PATH in spec.env and spec.cwd.
+// argv[0] as execvp(3) in the container would find it, by the PATH in spec.env and spec.cwd. What is found, its loader and its C
+// library begin to be read.
 Executable look_up_executable(FdRef root, const Spec& spec);
 
 // PATH where an image sets none, as docker and podman have it.

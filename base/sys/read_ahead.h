@@ -1,0 +1,14 @@
+// A hint to the kernel that bytes of a file will be wanted.
+#pragma once
+
+#include <cstdint>
+
+#include "base/fd.h"
+
+namespace acetate::sys {
+
+// Asks for the first `length` bytes, in requests as large as the file system takes, and does not wait for them (readahead(2)).
+// Nothing is promised, so nothing is told: a file that cannot be read ahead is read when it is read.
+void read_ahead(FdRef file, std::uint64_t length) noexcept;
+
+}  // namespace acetate::sys
