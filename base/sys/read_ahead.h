@@ -7,8 +7,8 @@
 
 namespace acetate::sys {
 
-// Asks for the first `length` bytes, in requests as large as the file system takes, and does not wait for them (readahead(2)).
-// Nothing is promised, so nothing is told: a file that cannot be read ahead is read when it is read.
+// Asks for the first `length` bytes and does not wait for them (readahead(2), which reads no more at a time than the file system's
+// window). Nothing is promised, so nothing is told: a file that cannot be read ahead is read when it is read.
 void read_ahead(FdRef file, std::uint64_t length) noexcept;
 
 }  // namespace acetate::sys

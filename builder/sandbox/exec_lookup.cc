@@ -1,5 +1,6 @@
 #include "builder/sandbox/exec_lookup.h"
 
+#include "base/sys/file.h"
 #include "base/sys/open.h"
 #include "base/sys/read_ahead.h"
 #include "builder/sandbox/exec_format.h"
@@ -25,8 +26,8 @@ bool is_mounted_over(const RelPath& path, const Spec& spec) {
 // Programs are mapped, and read in the order their pages are touched: a score of small requests, each of which the first process
 // waits for. Asked for now they come in a few large ones while the container is made.
 void read_ahead(FdRef file) {
-  constexpr std::uint64_t kMost = 4 << 20;  // more of a large program is rarely touched when it starts
-  sys::read_ahead(file, kMost);
+  constexpr std::uint64_t kMost = 8 << 20;  // of a larger program that much is touched when it starts, if not more
+  if (const auto st = sys::stat(file)) sys::read_ahead(file, std::min(static_cast<std::uint64_t>(st->st_size), kMost));
 }
 
 // glibc lies beside its loader, and whoever has the one wants the other.
