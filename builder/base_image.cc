@@ -13,6 +13,7 @@
 #include "builder/graph.h"
 #include "layers/image/config.h"
 #include "layers/image/media_type.h"
+#include "layers/image/reference.h"
 #include "layers/stream/first_pass.h"
 
 namespace acetate::build {
@@ -104,10 +105,11 @@ Result<image::Image> BaseImages::find_ours(const Wanted& wanted) {
   const auto stored = store_->find(name);
   if (stored) return TRY_WITHIN(store_->open_image(*stored, platform), "{}", name);
   if (!stored.error().is(ENOENT)) return stored.error().clone();
+  const auto reference = image::parse_reference(name);
   return fail(ENOENT,
-              "there is no image \"{}\" here; get it with acetate pull {}, or name a file: oci-archive:FILE, docker-archive:FILE, "
-              "oci:DIRECTORY, /path/to/rootfs.tar",
-              name, name);
+              "failed to resolve source metadata for {}: not found: there is no image \"{}\" here; get it with acetate pull {}, or "
+              "name a file: oci-archive:FILE, docker-archive:FILE, oci:DIRECTORY, /path/to/rootfs.tar",
+              reference ? reference->str() : name, name, name);
 }
 
 Result<StageState> base_state(const image::Image& image, Cache& cache) {

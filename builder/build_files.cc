@@ -26,13 +26,13 @@ Result<DockerfileText> read_dockerfile(const BuildOptions& options) {
   if (!options.dockerfile.empty()) {
     for (const std::string& path : {options.dockerfile, options.context_dir + "/" + options.dockerfile})
       if (auto text = TRY(read_if_there(path))) return DockerfileText{options.dockerfile, path, *std::move(text)};
-    return fail(ENOENT, "there is no Dockerfile {}, neither here nor in the context {}", options.dockerfile, options.context_dir);
+    return fail(ENOENT, "failed to read dockerfile: open {0}: no such file or directory, neither here nor in the context {1}", options.dockerfile, options.context_dir);
   }
   for (const char* name : {"Dockerfile", "dockerfile", "Containerfile"}) {
     const std::string path = options.context_dir + "/" + name;
     if (auto text = TRY(read_if_there(path))) return DockerfileText{name, path, *std::move(text)};
   }
-  return fail(ENOENT, "there is no Dockerfile (and no Containerfile) in {}; name one with -f", options.context_dir);
+  return fail(ENOENT, "failed to read dockerfile: open Dockerfile: no such file or directory; {} has none, and no Containerfile: name one with -f", options.context_dir);
 }
 
 // NAME.dockerignore beside the Dockerfile wins over the context's own.
@@ -52,7 +52,7 @@ Result<void> Checked::verdict() const {
   for (const dockerfile::LintWarning& warning : warnings) rules.insert(warning.rule);
   std::string names;
   for (const std::string& rule : rules) names += (names.empty() ? "" : ", ") + rule;
-  return fail(EINVAL, "{}: lint violation found for rules: {}", source.name, names);
+  return source.complain(warnings.front().place, "", fmt::format("lint violation found for rules: {}", names));
 }
 
 BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch) {

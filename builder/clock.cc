@@ -26,7 +26,7 @@ Result<TimeRule> parse_epoch(std::string_view text) {
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (error != std::errc() || end != text.data() + text.size() || seconds < 0)
-    return fail(EINVAL, "SOURCE_DATE_EPOCH wants seconds since 1970, not \"{}\"", text);
+    return fail(EINVAL, "invalid SOURCE_DATE_EPOCH: {}: it wants seconds since 1970", text);
   return TimeRule{.kind = TimeRule::Kind::epoch, .epoch = seconds};
 }
 

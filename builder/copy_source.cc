@@ -84,8 +84,7 @@ class Collector {
     const RelPath path = TRY(RelPath::parse_clamped(unescaped));
     auto found = TRY(resolve(view_, path.str(), LastLink::follow));
     if (!found.seen)
-      return fail(ENOENT, "\"{}\" is not {}", pattern,
-                  step_.from ? "there" : "in the build context (does .dockerignore leave it out?)");
+      return not_found(step_.from ? (step_.from->kind == Origin::Kind::stage ? fmt::format("stage-{}", step_.from->stage) : step_.from->image) : "context", "/" + path.str());
     return add(path, found, pivot);
   }
 
@@ -214,6 +213,11 @@ Result<Source> tarball_source(const Source& file, const LayerPtr& tar) {
   source.relative = file.relative;
   source.unpacked = true;
   return source;
+}
+
+Error not_found(std::string_view where, std::string_view path) {
+  return fail(ENOENT, "failed to compute cache key: failed to calculate checksum of ref {}: \"{}\": not found{}", where, path,
+              where == "context" ? "; does .dockerignore leave it out?" : "");
 }
 
 Result<std::unique_ptr<FileView>> open_entry(const SourceEntry& entry) {

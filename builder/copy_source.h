@@ -48,6 +48,9 @@ using TarOpener = std::function<Result<std::optional<LayerPtr>>(const RelPath& p
 // asked for regular files when the step unpacks.
 Result<std::vector<Source>> collect_sources(const CopyStep& step, const LayerPtr& tree, const TarOpener& open_tar);
 
+// ENOENT with words: `path` is not in `where`, "context" or an image or a stage.
+Error not_found(std::string_view where, std::string_view path);
+
 // The bytes of a regular entry, which must still be those that were hashed: EBUSY with words when the file
 // changed meanwhile, told by the read that reaches its end.
 Result<std::unique_ptr<FileView>> open_entry(const SourceEntry& entry);

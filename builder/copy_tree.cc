@@ -23,7 +23,7 @@ class Copier {
     const Resolved dest = TRY(resolve(plan_, step_.dest, LastLink::follow));
     if (source.is_dir()) {
       if (dest.seen && !dest.seen->attr.is_dir())
-        return fail(ENOTDIR, "cannot copy the directory {} onto /{}, which is no directory", source.written, dest.path.str());
+        return fail(ENOTDIR, "cannot copy to non-directory: /{}: {} is a directory", dest.path.str(), source.written);
       TRY(plan_.make_dirs(dest.path, made()));
       return contents(dest.path);
     }
@@ -78,13 +78,13 @@ class Copier {
     const auto seen = TRY(plan_.at(path));
     if (attr.is_dir()) {
       if (seen && !seen->attr.is_dir() && !source_->unpacked)
-        return fail(ENOTDIR, "cannot copy a directory onto /{}, which is no directory", path.str());
+        return fail(ENOTDIR, "cannot copy to non-directory: /{}: the source is a directory", path.str());
       return plan_.put_dir(path, attr, entry.xattrs);
     }
     if (path.name().starts_with(".wh."))
       return fail(EINVAL, "/{} cannot be in an image: names that begin with .wh. stand for deleted files", path.str());
     if (seen && seen->attr.is_dir() && !source_->unpacked)
-      return fail(EISDIR, "cannot copy a file onto /{}, which is a directory", path.str());
+      return fail(EISDIR, "cannot replace to directory /{} with file", path.str());
     // Names of one inode stay names of one file.
     if (attr.is_regular() && entry.attr.nlink > 1) {
       const auto [first, is_new] = links_.emplace(entry.attr.ino, path);

@@ -296,8 +296,8 @@ void Executor::add_history(StageState& state, const Step& step, bool has_layer) 
 Error Executor::explain_failure(const Step& step, Error error, int shown) const {
   progress_.failed(shown, error.message());
   const std::string tail = progress_.tail(shown);
-  return fail(error.code(), "{}:{}: {}: {}\n{}{}", file_.source.name, step.place.first, one_line(step.title), error.message(),
-              file_.source.excerpt(step.place), tail.empty() ? "" : "the last it wrote:\n" + tail);
+  return fail(error.code(), "{}\n{}:{}\n{}{}", error.message(), file_.source.name, step.place.first, file_.source.excerpt(step.place),
+              tail.empty() ? "" : "the last it wrote:\n" + tail);
 }
 
 }  // namespace acetate::build

@@ -74,7 +74,7 @@ Result<MountSource> Executor::mount_source(const RunStep::Mount& mount) {
 // nothing of it gets into the image and make(1) compares them with what a cache mount holds.
 Result<MountSource> Executor::snapshot(CopyOrigin origin, const std::string& source) {
   const auto found = TRY(resolve(LayerView(*origin.tree), source, LastLink::follow));
-  if (!found.seen) return fail(ENOENT, "\"{}\" is not in the build context (does .dockerignore leave it out?)", source.substr(1));
+  if (!found.seen) return not_found("context", source);
   const CopyStep copy{.sources = {literally(source)}, .dest = "/"};
   StageState empty;
   Workshop shop{.cache = shop_.cache, .layers = shop_.layers, .runner = shop_.runner, .times = {.kind = TimeRule::Kind::keep}};

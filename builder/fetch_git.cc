@@ -87,7 +87,7 @@ Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_g
     // The checksum of an annotated tag is the tag's own too.
     const std::string tag = first_word(TRY(run_git(dir, {"rev-parse", "--verify", what})));
     if (!tag.starts_with(git.checksum))
-      return fail(EBADMSG, "{} of {} is {}, not {}", wanted, git.remote, commit, git.checksum);
+      return fail(EBADMSG, "expected checksum to match {}, got {}: {} of {}", git.checksum, commit, wanted, git.remote);
   }
   TRY(run_git(dir, {"checkout", "-q", "--detach", commit}));
   if (git.submodules && sys::stat_following(dir + "/.gitmodules"))

@@ -18,7 +18,7 @@ mode_t spread(mode_t mode, mode_t from) {
 
 Result<ModeChange> ModeChange::parse(std::string_view text) {
   const auto wrong = [&] {
-    return fail(EINVAL, "\"{}\" is no file mode: --chmod wants octal (0755) or symbolic (u=rwX,go=rX) permissions", text);
+    return fail(EINVAL, "invalid chmod parameter: '{}'. it should be octal string and between 0 and 07777, or symbolic (u=rwX,go=rX)", text);
   };
   ModeChange change;
   if (!text.empty() && text.find_first_not_of("01234567") == std::string_view::npos) {

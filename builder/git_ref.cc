@@ -90,6 +90,7 @@ Result<std::optional<GitRef>> parse_git_ref(std::string_view text) {
   // Taken as an option by git, one of these would be a command of whoever wrote the Dockerfile.
   for (const std::string& word : {git.remote, git.ref, git.checksum})
     if (word.starts_with('-')) return fail(EINVAL, "\"{}\" cannot be part of a repository's name", word);
+  if (git.checksum.find_first_not_of("0123456789abcdef") != std::string::npos) return fail(EINVAL, "invalid checksum {}: expected hex commit hash", git.checksum);
   return Answer(std::move(git));
 }
 

@@ -68,15 +68,30 @@ void need(const dockerfile::Dockerfile& file, const Graph& graph, const Strings&
     for (const std::size_t used : stages_used(file, instruction, stage, contexts)) need(file, graph, contexts, used, seen);
 }
 
+// " (did you mean TARGETARCH?)", where a variable that nobody set is nearly one that is.
+std::string meant_variable(std::string_view text, const GlobalScope& scope, char escape) {
+  std::string meant;
+  const dockerfile::Lookup look = [&](std::string_view name) {
+    auto value = scope.find(name);
+    if (!value && meant.empty()) meant = dockerfile::did_you_mean(name, scope.names());
+    return value;
+  };
+  return dockerfile::expand(text, look, {.escape = escape}) ? meant : std::string();
+}
+
 // What FROM --platform says; its variables are those of the global scope.
 Result<image::Platform> platform_of(const dockerfile::Dockerfile& file, const dockerfile::Stage& stage, const GlobalScope& scope,
                                     const image::Platform& target) {
   if (!stage.platform) return target;
   const auto text = dockerfile::expand(*stage.platform, scope.lookup(), {.escape = file.directives.escape});
   if (!text) return file.source.complain(stage.place, *stage.platform, text.error().message());
-  if (text->empty()) return target;
+  if (text->empty())
+    return file.source.complain(stage.place, *stage.platform,
+                                fmt::format("empty platform value from expression {}{}", *stage.platform, meant_variable(*stage.platform, scope, file.directives.escape)));
   auto platform = image::parse_platform(*text);
-  if (!platform) return file.source.complain(stage.place, *stage.platform, platform.error().message());
+  if (!platform) return file.source.complain(stage.place, *stage.platform,
+                                             fmt::format("failed to parse platform {}: {}{}", *stage.platform, platform.error().message(),
+                                                         meant_variable(*stage.platform, scope, file.directives.escape)));
   return platform;
 }
 
@@ -85,6 +100,11 @@ Result<image::Platform> platform_of(const dockerfile::Dockerfile& file, const do
 std::string stage_name(const dockerfile::Dockerfile& file, std::size_t stage) {
   const std::string& name = file.stages[stage].name;
   return name.empty() ? fmt::format("stage-{}", stage) : name;
+}
+
+bool is_stage_to_come(const dockerfile::Dockerfile& file, std::string_view name, std::size_t stage) {
+  return std::any_of(file.stages.begin() + static_cast<std::ptrdiff_t>(stage), file.stages.end(),
+                     [wanted = lower(name)](const dockerfile::Stage& each) { return each.name == wanted; });
 }
 
 const std::string* find_context(const Strings& contexts, std::string_view name) {
@@ -109,8 +129,7 @@ Result<std::size_t> find_target(const dockerfile::Dockerfile& file, std::string_
   std::vector<std::string_view> names;
   for (const auto& stage : file.stages)
     if (!stage.name.empty()) names.push_back(stage.name);
-  return fail(EINVAL, "{}: there is no stage \"{}\" to build{}", file.source.name, target,
-              dockerfile::did_you_mean(target, names));
+  return fail(EINVAL, "target stage \"{}\" could not be found{} in {}", target, dockerfile::did_you_mean(target, names), file.source.name);
 }
 
 Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view target, const GlobalScope& scope,
@@ -139,8 +158,8 @@ Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view ta
     // Complain of an empty name only where it is used: a pruned stage may lean on an ARG nobody gave.
     if (graph.bases[n].kind == Origin::Kind::image && graph.bases[n].image.empty())
       return file.source.complain(file.stages[n].place, file.stages[n].base,
-                                  fmt::format("the base name \"{}\" expands to nothing; is its ARG declared before the "
-                                              "first FROM, or given by --build-arg?",
+                                  fmt::format("base name ({}) should not be blank; is its ARG declared before the first FROM, or "
+                                              "given by --build-arg?",
                                               file.stages[n].base));
     graph.needed.push_back(n);
   }

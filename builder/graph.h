@@ -46,6 +46,9 @@ Origin resolve_from(const dockerfile::Dockerfile& file, std::string_view name, s
 // Null when there is none.
 const std::string* find_context(const Strings& contexts, std::string_view name);
 
+// Whether stage number `stage` or one after it has that name: what cannot be copied from yet.
+bool is_stage_to_come(const dockerfile::Dockerfile& file, std::string_view name, std::size_t stage);
+
 // "build", or "stage-2" for a stage without a name.
 std::string stage_name(const dockerfile::Dockerfile& file, std::size_t stage);
 

@@ -80,7 +80,7 @@ Result<void> StagePlanner::plan(const dockerfile::Env& env) {
   for (const auto& [name, value] : env.values) {
     const std::string key = TRY(expand(name));
     const std::string expanded = TRY(expand(value));
-    if (key.empty()) return complain(name, "ENV wants a name that is not empty");
+    if (key.empty()) return complain(name, "ENV names can not be blank");
     set_env(after, key, expanded);
     text += fmt::format(" {}={}", key, expanded);
   }
@@ -114,7 +114,7 @@ Result<void> StagePlanner::plan(const dockerfile::Expose& expose) {
     for (const std::string& word : *words) {
       const auto ports = parse_ports(word);
       if (ports.empty())
-        return complain(written, fmt::format("\"{}\" is no port: EXPOSE wants 80, 80/udp or 8000-8010/tcp", word));
+        return complain(written, fmt::format("invalid containerPort: {}: EXPOSE wants 80, 80/udp or 8000-8010/tcp", word));
       for (const std::string& port : ports) add_sorted(config_.exposed_ports, port);
       text += " " + word;
     }
@@ -127,7 +127,7 @@ Result<void> StagePlanner::plan(const dockerfile::Volume& volume) {
   std::vector<std::string> paths;
   for (const std::string& written : volume.paths) {
     paths.push_back(TRY(expand(written)));
-    if (paths.back().empty()) return complain(written, "VOLUME wants a path that is not empty");
+    if (paths.back().empty()) return complain(written, "VOLUME specified can not be an empty string");
     add_sorted(config_.volumes, paths.back());
   }
   add(ConfigStep{}, "VOLUME " + dockerfile::format_json_array(paths));
@@ -157,7 +157,7 @@ Result<void> StagePlanner::plan(const dockerfile::Shell& shell) {
 
 Result<void> StagePlanner::plan(const dockerfile::StopSignal& signal) {
   const std::string text = TRY(expand(signal.signal));
-  if (!is_signal(text)) return complain(signal.signal, fmt::format("\"{}\" is no signal: STOPSIGNAL wants SIGTERM or 15", text));
+  if (!is_signal(text)) return complain(signal.signal, fmt::format("Invalid signal: {}: STOPSIGNAL wants SIGTERM or 15", text));
   config_.stop_signal = text;
   add(ConfigStep{}, "STOPSIGNAL " + text);
   return {};

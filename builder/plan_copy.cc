@@ -22,16 +22,16 @@ Result<std::optional<CopyStep::Remote>> StagePlanner::plan_remote(const dockerfi
   auto git = parse_git_ref(source);
   if (!git) return complain(written, git.error().message());
   if (!*git && !http) return Answer();
-  if (!copy.add) return complain(written, "COPY does not fetch; ADD does");
+  if (!copy.add) return complain(written, fmt::format("source can't be a {} for COPY; ADD fetches it", *git ? "git ref" : "URL"));
   CopyStep::Remote remote{.url = source, .git = *std::move(git), .unpack = copy.unpack.value_or(false)};
   if (copy.checksum) remote.checksum = TRY(expand(*copy.checksum));
   if (!remote.git) {
     if (!remote.checksum.empty() && !Digest::parse(remote.checksum))
-      return complain("--checksum", fmt::format("\"{}\" is no digest: sha256:…", remote.checksum));
+      return complain("--checksum", fmt::format("invalid checksum digest format: \"{}\" is not sha256:…", remote.checksum));
     return Answer(std::move(remote));
   }
   if (!remote.checksum.empty() && !remote.git->checksum.empty() && remote.checksum != remote.git->checksum)
-    return complain("--checksum", fmt::format("the checksum is {} here and {} in the URL", remote.checksum, remote.git->checksum));
+    return complain("--checksum", fmt::format("checksum mismatch \"{}\" != \"{}\", which is in the URL", remote.checksum, remote.git->checksum));
   if (!remote.checksum.empty()) remote.git->checksum = remote.checksum;
   remote.keep_git_dir = copy.keep_git_dir || remote.git->keep_git_dir.value_or(false);
   return Answer(std::move(remote));
@@ -47,9 +47,12 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
   };
   if (copy.from) {
     if (copy.from->find('$') != std::string::npos)
-      return complain("--from", "variables are not expanded in --from; give the stage a name of its own by "
-                                "\"FROM $IMAGE AS name\" and copy from that");
+      return complain("--from", "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as "
+                                "a workaround: \"FROM $IMAGE AS name\"");
     step.from = origin(*copy.from);
+    if (step.from->kind == Origin::Kind::image && is_stage_to_come(file_, *copy.from, stage_))
+      return complain(*copy.from, fmt::format("cannot copy from stage \"{}\", it needs to be defined before current stage \"{}\"", *copy.from,
+                                              stage_name(file_, stage_)));
     flag("from", *copy.from);
   }
   if (copy.chown) {
@@ -74,7 +77,7 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
     else step.sources.push_back(std::move(source));
   }
   if (copy.checksum && (step.remotes.size() != 1 || !step.sources.empty()))
-    return complain("--checksum", "--checksum is for one source, a URL or a git repository");
+    return complain("--checksum", step.remotes.empty() ? "checksum requires HTTP(S) or Git sources" : "checksum can't be specified for multiple sources");
   for (const dockerfile::Heredoc& heredoc : copy.inline_files) {
     CopyStep::InlineFile file{heredoc.name, heredoc.content};
     if (heredoc.expand) file.content = TRY(expand_heredoc(heredoc.content));
@@ -86,7 +89,7 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
   step.dest = join_path(cwd(), dest);
   if (means_directory(dest) && !step.dest.ends_with('/')) step.dest += '/';
   if (step.sources.size() + step.inline_files.size() + step.remotes.size() > 1 && !step.dest.ends_with('/'))
-    return complain(copy.dest, fmt::format("with more than one source, the destination of {} must be a directory and "
+    return complain(copy.dest, fmt::format("When using {} with more than one source file, the destination must be a directory and "
                                            "end with a /", name));
   step.unpack = copy.unpack.value_or(copy.add && !copy.from);
   created_by += " " + dest + " # buildkit";

@@ -43,8 +43,10 @@ Result<std::vector<RunStep::Mount>> StagePlanner::plan_mounts(const std::vector<
     if (!is.target.empty()) is.target = join_path(cwd(), is.target);
     fill_in(is);
     if (is.type == Type::ssh && is.target.empty()) is.target = fmt::format("/run/buildkit/ssh_agent.{}", agents++);
-    if (is.target == "/") return complain(text, "nothing can be mounted at / of a step");
+    if (is.target == "/") return complain(text, "invalid mount target \"/\"");
     if (!is.from.empty() && (is.type == Type::bind || is.type == Type::cache)) mount.from = origin(is.from);
+    if (mount.from && mount.from->kind == Origin::Kind::image && is_stage_to_come(file_, is.from, stage_))
+      return complain(text, fmt::format("cannot mount from stage \"{}\" to \"{}\", stage needs to be defined before current command", is.from, is.target));
     for (const RunStep::Mount& other : mounts)
       if (!is.target.empty() && other.is.target == is.target)
         return complain(text, fmt::format("two mounts of one step cannot have the same target {}", is.target));

@@ -8,9 +8,9 @@ Result<void> StagePlanner::plan(const dockerfile::Run& run) {
   if (!run.devices.empty()) return not_yet("--device", "RUN --device");
   if (run.security && *run.security != "sandbox") {
     if (*run.security != "insecure")
-      return complain("--security", fmt::format("--security wants sandbox or insecure, not \"{}\"", *run.security));
+      return complain("--security", fmt::format("security \"{}\" is not valid: sandbox and insecure are", *run.security));
     if (!options_.allow_insecure)
-      return complain("--security", "--security=insecure is not allowed here; --allow security.insecure allows it");
+      return complain("--security", "entitlement security.insecure is not allowed; --allow security.insecure allows it");
   }
   RunStep step{.argv = argv_of(run.command),
                .env = args_.environment(config_.env),
@@ -27,7 +27,7 @@ Result<void> StagePlanner::plan(const dockerfile::Run& run) {
   if (const auto hostname = args_.given("BUILDKIT_SANDBOX_HOSTNAME")) step.hostname = *hostname;
   if (run.network) {
     if (*run.network != "default" && *run.network != "host" && *run.network != "none")
-      return complain("--network", fmt::format("--network wants default, host or none, not \"{}\"", *run.network));
+      return complain("--network", fmt::format("invalid network mode \"{}\": default, host and none are", *run.network));
     // "host" never gives back what the whole build was denied.
     step.network = options_.network && *run.network != "none";
   }

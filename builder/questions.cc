@@ -50,8 +50,12 @@ Result<CheckReport> check(const BuildOptions& given) {
   std::optional<std::vector<std::size_t>> built;
   if (parsed && !options.target.empty()) built = TRY(meant(options, *parsed)).graph.needed;
   Checked checked = TRY(check_text(options, text, TRY(read_ignore(options, text)), bases, platforms_of(options).front(), std::move(built)));
-  CheckReport report{.warnings = std::move(checked.warnings), .source = std::move(checked.source), .text = text.text};
-  if (!parsed) report.mistake = parsed.error().message();
+  CheckReport report{.warnings = checked.warnings, .source = checked.source, .text = text.text};
+  // What stops a build before its first step is told with it.
+  const auto whole = parsed ? meant(options, *parsed) : Result<Meant>(parsed.error().clone());
+  const auto verdict = checked.verdict();
+  if (!whole) report.mistake = whole.error().message();
+  else if (!verdict) report.mistake = verdict.error().message();
   return report;
 }
 

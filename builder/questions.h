@@ -12,7 +12,8 @@
 
 namespace acetate::build {
 
-// What had better not be done in it. Of a file that does not parse, what was found up to the mistake, and the mistake.
+// What had better not be done in it. Of a file that no build would begin with, what was found up to the mistake, and the mistake:
+// it does not parse, a FROM means nothing, or "check=error=true" wants no warning.
 struct CheckReport {
   std::vector<dockerfile::LintWarning> warnings;
   dockerfile::SourceText source;

@@ -19,12 +19,16 @@ namespace acetate::build {
 
 namespace {
 
-// "exit code 2", with the usual meaning of the codes a shell gives.
-std::string explain_exit(const sys::Exit& exit) {
-  if (exit.signal) return "the command " + exit.describe();
-  if (exit.code == 127) return "the command was not found (exit code 127)";
-  if (exit.code == 126) return "the command could not be executed (exit code 126)";
-  return fmt::format("the command exited with {}", exit.code);
+// As docker build says it, with the usual meaning of the codes a shell gives.
+std::string explain_exit(const std::vector<std::string>& argv, const sys::Exit& exit) {
+  std::string command;
+  for (const std::string& word : argv) command += (command.empty() ? "" : " ") + word;
+  std::string why;
+  if (exit.signal) why = fmt::format(" (it {})", exit.describe());
+  if (exit.code == 127) why = " (the command was not found)";
+  if (exit.code == 126) why = " (the command could not be executed)";
+  const std::string quoted = dockerfile::format_json_array({command});
+  return fmt::format("process {} did not complete successfully: exit code: {}{}", quoted.substr(1, quoted.size() - 2), exit.shell_code(), why);
 }
 
 class RunJob : public Job {
@@ -112,7 +116,7 @@ class RunJob : public Job {
     });
     auto outcome = shop_.runner.run(step_, before_.lowers(), mounts_, is_traced(), output);
     if (!outcome || !outcome->exit.ok()) {
-      Error why = outcome ? fail(ECANCELED, "{}", explain_exit(outcome->exit)) : std::move(outcome).error();
+      Error why = outcome ? fail(ECANCELED, "{}", explain_exit(step_.argv, outcome->exit)) : std::move(outcome).error();
       // What cannot be executed is no command that failed.
       const bool was_executed = outcome && outcome->exit.code != 126;
       const std::string hint = was_executed ? std::string() : emulation_hint(before_.config.platform);
@@ -189,8 +193,8 @@ class RunJob : public Job {
         const auto found = given.find(mount.is.id);
         if (found == given.end()) {
           if (mount.is.required)
-            return fail(ENOENT, "the {} \"{}\" is required and was not given: --{} {}…", secret ? "secret" : "ssh agent", mount.is.id,
-                        secret ? "secret" : "ssh", secret ? "id=" + mount.is.id + "," : mount.is.id + "=");
+            return secret ? fail(ENOENT, "secret {0}: not found; it is required: --secret id={0},…", mount.is.id)
+                          : fail(ENOENT, "ssh agent {0}: not found; it is required: --ssh {0}=…", mount.is.id);
           continue;
         }
         (secret ? ready.value : ready.socket) = found->second;

@@ -50,7 +50,7 @@ Result<Ids> resolve_owner_in(std::string_view passwd, std::string_view group, st
     const auto line = find_line(passwd, user);
     const auto uid = line && line->size() > 3 ? parse_id((*line)[2]) : std::nullopt;
     const auto gid = line && line->size() > 3 ? parse_id((*line)[3]) : std::nullopt;
-    if (!uid || !gid) return fail(ENOENT, "the image's /etc/passwd knows no user \"{}\"", user);
+    if (!uid || !gid) return fail(ENOENT, "unable to find user {}: no matching entries in passwd file of the image", user);
     ids = {*uid, *gid};
   }
   if (colon == std::string_view::npos || colon + 1 == text.size()) return ids;
@@ -61,7 +61,7 @@ Result<Ids> resolve_owner_in(std::string_view passwd, std::string_view group, st
   }
   const auto line = find_line(group, name);
   const auto gid = line && line->size() > 2 ? parse_id((*line)[2]) : std::nullopt;
-  if (!gid) return fail(ENOENT, "the image's /etc/group knows no group \"{}\"", name);
+  if (!gid) return fail(ENOENT, "unable to find group {}: no matching entries in group file of the image", name);
   ids.gid = *gid;
   return ids;
 }

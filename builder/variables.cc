@@ -71,6 +71,12 @@ dockerfile::Lookup GlobalScope::lookup() const {
   return [this](std::string_view name) { return find(name); };
 }
 
+std::vector<std::string_view> GlobalScope::names() const {
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : values_) names.emplace_back(name);
+  return names;
+}
+
 std::optional<std::string> StageArgs::given(std::string_view name) const {
   const auto found = build_args_->find(name);
   return found == build_args_->end() ? std::nullopt : std::optional(found->second);

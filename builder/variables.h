@@ -33,6 +33,7 @@ class GlobalScope {
                                   std::string_view target_stage);
   std::optional<std::string> find(std::string_view name) const;
   dockerfile::Lookup lookup() const;  // borrows this
+  std::vector<std::string_view> names() const;
 
  private:
   Strings values_;

@@ -58,7 +58,10 @@ std::string check_json(const build::CheckReport& report) {
     value["warnings"].push_back(std::move(one));
   }
   value["sources"] = Json::array({{{"filename", report.source.name}, {"data", base64_encode(report.text)}, {"language", "Dockerfile"}}});
-  if (report.mistake) value["buildError"] = {{"message", *report.mistake}, {"location", Json::object()}};
+  if (report.mistake) {
+    const auto [words, line] = dockerfile::read_complaint(report.source, *report.mistake);
+    value["buildError"] = {{"message", words}, {"location", line == 0 ? Json::object() : location({line, line})}};
+  }
   return written(value);
 }
 

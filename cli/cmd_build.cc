@@ -217,7 +217,7 @@ Result<int> run_build(const Options& options, const Context& context) {
   return sandbox::run_in_holder(plan, [&] {
     if (call.question != Call::Question::none) return answer(call, build, context);
     const auto built = build_in_holder(options, build, plan.mode, context);
-    if (!built) context.streams.err << fmt::format("acetate: {}\n", built.error().message());
+    if (!built) context.streams.err << fmt::format("acetate: failed to solve: {}\n", built.error().message());
     context.streams.out.flush();
     context.streams.err.flush();
     return built && context.streams.out ? 0 : 1;

@@ -60,7 +60,7 @@ class InstructionParser {
       const std::size_t equals = word.find('=');
       Arg::One one{.name = word.substr(0, equals), .value = std::nullopt};
       if (equals != std::string::npos) one.value = word.substr(equals + 1);
-      if (one.name.empty()) return complain(word, "ARG wants a name before =");
+      if (one.name.empty()) return complain(word, "ARG names can not be blank");
       arg.args.push_back(std::move(one));
     }
     return arg;
@@ -70,7 +70,7 @@ class InstructionParser {
     TRY(at_least_one());
     std::vector<NameValue> values;
     for (std::size_t at = 0; at + 2 < node_.args.size(); at += 3) {
-      if (node_.args[at].empty()) return complain("=", fmt::format("{} wants a name before =", upper(node_.keyword)));
+      if (node_.args[at].empty()) return complain("=", fmt::format("{} names can not be blank", upper(node_.keyword)));
       values.push_back({node_.args[at], node_.args[at + 1]});
     }
     return values;
@@ -105,7 +105,8 @@ class InstructionParser {
     }
     std::vector<std::string> words = node_.args;
     if (words.size() < 2)
-      return complain(node_.original, fmt::format("{} wants at least a source and a destination", upper(node_.keyword)));
+      return complain(node_.original, fmt::format("{} requires at least two arguments, but only one was provided. Destination could not be determined",
+                                                   upper(node_.keyword)));
     copy.dest = std::move(words.back());
     words.pop_back();
     std::size_t heredoc = 0;
@@ -117,20 +118,20 @@ class InstructionParser {
       }
     }
     if (heredoc < node_.heredocs.size())
-      return complain("<<", fmt::format("the destination of {} cannot be a here-document", upper(node_.keyword)));
+      return complain("<<", fmt::format("{} cannot accept a heredoc as a destination", upper(node_.keyword)));
     return copy;
   }
 
   Result<What> volume() {
     Volume volume{TRY(at_least_one())};
     for (const std::string& path : volume.paths)
-      if (path.find_first_not_of(" \t") == std::string::npos) return complain("\"\"", "VOLUME wants a path that is not empty");
+      if (path.find_first_not_of(" \t") == std::string::npos) return complain("\"\"", "VOLUME specified can not be an empty string");
     return volume;
   }
 
   Result<What> shell() {
     if (!node_.json || node_.args.empty())
-      return complain(node_.rest, "SHELL wants a JSON array: SHELL [\"program\", \"flag\"]");
+      return complain(node_.rest, "SHELL requires the arguments to be in JSON form: SHELL [\"program\", \"flag\"]");
     return Shell{node_.args};
   }
 
@@ -143,7 +144,7 @@ class InstructionParser {
       return check;
     }
     if (type != "CMD")
-      return complain(node_.args.front(), fmt::format("HEALTHCHECK wants CMD or NONE, not {}", node_.args.front()));
+      return complain(node_.args.front(), fmt::format("Unknown type \"{}\" in HEALTHCHECK (try CMD, or NONE)", type));
     check.interval = TRY(duration("interval"));
     check.timeout = TRY(duration("timeout"));
     check.start_period = TRY(duration("start-period"));
@@ -151,7 +152,7 @@ class InstructionParser {
     check.retries = TRY(retries());
     check.command = {.shell = !node_.json, .words = {node_.args.begin() + 1, node_.args.end()}};
     if (check.command.words.empty() || check.command.words.front().empty())
-      return complain(node_.args.front(), "HEALTHCHECK CMD wants a command");
+      return complain(node_.args.front(), "Missing command after HEALTHCHECK CMD");
     return check;
   }
 
@@ -162,7 +163,7 @@ class InstructionParser {
     if (!value)
       return complain("--" + std::string(name), fmt::format("--{} wants a duration such as 30s or 1m30s, not \"{}\"", name, *text));
     if (value->count() != 0 && *value < std::chrono::milliseconds(1))
-      return complain("--" + std::string(name), fmt::format("--{} must be 0 or at least 1ms", name));
+      return complain("--" + std::string(name), fmt::format("Interval \"{}\" cannot be less than 1ms, unless it is 0", name));
     return *value;
   }
 
@@ -171,17 +172,18 @@ class InstructionParser {
     if (!text) return 0;
     int value = 0;
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-    if (error != std::errc() || end != text->data() + text->size() || value < 0)
-      return complain("--retries", fmt::format("--retries wants a number of at least 0, not \"{}\"", *text));
+    if (error != std::errc() || end != text->data() + text->size())
+      return complain("--retries", fmt::format("--retries wants a number, not \"{}\"", *text));
+    if (value < 0) return complain("--retries", fmt::format("--retries cannot be negative ({})", value));
     return value;
   }
 
   Result<What> on_build() {
-    if (node_.trigger.empty()) return complain(node_.original, "ONBUILD wants an instruction");
+    if (node_.trigger.empty()) return complain(node_.original, "ONBUILD requires at least one argument: an instruction");
     const Node& inner = node_.trigger.front();
-    if (inner.keyword == "onbuild") return complain(inner.original, "ONBUILD cannot be chained: ONBUILD ONBUILD");
+    if (inner.keyword == "onbuild") return complain(inner.original, "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
     if (inner.keyword == "from" || inner.keyword == "maintainer")
-      return complain(inner.original, fmt::format("{} is not allowed as an ONBUILD trigger", upper(inner.keyword)));
+      return complain(inner.original, fmt::format("{} isn't allowed as an ONBUILD trigger", upper(inner.keyword)));
     TRY(parse_instruction(inner, source_));
     std::string text = inner.original;
     for (const Heredoc& heredoc : inner.heredocs) text += "\n" + heredoc.content + heredoc.name;
@@ -192,18 +194,18 @@ class InstructionParser {
 
   Result<std::vector<std::string>> at_least_one() const {
     if (node_.args.empty())
-      return complain(node_.original, fmt::format("{} wants at least one argument", upper(node_.keyword)));
+      return complain(node_.original, fmt::format("{} requires at least one argument", upper(node_.keyword)));
     return node_.args;
   }
 
   Result<std::string> one() const {
     if (node_.args.size() != 1)
-      return complain(node_.original, fmt::format("{} wants exactly one argument", upper(node_.keyword)));
+      return complain(node_.original, fmt::format("{} requires exactly one argument", upper(node_.keyword)));
     return node_.args.front();
   }
 
   Error complain(std::string_view at, std::string_view words) const {
-    return source_.complain(node_.place, at, words);
+    return source_.parse_error(node_.place, at, words);
   }
 
   const Node& node_;

@@ -72,14 +72,14 @@ Result<Directives> read_directives(const SourceText& source) {
     const auto& [key, value] = *directive;
     const bool twice = (key == "escape" && escape_seen) || (key == "syntax" && directives.syntax) ||
                        (key == "check" && directives.check);
-    if (twice) return source.complain({n, n}, "", fmt::format("the directive \"{}\" is given twice", key));
+    if (twice) return source.parse_error({n, n}, "", fmt::format("only one {} parser directive can be used", key));
     if (key == "syntax") {
       directives.syntax = value;
     } else if (key == "check") {
       directives.check = value;
     } else if (key == "escape") {
       if (value != "\\" && value != "`")
-        return source.complain({n, n}, value, "the escape character must be \\ or `");
+        return source.parse_error({n, n}, value, fmt::format("invalid escape token '{}' does not match ` or \\", value));
       directives.escape = value[0];
       escape_seen = true;
     } else {
@@ -191,8 +191,8 @@ class Splitter {
     for (Heredoc& heredoc : line.heredocs) {
       for (bool ended = false; !ended;) {
         if (at_ >= count())
-          return out_.source.complain(line.place, "<<",
-                                      fmt::format("the here-document \"{}\" has no end", heredoc.name));
+          return out_.source.parse_error(line.place, "<<",
+                                         fmt::format("unterminated heredoc: no line is \"{}\" and nothing else", heredoc.name));
         std::string_view text = physical(at_++);
         if (heredoc.chomp) text.remove_prefix(std::min(text.find_first_not_of('\t'), text.size()));
         ended = text == heredoc.name;

@@ -69,19 +69,20 @@ class Parser {
  private:
   std::string_view type_name() const { return kTypes[static_cast<std::size_t>(mount_.type)]; }
   bool is(Type type) const { return mount_.type == type; }
+  Error unexpected(std::string_view key) const { return fail(EINVAL, "unexpected key '{}' for mount type '{}'", key, type_name()); }
 
   Result<void> set(const CsvOption& option) {
     const std::string_view key = option.key;
     if (find_in(kKeys, key) == kKeys.size())
-      return fail(EINVAL, "--mount knows no option \"{}\"{}", key, did_you_mean(key, kKeys));
+      return fail(EINVAL, "unexpected key '{}' in '{}{}{}'{}", key, key, option.has_value ? "=" : "", option.value, did_you_mean(key, kKeys));
     if (!option.has_value) {
       if (key == "readonly" || key == "ro" || key == "readwrite" || key == "rw") return set_access(key, true);
       if (key == "required") return set_required(true);
-      return fail(EINVAL, "the --mount option {} wants a value: {}=…", key, key);
+      return fail(EINVAL, "invalid field '{}' must be a key=value pair", key);
     }
     if (key == "from") {
       if (const std::size_t dollar = option.value.find('$'); dollar != std::string::npos && dollar + 1 < option.value.size())
-        return fail(EINVAL, "variables are not expanded in from=; give the stage a name of its own by \"FROM $IMAGE AS name\"");
+        return fail(EINVAL, "'from' doesn't support variable expansion, define alias stage instead: \"FROM $IMAGE AS name\"");
       mount_.from = option.value;
       return {};
     }
@@ -100,33 +101,33 @@ class Parser {
     } else if (key == "type") {
       const std::size_t type = find_in(kTypes, lower(value));
       if (type == kTypes.size())
-        return fail(EINVAL, "there is no mount type \"{}\"{}", value, did_you_mean(value, kTypes));
+        return fail(EINVAL, "unsupported mount type \"{}\"{}", value, did_you_mean(value, kTypes));
       mount_.type = static_cast<Type>(type);
     } else if (key == "sharing") {
       const std::size_t sharing = find_in(kSharing, lower(value));
       if (sharing == kSharing.size())
-        return fail(EINVAL, "there is no sharing \"{}\"{}: shared, private and locked are", value, did_you_mean(value, kSharing));
-      if (!is(Type::cache)) return fail(EINVAL, "sharing is for cache mounts, not for {} ones", type_name());
+        return fail(EINVAL, "unsupported sharing value \"{}\"{}: shared, private and locked are", value, did_you_mean(value, kSharing));
+      if (!is(Type::cache)) return unexpected(key);
       mount_.sharing = static_cast<Sharing>(sharing);
     } else if (key == "size") {
-      if (!is(Type::tmpfs)) return fail(EINVAL, "size is for tmpfs mounts, not for {} ones", type_name());
+      if (!is(Type::tmpfs)) return unexpected(key);
       const auto size = parse_size(value);
-      if (!size) return fail(EINVAL, "size wants a number of bytes such as 64m, not \"{}\"", value);
+      if (!size) return fail(EINVAL, "invalid value for size: {}: a number of bytes such as 64m is wanted", value);
       mount_.size = *size;
     } else if (key == "mode" || key == "uid" || key == "gid") {
       return set_owner(key, value);
     } else {
       const auto yes = parse_bool(value);
-      if (!yes) return fail(EINVAL, "{} wants true or false, not \"{}\"", key, value);
+      if (!yes) return fail(EINVAL, "invalid value for {}: {}: true or false is wanted", key, value);
       return key == "required" ? set_required(*yes) : set_access(key, *yes);
     }
     return {};
   }
 
   Result<void> set_owner(std::string_view key, const std::string& value) {
-    if (is(Type::bind) || is(Type::tmpfs)) return fail(EINVAL, "{} is not for {} mounts", key, type_name());
+    if (is(Type::bind) || is(Type::tmpfs)) return fail(EINVAL, "{} not allowed for \"{}\" type mounts", key, type_name());
     const auto number = parse_number(value, key == "mode" ? 8 : 10);
-    if (!number) return fail(EINVAL, "{} wants {}, not \"{}\"", key, key == "mode" ? "an octal number" : "a number", value);
+    if (!number) return fail(EINVAL, "invalid value {} for {}: {} is wanted", value, key, key == "mode" ? "an octal number" : "a number");
     (key == "mode" ? mount_.mode : key == "uid" ? mount_.uid : mount_.gid) = *number;
     return {};
   }
@@ -138,24 +139,24 @@ class Parser {
   }
 
   Result<void> set_required(bool yes) {
-    if (!is(Type::secret) && !is(Type::ssh)) return fail(EINVAL, "required is for secret and ssh mounts, not for {} ones", type_name());
+    if (!is(Type::secret) && !is(Type::ssh)) return unexpected("required");
     mount_.required = yes;
     return {};
   }
 
   Result<void> check() const {
     if (is(Type::secret)) {
-      if (!mount_.from.empty()) return fail(EINVAL, "a secret mount has no from");
-      if (!mount_.source.empty() && !mount_.id.empty()) return fail(EINVAL, "a secret mount takes id or source, not both");
+      if (!mount_.from.empty()) return fail(EINVAL, "secret mount should not have a from");
+      if (!mount_.source.empty() && !mount_.id.empty()) return fail(EINVAL, "both source and id can't be set of a secret mount");
       if (mount_.source.empty() && mount_.id.empty() && mount_.target.empty())
-        return fail(EINVAL, "a secret mount wants an id or a target");
+        return fail(EINVAL, "invalid secret mount. one of source, target required");
       return {};
     }
     if (is(Type::ssh)) {
-      if (!mount_.source.empty()) return fail(EINVAL, "an ssh mount has no source");
+      if (!mount_.source.empty()) return fail(EINVAL, "ssh does not support source");
       return {};
     }
-    if (mount_.target.empty()) return fail(EINVAL, "a {} mount wants a target", type_name());
+    if (mount_.target.empty()) return fail(EINVAL, "invalid mount target \"\": a {} mount wants one", type_name());
     return {};
   }
 

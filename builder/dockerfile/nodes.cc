@@ -139,7 +139,7 @@ class NodeParser {
     for (const std::string& word : words) {
       const std::size_t equals = word.find('=');
       if (equals == std::string::npos)
-        return complain(word, fmt::format("cannot find = in \"{}\"; {} wants NAME=VALUE", word, upper()));
+        return complain(word, fmt::format("Syntax error - can't find = in \"{}\". Must be of the form: name=value", word));
       node_.args.insert(node_.args.end(), {word.substr(0, equals), word.substr(equals + 1), "="});
     }
     return {};
@@ -162,7 +162,7 @@ class NodeParser {
   }
 
   Error complain(std::string_view at, std::string_view words) const {
-    return source_.complain(node_.place, at, words);
+    return source_.parse_error(node_.place, at, words);
   }
 
  private:
@@ -170,7 +170,7 @@ class NodeParser {
   Result<bool> json(std::string_view text) {
     JsonArray array = parse_json_array(text);
     if (array.kind == JsonArray::Kind::mixed)
-      return complain(text, fmt::format("when {} is given as a JSON array, it may hold strings only", upper()));
+      return complain(text, "when using JSON array syntax, arrays must be comprised of strings only");
     if (array.kind == JsonArray::Kind::none) return false;
     node_.args.insert(node_.args.end(), array.items.begin(), array.items.end());
     node_.json = true;
@@ -232,8 +232,8 @@ Result<Node> parse_line(const Line& line, const SourceText& source, char escape)
   const auto* grammar = std::find_if(std::begin(kGrammars), std::end(kGrammars),
                                      [&](const Grammar& g) { return g.keyword == node.keyword; });
   if (grammar == std::end(kGrammars))
-    return source.complain(line.place, word,
-                           fmt::format("unknown instruction {}{}", word, did_you_mean(word, keywords())));
+    return source.parse_error(line.place, word,
+                              fmt::format("unknown instruction: {}{}", word, did_you_mean(word, keywords())));
   std::string_view arguments = rest;
   node.flags = take_flags(arguments);
   node.rest = arguments;

@@ -33,15 +33,15 @@ Result<Stage> parse_from(const Node& node, const SourceText& source) {
   TRY(flags.done());
   const auto& args = node.args;
   if (args.size() != 1 && args.size() != 3)
-    return source.complain(node.place, node.rest, "FROM wants one argument, or three: FROM image AS name");
+    return source.parse_error(node.place, node.rest, "FROM requires either one or three arguments: FROM image AS name");
   stage.base = args[0];
   if (args.size() == 1) return stage;
   if (lower(args[1]) != "as")
-    return source.complain(node.place, args[1], "FROM with three arguments wants AS in the middle: FROM image AS name");
+    return source.parse_error(node.place, args[1], "FROM requires either one or three arguments, the second being AS: FROM image AS name");
   stage.name = lower(args[2]);
   if (!is_stage_name(stage.name))
-    return source.complain(node.place, args[2],
-                           fmt::format("\"{}\" cannot name a stage: letters, digits, - _ . only, a letter first", args[2]));
+    return source.parse_error(node.place, args[2],
+                              fmt::format("invalid name for build stage: \"{}\", name can't start with a number or contain symbols", args[2]));
   return stage;
 }
 
@@ -51,7 +51,7 @@ Result<Dockerfile> parse(std::string_view text, std::string name) {
   Lines lines = TRY(split_lines(text, std::move(name)));
   Dockerfile file{.source = std::move(lines.source),
                   .directives = std::move(lines.directives)};
-  if (lines.lines.empty()) return fail(EINVAL, "{}: the file holds no instruction", file.source.name);
+  if (lines.lines.empty()) return fail(EINVAL, "the Dockerfile cannot be empty: {} is a file with no instructions", file.source.name);
   for (const Line& line : lines.lines) {
     const Node node = TRY(parse_line(line, file.source, file.directives.escape));
     if (node.keyword == "from") {
@@ -59,11 +59,11 @@ Result<Dockerfile> parse(std::string_view text, std::string name) {
       continue;
     }
     if (file.stages.empty() && node.keyword != "arg")
-      return file.source.complain(line.place, node.original, "no build stage yet: the first instruction must be FROM (or ARG)");
+      return file.source.parse_error(line.place, node.original, "no build stage in current context: the first instruction must be FROM (or ARG)");
     auto& body = file.stages.empty() ? file.globals : file.stages.back().body;
     body.push_back(TRY(parse_instruction(node, file.source)));
   }
-  if (file.stages.empty()) return fail(EINVAL, "{}: the file holds no FROM, so there is nothing to build", file.source.name);
+  if (file.stages.empty()) return fail(EINVAL, "dockerfile contains no stages to build: {} has no FROM", file.source.name);
   return file;
 }
 

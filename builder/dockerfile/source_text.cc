@@ -1,6 +1,7 @@
 #include "builder/dockerfile/source_text.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace acetate::dockerfile {
 
@@ -27,7 +28,7 @@ Error SourceText::complain(Place place, std::string_view at, std::string_view wo
     line = n;
     break;
   }
-  if (line < 1 || line > static_cast<int>(lines.size())) return fail(EINVAL, "{}: {}", name, words);
+  if (line < 1 || line > static_cast<int>(lines.size())) return fail(EINVAL, "{} (in {})", words, name);
   const std::string& text = lines[static_cast<std::size_t>(line - 1)];
   std::string_view marked = at;
   if (column == std::string::npos) {
@@ -36,8 +37,12 @@ Error SourceText::complain(Place place, std::string_view at, std::string_view wo
   }
   const std::string number = std::to_string(line);
   const std::string carets(std::max<std::size_t>(blank_copy(marked).size(), 1), '^');
-  return fail(EINVAL, "{}:{}: {}\n  {} | {}\n  {} | {}{}", name, line, words, number, text,
+  return fail(EINVAL, "{}\n{}:{}\n  {} | {}\n  {} | {}{}", words, name, line, number, text,
               std::string(number.size(), ' '), blank_copy(std::string_view(text).substr(0, column)), carets);
+}
+
+Error SourceText::parse_error(Place place, std::string_view at, std::string_view words) const {
+  return complain(place, at, fmt::format("dockerfile parse error on line {}: {}", place.first, words));
 }
 
 std::string SourceText::excerpt(Place place, int limit) const {
@@ -52,6 +57,16 @@ std::string SourceText::excerpt(Place place, int limit) const {
     out += fmt::format("  {:>{}} | {}\n", n, width, lines[static_cast<std::size_t>(n - 1)]);
   }
   return out;
+}
+
+Complaint read_complaint(const SourceText& source, std::string_view message) {
+  const std::string where = "\n" + source.name + ":";
+  const std::size_t at = message.find(where);
+  if (at == std::string_view::npos) return {std::string(message)};
+  int line = 0;
+  const std::string_view number = message.substr(at + where.size());
+  std::from_chars(number.data(), number.data() + number.size(), line);
+  return {std::string(message.substr(0, at)), line};
 }
 
 }  // namespace acetate::dockerfile

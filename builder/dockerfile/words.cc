@@ -95,13 +95,13 @@ class Expander {
         words.add(c);
       }
     }
-    if (stop != '\0') return fail(EINVAL, "a closing '{}' is missing", stop);
+    if (stop != '\0') return fail(EINVAL, "unexpected end of statement while looking for matching {}", stop);
     return Both{std::move(whole), std::move(words).finish()};
   }
 
   Result<std::string> single_quoted() {
     const std::size_t close = text_.find('\'', at_ + 1);
-    if (close == std::string_view::npos) return fail(EINVAL, "a closing single quote is missing");
+    if (close == std::string_view::npos) return fail(EINVAL, "unexpected end of statement while looking for matching single-quote");
     std::string part(text_.substr(at_ + 1, close - at_ - 1));
     at_ = close + 1;
     return options_.raw_quotes ? "'" + part + "'" : part;
@@ -132,7 +132,7 @@ class Expander {
       if (raw_escapes || (next != '"' && next != '$' && next != options_.escape)) part += c;
       part += next;
     }
-    return fail(EINVAL, "a closing double quote is missing");
+    return fail(EINVAL, "unexpected end of statement while looking for matching double-quote");
   }
 
   std::string name() {
@@ -166,10 +166,10 @@ class Expander {
 
   Result<std::string> braced(std::size_t begin) {
     ++at_;
-    if (at_end()) return fail(EINVAL, "a closing '}}' is missing");
-    if (peek() == '{' || peek() == '}' || peek() == ':') return fail(EINVAL, "bad substitution");
+    if (at_end()) return fail(EINVAL, "syntax error: missing '}}'");
+    if (peek() == '{' || peek() == '}' || peek() == ':') return fail(EINVAL, "syntax error: bad substitution");
     const std::string variable = name();
-    if (at_end()) return fail(EINVAL, "a closing '}}' is missing");
+    if (at_end()) return fail(EINVAL, "syntax error: missing '}}'");
     const auto value = value_of(variable);
     const char operation = text_[at_++];
     Result<std::string> expanded = apply(variable, value, operation);
@@ -178,15 +178,15 @@ class Expander {
   }
 
   Result<std::string> apply(const std::string& variable, std::optional<std::string> value, char operation) {
-    if (variable.empty()) return fail(EINVAL, "bad substitution");
+    if (variable.empty()) return fail(EINVAL, "syntax error: bad substitution");
     switch (operation) {
       case '}':
         return value.value_or("");
       case ':': {
-        if (at_end()) return fail(EINVAL, "a closing '}}' is missing");
+        if (at_end()) return fail(EINVAL, "syntax error: missing '}}'");
         const char modifier = text_[at_++];
         if (modifier != '-' && modifier != '+' && modifier != '?')
-          return fail(EINVAL, "unsupported modifier \":{}\" in a substitution", modifier);
+          return fail(EINVAL, "unsupported modifier (:{}) in substitution", modifier);
         return conditional(variable, value && !value->empty() ? value : std::nullopt, modifier, "empty");
       }
       case '-':
@@ -199,7 +199,7 @@ class Expander {
       case '/':
         return replaced(value);
       default:
-        return fail(EINVAL, "unsupported modifier \"{}\" in a substitution", operation);
+        return fail(EINVAL, "unsupported modifier ({}) in substitution", operation);
     }
   }
 

@@ -101,10 +101,11 @@ TEST_F(BuildTest, TellsWhichStepFailedWhereAndWhy) {
   dockerfile("FROM scratch\n\nRUN fail 3\n");
   const std::string error = build();
   EXPECT_EQ(error,
-            "error: Dockerfile:3: RUN fail 3: the command exited with 3\n"
+            "error: process \"/bin/sh -c fail 3\" did not complete successfully: exit code: 3\n"
+            "Dockerfile:3\n"
             "  3 | RUN fail 3\n"
             "the last it wrote:\nrunning fail\n");
-  EXPECT_NE(log_.find("ERROR: the command exited with 3"), std::string::npos);
+  EXPECT_NE(log_.find("ERROR: process \"/bin/sh -c fail 3\" did not complete successfully: exit code: 3"), std::string::npos);
 }
 
 TEST_F(BuildTest, KeepsNoRecordOfAStepThatFailed) {
@@ -133,7 +134,7 @@ TEST_F(BuildTest, BuildsOnAnImageOfItsOwnStore) {
 TEST_F(BuildTest, SaysWhereAMissingBaseWasNamed) {
   dockerfile("FROM no/such:image\n");
   const std::string error = build();
-  EXPECT_TRUE(error.starts_with("error: Dockerfile:1: there is no image \"no/such:image\" here")) << error;
+  EXPECT_TRUE(error.starts_with("error: failed to resolve source metadata for docker.io/no/such:image: not found: there is no image \"no/such:image\" here")) << error;
 }
 
 TEST_F(BuildTest, SurvivesADeathBeforeALayerIsPublished) {
@@ -145,7 +146,7 @@ TEST_F(BuildTest, SurvivesADeathBeforeALayerIsPublished) {
   sys::Hook* const others = sys::install(&no_links);
   const std::string error = build();
   sys::install(others);
-  EXPECT_TRUE(error.starts_with("error: Dockerfile:2: ")) << error;
+  EXPECT_NE(error.find("\nDockerfile:2\n"), std::string::npos) << error;
 
   EXPECT_TRUE(build().starts_with("sha256:"));
   EXPECT_EQ(runner_.ran.size(), 2U);
@@ -248,7 +249,7 @@ TEST_F(BuildTest, RunsAgainWhenAMountBelongsToSomebodyElse) {
 
 TEST_F(BuildTest, AsksForASecretThatIsRequired) {
   dockerfile("FROM scratch\nRUN --mount=type=secret,id=s,required touch x 1\n");
-  EXPECT_NE(build().find("the secret \"s\" is required and was not given: --secret id=s"), std::string::npos);
+  EXPECT_NE(build().find("secret s: not found; it is required: --secret id=s,"), std::string::npos);
   EXPECT_EQ(runner_.ran, Words{});
 }
 
@@ -327,7 +328,7 @@ TEST_F(BuildTest, TakesADockerImageOfANamedContextFromOurStore) {
   ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
   EXPECT_FALSE(config()["config"].contains("Labels"));
   how.contexts = {{"other", "docker-image://nowhere"}};
-  EXPECT_NE(build(how).find("the build context \"other\": there is no image \"nowhere\" here"), std::string::npos) << build(how);
+  EXPECT_NE(build(how).find("the build context \"other\": failed to resolve source metadata for docker.io/library/nowhere:latest: not found"), std::string::npos) << build(how);
 }
 
 TEST_F(BuildTest, KeepsToTheEpochThatTheDockerfileItselfNames) {
@@ -339,7 +340,7 @@ TEST_F(BuildTest, KeepsToTheEpochThatTheDockerfileItselfNames) {
   build(how);
   EXPECT_EQ(config()["created"], "1970-01-01T00:00:00Z") << "nobody's, so the logical one";
   dockerfile("ARG SOURCE_DATE_EPOCH=soon\nFROM scratch\n");
-  EXPECT_NE(build().find("Dockerfile:1: SOURCE_DATE_EPOCH wants seconds since 1970, not \"soon\""), std::string::npos) << build();
+  EXPECT_NE(build().find("invalid SOURCE_DATE_EPOCH: soon"), std::string::npos) << build();
 }
 
 TEST_F(BuildTest, WarnsOfACacheThatCannotBeWrittenWhereItMayFail) {

@@ -118,7 +118,7 @@ TEST(Copy, CannotBeLedOutOfItsRoot) {
 }
 
 TEST(Copy, SaysWhichSourceIsMissing) {
-  EXPECT_EQ(planned(copy({"none"}, "/"), kContext, kEmpty), "error: \"none\" is not in the build context (does .dockerignore leave it out?)");
+  EXPECT_EQ(planned(copy({"none"}, "/"), kContext, kEmpty), "error: failed to compute cache key: failed to calculate checksum of ref context: \"/none\": not found; does .dockerignore leave it out?");
 }
 
 TEST(Copy, GivesOwnersAndModes) {
@@ -146,9 +146,9 @@ TEST(Copy, KeepsHardLinks) {
 }
 
 TEST(Copy, RefusesToMixFilesAndDirectories) {
-  EXPECT_EQ(planned(copy({"d"}, "/f"), kContext, tree({memory_file("f", "")})), "error: cannot copy the directory d onto /f, which is no directory");
+  EXPECT_EQ(planned(copy({"d"}, "/f"), kContext, tree({memory_file("f", "")})), "error: cannot copy to non-directory: /f: d is a directory");
   EXPECT_EQ(planned(copy({"d"}, "/"), kContext, tree({memory_dir("x")})), "error: cannot copy a file onto /x, which is a directory");
-  EXPECT_EQ(planned(copy({"d"}, "/"), kContext, tree({memory_file("sub", "")})), "error: cannot copy a directory onto /sub, which is no directory");
+  EXPECT_EQ(planned(copy({"d"}, "/"), kContext, tree({memory_file("sub", "")})), "error: cannot copy to non-directory: /sub: the source is a directory");
   EXPECT_EQ(planned(copy({"a.c"}, "/f/g"), kContext, tree({memory_file("f", "")})), "error: /f is no directory");
 }
 

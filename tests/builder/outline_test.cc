@@ -63,10 +63,10 @@ TEST_F(OutlineTest, FollowsDefaultsThatLeanOnOneAnother) {
 
 TEST_F(OutlineTest, SaysWhatIsWrong) {
   dockerfile("FROM scratch\nRUN --mount=type=none x\n");
-  EXPECT_TRUE(outlined(options()).front().starts_with("Dockerfile:2: there is no mount type")) << outlined(options()).front();
+  EXPECT_TRUE(outlined(options()).front().starts_with("unsupported mount type")) << outlined(options()).front();
   BuildOptions how = options();
   how.target = "nowhere";
-  EXPECT_TRUE(outlined(how).front().starts_with("Dockerfile: there is no stage \"nowhere\"")) << outlined(how).front();
+  EXPECT_TRUE(outlined(how).front().starts_with("target stage \"nowhere\" could not be found")) << outlined(how).front();
 }
 
 TEST_F(OutlineTest, ListsStages) {
@@ -92,8 +92,22 @@ TEST_F(OutlineTest, ChecksAllStagesOrThoseThatATargetNeeds) {
   dockerfile("FROM scratch AS One\nBAD\n");
   const auto report = check(options());
   EXPECT_EQ(report->warnings.size(), 1U);
-  EXPECT_TRUE(report->mistake && report->mistake->starts_with("Dockerfile:2: unknown instruction BAD")) << report->mistake.value_or("");
+  EXPECT_TRUE(report->mistake && report->mistake->starts_with("dockerfile parse error on line 2: unknown instruction: BAD\n")) << report->mistake.value_or("");
+  EXPECT_EQ(dockerfile::read_complaint(report->source, *report->mistake).line, 2);
   EXPECT_FALSE(report->clean());
+}
+
+TEST_F(OutlineTest, ChecksForWhatStopsABuildBeforeItsFirstStep) {
+  dockerfile("FROM --platform=$BULIDPLATFORM scratch\nCOPY a .\n");
+  const auto platform = check(options());
+  ASSERT_TRUE(platform && platform->mistake);
+  const auto complaint = dockerfile::read_complaint(platform->source, *platform->mistake);
+  EXPECT_EQ(complaint.words, "empty platform value from expression $BULIDPLATFORM (did you mean BUILDPLATFORM?)");
+  EXPECT_EQ(complaint.line, 1);
+  dockerfile("# check=error=true\nFROM scratch as one\nCOPY a .\n");
+  const auto strict = check(options());
+  ASSERT_TRUE(strict && strict->mistake);
+  EXPECT_TRUE(strict->mistake->starts_with("lint violation found for rules: FromAsCasing\n")) << *strict->mistake;
 }
 
 }  // namespace

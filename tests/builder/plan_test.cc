@@ -58,8 +58,8 @@ TEST(Graph, TellsStagesFromImages) {
 
 TEST(Graph, SaysWhatIsWrongWithATargetOrABase) {
   const File file("FROM a AS build\nFROM $NONE\n");
-  EXPECT_EQ(file.graph("biuld").error().message(), "Dockerfile: there is no stage \"biuld\" to build (did you mean build?)");
-  EXPECT_NE(file.graph().error().message().find("Dockerfile:2: the base name \"$NONE\" expands to nothing"), std::string::npos);
+  EXPECT_EQ(file.graph("biuld").error().message(), "target stage \"biuld\" could not be found (did you mean build?) in Dockerfile");
+  EXPECT_NE(file.graph().error().message().find("base name ($NONE) should not be blank"), std::string::npos);
   EXPECT_TRUE(file.graph("build"));
 }
 
@@ -234,9 +234,30 @@ TEST(GitRef, ReadsEverySpelling) {
   EXPECT_EQ(read("https://h/p.git?branch=b&subdir=s%2Ft&checksum=abc"), "https://h/p.git refs/heads/b s/t abc");
   EXPECT_EQ(read("https://h/p.git?tag=v1#v2"), "none");
   EXPECT_EQ(read("https://h/p.git?no=1"), "none");
+  EXPECT_EQ(read("https://h/p.git?checksum=nohex"), "none");
   EXPECT_EQ(read("https://h/p.tar.gz"), "none");
   EXPECT_EQ(read("./a@b:c"), "none");
   EXPECT_FALSE(parse_git_ref("https://h/p.git#--upload-pack=x"));
+}
+
+TEST(Plan, TellsMistakesInDockersWords) {
+  const std::pair<const char*, const char*> mistakes[] = {
+      {"COPY --from=$X a b", "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"},
+      {"COPY --chmod=64a a b", "invalid chmod parameter: '64a'. it should be octal string and between 0 and 07777"},
+      {"COPY http://h/x b", "source can't be a URL for COPY"},
+      {"ADD --checksum=sha256:0 a b", "checksum requires HTTP(S) or Git sources"},
+      {"COPY a b c", "When using COPY with more than one source file, the destination must be a directory and end with a /"},
+      {"RUN --security=none x", "security \"none\" is not valid"},
+      {"RUN --network=lan x", "invalid network mode \"lan\""},
+      {"COPY --from=later a b", "cannot copy from stage \"later\", it needs to be defined before current stage \"stage-0\""},
+      {"RUN --mount=from=later,target=/a x", "cannot mount from stage \"later\" to \"/a\", stage needs to be defined before current command"},
+      {"RUN --mount=target=/ x", "invalid mount target \"/\""},
+  };
+  for (const auto& [line, words] : mistakes) {
+    const auto planned = File(fmt::format("FROM scratch\n{}\nFROM scratch AS later\n", line)).plan();
+    ASSERT_FALSE(planned) << line;
+    EXPECT_TRUE(planned.error().message().starts_with(words)) << planned.error().message();
+  }
 }
 
 TEST(Plan, PointsAtMistakes) {
@@ -244,7 +265,7 @@ TEST(Plan, PointsAtMistakes) {
                            "RUN --network=lan x", "ENV a=${b:?needed}", "WORKDIR $NONE", "ENV a='"}) {
     const auto planned = File(fmt::format("FROM a\n{}\n", line)).plan();
     ASSERT_FALSE(planned) << line;
-    EXPECT_TRUE(planned.error().message().starts_with("Dockerfile:2: ")) << planned.error().message();
+    EXPECT_NE(planned.error().message().find("\nDockerfile:2\n"), std::string::npos) << planned.error().message();
   }
 }
 
@@ -271,7 +292,7 @@ TEST(Users, AreFoundByNameAndNumber) {
   EXPECT_EQ(ids("me:staff"), "1000:50");
   EXPECT_EQ(ids("5"), "5:5");
   EXPECT_EQ(ids("5:6"), "5:6");
-  EXPECT_EQ(ids("nobody"), "the image's /etc/passwd knows no user \"nobody\"");
+  EXPECT_EQ(ids("nobody"), "unable to find user nobody: no matching entries in passwd file of the image");
   EXPECT_EQ(ids("me:none"), "the image's /etc/group knows no group \"none\"");
 }
 

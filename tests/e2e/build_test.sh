@@ -111,13 +111,13 @@ fi
 
 say "failures"
 printf 'FROM ./base.tar\nRUN true\n\nRUN echo about to fail; \\\n  exit 7\n' >context/Failing
-expect_failure "a failing RUN" 1 'context/Failing:4: RUN echo about to fail; .*the command exited with 7' acetate build -f context/Failing context
+expect_failure "a failing RUN" 1 'failed to solve: process ".*echo about to fail; .*" did not complete successfully: exit code: 7' acetate build -f context/Failing context
 expect_match "with the lines and what it wrote" '5 \|   exit 7' "$(cat "$scratch/failure.out")"
 expect_match "and its last words" '^about to fail$' "$(cat "$scratch/failure.out")"
 printf 'FROM ./base.tar\nCPOY a b\n' >context/Typo
 expect_failure "a typo" 1 'context/Typo:2: unknown instruction CPOY \(did you mean COPY\?\)' acetate build -f context/Typo context
 printf 'FROM ./base.tar\nCOPY none /\n' >context/Missing
-expect_failure "a source that is not there" 1 '"none" is not in the build context' acetate build -f context/Missing context
+expect_failure "a source that is not there" 1 'failed to calculate checksum of ref context: "/none": not found' acetate build -f context/Missing context
 expect_failure "no such stage" 1 'no stage "frist" to build \(did you mean first\?\)' acetate build --target frist context
 
 say "killed in the middle"

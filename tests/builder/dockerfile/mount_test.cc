@@ -59,19 +59,19 @@ TEST(Mount, ReadsEveryOption) {
 }
 
 TEST(Mount, RefusesWhatDoesNotGoTogether) {
-  EXPECT_EQ(complaint("type=cahce,target=/a"), "there is no mount type \"cahce\" (did you mean cache?)");
-  EXPECT_EQ(complaint("tagret=/a"), "--mount knows no option \"tagret\" (did you mean target?)");
-  EXPECT_EQ(complaint("type=cache"), "a cache mount wants a target");
-  EXPECT_EQ(complaint("target"), "the --mount option target wants a value: target=…");
-  EXPECT_EQ(complaint("type=bind,target=/a,uid=1"), "uid is not for bind mounts");
-  EXPECT_EQ(complaint("type=tmpfs,target=/a,mode=1"), "mode is not for tmpfs mounts");
-  EXPECT_EQ(complaint("target=/a,sharing=shared"), "sharing is for cache mounts, not for bind ones");
-  EXPECT_EQ(complaint("target=/a,size=1m"), "size is for tmpfs mounts, not for bind ones");
-  EXPECT_EQ(complaint("target=/a,required"), "required is for secret and ssh mounts, not for bind ones");
-  EXPECT_EQ(complaint("type=secret"), "a secret mount wants an id or a target");
-  EXPECT_EQ(complaint("type=secret,id=a,source=b"), "a secret mount takes id or source, not both");
-  EXPECT_EQ(complaint("type=secret,id=a,mode=9"), "mode wants an octal number, not \"9\"");
-  EXPECT_NE(complaint("target=/a,from=$X").find("not expanded in from="), std::string::npos);
+  EXPECT_EQ(complaint("type=cahce,target=/a"), "unsupported mount type \"cahce\" (did you mean cache?)");
+  EXPECT_EQ(complaint("tagret=/a"), "unexpected key 'tagret' in 'tagret=/a' (did you mean target?)");
+  EXPECT_EQ(complaint("type=cache"), "invalid mount target \"\": a cache mount wants one");
+  EXPECT_EQ(complaint("target"), "invalid field 'target' must be a key=value pair");
+  EXPECT_EQ(complaint("type=bind,target=/a,uid=1"), "uid not allowed for \"bind\" type mounts");
+  EXPECT_EQ(complaint("type=tmpfs,target=/a,mode=1"), "mode not allowed for \"tmpfs\" type mounts");
+  EXPECT_EQ(complaint("target=/a,sharing=shared"), "unexpected key 'sharing' for mount type 'bind'");
+  EXPECT_EQ(complaint("target=/a,size=1m"), "unexpected key 'size' for mount type 'bind'");
+  EXPECT_EQ(complaint("target=/a,required"), "unexpected key 'required' for mount type 'bind'");
+  EXPECT_EQ(complaint("type=secret"), "invalid secret mount. one of source, target required");
+  EXPECT_EQ(complaint("type=secret,id=a,source=b"), "both source and id can't be set of a secret mount");
+  EXPECT_EQ(complaint("type=secret,id=a,mode=9"), "invalid value 9 for mode: an octal number is wanted");
+  EXPECT_NE(complaint("target=/a,from=$X").find("'from' doesn't support variable expansion, define alias stage instead"), std::string::npos);
 }
 
 TEST(Mount, TellsItsFromWithoutUnderstandingTheRest) {

@@ -43,29 +43,32 @@ TEST(Parse, FindsStagesAndWhatStandsBeforeThem) {
 
 TEST(Parse, PointsAtTheUnknownInstructionAndGuesses) {
   EXPECT_EQ(complaint("FROM a\n  RNU make\n"),
-            "Dockerfile:2: unknown instruction RNU (did you mean RUN?)\n"
+            "dockerfile parse error on line 2: unknown instruction: RNU (did you mean RUN?)\n"
+            "Dockerfile:2\n"
             "  2 |   RNU make\n"
             "    |   ^^^");
 }
 
 TEST(Parse, PointsAtTheUnknownFlagAndGuesses) {
   EXPECT_EQ(complaint("FROM a\nCOPY --form=x a b\n"),
-            "Dockerfile:2: unknown flag --form (did you mean --from?)\n"
+            "dockerfile parse error on line 2: unknown flag: --form (did you mean from?)\n"
+            "Dockerfile:2\n"
             "  2 | COPY --form=x a b\n"
             "    |      ^^^^^^");
 }
 
 TEST(Parse, PointsIntoTheRightLineOfAContinuedInstruction) {
   EXPECT_EQ(complaint("FROM a\nENV x=1 \\\n    y\n"),
-            "Dockerfile:3: cannot find = in \"y\"; ENV wants NAME=VALUE\n"
+            "dockerfile parse error on line 2: Syntax error - can't find = in \"y\". Must be of the form: name=value\n"
+            "Dockerfile:3\n"
             "  3 |     y\n"
             "    |     ^");
 }
 
 TEST(Parse, WantsSomethingToBuild) {
-  EXPECT_EQ(complaint("# nothing\n"), "Dockerfile: the file holds no instruction");
-  EXPECT_EQ(complaint("ARG x\n"), "Dockerfile: the file holds no FROM, so there is nothing to build");
-  EXPECT_EQ(first_line(complaint("RUN x\n")), "Dockerfile:1: no build stage yet: the first instruction must be FROM (or ARG)");
+  EXPECT_EQ(complaint("# nothing\n"), "the Dockerfile cannot be empty: Dockerfile is a file with no instructions");
+  EXPECT_EQ(complaint("ARG x\n"), "dockerfile contains no stages to build: Dockerfile has no FROM");
+  EXPECT_EQ(first_line(complaint("RUN x\n")), "dockerfile parse error on line 1: no build stage in current context: the first instruction must be FROM (or ARG)");
 }
 
 TEST(Parse, RefusesWhatIsIncomplete) {
@@ -76,7 +79,8 @@ TEST(Parse, RefusesWhatIsIncomplete) {
                            "HEALTHCHECK --interval=1 CMD a", "HEALTHCHECK --interval=1us CMD a", "HEALTHCHECK --retries=-1 CMD a"}) {
     const std::string text = complaint(fmt::format("FROM a\n{}\n", line));
     if (std::string_view(line) == "CMD") continue;  // an empty CMD is one: it clears what the base says
-    EXPECT_TRUE(text.starts_with("Dockerfile:2: ")) << line << ": " << text;
+    EXPECT_TRUE(text.starts_with("dockerfile parse error on line 2: ")) << line << ": " << text;
+    EXPECT_NE(text.find("\nDockerfile:2\n"), std::string::npos) << line << ": " << text;
   }
 }
 
