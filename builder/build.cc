@@ -12,6 +12,7 @@
 #include "builder/context_layer.h"
 #include "builder/context_source.h"
 #include "builder/dockerfile/parse.h"
+#include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/squash.h"
 #include "layers/image/config.h"
@@ -147,19 +148,28 @@ void add_report(BuildReport& all, BuildReport report, std::size_t first, const s
   }
 }
 
+void tell(const Checked& checked, const DockerfileText& text, Progress& progress) {
+  for (const dockerfile::LintWarning& warning : checked.warnings)
+    progress.warn({.text = fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first),
+                   .detail = std::string(warning.description()),
+                   .url = warning.url(),
+                   .file = text.name,
+                   .source = text.text,
+                   .place = warning.place});
+}
+
+// Of a file that no build can begin with: what was found up to the mistake, which the caller tells.
+void tell_what_was_found(const BuildOptions& options, const DockerfileText& text, const dockerfile::IgnoreRules& ignore, BaseImages& bases, Progress& progress) {
+  if (const auto checked = check_text(options, text, ignore, bases, platforms_of(options).front())) tell(*checked, text, progress);
+}
+
 // Before anything is done. What the checks look at is what the base images define; what cannot be had is told when its stage is built.
 Result<void> check(const Ground& on, const Graph& graph, const image::Platform& platform) {
   for (const std::size_t stage : graph.needed)
     if (const Origin& base = graph.bases[stage]; base.kind == Origin::Kind::image && !on.bases.directory(base.image))
       static_cast<void>(on.bases.open(base.image, graph.platforms[stage]).has_value());
   const Checked checked = TRY(check_text(on.options, on.text, on.ignore, on.bases, platform, graph.needed));
-  for (const dockerfile::LintWarning& warning : checked.warnings)
-    on.progress.warn({.text = fmt::format("{}: {} (line {})", warning.rule, warning.text, warning.place.first),
-                      .detail = std::string(warning.description()),
-                      .url = warning.url(),
-                      .file = on.text.name,
-                      .source = on.text.text,
-                      .place = warning.place});
+  tell(checked, on.text, on.progress);
   return checked.verdict();
 }
 
@@ -167,10 +177,12 @@ Result<BuiltImage> build_for(Ground& on, const image::Platform& platform, const 
   const BuildOptions& options = on.options;
   const std::size_t target = TRY(find_target(on.file, options.target));
   const GlobalScope scope = TRY(GlobalScope::make(on.file, options.build_args, platform, on.file.stages[target].name));
-  const Graph graph = TRY(make_graph(on.file, options.target, scope, options.contexts, platform));
+  auto made = make_graph(on.file, options.target, scope, options.contexts, platform);
+  if (!made && number == 0) tell_what_was_found(options, on.text, on.ignore, on.bases, on.progress);
+  const Graph graph = TRY(std::move(made));
   if (number == 0) TRY(check(on, graph, platform));
   const std::string label = options.platforms.size() > 1 ? image::format_platform(platform) + " " : "";
-  const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .contexts = options.contexts,
+  const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .devices = options.devices, .contexts = options.contexts,
                                      .hosts = options.hosts,
                                      .shm_size = options.shm_size,
                                      .limits = options.limits},
@@ -199,20 +211,6 @@ Result<BuiltImage> build_for(Ground& on, const image::Platform& platform, const 
   return built;
 }
 
-// "ARG SOURCE_DATE_EPOCH=SECONDS" before the first FROM: what the file itself wants, where nobody says otherwise.
-Result<TimeRule> time_rule(const BuildOptions& options, const dockerfile::Dockerfile& file) {
-  if (options.times.kind != TimeRule::Kind::logical) return options.times;
-  for (const dockerfile::Instruction& instruction : file.globals) {
-    const auto& args = std::get<dockerfile::Arg>(instruction.what).args;
-    if (std::ranges::find(args, "SOURCE_DATE_EPOCH", &dockerfile::Arg::One::name) == args.end()) continue;
-    const GlobalScope scope = TRY(GlobalScope::make(file, options.build_args, platforms_of(options).front(), ""));
-    auto rule = parse_epoch(scope.find("SOURCE_DATE_EPOCH").value_or(""));
-    if (!rule) return file.source.complain(instruction.place, "SOURCE_DATE_EPOCH", rule.error().message());
-    return rule;
-  }
-  return options.times;
-}
-
 Result<std::optional<ExportedImage>> build_on(Ground& on) {
   const BuildOptions& options = on.options;
   const LayerPtr context = TRY(open_context(options.context_dir, on.ignore));
@@ -237,8 +235,14 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
   BuildOptions options = in_context(given, where);
   const DockerfileText text = TRY(read_dockerfile(options));
-  const dockerfile::Dockerfile file = TRY(dockerfile::parse(text.text, text.name));
-  options.times = TRY(time_rule(options, file));
+  auto parsed = dockerfile::parse(text.text, text.name);
+  if (!parsed) {
+    Cache none = TRY(Cache::open(options.build_dir));
+    BaseImages bases = base_images(options, none);
+    tell_what_was_found(options, text, TRY(read_ignore(options, text)), bases, progress);
+  }
+  const dockerfile::Dockerfile file = TRY(std::move(parsed));
+  TRY(settle_epoch(options, file, where.time, layers));
   const dockerfile::IgnoreRules ignore = TRY(read_ignore(options, text));
   TRY(find_target(file, options.target));
 

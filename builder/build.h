@@ -37,6 +37,7 @@ struct BuildOptions {
   Strings secrets = {};            // --secret: what each id holds
   Strings agents = {};             // --ssh: the socket of each id
   bool allow_insecure = false;     // --allow security.insecure
+  std::vector<std::string> devices = {};  // --allow device=NAME, "" for every one
   bool network = true;
   std::vector<std::string> hosts = {};      // --add-host: "10.0.0.1\tname"
   std::uint64_t shm_size = 0;               // --shm-size, bytes
@@ -51,6 +52,7 @@ struct BuildOptions {
   bool explain = false;
   TraceRule trace = TraceRule::without_network;  // --trace-cache
   TimeRule times = {};
+  std::string epoch = {};  // SOURCE_DATE_EPOCH as it was given, which `times` becomes; see epoch.h
 
   bool squash = false;                   // the layers made become one
   TellReport report = {};                // none: nobody wants to know

@@ -71,10 +71,12 @@ Result<Checked> check_text(const BuildOptions& options, const DockerfileText& te
   if (const auto given = options.build_args.find("BUILDKIT_DOCKERFILE_CHECK"); given != options.build_args.end()) wished = given->second;
   const dockerfile::LintOptions how = TRY_WITHIN(dockerfile::parse_check(wished), "{}", text.name);
   dockerfile::LintSurroundings around{.ignore = &ignore, .build_args = options.build_args, .platform = image::format_platform(platform), .built = std::move(built)};
-  around.find_base = [&](const std::string& name) -> std::optional<dockerfile::BaseFacts> {
-    if (bases.directory(name)) return dockerfile::BaseFacts{.env = {}, .platform = around.platform};
-    // One that is not here, or not to be read, is what the build complains of.
-    const auto state = bases.open_here(name, platform);
+  around.find_base = [&](const std::string& name, const std::string& wanted) -> std::optional<dockerfile::BaseFacts> {
+    if (bases.directory(name)) return dockerfile::BaseFacts{.env = {}, .platform = wanted};
+    // One that is not here, or not to be read, and a platform that is none, are what the build complains of.
+    const auto of = image::parse_platform(wanted);
+    if (!of) return std::nullopt;
+    const auto state = bases.open_here(name, *of);
     if (!state) return std::nullopt;
     return dockerfile::BaseFacts{.env = (*state)->config.env, .platform = image::format_platform((*state)->config.platform)};
   };

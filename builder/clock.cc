@@ -21,13 +21,12 @@ timespec clock_now(clockid_t clock) {
 
 }  // namespace
 
-Result<TimeRule> parse_epoch(std::string_view text) {
-  if (text.empty()) return TimeRule{};
+Result<std::int64_t> parse_epoch(std::string_view text) {
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (error != std::errc() || end != text.data() + text.size() || seconds < 0)
-    return fail(EINVAL, "invalid SOURCE_DATE_EPOCH: {}: it wants seconds since 1970", text);
-  return TimeRule{.kind = TimeRule::Kind::epoch, .epoch = seconds};
+    return fail(EINVAL, "invalid SOURCE_DATE_EPOCH: {}: it is seconds since 1970, \"context\", or the name of a --build-context or a stage", text);
+  return seconds;
 }
 
 std::string TimeRule::str() const {

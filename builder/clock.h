@@ -35,8 +35,8 @@ struct TimeRule {
   std::string str() const;  // for cache keys: what it is decides what layers hold
 };
 
-// What SOURCE_DATE_EPOCH says: seconds since 1970, or nothing, and then times are logical. EINVAL with words.
-Result<TimeRule> parse_epoch(std::string_view text);
+// A SOURCE_DATE_EPOCH of seconds since 1970. EINVAL with words.
+Result<std::int64_t> parse_epoch(std::string_view text);
 
 // Stamps one step's entries: first learn() every time that was found, then ask what to write.
 class StepClock {

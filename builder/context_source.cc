@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/sys/file.h"
 #include "builder/export_tree.h"
 #include "builder/fetch_git.h"
@@ -25,6 +27,23 @@ Result<void> save(FdRef in, const std::string& file) {
   }
 }
 
+// Of what is in a directory of a tarball.
+Result<std::int64_t> newest_time(const Layer& tree, Node dir) {
+  std::vector<std::string> names;
+  TRY(tree.list(dir, [&](const DirEntry& entry) {
+    names.emplace_back(entry.name);
+    return true;
+  }));
+  std::int64_t newest = 0;
+  for (const std::string& name : names) {
+    const Entry entry = TRY(tree.lookup(dir, name));
+    const HeldNode held(tree, entry.node);
+    newest = std::max(newest, std::int64_t{entry.attr.mtime.tv_sec});
+    if (entry.attr.is_dir()) newest = std::max(newest, TRY(newest_time(tree, entry.node)));
+  }
+  return newest;
+}
+
 // A tarball is unpacked; anything else is taken for a Dockerfile, where one may stand.
 Result<ContextDir> from_file(const std::string& file, const std::string& what, std::optional<sandbox::Scratch> scratch,
                              const std::string& build_dir, LayerOpener& layers, bool may_be_dockerfile) {
@@ -35,6 +54,7 @@ Result<ContextDir> from_file(const std::string& file, const std::string& what, s
   TRY(sys::make_dirs(context.dir, 0755));
   if (tree) {
     TRY_WITHIN(write_tree_dir(*tree, {}, context.dir, /*owners=*/false), "unpacking the build context {}", what);
+    context.time = TRY(newest_time(**tree, (*tree)->root()));
   } else {
     context.dockerfile = TRY_WITHIN(sys::read_file(file, kMostDockerfile), "reading {}", what);
   }
@@ -51,12 +71,15 @@ Result<ContextDir> open_context_dir(const std::string& what, FdRef in, const std
     auto scratch = TRY(sandbox::Scratch::make(build_dir + "/fetched"));
     if (git) {
       GitTree tree = TRY(fetch_git(*git, scratch / "tree", git->keep_git_dir.value_or(false)));
-      return ContextDir{.dir = std::move(tree.dir), .scratch = std::move(scratch)};
+      return ContextDir{.dir = std::move(tree.dir), .time = tree.time, .scratch = std::move(scratch)};
     }
     const std::string file = scratch / "file";
-    if (http) TRY(fetch_http(what, file));
+    std::int64_t modified = 0;
+    if (http) modified = TRY(fetch_http(what, file)).last_modified;
     else TRY_WITHIN(save(in, file), "reading the build context from standard input");
-    return from_file(file, what == "-" ? "on standard input" : what, std::move(scratch), build_dir, layers, /*may_be_dockerfile=*/true);
+    ContextDir context = TRY(from_file(file, what == "-" ? "on standard input" : what, std::move(scratch), build_dir, layers, /*may_be_dockerfile=*/true));
+    if (modified != 0) context.time = modified;
+    return context;
   }
   const auto stat = TRY_WITHIN(sys::stat_following(what), "the build context {}", what);
   if (!S_ISDIR(stat.st_mode)) return from_file(what, what, {}, build_dir, layers, /*may_be_dockerfile=*/false);

@@ -1,6 +1,7 @@
 // The build context, wherever it is, as a directory to read.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,7 @@ namespace acetate::build {
 struct ContextDir {
   std::string dir;                                // absolute
   std::optional<std::string> dockerfile = {};     // what was given is a Dockerfile, and the directory is empty
+  std::optional<std::int64_t> time = {};          // of the commit, of the URL, or the newest in the tarball; none of a directory
   std::optional<sandbox::Scratch> scratch = {};   // what had to be fetched or unpacked; gone with the object
 };
 

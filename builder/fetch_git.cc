@@ -80,6 +80,8 @@ Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_g
     TRY(sys::remove_tree({kWorkingDir, (dir + "/.git").c_str()}));
     fetched = fetch_into(git, dir, wanted, "sha256");
   }
+  if (!fetched && fetched.error().message().find("couldn't find remote ref") != std::string::npos)
+    return fail(ENOENT, "repository does not contain ref {}: {}", wanted, git.remote);
   if (!fetched) return std::move(fetched).error().within(fmt::format("fetching {} of {}", wanted, git.remote));
   const std::string what = is_commit(wanted) ? wanted : "FETCH_HEAD";
   const std::string commit = first_word(TRY(run_git(dir, {"rev-parse", "--verify", what + "^{commit}"})));
@@ -89,6 +91,7 @@ Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_g
     if (!tag.starts_with(git.checksum))
       return fail(EBADMSG, "expected checksum to match {}, got {}: {} of {}", git.checksum, commit, wanted, git.remote);
   }
+  const std::string committed = first_word(TRY(run_git(dir, {"show", "-s", "--format=%ct", commit})));
   TRY(run_git(dir, {"checkout", "-q", "--detach", commit}));
   if (git.submodules && sys::stat_following(dir + "/.gitmodules"))
     TRY_WITHIN(fetch_submodules(dir), "fetching the submodules of {}", git.remote);
@@ -97,7 +100,7 @@ Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_g
   const RelPath subdir = TRY(RelPath::parse_clamped(git.subdir));
   const Fd root = TRY(sys::open(dir, O_PATH | O_DIRECTORY));
   const Fd found = TRY_WITHIN(sys::open_beneath(root.ref(), subdir, O_RDONLY | O_DIRECTORY), "{} in {}", git.subdir, git.remote);
-  return GitTree{.dir = subdir.is_root() ? dir : dir + "/" + subdir.str(), .commit = commit};
+  return GitTree{.dir = subdir.is_root() ? dir : dir + "/" + subdir.str(), .commit = commit, .time = std::strtoll(committed.c_str(), nullptr, 10)};
 }
 
 }  // namespace acetate::build

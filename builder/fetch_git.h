@@ -1,6 +1,7 @@
 // A git repository's files, by the program git.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"
@@ -11,6 +12,7 @@ namespace acetate::build {
 struct GitTree {
   std::string dir;     // the files; below `subdir` of the repository
   std::string commit;  // in full
+  std::int64_t time = 0;  // when it was committed
 };
 
 // Fetches into `dir`, which is made. Without .git unless `keep_git_dir`. ENOENT with words when git is not installed, or

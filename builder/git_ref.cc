@@ -25,7 +25,7 @@ std::string unescape(std::string_view text) {
 }
 
 Result<void> set_once(std::string& value, const std::string& given, std::string_view name) {
-  if (!value.empty() && value != given) return fail(EINVAL, "the repository's {} is given twice: {} and {}", name, value, given);
+  if (!value.empty() && value != given) return fail(EINVAL, "{} conflicts: the repository's is {} and {}", name, value, given);
   value = given;
   return {};
 }
@@ -72,6 +72,11 @@ bool is_scp_like(std::string_view text) {
 
 }  // namespace
 
+Result<void> check_commit(std::string_view checksum) {
+  if (checksum.find_first_not_of("0123456789abcdef") == std::string_view::npos) return {};
+  return fail(EINVAL, "invalid checksum {}: expected hex commit hash", checksum);
+}
+
 Result<std::optional<GitRef>> parse_git_ref(std::string_view text) {
   using Answer = std::optional<GitRef>;
   const bool scp = is_scp_like(text), http = text.starts_with("http://") || text.starts_with("https://");
@@ -90,7 +95,7 @@ Result<std::optional<GitRef>> parse_git_ref(std::string_view text) {
   // Taken as an option by git, one of these would be a command of whoever wrote the Dockerfile.
   for (const std::string& word : {git.remote, git.ref, git.checksum})
     if (word.starts_with('-')) return fail(EINVAL, "\"{}\" cannot be part of a repository's name", word);
-  if (git.checksum.find_first_not_of("0123456789abcdef") != std::string::npos) return fail(EINVAL, "invalid checksum {}: expected hex commit hash", git.checksum);
+  TRY(check_commit(git.checksum));
   return Answer(std::move(git));
 }
 

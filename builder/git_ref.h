@@ -24,4 +24,7 @@ struct GitRef {
 // query that makes no sense.
 Result<std::optional<GitRef>> parse_git_ref(std::string_view text);
 
+// A checksum of ADD --checksum: a commit's name or the beginning of one, in hexadecimal digits. EINVAL with words.
+Result<void> check_commit(std::string_view checksum);
+
 }  // namespace acetate::build

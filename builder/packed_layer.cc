@@ -110,7 +110,9 @@ Result<image::Descriptor> put_packed(const StageLayer& layer, image::Layout& lay
 
 Result<PackedLayer> put_layer(const StageLayer& layer, image::Layout& layout, const Packing& packing, Cache& cache) {
   const bool ours = layer.blob == layer.diff_id && layer.spec.path == cache.layer_path(layer.diff_id);
-  const bool stays = (!ours && !packing.force) || (layer.media_type == image::kOciLayer && packing.compression == Compression::none);
+  const bool plain = layer.media_type == image::kOciLayer;
+  const bool packs = packing.compression == Compression::gzip || packing.compression == Compression::zstd;
+  const bool stays = (!ours && !packing.force && !(plain && packs)) || (plain && packing.compression == Compression::none);
   if (!stays && packing.compression == Compression::estargz) return put_estargz(layer, layout, packing.level.value_or(9));
   auto blob = stays ? TRY(copy_layer(layer, layout)) : TRY(put_packed(layer, layout, packing, cache));
   if (stays) blob.toc = toc_of(layer);

@@ -11,7 +11,7 @@ struct PackedLayer {
   Digest diff_id;  // another than the layer's where packing changes the tar (eStargz)
 };
 
-// A layer of the base keeps its bytes unless `packing.force`; one of this build (it lies in the cache, and its digest is
+// A layer of the base keeps its bytes unless `packing.force`, or it lies there unpacked and gzip or zstd is asked for; one of this build (it lies in the cache, and its digest is
 // its diff id) is packed. EBADMSG with words when its bytes are not what they are said to be.
 Result<PackedLayer> put_layer(const StageLayer& layer, image::Layout& layout, const Packing& packing, Cache& cache);
 

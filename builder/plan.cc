@@ -1,8 +1,10 @@
 #include "builder/plan.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/rel_path.h"
+#include "builder/dockerfile/mount.h"
 #include "builder/dockerfile/parse.h"
 #include "builder/stage_planner.h"
 
@@ -50,9 +52,20 @@ Result<void> StagePlanner::instruction(const dockerfile::Instruction& instructio
   return std::visit([this](const auto& what) { return plan(what); }, instruction.what);
 }
 
+std::string StagePlanner::title() const {
+  std::set<std::string, std::less<>> secrets;
+  if (const auto* run = std::get_if<dockerfile::Run>(&current_->what))
+    for (const std::string& mount : run->mounts)
+      if (const auto is = dockerfile::parse_mount(mount, [](std::string_view value) -> Result<std::string> { return std::string(value); }); is && is->env)
+        secrets.insert(is->env->empty() ? is->id : *is->env);
+  const auto known = args_.lookup(config_.env);
+  const dockerfile::Lookup look = [&](std::string_view name) { return secrets.contains(name) ? std::optional<std::string>("****") : known(name); };
+  return dockerfile::expand_or(current_->original, look, {.escape = escape_, .raw_quotes = true, .raw_escapes = true, .skip_unset = true}, current_->original);
+}
+
 void StagePlanner::add(decltype(Step::what) what, std::string created_by) {
   Step step{.place = in_trigger_ ? file_.stages[stage_].place : current_->place,
-            .title = current_->original,
+            .title = title(),
             .created_by = std::move(created_by),
             .on_build = in_trigger_,
             .after = config_,
@@ -74,10 +87,6 @@ Result<std::string> StagePlanner::expand_heredoc(std::string_view content) {
 
 Error StagePlanner::complain(std::string_view at, std::string_view words) const {
   return source_->complain(current_->place, at, words);
-}
-
-Error StagePlanner::not_yet(std::string_view at, std::string_view feature) const {
-  return fail(ENOTSUP, "{}", complain(at, fmt::format("{} is not supported yet", feature)).message());
 }
 
 std::vector<std::string> StagePlanner::shell_argv(const std::string& text) const {

@@ -21,15 +21,15 @@ struct PlannedStage {
 struct PlanOptions {
   bool network = true;          // what RUN gets that does not say
   bool allow_insecure = false;  // --allow security.insecure
+  std::vector<std::string> devices = {};  // --allow device=NAME; "" allows every one
   Strings contexts = {};        // --build-context
   std::vector<std::string> hosts = {};      // --add-host, --shm-size and --ulimit: see RunStep
   std::uint64_t shm_size = 0;
   std::vector<sandbox::Limit> limits = {};
 };
 
-// `base` is the configuration of what FROM names; its ONBUILD triggers are planned first and cleared. What the
-// grammar allows and nobody can do yet is ENOTSUP with line, caret and the feature's name; EINVAL the same for
-// mistakes.
+// `base` is the configuration of what FROM names; its ONBUILD triggers are planned first and cleared. Mistakes are
+// EINVAL with line and caret.
 Result<PlannedStage> plan_stage(const dockerfile::Dockerfile& file, std::size_t stage, image::Config base,
                                 StageArgs args, const PlanOptions& options);
 

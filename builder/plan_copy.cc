@@ -32,6 +32,7 @@ Result<std::optional<CopyStep::Remote>> StagePlanner::plan_remote(const dockerfi
   }
   if (!remote.checksum.empty() && !remote.git->checksum.empty() && remote.checksum != remote.git->checksum)
     return complain("--checksum", fmt::format("checksum mismatch \"{}\" != \"{}\", which is in the URL", remote.checksum, remote.git->checksum));
+  if (const auto commit = check_commit(remote.checksum); !commit) return complain("--checksum", commit.error().message());
   if (!remote.checksum.empty()) remote.git->checksum = remote.checksum;
   remote.keep_git_dir = copy.keep_git_dir || remote.git->keep_git_dir.value_or(false);
   return Answer(std::move(remote));

@@ -1,11 +1,36 @@
 // RUN and WORKDIR planned.
 
+#include <algorithm>
+
+#include "builder/dockerfile/csv.h"
 #include "builder/stage_planner.h"
 
 namespace acetate::build {
 
+// "NAME[,required]" or "name=NAME,required=BOOL"; what of CDI a name is has a "=" itself.
+Result<RunStep::Device> StagePlanner::plan_device(const std::string& written) const {
+  const auto fields = dockerfile::split_csv(written);
+  if (!fields) return complain(written, fields.error().message());
+  RunStep::Device device;
+  for (const std::string& field : *fields) {
+    const auto [key, value, has_value] = dockerfile::split_option(field);
+    if (key == "required" && (!has_value || value == "true" || value == "false")) {
+      device.required = value != "false";
+    } else if (key == "required") {
+      return complain(written, fmt::format("invalid value for required: {}: true or false is wanted", value));
+    } else if (!device.name.empty()) {
+      return complain(written, key == "name" ? fmt::format("device name already set to {}", device.name) : fmt::format("unexpected key '{}' in '{}'", key, field));
+    } else {
+      device.name = key == "name" && has_value ? value : field;
+    }
+  }
+  if (!device.name.starts_with("/dev/") && device.name.find('=') == std::string::npos)
+    return complain(written, fmt::format("\"{}\" is no device: --device wants VENDOR/CLASS=NAME, as CDI has it, or /dev/…", device.name));
+  device.allowed = std::ranges::any_of(options_.devices, [&](const std::string& allowed) { return allowed.empty() || allowed == device.name; });
+  return device;
+}
+
 Result<void> StagePlanner::plan(const dockerfile::Run& run) {
-  if (!run.devices.empty()) return not_yet("--device", "RUN --device");
   if (run.security && *run.security != "sandbox") {
     if (*run.security != "insecure")
       return complain("--security", fmt::format("security \"{}\" is not valid: sandbox and insecure are", *run.security));
@@ -24,6 +49,7 @@ Result<void> StagePlanner::plan(const dockerfile::Run& run) {
                .shm_size = options_.shm_size,
                .limits = options_.limits};
   step.mounts = TRY(plan_mounts(run.mounts));
+  for (const std::string& written : run.devices) step.devices.push_back(TRY(plan_device(written)));
   if (const auto hostname = args_.given("BUILDKIT_SANDBOX_HOSTNAME")) step.hostname = *hostname;
   if (run.network) {
     if (*run.network != "default" && *run.network != "host" && *run.network != "none")

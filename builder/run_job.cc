@@ -56,6 +56,7 @@ class RunJob : public Job {
     for (const sandbox::Limit& limit : step_.limits) inputs.add(limit.name, fmt::format("{}:{}", limit.soft, limit.hard));
     for (std::size_t n = 0; n < mounts_.size(); ++n)
       inputs.add(fmt::format("mount {}", n + 1), describe(mounts_[n].is) + identities_[n]);
+    for (const RunStep::Device& device : step_.devices) inputs.add("the device " + device.name, "");
     inputs.add("the runner", shop_.runner.kind());
     KeyInputs without_layers = inputs;
     add_platform_inputs(without_layers, before_, shop_);

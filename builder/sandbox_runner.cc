@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "builder/runner.h"
+#include "builder/sandbox/cdi.h"
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox_mounts.h"
@@ -71,6 +72,7 @@ class SandboxRunner : public Runner {
     spec.record_owners = root->notes_owners();
     SandboxMounts extra(root->scratch(), scratch_base_, ids_);
     for (const ReadyMount& mount : mounts) TRY_WITHIN(extra.add(mount, spec), "--mount={}", describe(mount.is));
+    for (const RunStep::Device& device : step.devices) TRY(add_device(device, spec));
     if (step.script) spec.mounts.push_back(TRY(script_mount(*step.script, root->scratch())));
 
     sys::Exit exit = TRY(launch(spec, root->scratch(), output));
@@ -90,6 +92,18 @@ class SandboxRunner : public Runner {
     if (paths) return *std::move(paths);
     log::warn("what a step looked at is not known, so the cache does not go by it: {}", paths.error().message());
     return std::nullopt;
+  }
+
+  static Result<void> add_device(const RunStep::Device& device, sandbox::Spec& spec) {
+    const bool is_node = device.name.starts_with('/');
+    auto may_all = is_node ? Result<bool>(false) : sandbox::is_for_every_build(device.name);
+    if (is_node && !sys::stat_following(device.name)) may_all = fail(ENOENT, "there is no device {}", device.name);
+    if (!may_all && may_all.error().is(ENOENT) && !device.required) return {};
+    if (!TRY(std::move(may_all)) && !device.allowed)
+      return fail(EPERM, "entitlement device is not allowed: {0}; --allow device={0} allows it", device.name);
+    if (!is_node) return sandbox::add_cdi_device(device.name, spec);
+    spec.devices.push_back({.source = device.name, .target = device.name});
+    return {};
   }
 
   static std::string describe(const dockerfile::Mount& mount) {

@@ -37,17 +37,19 @@ class StagePlanner {
   Result<void> plan(const dockerfile::Workdir& workdir);
   Result<void> plan(const dockerfile::Copy& copy);
 
+  // The instruction as people see it while it runs: variables that have a value are told by it, secrets are not.
+  std::string title() const;
   // Ends an instruction: a step of that kind, with the configuration as it is now.
   void add(decltype(Step::what) what, std::string created_by);
   // One word expanded; errors point at it.
   Result<std::string> expand(std::string_view word);
   Result<std::string> expand_heredoc(std::string_view content);
-  // EINVAL and ENOTSUP with line and caret.
+  // EINVAL with line and caret.
   Error complain(std::string_view at, std::string_view words) const;
-  Error not_yet(std::string_view at, std::string_view feature) const;
   Result<std::optional<CopyStep::Remote>> plan_remote(const dockerfile::Copy& copy, const std::string& written,
                                                       const std::string& source);
   Result<std::vector<RunStep::Mount>> plan_mounts(const std::vector<std::string>& written);
+  Result<RunStep::Device> plan_device(const std::string& written) const;
   // What --from=NAME and from=NAME mean here.
   Origin origin(std::string_view name) const;
   std::vector<std::string> shell_argv(const std::string& text) const;

@@ -36,6 +36,12 @@ struct RunStep {
     std::optional<Origin> from = {};  // of bind and cache; absent: the context, and nothing
   };
   std::vector<Mount> mounts = {};
+  struct Device {
+    std::string name;        // "/dev/…", or "vendor.com/class=name" by CDI
+    bool required = false;   // else left out where it is not
+    bool allowed = false;    // by --allow; else only what is for every build
+  };
+  std::vector<Device> devices = {};
   std::vector<std::string> hosts = {};      // further lines of /etc/hosts: "10.0.0.1\tname"
   std::uint64_t shm_size = 0;               // of /dev/shm, bytes; 0: the default
   std::vector<sandbox::Limit> limits = {};

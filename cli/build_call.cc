@@ -133,6 +133,29 @@ std::string targets_json(const build::TargetsReport& report) {
   return written(value);
 }
 
+// By BuildKit's names for them.
+struct Known {
+  const char *name, *description;
+};
+constexpr Known kQuestions[] = {{"frontend.lint", "Lint a Dockerfile"},
+                                {"frontend.outline", "List all parameters current build target supports"},
+                                {"frontend.subrequests.describe", "List available subrequest types"},
+                                {"frontend.targets", "List all targets current build supports"}};
+constexpr const char* kVersion = "1.0.0";
+
+std::string questions_text() {
+  std::vector<std::vector<std::string>> rows{{"NAME", "VERSION", "DESCRIPTION"}};
+  for (const auto& [name, description] : kQuestions) rows.push_back({name, kVersion, description});
+  return table(rows, 2);
+}
+
+std::string questions_json() {
+  Json value = Json::array();
+  for (const auto& [name, description] : kQuestions)
+    value.push_back({{"name", name}, {"version", kVersion}, {"type", "rpc"}, {"description", description}});
+  return written(value);
+}
+
 }  // namespace
 
 Result<Call> parse_call(const std::string& text) {
@@ -146,12 +169,17 @@ Result<Call> parse_call(const std::string& text) {
     else if (field == "check" || field == "lint") call.question = Question::check;
     else if (field == "outline") call.question = Question::outline;
     else if (field == "targets") call.question = Question::targets;
-    else return fail(EINVAL, "--call knows build, check, outline and targets, each with format=text or format=json; not \"{}\"", field);
+    else if (field == "subrequests.describe") call.question = Question::questions;
+    else return fail(EINVAL, "--call knows build, check, outline, targets and subrequests.describe, each with format=text or format=json; not \"{}\"", field);
   }
   return call;
 }
 
 Result<bool> answer(const Call& call, const build::BuildOptions& build, std::ostream& out) {
+  if (call.question == Call::Question::questions) {
+    out << (call.json ? questions_json() : questions_text());
+    return true;
+  }
   if (call.question == Call::Question::outline) {
     const auto report = TRY(build::outline(build));
     out << (call.json ? outline_json(report) : outline_text(report.outline));

@@ -11,11 +11,11 @@
 namespace acetate::cli {
 
 struct Call {
-  enum class Question { none, check, outline, targets } question = Question::none;
+  enum class Question { none, check, outline, targets, questions } question = Question::none;
   bool json = false;
 };
 
-// "build" (which asks nothing), "check" or "lint", "outline", "targets", each with ",format=text" or ",format=json". EINVAL with words.
+// "build" (which asks nothing), "check" or "lint", "outline", "targets", "subrequests.describe" (what can be asked), each with ",format=text" or ",format=json". EINVAL with words.
 Result<Call> parse_call(const std::string& text);
 
 // Whether all is well: only a check can say no.

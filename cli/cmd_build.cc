@@ -50,17 +50,17 @@ struct Options {
 };
 
 // SOURCE_DATE_EPOCH by option, by build argument, by environment; else logical times.
-Result<build::TimeRule> time_rule(const Options& options, const build::Strings& build_args) {
-  using Kind = build::TimeRule::Kind;
+Result<void> set_times(const Options& options, build::BuildOptions& build) {
   std::optional<std::string> epoch = options.source_date_epoch;
   if (!epoch)
-    if (const auto given = build_args.find("SOURCE_DATE_EPOCH"); given != build_args.end()) epoch = given->second;
+    if (const auto given = build.build_args.find("SOURCE_DATE_EPOCH"); given != build.build_args.end()) epoch = given->second;
   if (!epoch)
     if (const char* value = std::getenv("SOURCE_DATE_EPOCH")) epoch = value;
-  if (options.timestamps == "keep") return build::TimeRule{.kind = Kind::keep};
-  if (!options.timestamps.empty() && options.timestamps != "logical")
+  build.epoch = epoch.value_or("");
+  if (options.timestamps == "keep") build.times = {.kind = build::TimeRule::Kind::keep};
+  else if (!options.timestamps.empty() && options.timestamps != "logical")
     return fail(EINVAL, "--timestamps wants logical or keep, not \"{}\"", options.timestamps);
-  return build::parse_epoch(epoch.value_or(""));
+  return {};
 }
 
 // --pull, in docker's words and podman's. Without it images must be here.
@@ -111,7 +111,7 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
   for (auto& [name, what] : build.contexts)
     if (const auto found = std::filesystem::path(what); !found.is_absolute() && std::filesystem::exists(found))
       what = std::filesystem::absolute(found).string();
-  build.times = TRY(time_rule(options, build.build_args));
+  TRY(set_times(options, build));
   if (options.network != "host" && options.network != "default" && options.network != "none")
     return fail(EINVAL, "--network wants host or none, not \"{}\"", options.network);
   build.network = options.network != "none";
@@ -146,7 +146,9 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
   build.agents = TRY(parse_agents(options.agents, agents));
   for (const std::string& allowed : options.allowed) {
     if (allowed == "security.insecure") build.allow_insecure = true;
-    else if (allowed != "network.host") return fail(EINVAL, "--allow knows security.insecure and network.host, not \"{}\"", allowed);
+    else if (allowed == "device") build.devices.emplace_back();
+    else if (allowed.starts_with("device=")) build.devices.push_back(allowed.substr(7));
+    else if (allowed != "network.host") return fail(EINVAL, "--allow knows security.insecure, device[=NAME] and network.host, not \"{}\"", allowed);
   }
   return build;
 }
@@ -249,7 +251,7 @@ Runner build_command(CLI::App& app) {
   app.add_option("--secret", options->secrets, "id=NAME,src=FILE or id=NAME,env=VARIABLE, for RUN --mount=type=secret")
       ->allow_extra_args(false);
   app.add_option("--ssh", options->agents, "default, NAME=SOCKET or NAME=KEY[,KEY...]: an agent for RUN --mount=type=ssh")->allow_extra_args(false);
-  app.add_option("--allow", options->allowed, "security.insecure: RUN --security=insecure may have every capability")
+  app.add_option("--allow", options->allowed, "security.insecure: RUN --security=insecure may have every capability; device[=NAME]: RUN --device may have that device, or any")
       ->allow_extra_args(false);
   app.add_option("--annotation", options->annotations, "NAME=VALUE, added to the manifest")->allow_extra_args(false);
   app.add_flag("--provenance{true}", options->provenance,

@@ -5,15 +5,18 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <memory>
+#include <optional>
 #include <ostream>
 
 #include "base/sys/file.h"
+#include "builder/sandbox/scratch.h"
 #include "cli/command.h"
 #include "cli/paths.h"
 #include "cli/push_index.h"
 #include "cli/remote_options.h"
 #include "cli/store_place.h"
 #include "cli/transfer_display.h"
+#include "layers/image/packed_image.h"
 #include "layers/image/platform.h"
 #include "layers/registry/push.h"
 
@@ -23,6 +26,7 @@ namespace {
 
 struct Options {
   std::string image, destination, platform, digest_file;
+  std::string format = "gzip";
   bool all = false, quiet = false, index = false;
   RemoteFlags remote;
 };
@@ -37,17 +41,25 @@ Result<image::Reference> destination_of(const Options& options, const registry::
 }
 
 Result<int> push(const Options& options, const Context& context) {
-  const auto place = TRY(store_place(TRY(find_paths())));
+  const Paths paths = TRY(find_paths());
+  const auto place = TRY(store_place(paths));
   const auto platform = TRY(image::wanted_platform(options.platform));
   const auto store = TRY(image::ImageStore::open_to_read(place));
   const auto stored = TRY(store->find(options.image));
   const auto remotes = TRY(open_remotes(options.remote));
   const auto name = TRY(destination_of(options, remotes->conf()));
   auto repository = TRY(remotes->to_push(name));
+  // The indexes that go along are those of the layers as they lie here.
+  std::optional<sandbox::Scratch> scratch;
+  std::unique_ptr<image::PackedImage> packed;
+  if (options.format == "gzip" && !options.index) {
+    scratch = TRY(sandbox::Scratch::make(paths.data + "/scratch"));
+    packed = TRY(image::PackedImage::make(store->files(stored), stored.target, *scratch / "packed"));
+  }
   TransferDisplay display(context.streams, options.quiet);
-  auto pushed =
-      registry::push_image(*store, stored, repository, name.registry, name.tag,
-                           {.platform = platform, .all_platforms = options.all, .events = display.events()});
+  const registry::PushOptions how{.platform = platform, .all_platforms = options.all, .events = display.events()};
+  auto pushed = packed ? registry::push_image(*packed, packed->target(), repository, name.tag, {}, how)
+                       : registry::push_image(*store, stored, repository, name.registry, name.tag, how);
   display.finish();
   const auto target = TRY(std::move(pushed));
   if (options.index) TRY(push_indexes_of(*store, stored, target, repository));
@@ -69,6 +81,9 @@ Runner push_command(CLI::App& app) {
   app.add_option("--platform", options->platform, "the image to send when only some of an index are here")
       ->type_name("");
   app.add_flag("--all", options->all, "the index with the images of all its platforms, or nothing");
+  app.add_option("--compression-format", options->format,
+                 "gzip: layers that lie unpacked in the store are compressed (default); none: they are sent as they lie")
+      ->check(CLI::IsMember({"gzip", "none"}));
   app.add_flag("--index", options->index, "the indexes of its layers too, for those who mount it lazily");
   app.add_option("--digestfile", options->digest_file, "where to write the digest the registry has now")
       ->type_name("");

@@ -10,12 +10,12 @@
 #include "base/log.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "builder/sandbox/cdi.h"
 #include "builder/sandbox/delegated_cgroup.h"
 #include "builder/sandbox/id_maps.h"
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox/surroundings.h"
-#include "cli/cdi.h"
 #include "cli/image_name.h"
 #include "cli/in_holder.h"
 #include "cli/kept.h"
@@ -159,7 +159,7 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   run.spec.devices = run.mounts.devices;
   if (run.options.privileged)
     for (auto& device : TRY(every_device())) run.spec.devices.push_back(std::move(device));
-  for (const std::string& device : run.mounts.cdi_devices) TRY(add_cdi_device(device, run.spec));
+  for (const std::string& device : run.mounts.cdi_devices) TRY(sandbox::add_cdi_device(device, run.spec));
   if (run.options.hpc)
     for (auto& mount : home_and_work(run.person, working_dir)) run.spec.mounts.push_back(std::move(mount));
   return run;

@@ -58,7 +58,8 @@ bool is_early(const std::string& rule) {
 // The rules that look at what an instruction does, and not at the form of the file: a stage that is not built does nothing.
 bool is_of_what_is_done(std::string_view rule) {
   static constexpr std::string_view kRules[] = {"CopyIgnoredFile", "ExposeInvalidFormat", "ExposeProtoCasing", "InvalidBaseImagePlatform",
-                                                "JSONArgsRecommended", "MultipleInstructionsDisallowed", "SecretsUsedInArgOrEnv",
+                                                "JSONArgsRecommended", "LegacyKeyValueFormat", "MultipleInstructionsDisallowed",
+                                                "SecretsUsedInArgOrEnv",
                                                 "UndefinedVar", "WorkdirRelativePath"};
   return std::ranges::find(kRules, rule) != std::end(kRules);
 }
@@ -191,7 +192,7 @@ class Linter {
     stage_ = Stage{.variables = StageVariables(globals_, around_.build_args, lines_.directives.escape)};
     stage_->variables.add_env({"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"});
     if (base == "scratch") return;
-    const auto facts = around_.find_base ? around_.find_base(base) : std::nullopt;
+    const auto facts = around_.find_base ? around_.find_base(base, platform.empty() ? around_.platform : platform) : std::nullopt;
     if (!facts) return stage_->variables.set_base_unknown();
     stage_->variables.add_env(facts->env);
     const auto two_parts = [](const std::string& text) { return text.substr(0, text.find('/', text.find('/') + 1)); };

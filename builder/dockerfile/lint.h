@@ -52,7 +52,7 @@ struct LintSurroundings {
   std::optional<std::vector<std::size_t>> built = {};
   // Nothing for an image that is not here. Of its variables nobody knows then, and one is called undefined only when it looks
   // like a slip for one that is defined.
-  std::function<std::optional<BaseFacts>(const std::string& image)> find_base = {};
+  std::function<std::optional<BaseFacts>(const std::string& image, const std::string& platform)> find_base = {};
 };
 
 // In the order of the file. Of a file that does not parse, what was found up to there.

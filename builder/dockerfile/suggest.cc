@@ -34,10 +34,11 @@ std::size_t distance(std::string_view a, std::string_view b, Case letters) {
 
 std::string_view nearest(std::string_view typed, std::span<const std::string_view> candidates, Case letters) {
   std::string_view best;
-  std::size_t best_distance = typed.size() < 4 ? 2 : 3;
+  std::size_t best_distance = 3;
   for (const std::string_view candidate : candidates) {
     const std::size_t d = distance(typed, candidate, letters);
-    if (d >= best_distance) continue;
+    // Of so few letters two are most of the word, unless it only was not typed to its end.
+    if (d >= best_distance || (d > 1 && typed.size() < 4 && !candidate.starts_with(typed))) continue;
     best = candidate;
     best_distance = d;
   }

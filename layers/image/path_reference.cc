@@ -3,6 +3,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/digest.h"
+
 namespace acetate::image {
 
 namespace {
@@ -34,6 +36,16 @@ Result<std::vector<PathReference>> path_references(const std::string& text) {
   const auto transport = TRY(take_transport(rest));
   if (rest.empty()) return fail(EINVAL, "\"{}\" names no image", text);
   std::vector<PathReference> out{{.transport = transport, .path = std::string(rest)}};
+  // "PATH@sha256:…" and "PATH:TAG@sha256:…", as docker build names what lies in a layout: the digest says it all.
+  const auto at = rest.rfind('@');
+  const std::string digest(at == rest.npos ? "" : rest.substr(at + 1));
+  if (at != rest.npos && at > 0 && Digest::parse(digest)) {
+    rest = rest.substr(0, at);
+    out.push_back({.transport = transport, .path = std::string(rest), .image = digest});
+    for (auto colon = rest.rfind(':'); colon != rest.npos && colon > 0; colon = rest.rfind(':', colon - 1))
+      out.push_back({.transport = transport, .path = std::string(rest.substr(0, colon)), .image = digest});
+    return out;
+  }
   for (auto colon = rest.find(':'); colon != rest.npos; colon = rest.find(':', colon + 1)) {
     if (colon == 0 || colon + 1 == rest.size()) continue;
     out.push_back({.transport = transport,

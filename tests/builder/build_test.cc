@@ -108,6 +108,15 @@ TEST_F(BuildTest, TellsWhichStepFailedWhereAndWhy) {
   EXPECT_NE(log_.find("ERROR: process \"/bin/sh -c fail 3\" did not complete successfully: exit code: 3"), std::string::npos);
 }
 
+TEST_F(BuildTest, WarnsBeforeItTellsWhyItCannotBegin) {
+  dockerfile("FROM scratch AS One\nBAD\n");
+  EXPECT_TRUE(build().starts_with("error: dockerfile parse error on line 2: unknown instruction: BAD\n")) << build();
+  EXPECT_NE(log_.find("StageNameCasing"), std::string::npos) << log_;
+  dockerfile("FROM --platform=$BULIDPLATFORM scratch\n");
+  EXPECT_TRUE(build().starts_with("error: empty platform value from expression $BULIDPLATFORM (did you mean BUILDPLATFORM?)\n")) << build();
+  EXPECT_NE(log_.find("UndefinedArgInFrom"), std::string::npos) << log_;
+}
+
 TEST_F(BuildTest, KeepsNoRecordOfAStepThatFailed) {
   dockerfile("FROM scratch\nRUN fail 3\n");
   build();
@@ -341,6 +350,40 @@ TEST_F(BuildTest, KeepsToTheEpochThatTheDockerfileItselfNames) {
   EXPECT_EQ(config()["created"], "1970-01-01T00:00:00Z") << "nobody's, so the logical one";
   dockerfile("ARG SOURCE_DATE_EPOCH=soon\nFROM scratch\n");
   EXPECT_NE(build().find("invalid SOURCE_DATE_EPOCH: soon"), std::string::npos) << build();
+}
+
+TEST_F(BuildTest, TakesTheEpochOfTheContextOrOfAnotherOne) {
+  // A tarball's time is the newest in it, a directory has none.
+  const auto tarball = [&](const std::string& path, const char* when) {
+    const auto made = sys::run_captured({.argv = {"sh", "-c", "cd \"$1\" && touch -d \"$2\" * && tar -cf \"$3\" *", "sh", dir_ / "context", when, path}});
+    ASSERT_TRUE(made && made->exit.ok());
+  };
+  dockerfile("FROM scratch\nARG SOURCE_DATE_EPOCH\nLABEL epoch=$SOURCE_DATE_EPOCH\n");
+  tarball(dir_ / "context.tar", "1970-01-02 00:00:00Z");
+  BuildOptions how = options();
+  how.context_dir = dir_ / "context.tar";
+  how.epoch = "context";
+  ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
+  EXPECT_EQ(config()["created"], "1970-01-02T00:00:00Z");
+  EXPECT_EQ(config()["config"]["Labels"]["epoch"], "86400");
+  how.context_dir = dir_ / "context";
+  ASSERT_TRUE(build(how).starts_with("sha256:"));
+  EXPECT_EQ(config()["config"]["Labels"]["epoch"], "");
+  dockerfile("ARG SOURCE_DATE_EPOCH=other\nFROM scratch\n");
+  tarball(dir_ / "other.tar", "1970-01-03 00:00:00Z");
+  how = options();
+  how.contexts = {{"other", dir_ / "other.tar"}};
+  ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
+  EXPECT_EQ(config()["created"], "1970-01-03T00:00:00Z");
+}
+
+TEST_F(BuildTest, WantsOnlyOneFetchOfAStageThatGivesTheEpoch) {
+  dockerfile("ARG SOURCE_DATE_EPOCH=source\nFROM scratch AS source\nCOPY a /\nFROM scratch\n");
+  EXPECT_TRUE(build().starts_with("error: SOURCE_DATE_EPOCH stage does not meet source-only requirements")) << build();
+  dockerfile("ARG SOURCE_DATE_EPOCH=source\nFROM scratch AS source\nADD a /\nFROM scratch\n");
+  EXPECT_TRUE(build().starts_with("error: SOURCE_DATE_EPOCH stage source must be a single HTTP(S) or Git ADD")) << build();
+  dockerfile("ARG SOURCE_DATE_EPOCH=source\nFROM other AS source\nADD http://127.0.0.1/a /\nFROM scratch\n");
+  EXPECT_TRUE(build().starts_with("error: SOURCE_DATE_EPOCH stage must use FROM scratch")) << build();
 }
 
 TEST_F(BuildTest, WarnsOfACacheThatCannotBeWrittenWhereItMayFail) {

@@ -147,7 +147,7 @@ TEST(Copy, KeepsHardLinks) {
 
 TEST(Copy, RefusesToMixFilesAndDirectories) {
   EXPECT_EQ(planned(copy({"d"}, "/f"), kContext, tree({memory_file("f", "")})), "error: cannot copy to non-directory: /f: d is a directory");
-  EXPECT_EQ(planned(copy({"d"}, "/"), kContext, tree({memory_dir("x")})), "error: cannot copy a file onto /x, which is a directory");
+  EXPECT_EQ(planned(copy({"d"}, "/"), kContext, tree({memory_dir("x")})), "error: cannot replace to directory /x with file");
   EXPECT_EQ(planned(copy({"d"}, "/"), kContext, tree({memory_file("sub", "")})), "error: cannot copy to non-directory: /sub: the source is a directory");
   EXPECT_EQ(planned(copy({"a.c"}, "/f/g"), kContext, tree({memory_file("f", "")})), "error: /f is no directory");
 }

@@ -174,12 +174,18 @@ TEST(Plan, MakesDestinationsAbsoluteAndKeepsWhetherADirectoryIsMeant) {
   for (std::size_t n = 0; n < std::size(wanted); ++n) EXPECT_EQ(file.step<CopyStep>(n + 1).dest, wanted[n]);
 }
 
-TEST(Plan, NamesLineAndFeatureOfWhatIsNotThereYet) {
-  const auto planned = File("FROM a\nRUN --device=a x\n").plan();
-  ASSERT_FALSE(planned);
-  EXPECT_TRUE(planned.error().is(ENOTSUP));
-  EXPECT_TRUE(planned.error().message().starts_with("Dockerfile:2: ")) << planned.error().message();
-  EXPECT_NE(planned.error().message().find("not supported yet\n"), std::string::npos) << planned.error().message();
+TEST(Plan, ReadsTheDevicesOfARun) {
+  const File file("FROM a\nRUN --device=v.com/d=foo,required --device=name=v.com/d=bar,required=false --device=/dev/fuse x\n");
+  const auto devices = file.step<RunStep>(0).devices;
+  ASSERT_EQ(devices.size(), 3U);
+  EXPECT_EQ(devices[0].name, "v.com/d=foo");
+  EXPECT_TRUE(devices[0].required);
+  EXPECT_EQ(devices[1].name, "v.com/d=bar");
+  EXPECT_FALSE(devices[1].required);
+  EXPECT_EQ(devices[2].name, "/dev/fuse");
+  EXPECT_FALSE(devices[2].allowed) << "by nobody";
+  for (const char* wrong : {"fuse", "v.com/d=a,v.com/d=b", "v.com/d=a,name=b", "v.com/d=a,required=perhaps"})
+    EXPECT_FALSE(File(fmt::format("FROM a\nRUN --device={} x\n", wrong)).plan()) << wrong;
 }
 
 TEST(Plan, TellsWhatIsFetchedFromWhatIsCopied) {
@@ -240,12 +246,19 @@ TEST(GitRef, ReadsEverySpelling) {
   EXPECT_FALSE(parse_git_ref("https://h/p.git#--upload-pack=x"));
 }
 
+TEST(Plan, TitlesTellValuesAndNoSecrets) {
+  const auto planned = File("FROM scratch\nARG V=1\nRUN --mount=type=secret,id=s,env=KEY make \"$V\" ${KEY} $UNKNOWN \\$V\n").plan();
+  ASSERT_TRUE(planned);
+  EXPECT_EQ(planned->steps.at(1).title, "RUN --mount=type=secret,id=s,env=KEY make \"1\" **** $UNKNOWN \\$V");
+}
+
 TEST(Plan, TellsMistakesInDockersWords) {
   const std::pair<const char*, const char*> mistakes[] = {
       {"COPY --from=$X a b", "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"},
       {"COPY --chmod=64a a b", "invalid chmod parameter: '64a'. it should be octal string and between 0 and 07777"},
       {"COPY http://h/x b", "source can't be a URL for COPY"},
       {"ADD --checksum=sha256:0 a b", "checksum requires HTTP(S) or Git sources"},
+      {"ADD --checksum=nohex https://h/r.git b", "invalid checksum nohex: expected hex commit hash"},
       {"COPY a b c", "When using COPY with more than one source file, the destination must be a directory and end with a /"},
       {"RUN --security=none x", "security \"none\" is not valid"},
       {"RUN --network=lan x", "invalid network mode \"lan\""},
@@ -293,7 +306,7 @@ TEST(Users, AreFoundByNameAndNumber) {
   EXPECT_EQ(ids("5"), "5:5");
   EXPECT_EQ(ids("5:6"), "5:6");
   EXPECT_EQ(ids("nobody"), "unable to find user nobody: no matching entries in passwd file of the image");
-  EXPECT_EQ(ids("me:none"), "the image's /etc/group knows no group \"none\"");
+  EXPECT_EQ(ids("me:none"), "unable to find group none: no matching entries in group file of the image");
 }
 
 TEST(Users, AreReadThroughTheImagesOwnSymlinks) {

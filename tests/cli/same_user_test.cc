@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/cdi.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate::cli {
@@ -46,29 +45,6 @@ TEST(SameUser, BringsHomeAndWorkOnce) {
   EXPECT_THAT(sources(home_and_work(person, dir / "home/project")), ElementsAre(dir / "home"));
   EXPECT_THAT(sources(home_and_work(person, dir / "work")), ElementsAre(dir / "home", dir / "work"));
   EXPECT_THAT(sources(home_and_work({.name = "me", .home = "/no/such"}, dir / "work")), ElementsAre(dir / "work"));
-}
-
-TEST(Cdi, GivesWhatADeviceConsistsOf) {
-  const test::TempDir dir;
-  dir.write("cdi/gpu.json", R"({"cdiVersion": "0.6.0", "kind": "vendor.com/gpu",
-    "devices": [{"name": "0", "containerEdits": {"deviceNodes": [{"path": "/dev/gpu0", "permissions": "rw"}], "env": ["GPU=0"]}},
-                {"name": "1", "containerEdits": {"deviceNodes": [{"path": "/dev/gpu1", "hostPath": "/dev/real1"}]}}],
-    "containerEdits": {"mounts": [{"hostPath": "/usr/lib/gpu.so", "containerPath": "/usr/lib/gpu.so", "options": ["ro", "nosuid", "bind"]}]}})");
-  sandbox::Spec spec;
-
-  ASSERT_TRUE(add_cdi_device("vendor.com/gpu=1", spec, {dir / "absent", dir / "cdi"}));
-
-  ASSERT_EQ(spec.devices.size(), 1U);
-  EXPECT_EQ(spec.devices[0].source, "/dev/real1");
-  EXPECT_EQ(spec.devices[0].target, "/dev/gpu1");
-  ASSERT_EQ(spec.mounts.size(), 1U);
-  EXPECT_FALSE(spec.mounts[0].writable);
-  EXPECT_THAT(spec.mounts[0].options, ElementsAre("nosuid"));
-  sandbox::Spec all;
-  ASSERT_TRUE(add_cdi_device("vendor.com/gpu=all", all, {dir / "cdi"}));
-  EXPECT_EQ(all.devices.size(), 2U);
-  EXPECT_THAT(all.env, ElementsAre("GPU=0"));
-  EXPECT_FALSE(add_cdi_device("vendor.com/gpu=7", spec, {dir / "cdi"}));
 }
 
 }  // namespace

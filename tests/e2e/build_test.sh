@@ -75,7 +75,8 @@ acetate build --call=outline,format=json -f Asked context >asked.json
 expect "and for programs" "LEVEL 4 True" "$(python3 -c 'import json; o = json.load(open("asked.json")); print(o["args"][0]["name"], o["args"][0]["location"]["ranges"][0]["start"]["line"], o["secrets"][0]["required"])')"
 printf 'FROM scratch AS Up\nMISTAKE\n' >Asked
 expect_failure "a check for programs tells the mistake as well" 1 '"buildError"' acetate build --call=check,format=json -f Asked context
-expect_failure "a question that is none" 1 'call knows build, check, outline and targets' acetate build --call=tragets -f Asked context
+expect_match "what can be asked is told" 'frontend.outline +1.0.0 ' "$(acetate build --call=subrequests.describe context)"
+expect_failure "a question that is none" 1 'call knows build, check, outline, targets and subrequests.describe' acetate build --call=tragets -f Asked context
 
 say "built again"
 build --build-arg WHO=world -t greet -o "type=oci,dest=$scratch/second.tar"

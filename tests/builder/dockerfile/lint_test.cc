@@ -7,8 +7,9 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-// An image called "here" is known, and has a variable.
-std::optional<BaseFacts> find_base(const std::string& image) {
+// An image called "here" is known, and has a variable; one called "all" is here for every platform.
+std::optional<BaseFacts> find_base(const std::string& image, const std::string& platform) {
+  if (image == "all") return BaseFacts{.env = {}, .platform = platform};
   if (image != "here") return std::nullopt;
   return BaseFacts{.env = {"JAVA_HOME=/opt"}, .platform = "linux/arm64/v8"};
 }
@@ -158,6 +159,12 @@ TEST(Lint, SkipsWhatItIsTold) {
 TEST(Lint, KnowsWhereItsRulesAreExplained) {
   EXPECT_EQ((LintWarning{"JSONArgsRecommended", "", {}}.url()), "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/");
   EXPECT_EQ((LintWarning{"FromAsCasing", "", {}}.url()), "https://docs.docker.com/go/dockerfile/rule/from-as-casing/");
+}
+
+TEST(Lint, AsksForABaseOfThePlatformThatItsFromNames) {
+  EXPECT_EQ(warnings("ARG P=linux/s390x\nFROM --platform=$P all\nRUN x\n"), Words{});
+  EXPECT_EQ(warnings("ARG P=linux/s390x\nFROM --platform=$P here\nRUN x\n"),
+            Words{"2 InvalidBaseImagePlatform: Base image here was pulled with platform \"linux/arm64/v8\", expected \"linux/s390x\" for current build"});
 }
 
 }  // namespace

@@ -60,6 +60,7 @@ TEST(Mount, ReadsEveryOption) {
 
 TEST(Mount, RefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(complaint("type=cahce,target=/a"), "unsupported mount type \"cahce\" (did you mean cache?)");
+  EXPECT_EQ(complaint("type=tmp,target=/a"), "unsupported mount type \"tmp\" (did you mean tmpfs?)");
   EXPECT_EQ(complaint("tagret=/a"), "unexpected key 'tagret' in 'tagret=/a' (did you mean target?)");
   EXPECT_EQ(complaint("type=cache"), "invalid mount target \"\": a cache mount wants one");
   EXPECT_EQ(complaint("target"), "invalid field 'target' must be a key=value pair");

@@ -49,6 +49,17 @@ TEST_F(OpenImage, RecognisesEveryForm) {
   }
 }
 
+TEST_F(OpenImage, FindsAnImageOfALayoutByItsDigest) {
+  test::write_to(tmp, "layout", sample.oci());
+  const std::string digest = sample.manifest.digest();
+  for (const std::string& name : {"layout@" + digest, "layout:v1@" + digest}) {
+    const auto image = open(name);
+    ASSERT_TRUE(image) << name << ": " << image.error().message();
+    EXPECT_EQ(image->layers.size(), 2u) << name;
+  }
+  EXPECT_THAT(open("layout@sha256:" + std::string(64, '0')).error().message(), HasSubstr("holds no image named"));
+}
+
 // docker save since version 25: both descriptions of one set of blobs.
 TEST_F(OpenImage, PrefersTheOciDescriptionOfAnArchiveThatHasBoth) {
   auto files = sample.oci();

@@ -1,15 +1,16 @@
-#include "cli/cdi.h"
+#include "builder/sandbox/cdi.h"
 
 #include <fcntl.h>
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 
-namespace acetate::cli {
+namespace acetate::sandbox {
 
 namespace {
 
@@ -36,14 +37,14 @@ Result<std::vector<Json>> read_specs(const std::string& directory) {
   return specs;
 }
 
-void apply(const Json& edits, sandbox::Spec& spec) {
+void apply(const Json& edits, Spec& spec) {
   for (const Json& entry : edits.value("env", Json::array())) spec.env.push_back(entry.get<std::string>());
   for (const Json& node : edits.value("deviceNodes", Json::array())) {
     const std::string path = node.at("path");
     spec.devices.push_back({.source = node.value("hostPath", path), .target = path, .access = node.value("permissions", "rwm")});
   }
   for (const Json& mount : edits.value("mounts", Json::array())) {
-    sandbox::MountPoint point{.source = mount.at("hostPath"), .target = mount.at("containerPath")};
+    MountPoint point{.source = mount.at("hostPath"), .target = mount.at("containerPath")};
     for (const Json& option : mount.value("options", Json::array())) {
       const std::string word = option;
       if (word == "ro") point.writable = false;
@@ -54,9 +55,11 @@ void apply(const Json& edits, sandbox::Spec& spec) {
   if (edits.contains("hooks")) log::info("a CDI device has hooks, which are not run");
 }
 
-}  // namespace
+// What a name stands for: each device, and then once what the specification says of all of its kind.
+using EachDevice = std::function<void(const Json& device)>;
+using OfAllDevices = std::function<void(const Json& cdi)>;
 
-Result<void> add_cdi_device(const std::string& name, sandbox::Spec& spec, const std::vector<std::string>& directories) {
+Result<void> find_device(const std::string& name, const std::vector<std::string>& directories, const EachDevice& each_device, const OfAllDevices& of_all) {
   const std::size_t equals = name.find('=');
   const std::string kind = name.substr(0, equals), device = name.substr(equals + 1);
   bool found = false;
@@ -67,10 +70,10 @@ Result<void> add_cdi_device(const std::string& name, sandbox::Spec& spec, const 
         if (cdi.value("kind", "") != kind) continue;
         for (const Json& each : cdi.at("devices")) {
           if (device != "all" && each.at("name") != device) continue;
-          apply(each.at("containerEdits"), spec);
+          each_device(each);
           found = true;
         }
-        if (found && cdi.contains("containerEdits")) apply(cdi["containerEdits"], spec);
+        if (found) of_all(cdi);
       }
   } catch (const Json::exception& error) {
     return fail(EINVAL, "the CDI specification of {} is damaged: {}", kind, error.what());
@@ -79,4 +82,26 @@ Result<void> add_cdi_device(const std::string& name, sandbox::Spec& spec, const 
   return {};
 }
 
-}  // namespace acetate::cli
+}  // namespace
+
+Result<void> add_cdi_device(const std::string& name, Spec& spec, const std::vector<std::string>& directories) {
+  return find_device(
+      name, directories, [&](const Json& device) { apply(device.at("containerEdits"), spec); },
+      [&](const Json& cdi) {
+        if (cdi.contains("containerEdits")) apply(cdi["containerEdits"], spec);
+      });
+}
+
+Result<bool> is_for_every_build(const std::string& name, const std::vector<std::string>& directories) {
+  bool all = true;
+  TRY(find_device(
+      name, directories,
+      [&](const Json& device) {
+        const Json annotations = device.value("annotations", Json::object());
+        all = all && annotations.value("org.mobyproject.buildkit.device.autoallow", "") == "true";
+      },
+      [](const Json&) {}));
+  return all;
+}
+
+}  // namespace acetate::sandbox
