@@ -98,7 +98,8 @@ Result<std::unique_ptr<PackedImage>> PackedImage::make(const ImageFiles& files, 
   const auto layout = TRY(Layout::open(dir));
   auto packed = TRY(Packing(files, *layout).document(target));
   if (!packed) return std::unique_ptr<PackedImage>();
-  return std::unique_ptr<PackedImage>(new PackedImage(files, TRY(directory_files(dir)), *std::move(packed)));
+  auto made = TRY(directory_files(dir));
+  return std::unique_ptr<PackedImage>(new PackedImage(files, std::move(made), *std::move(packed)));
 }
 
 Result<LayerSpec> PackedImage::locate(const std::string& name) const {

@@ -116,10 +116,10 @@ expect_failure "a failing RUN" 1 'failed to solve: process ".*echo about to fail
 expect_match "with the lines and what it wrote" '5 \|   exit 7' "$(cat "$scratch/failure.out")"
 expect_match "and its last words" '^about to fail$' "$(cat "$scratch/failure.out")"
 printf 'FROM ./base.tar\nCPOY a b\n' >context/Typo
-expect_failure "a typo" 1 'context/Typo:2: unknown instruction CPOY \(did you mean COPY\?\)' acetate build -f context/Typo context
+expect_failure "a typo" 1 'dockerfile parse error on line 2: unknown instruction: CPOY \(did you mean COPY\?\)' acetate build -f context/Typo context
 printf 'FROM ./base.tar\nCOPY none /\n' >context/Missing
 expect_failure "a source that is not there" 1 'failed to calculate checksum of ref context: "/none": not found' acetate build -f context/Missing context
-expect_failure "no such stage" 1 'no stage "frist" to build \(did you mean first\?\)' acetate build --target frist context
+expect_failure "no such stage" 1 'target stage "frist" could not be found \(did you mean first\?\)' acetate build --target frist context
 
 say "killed in the middle"
 printf 'FROM ./base.tar\nRUN echo kept >/kept && echo ran-kept\nRUN echo started; sleep 1000\n' >context/Long
