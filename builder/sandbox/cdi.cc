@@ -98,7 +98,8 @@ Result<bool> is_for_every_build(const std::string& name, const std::vector<std::
       name, directories,
       [&](const Json& device) {
         const Json annotations = device.value("annotations", Json::object());
-        all = all && annotations.value("org.mobyproject.buildkit.device.autoallow", "") == "true";
+        const Json said = annotations.value("org.mobyproject.buildkit.device.autoallow", Json());
+        all = all && (said == "true" || said == true);
       },
       [](const Json&) {}));
   return all;

@@ -51,7 +51,7 @@ TEST_F(OpenImage, RecognisesEveryForm) {
 
 TEST_F(OpenImage, FindsAnImageOfALayoutByItsDigest) {
   test::write_to(tmp, "layout", sample.oci());
-  const std::string digest = sample.manifest.digest();
+  const std::string digest = sample.manifest.digest().str();
   for (const std::string& name : {"layout@" + digest, "layout:v1@" + digest}) {
     const auto image = open(name);
     ASSERT_TRUE(image) << name << ": " << image.error().message();
