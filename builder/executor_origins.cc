@@ -2,6 +2,7 @@
 
 #include "base/sys/file.h"
 #include "builder/context_layer.h"
+#include "builder/copy_source.h"
 #include "builder/executor.h"
 #include "builder/tree_view.h"
 #include "layers/image/config.h"
