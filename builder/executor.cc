@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <thread>
+#include <utility>
 
 #include "builder/base_state.h"
 #include "layers/image/config.h"
@@ -142,11 +143,11 @@ Result<Executor::Built> Executor::build_stage(std::size_t number) {
   // FROM itself can change the configuration: a default PATH, triggers taken off.
   for (std::size_t n = 0; n < planned.steps.size(); ++n)
     TRY(do_step(built.state, planned.steps[n], number, n, fmt::format("[{}{}/{}] ", from, n + 2, total)));
-  const auto diff_ids = built.state.config.diff_ids;
-  const auto history = built.state.config.history;
-  built.state.config = std::move(planned.config);
-  built.state.config.diff_ids = diff_ids;
-  built.state.config.history = history;
+  // What the steps have made of it; all else was planned.
+  const image::Config made = std::exchange(built.state.config, std::move(planned.config));
+  built.state.config.diff_ids = made.diff_ids;
+  built.state.config.history = made.history;
+  built.state.config.created = made.created;
   built.args = std::move(planned.args);
   return built;
 }

@@ -138,6 +138,7 @@ TEST_F(BuildTest, BuildsOnAnImageOfItsOwnStore) {
   EXPECT_EQ(runner_.ran, (Words{"touch trigger 1", "touch own 1"}));
   EXPECT_EQ(config()["rootfs"]["diff_ids"].size(), 3U);
   EXPECT_EQ(config()["config"].contains("OnBuild"), false);
+  EXPECT_EQ(config()["created"], config()["history"].back()["created"]) << "and not when the base was";
 }
 
 TEST_F(BuildTest, SaysWhereAMissingBaseWasNamed) {
