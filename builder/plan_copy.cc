@@ -89,9 +89,6 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
   const std::string dest = TRY(expand(copy.dest));
   step.dest = join_path(cwd(), dest);
   if (means_directory(dest) && !step.dest.ends_with('/')) step.dest += '/';
-  if (step.sources.size() + step.inline_files.size() + step.remotes.size() > 1 && !step.dest.ends_with('/'))
-    return complain(copy.dest, fmt::format("When using {} with more than one source file, the destination must be a directory and "
-                                           "end with a /", name));
   step.unpack = copy.unpack.value_or(copy.add && !copy.from);
   created_by += " " + dest + " # buildkit";
   add(std::move(step), std::move(created_by));

@@ -18,9 +18,9 @@ using Sharing = Mount::Sharing;
 
 constexpr std::array<std::string_view, 5> kTypes = {"bind", "cache", "tmpfs", "secret", "ssh"};
 constexpr std::array<std::string_view, 3> kSharing = {"shared", "private", "locked"};
-constexpr std::array<std::string_view, 19> kKeys = {
+constexpr std::array<std::string_view, 22> kKeys = {
     "type", "from", "source", "src",  "target", "dst", "destination", "readonly", "ro", "readwrite",
-    "rw",   "id",   "sharing", "required", "size", "mode", "uid",         "gid",      "env"};
+    "rw",   "id",   "sharing", "required", "size", "mode", "uid",         "gid",      "env",     "tmpfs-size", "z", "relabel"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -75,6 +75,8 @@ class Parser {
     const std::string_view key = option.key;
     if (find_in(kKeys, key) == kKeys.size())
       return fail(EINVAL, "unexpected key '{}' in '{}{}{}'{}", key, key, option.has_value ? "=" : "", option.value, did_you_mean(key, kKeys));
+    // buildah's, for SELinux: nothing here carries labels, so there are none to be changed.
+    if (key == "relabel" || (key == "z" && !option.has_value)) return {};
     if (!option.has_value) {
       if (key == "readonly" || key == "ro" || key == "readwrite" || key == "rw") return set_access(key, true);
       if (key == "required") return set_required(true);
@@ -109,7 +111,7 @@ class Parser {
         return fail(EINVAL, "unsupported sharing value \"{}\"{}: shared, private and locked are", value, did_you_mean(value, kSharing));
       if (!is(Type::cache)) return unexpected(key);
       mount_.sharing = static_cast<Sharing>(sharing);
-    } else if (key == "size") {
+    } else if (key == "size" || key == "tmpfs-size") {
       if (!is(Type::tmpfs)) return unexpected(key);
       const auto size = parse_size(value);
       if (!size) return fail(EINVAL, "invalid value for size: {}: a number of bytes such as 64m is wanted", value);

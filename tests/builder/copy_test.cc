@@ -76,6 +76,10 @@ TEST(Copy, MatchesWildcardsInOrder) {
   EXPECT_EQ(planned(copy({"*.none"}, "/s/"), kContext, kEmpty), "");
 }
 
+TEST(Copy, PutsSeveralSourcesIntoADirectoryThatIsThere) {
+  EXPECT_EQ(planned(copy({"a.c", "b.c"}, "/t"), kContext, tree({memory_dir("t")})), "parent t 755\nreplace t/a.c 600\nreplace t/b.c 644\n");
+}
+
 TEST(Copy, KeepsWhatFollowsThePivotAlsoWhereWildcardsStandBeforeIt) {
   const LayerPtr deep = tree({memory_dir("a"), memory_dir("a/b1"), memory_dir("a/b1/c"), memory_file("a/b1/c/x", ""), memory_dir("a/b2"),
                               memory_dir("a/b2/c"), memory_dir("a/b2/c/d"), memory_file("a/b2/c/d/y", "")});

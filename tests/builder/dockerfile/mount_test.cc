@@ -61,6 +61,9 @@ TEST(Mount, ReadsEveryOption) {
 TEST(Mount, RefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(complaint("type=cahce,target=/a"), "unsupported mount type \"cahce\" (did you mean cache?)");
   EXPECT_EQ(complaint("type=tmp,target=/a"), "unsupported mount type \"tmp\" (did you mean tmpfs?)");
+  EXPECT_EQ(complaint("type=cache,target=/a,z"), "no complaint") << "buildah's words for SELinux";
+  EXPECT_EQ(complaint("target=/a,relabel=shared,Z"), "no complaint");
+  EXPECT_EQ(complaint("type=tmpfs,target=/a,tmpfs-size=1m"), "no complaint");
   EXPECT_EQ(complaint("tagret=/a"), "unexpected key 'tagret' in 'tagret=/a' (did you mean target?)");
   EXPECT_EQ(complaint("type=cache"), "invalid mount target \"\": a cache mount wants one");
   EXPECT_EQ(complaint("target"), "invalid field 'target' must be a key=value pair");
