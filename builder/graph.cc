@@ -145,6 +145,9 @@ Result<Graph> make_graph(const dockerfile::Dockerfile& file, std::string_view ta
     } else if (const auto earlier = find_stage(file, *base, n)) {
       graph.bases.push_back({Origin::Kind::stage, *earlier});
       graph.platforms.back() = graph.platforms[*earlier];
+    } else if (const auto numbered = stage_number(*base, n)) {  // as buildah has it; no image is called so
+      graph.bases.push_back({Origin::Kind::stage, *numbered});
+      graph.platforms.back() = graph.platforms[*numbered];
     } else if (*base == "scratch") {
       graph.bases.push_back({Origin::Kind::scratch});
     } else {

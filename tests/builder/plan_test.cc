@@ -48,12 +48,13 @@ TEST(Graph, KeepsOnlyTheStagesThatTheTargetNeeds) {
 }
 
 TEST(Graph, TellsStagesFromImages) {
-  const File file("ARG BASE=debian\nFROM $BASE AS a\nFROM a\nFROM scratch\nFROM b AS b\n");
+  const File file("ARG BASE=debian\nFROM $BASE AS a\nFROM a\nFROM scratch\nFROM b AS b\nFROM 3\n");
   const auto bases = file.graph("b")->bases;
   EXPECT_EQ(bases[0], (Origin{Origin::Kind::image, 0, "debian"}));
   EXPECT_EQ(bases[1], (Origin{Origin::Kind::stage, 0}));
   EXPECT_EQ(bases[2], (Origin{Origin::Kind::scratch}));
   EXPECT_EQ(bases[3], (Origin{Origin::Kind::image, 0, "b"}));
+  EXPECT_EQ(bases[4], (Origin{Origin::Kind::stage, 3}));
 }
 
 TEST(Graph, SaysWhatIsWrongWithATargetOrABase) {
