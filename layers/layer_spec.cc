@@ -11,6 +11,7 @@
 #include "base/sys/file.h"
 #include "layers/dir_layer.h"
 #include "layers/shared_indexes.h"
+#include "layers/tar/lazy_place.h"
 #include "layers/tar/open_lazy_tar.h"
 #include "layers/tar/open_tar.h"
 
@@ -120,14 +121,15 @@ Result<OpenedLayer> open_whatever_it_is(const LayerSpec& spec, const std::string
 
 // A blob that may not be here yet. It comes to its own name whole, in one moment, and perhaps just now.
 Result<OpenedLayer> open_lazy(const LayerSpec& spec, const std::string& index_dir) {
-  const auto blobs = spec.path.rfind("/blobs/sha256/");
-  if (blobs == std::string::npos || !spec.digest)
+  const auto lazy = lazy_dir_of(spec.path);
+  if (!lazy || !spec.digest)
     return fail(EINVAL, "only a blob of an image store, with its digest, can be lazy");
   for (int tries = 0;; ++tries) {
     auto whole = open_whatever_it_is(spec, index_dir);
     if (whole || !whole.error().is(ENOENT)) return whole;
     const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
-    auto tar = open_lazy_tar({.dir = spec.path.substr(0, blobs) + "/.acetate-lazy", .blob = *spec.digest, .index = spec.index},
+    auto tar = open_lazy_tar({.dir = *lazy, .blob = *spec.digest, .index = spec.index,
+                              .toc = spec.toc, .toc_trust = TRY(toc_trust())},
                              indexes_in(index_dir), &mirrors);
     if (!tar && tar.error().is(ENOENT) && tries == 0) continue;
     return opened(TRY(std::move(tar)));

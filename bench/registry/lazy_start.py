@@ -2,9 +2,10 @@
 """How long from an empty store to the first output of a command, over a link that is no faster than a registry's?
 
 The registry (docker-registry) is in a network namespace of its own, behind a veth whose sending is limited by tbf. Everybody
-begins with nothing: podman pull and run; skopeo, umoci and a chroot; acetate pull and run; acetate run --lazy without an index
-(all of a layer is needed, and nothing is unpacked), and with one that push --index put beside the image. "bytes" are those
-that came over the link.
+begins with nothing: podman pull and run; the same with `acetate layer-store` in its storage.conf; skopeo, umoci and a chroot;
+acetate pull and run; acetate run --lazy without an index (all of a layer is needed, and nothing is unpacked), with one that push
+--index put beside the image, and of the same files packed as eStargz (by acetate build) and zstd:chunked (by skopeo), by their
+tables of contents. "bytes" are those that came over the link.
 
 usage: lazy_start.py ROOTFS.tar.gz [--mbytes 10] [--command python3 -c 'print(1)']      as root
 """
@@ -102,17 +103,21 @@ def main() -> None:
     with Scratch(options) as scratch, Link(scratch, options.mbytes) as link:
         layout = scratch.path / "layout"
         size = make_layout(layout, options.rootfs, options.command)
-        plain, indexed = f"{THERE}:5000/app:1", f"{THERE}:5000/indexed:1"
+        plain, indexed, estargz, chunked = (f"{THERE}:5000/{name}:1" for name in ("app", "indexed", "estargz", "chunked"))
         fresh = scratch.path / "fresh"
         env = {**scratch.env, "ACETATE_ROOT": str(fresh / "acetate"), "ACETATE_CACHE": str(fresh / "cache"), "HOME": str(fresh),
                "CONTAINERS_STORAGE_CONF": str(scratch.path / "storage.conf"), "CONTAINERS_CONF": str(scratch.path / "containers.conf")}
         (scratch.path / "storage.conf").write_text(
             f'[storage]\ndriver = "overlay"\nrunroot = "{fresh}/run"\ngraphroot = "{fresh}/store"\n')
+        lent = scratch.path / "lent"
+        lent.mkdir()
+        (scratch.path / "lent.conf").write_text((scratch.path / "storage.conf").read_text()
+                                                + f'[storage.options]\nadditionallayerstores = ["{lent}:ref"]\n')
         (scratch.path / "containers.conf").write_text(
             '[containers]\ndefault_ulimits = ["nofile=10000:10000", "nproc=8192:8192"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n')
 
-        def run(*command: object) -> None:
-            done = subprocess.run([str(word) for word in command], env=env, capture_output=True, text=True, check=False)
+        def run(*command: object, **more: str) -> None:
+            done = subprocess.run([str(word) for word in command], env=env | more, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 sys.exit(f"{' '.join(done.args)}: {done.stderr[-2000:]}")
 
@@ -126,10 +131,29 @@ def main() -> None:
             run("skopeo", "copy", "--dest-tls-verify=false", f"oci:{layout}:1", f"docker://{name}")
         run(scratch.acetate, "pull", "-q", "--tls-verify=false", indexed)
         run(scratch.acetate, "push", "-q", "--index", "--tls-verify=false", indexed)
+        (scratch.path / "Dockerfile").write_text("FROM base\n")
+        for how in ("estargz", "none"):
+            run(scratch.acetate, "build", "-q", "-f", scratch.path / "Dockerfile", "--build-context", f"base=oci-layout://{layout}:1", "-o",
+                f"type=oci,dest={scratch.path}/{how},compression={how},force-compression=true", fresh)
+        run(scratch.acetate, "copy", "-q", "--dest-tls-verify=false", f"oci:{scratch.path}/estargz", f"docker://{estargz}")
+        run("skopeo", "copy", "-q", "--dest-tls-verify=false", "--dest-compress-format", "zstd:chunked", f"oci:{scratch.path}/none", f"docker://{chunked}")
 
         def podman() -> None:
             run("podman", "pull", "-q", "--tls-verify=false", plain)
             run("podman", "run", "--rm", "--network=host", plain, *options.command)
+
+        def lent_to_podman() -> None:
+            store = subprocess.Popen([str(scratch.acetate), "layer-store", "--tls-verify=false", str(lent)], env=env)
+            try:
+                while not lent.is_mount():
+                    time.sleep(0.01)
+                mine = {"CONTAINERS_STORAGE_CONF": str(scratch.path / "lent.conf")}
+                run("podman", "pull", "-q", "--tls-verify=false", indexed, **mine)
+                run("podman", "run", "--rm", "--network=host", indexed, *options.command, **mine)
+            finally:
+                subprocess.run(f"umount -l {fresh}/store/overlay 2>/dev/null", shell=True, check=False)
+                store.terminate()
+                store.wait()
 
         def unpacked() -> None:
             run("skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{plain}", f"oci:{fresh}/oci:1")
@@ -143,8 +167,9 @@ def main() -> None:
         def lazily(name: str) -> None:
             run(scratch.acetate, "run", "--lazy", "--tls-verify=false", name, *options.command)
 
-        contestants = {"podman pull and run": podman, "skopeo, umoci and chroot": unpacked, "acetate pull and run": pulled,
-                       "acetate run --lazy, no index": lambda: lazily(plain), "acetate run --lazy, an index beside it": lambda: lazily(indexed)}
+        contestants = {"podman pull and run": podman, "podman on acetate layer-store, an index beside it": lent_to_podman, "skopeo, umoci and chroot": unpacked, "acetate pull and run": pulled,
+                       "acetate run --lazy, no index": lambda: lazily(plain), "acetate run --lazy, an index beside it": lambda: lazily(indexed),
+                       "acetate run --lazy, eStargz": lambda: lazily(estargz), "acetate run --lazy, zstd:chunked": lambda: lazily(chunked)}
         taken: dict[str, list[tuple[float, int]]] = {name: [] for name in contestants}
         for _ in range(options.rounds):
             for name, action in contestants.items():

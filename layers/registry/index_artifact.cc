@@ -14,7 +14,7 @@
 #include "layers/registry/range_download.h"
 #include "layers/stream/decoder.h"
 #include "layers/stream/packer.h"
-#include "layers/tar/open_lazy_tar.h"
+#include "layers/tar/foreign_index.h"
 
 namespace acetate::registry {
 

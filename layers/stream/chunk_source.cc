@@ -18,8 +18,12 @@ constexpr std::size_t kPackedBuffer = std::size_t{64} << 10;
 
 class ChunkSource final : public DecodedSource {
  public:
-  ChunkSource(SourcePtr packed, Format format, std::vector<Chunk> chunks, SpanCache& cache)
-      : packed_(std::move(packed)), format_(format), chunks_(std::move(chunks)), cache_(cache) {}
+  ChunkSource(SourcePtr packed, Format format, std::vector<Chunk> chunks, std::uint64_t packed_end, SpanCache& cache)
+      : packed_(std::move(packed)), format_(format), chunks_(std::move(chunks)), cache_(cache) {
+    for (const Chunk& chunk : chunks_) starts_.push_back(chunk.packed_offset);
+    starts_.push_back(packed_end);
+    std::ranges::sort(starts_);
+  }
   ChunkSource(const ChunkSource&) = delete;
   ChunkSource& operator=(const ChunkSource&) = delete;
   ~ChunkSource() override { cache_.forget(id_); }
@@ -31,7 +35,7 @@ class ChunkSource final : public DecodedSource {
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override {
     if (offset >= size()) return std::size_t{0};
     into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size() - offset)));
-    auto chunk = std::ranges::upper_bound(chunks_, offset, {}, &Chunk::plain_offset) - 1;
+    auto chunk = chunk_at(offset);
     for (std::size_t done = 0; done < into.size(); ++chunk) {
       const auto number = static_cast<std::uint64_t>(chunk - chunks_.begin());
       auto bytes = cache_.get({id_, number}, [&] { return decode(*chunk); });
@@ -44,13 +48,36 @@ class ChunkSource final : public DecodedSource {
     return into.size();
   }
 
+  // Chunks that lie one after the other come together.
+  Result<void> bring(std::uint64_t offset, std::uint64_t length) const override {
+    if (offset >= size() || length == 0) return {};
+    const std::uint64_t end = offset + std::min(length, size() - offset);
+    for (auto chunk = chunk_at(offset); chunk != chunks_.end() && chunk->plain_offset < end;) {
+      const std::uint64_t from = chunk->packed_offset;
+      std::uint64_t to = packed_end_of(*chunk);
+      while (++chunk != chunks_.end() && chunk->plain_offset < end && chunk->packed_offset == to) to = packed_end_of(*chunk);
+      TRY(packed_->bring(from, to - from));
+    }
+    return {};
+  }
+
   DecodeCount counted() const noexcept override {
     const std::uint64_t decoded = chunks_decoded_.load(std::memory_order_relaxed);
     return {decoded, plain_bytes_.load(std::memory_order_relaxed), packed_bytes_.load(std::memory_order_relaxed), decoded};
   }
 
  private:
+  std::vector<Chunk>::const_iterator chunk_at(std::uint64_t offset) const {
+    return std::ranges::upper_bound(chunks_, offset, {}, &Chunk::plain_offset) - 1;
+  }
+  // Never before where it begins, whatever a table says.
+  std::uint64_t packed_end_of(const Chunk& chunk) const {
+    const auto next = std::ranges::upper_bound(starts_, chunk.packed_offset);
+    return next == starts_.end() ? chunk.packed_offset : *next;
+  }
+
   Result<SpanBytes> decode(const Chunk& chunk) const {
+    TRY(packed_->bring(chunk.packed_offset, packed_end_of(chunk) - chunk.packed_offset));
     PackedReader reader(packed_, chunk.packed_offset, kPackedBuffer);
     const auto decoder =
         TRY(decoder_at_start(format_, std::move(reader), 0, Check::structure, InflateEngine::fastest));
@@ -96,6 +123,7 @@ class ChunkSource final : public DecodedSource {
   const SourcePtr packed_;
   const Format format_;
   const std::vector<Chunk> chunks_;
+  std::vector<std::uint64_t> starts_;  // packed, of all members or frames, and where the last ends
   SpanCache& cache_;
   const std::uint64_t id_ = SpanCache::new_source();
   mutable std::atomic<std::uint64_t> chunks_decoded_ = 0, plain_bytes_ = 0, packed_bytes_ = 0;
@@ -103,7 +131,8 @@ class ChunkSource final : public DecodedSource {
 
 }  // namespace
 
-Result<DecodedSourcePtr> chunk_source(SourcePtr packed, Format format, std::vector<Chunk> chunks, SpanCache& cache) {
+Result<DecodedSourcePtr> chunk_source(SourcePtr packed, Format format, std::vector<Chunk> chunks, std::uint64_t packed_end,
+                                      SpanCache& cache) {
   std::uint64_t at = 0;
   for (const Chunk& chunk : chunks) {
     if (chunk.plain_offset != at || chunk.length == 0 || chunk.length > kMaxSpanBytes)
@@ -113,7 +142,7 @@ Result<DecodedSourcePtr> chunk_source(SourcePtr packed, Format format, std::vect
       return fail(EINVAL, "a chunk {} bytes into what it lies in: at most {} are", chunk.inner_offset, kMaxSpanBytes);
     at += chunk.length;
   }
-  return DecodedSourcePtr(std::make_shared<ChunkSource>(std::move(packed), format, std::move(chunks), cache));
+  return DecodedSourcePtr(std::make_shared<ChunkSource>(std::move(packed), format, std::move(chunks), packed_end, cache));
 }
 
 }  // namespace acetate

@@ -25,7 +25,10 @@ struct Chunk {
 // By rising plain offset, without gaps, each of 1 to kMaxSpanBytes bytes, behind at most as many: EINVAL with words. Thread-safe. Each chunk is
 // verified against its digest before any byte of it is handed out; what is damaged or does not verify is EIO with
 // words, errors of the packed source keep their code.
-Result<DecodedSourcePtr> chunk_source(SourcePtr packed, Format format, std::vector<Chunk> chunks,
+//
+// A chunk's packed bytes end where the next member or frame begins, and the last one's before `packed_end`: they are
+// brought in one piece (ByteSource::bring) before they are read.
+Result<DecodedSourcePtr> chunk_source(SourcePtr packed, Format format, std::vector<Chunk> chunks, std::uint64_t packed_end,
                                       SpanCache& cache = SpanCache::process());
 
 }  // namespace acetate

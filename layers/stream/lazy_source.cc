@@ -45,8 +45,8 @@ Result<void> LazySource::bring(std::uint64_t offset, std::uint64_t length) const
 
 // From the first block that is missing to the last, in one piece: what lies between is little, or asked for soon.
 Result<void> LazySource::ensure(std::uint64_t first, std::uint64_t end) const {
-  if (shown_by_ == ShownBy::foreign_index && blob_->is_condemned())
-    return fail(EIO, "the layer {} is not what an index from elsewhere says: nothing is read by that any more", blob_->digest().str());
+  if (shown_by_ == ShownBy::word_of_others && blob_->is_condemned())
+    return fail(EIO, "the layer {} is not what was said of it: nothing is read by that any more", blob_->digest().str());
   const auto is_known = [&](std::uint64_t block) { return known_[block].load(std::memory_order_relaxed); };
   while (first < end && is_known(first)) ++first;
   while (first < end && is_known(end - 1)) --end;

@@ -11,8 +11,9 @@
 
 namespace acetate {
 
-// By whose index the layer is shown: a condemned blob (PartialBlob::condemn) is one that no foreign one tells of any more.
-enum class ShownBy { our_index, foreign_index };
+// By whose word the layer is shown: a condemned blob (PartialBlob::condemn) is one of which only our own index tells the
+// truth, and neither one from elsewhere nor, perhaps, its table of contents.
+enum class ShownBy { our_index, word_of_others };
 
 // Thread-safe. What is here is read from disk, whether anybody can be reached or not; what is not is asked of the
 // fetcher. What cannot be had is EIO with words: never fewer bytes, never zeroes.

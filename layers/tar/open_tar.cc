@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "base/timespec.h"
-#include "layers/stream/seekable.h"
+#include "layers/tar/index_bytes.h"
+#include "layers/tar/source_digest.h"
 #include "layers/tar/tar_layer.h"
 
 namespace acetate {
@@ -45,17 +45,6 @@ class Opening {
   std::optional<Digest> digest_;  // given, or known for certain
 };
 
-Result<Digest> hash_of(const ByteSource& source) {
-  Sha256 sha;
-  std::vector<std::byte> block(1 << 20);
-  for (std::uint64_t at = 0;;) {
-    const std::size_t count = TRY(source.pread(block, at));
-    if (count == 0) return sha.finish();
-    sha.update(std::span(block).first(count));
-    at += count;
-  }
-}
-
 bool same_file_state(const struct stat& a, const struct stat& b) {
   return a.st_size == b.st_size && same_time(a.st_mtim, b.st_mtim) && same_time(a.st_ctim, b.st_ctim);
 }
@@ -88,7 +77,7 @@ Result<void> Opening::identify() {
   const auto known = identities_.find(part_);
   if (!known) return {};
   if (!known->certain) {
-    if (TRY(hash_of(*packed_)) != known->digest) return {};
+    if (TRY(digest_of(*packed_)) != known->digest) return {};
     identities_.remember(part_, known->digest);
   }
   digest_ = known->digest;
@@ -110,7 +99,7 @@ Result<LayerIndexPtr> Opening::find_index() const {
 Result<void> Opening::prove_given() const {
   const auto known = identities_.find(part_);
   if (known && known->certain && known->digest == *given_) return {};
-  const Digest found = TRY(hash_of(*packed_));
+  const Digest found = TRY(digest_of(*packed_));
   if (found != *given_) return fail(EBADMSG, "it is {} and not {}", found.str(), given_->str());
   identities_.remember(part_, found);
   return {};
@@ -146,12 +135,8 @@ Result<LayerIndexPtr> Opening::make_index() {
 }
 
 Result<OpenedTar> Opening::layer_of(LayerIndexPtr index, bool was_cached) const {
-  const IndexFacts& facts = index->facts();
-  DecodedSourcePtr plain = TRY(seekable_source({.packed = packed_, .format = facts.format, .plain_size = facts.plain_bytes,
-                                                .checkpoints = LayerIndex::checkpoints(index), .read_ahead = true,
-                                                .mirrors = mirrors_ != nullptr ? std::optional(*mirrors_) : std::nullopt,
-                                                .blob = facts.blob}));
-  OpenedTar opened{.layer = nullptr, .bytes = nullptr, .facts = facts, .index_was_cached = was_cached};
+  DecodedSourcePtr plain = TRY(plain_bytes(index, packed_, mirrors_));
+  OpenedTar opened{.layer = nullptr, .bytes = nullptr, .facts = index->facts(), .index_was_cached = was_cached};
   opened.bytes = plain;
   opened.layer = make_tar_layer(std::move(index), std::move(plain));
   return opened;

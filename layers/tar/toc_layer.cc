@@ -155,8 +155,8 @@ Result<TocLayer> toc_layer(const SourcePtr& packed, const TocPlace& place, const
   pass.packed_size = pass.plain_size = builder.plain_size();
   const LayerIndexPtr index = TRY(index_in_memory(IndexImage::build({builder.take_tree(), std::move(pass)})));
   TocLayer made{.layer = nullptr, .bytes = nullptr, .entries = index->facts().entries, .plain_bytes = builder.plain_size()};
-  made.bytes = TRY(chunk_source(packed, place.format, builder.take_chunks(), *options.cache));
-  made.layer = make_tar_layer(index, made.bytes);
+  made.bytes = TRY(chunk_source(packed, place.format, builder.take_chunks(), place.offset, *options.cache));
+  made.layer = make_tar_layer(index, made.bytes, {.programs_whole_at_open = options.programs_whole_at_open});
   return made;
 }
 

@@ -23,6 +23,7 @@ struct TocOptions {
   TarLimits limits = {};
   std::optional<Digest> digest = {};         // what the table must be, as read_toc() has it
   SpanCache* cache = &SpanCache::process();  // of decoded chunks; outlives the layer
+  bool programs_whole_at_open = false;       // TarLayerOptions has it
 };
 
 struct TocLayer {

@@ -103,6 +103,7 @@ Result<std::optional<TocPlace>> find_toc(const ByteSource& packed) {
 Result<std::string> read_toc(const SourcePtr& packed, const TocPlace& place, const std::optional<Digest>& digest) {
   const auto too_large = [] { return fail(EFBIG, "its table of contents has more than {} bytes", kMostTocBytes); };
   if (place.length > kMostTocBytes) return too_large();
+  TRY(packed->bring(place.offset, place.length));
   const bool is_proved = digest && place.format == Format::zstd && TRY(packed_digest(*packed, place)) == *digest;
   const auto decoder = TRY(decoder_at_start(place.format, PackedReader(packed, place.offset, kPackedBuffer), 0,
                                             Check::everything, InflateEngine::fastest));

@@ -58,7 +58,7 @@ class Reconciliation {
     TarScanOptions options;
   };
 
-  Reconciliation(What what, std::shared_ptr<Poison> poison)
+  Reconciliation(What what, std::shared_ptr<SpillablePoison> poison)
       : what_(std::move(what)), poison_(std::move(poison)), thread_([this] { run(); }) {}
   Reconciliation(const Reconciliation&) = delete;
   Reconciliation& operator=(const Reconciliation&) = delete;
@@ -99,7 +99,7 @@ class Reconciliation {
   }
 
   const What what_;
-  const std::shared_ptr<Poison> poison_;
+  const std::shared_ptr<SpillablePoison> poison_;
   const std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
   std::thread thread_;  // last: it uses all the others
 };
@@ -118,7 +118,7 @@ Result<TocOpened> open_by_toc(const SourcePtr& packed, const Digest& blob, const
   const auto place = TRY(find_toc(*packed));
   if (!place) return Error(ENOENT);
   TocLayer shown = TRY(toc_layer(packed, *place, {.limits = options.limits, .digest = toc}));
-  auto poison = std::make_shared<Poison>();
+  auto poison = std::make_shared<SpillablePoison>();
   std::shared_ptr<Reconciliation> reading;
   try {
     reading = std::make_shared<Reconciliation>(Reconciliation::What{packed, blob, *place, indexes, options}, poison);

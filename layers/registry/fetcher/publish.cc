@@ -9,7 +9,8 @@
 #include "layers/image/image_files.h"
 #include "layers/image/lazy_images.h"
 #include "layers/registry/fetcher/ticket.h"
-#include "layers/tar/open_lazy_tar.h"
+#include "layers/tar/check_shown.h"
+#include "layers/tar/foreign_index.h"
 
 namespace acetate::registry {
 
@@ -38,12 +39,14 @@ Result<void> move_to_store(FdRef lazy, const std::string& store, const PartialBl
 Result<void> publish_blob(const std::string& dir, const PartialBlob& blob, const std::string& index_dir) {
   const std::string store = dir.substr(0, dir.rfind('/'));
   const auto packed = TRY(file_source(TRY(sys::dup(blob.data())), 0, blob.size()));
-  const auto checked = check_foreign_indexes(dir, blob.digest(), IndexStore(index_dir), packed);
+  const auto ticket = TRY(read_ticket(dir, blob.digest()));
+  const auto checked =
+      check_shown({.dir = dir, .blob = blob.digest(), .toc = ticket.blob.toc}, IndexStore(index_dir), packed);
   // Our own trouble is no lie of theirs: it stays partial, and is checked when it is wanted again.
   if (!checked && !checked.error().is(EBADMSG))
-    return checked.error().clone().within("checking the index of " + blob.digest().str());
+    return checked.error().clone().within("checking what was said of " + blob.digest().str());
   if (!checked) {
-    log::error("an index that came with the layer {} does not tell what is in it: {}", blob.digest().str(),
+    log::error("what came with the layer {} does not tell what is in it: {}", blob.digest().str(),
                checked.error().message());
     // A blob that is no tar at all is still the blob; what was shown of it is not to be believed either way.
     TRY(blob.condemn());
@@ -56,8 +59,8 @@ Result<void> publish_blob(const std::string& dir, const PartialBlob& blob, const
   for (const auto& name : names) TRY(forget(lazy.ref(), name));
   TRY(image::LazyImages(store).settle());
   if (checked) return {};
-  return fail(EBADMSG, "an index that came with the layer {} told of other files than there are, and nothing more is read by it in "
-              "what is mounted; the layer itself is good and in the store", blob.digest().str());
+  return fail(EBADMSG, "an index that came with the layer {}, or its table of contents, told of other files than there are, and "
+              "nothing more is read by it in what is mounted; the layer itself is good and in the store", blob.digest().str());
 }
 
 }  // namespace acetate::registry

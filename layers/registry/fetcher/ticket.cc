@@ -21,6 +21,7 @@ Result<Ticket> parse(const std::string& text, const std::string& what) {
   const auto digest = TRY(object.digest("digest"));
   const auto size = TRY(object.size("size"));
   Ticket ticket{.blob = {.media_type = TRY(object.string("mediaType")), .digest = digest, .size = size}};
+  if (object.has("toc")) ticket.blob.toc = TRY(object.digest("toc"));
   const image::Json* sources = TRY(object.list("sources"));
   if (sources == nullptr) return ticket;
   for (const auto& each : *sources) {
@@ -42,10 +43,11 @@ std::string text_of(const Ticket& ticket) {
     if (source.verify_tls) entry["verifyTls"] = *source.verify_tls;
     sources.push_back(std::move(entry));
   }
-  const image::Json json = {{"mediaType", ticket.blob.media_type},
-                            {"digest", ticket.blob.digest.str()},
-                            {"size", ticket.blob.size},
-                            {"sources", sources}};
+  image::Json json = {{"mediaType", ticket.blob.media_type},
+                      {"digest", ticket.blob.digest.str()},
+                      {"size", ticket.blob.size},
+                      {"sources", sources}};
+  if (ticket.blob.toc) json["toc"] = ticket.blob.toc->str();
   return image::write_json(json);
 }
 
@@ -56,11 +58,13 @@ std::string ticket_name(const Digest& blob) { return blob.hex() + ".ticket"; }
 Result<void> write_ticket(const std::string& path, Ticket ticket) {
   // Of two who write it at once neither loses the other's.
   const auto lock = TRY(image::LayoutLock::take(path));
-  if (const auto before = read_ticket(path, ticket.blob.digest))
+  if (const auto before = read_ticket(path, ticket.blob.digest)) {
+    if (!ticket.blob.toc) ticket.blob.toc = before->blob.toc;
     for (const auto& source : before->sources)
       if (ticket.sources.size() < kMostNames &&
           std::ranges::find(ticket.sources, source.name, &TicketSource::name) == ticket.sources.end())
         ticket.sources.push_back(source);
+  }
   const Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
   const auto name = ticket_name(ticket.blob.digest);
   return TRY_WITHIN(sys::write_file_atomically({dir.ref(), name.c_str()}, text_of(ticket), 0600), "writing {}/{}", path, name);

@@ -21,11 +21,12 @@ struct TicketSource {
 };
 
 struct Ticket {
-  image::Descriptor blob;
+  image::Descriptor blob;  // with the digest of its table of contents, where a manifest names one
   std::vector<TicketSource> sources = {};  // best first
 };
 
-// Into `dir`, replacing one that is there; its sources of other names go after ours.
+// Into `dir`, replacing one that is there; its sources of other names go after ours, and what it says of a table of
+// contents stays where we say nothing.
 Result<void> write_ticket(const std::string& dir, Ticket ticket);
 // ENOENT bare when there is none; EBADMSG with words for what is none.
 Result<Ticket> read_ticket(const std::string& dir, const Digest& blob);

@@ -183,7 +183,7 @@ TEST_F(LazySourceTest, ReadsNothingMoreByAForeignIndexOfABlobThatWasCondemned) {
   ASSERT_TRUE((*PartialBlob::open(dir_.path(), digest_))->condemn());
   std::vector<std::byte> into(10);
   EXPECT_TRUE(source_->pread(into, 0)) << "our own index is right";
-  const LazySource foreign(*PartialBlob::open(dir_.path(), digest_), fetcher_, ShownBy::foreign_index);
+  const LazySource foreign(*PartialBlob::open(dir_.path(), digest_), fetcher_, ShownBy::word_of_others);
   EXPECT_TRUE(foreign.pread(into, 0).error().is(EIO));
 }
 

@@ -175,7 +175,8 @@ DecodedSourcePtr chunked(const Bytes& plain, Format format, SpanCache& cache) {
     chunks.push_back({.plain_offset = at, .length = part.size(), .packed_offset = packed.size(), .digest = Digest::of(part)});
     test::append(packed, format == Format::gzip ? test::gzip_of(part) : test::zstd_of(part));
   }
-  return *chunk_source(memory_source(std::move(packed)), format, std::move(chunks), cache);
+  const std::uint64_t end = packed.size();
+  return *chunk_source(memory_source(std::move(packed)), format, std::move(chunks), end, cache);
 }
 
 TEST(Seekable, AHundredThousandReadsInEveryFormatEqualThePlainBytes) {

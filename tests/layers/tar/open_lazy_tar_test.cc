@@ -8,6 +8,8 @@
 #include <random>
 
 #include "base/bytes.h"
+#include "layers/tar/check_shown.h"
+#include "layers/tar/foreign_index.h"
 #include "tests/layers/stream/fake_fetcher.h"
 #include "tests/layers/stream/packed_data.h"
 #include "tests/layers/tar/scanned.h"
@@ -149,7 +151,7 @@ TEST_F(OpenLazyTar, ShowsByAnIndexFromElsewhereAndKeepsNothingThatIsMadeByIt) {
 }
 
 TEST_F(OpenLazyTar, FindsOutAnIndexThatTellsAnotherTree) {
-  const auto check = [&] { return check_foreign_indexes(lazy_, blob_, indexes_, memory_source(packed_)); };
+  const auto check = [&] { return check_shown({.dir = lazy_, .blob = blob_}, indexes_, memory_source(packed_)); };
   EXPECT_TRUE(check()) << "there is none";
   put_foreign(scan());
   EXPECT_TRUE(check());
@@ -172,7 +174,8 @@ TEST_F(OpenLazyTar, IsShownByTheIndexOfItsOwnImageAlone) {
   // A lie that is found out is nothing to those who never heard of it.
   ASSERT_TRUE((*PartialBlob::open(lazy_, blob_))->condemn());
   EXPECT_EQ(read(*opened->layer, "first"), "one");
-  EXPECT_EQ(read(*evil->layer, "noise5").substr(0, 5), "open:");
+  const auto answer = read(*evil->layer, "noise5");
+  EXPECT_TRUE(answer.starts_with("open:") || answer.starts_with("lookup:")) << answer.substr(0, 100);
 }
 
 TEST_F(OpenLazyTar, TakesTroubleOfItsOwnForNoLie) {
@@ -180,7 +183,7 @@ TEST_F(OpenLazyTar, TakesTroubleOfItsOwnForNoLie) {
   // Not the bytes that were verified: the disk's doing, or ours.
   auto other = TarMaker().file("other", "bytes").end();
   const auto bytes = std::vector<std::byte>(as_bytes(other).begin(), as_bytes(other).end());
-  const auto checked = check_foreign_indexes(lazy_, blob_, indexes_, memory_source(bytes));
+  const auto checked = check_shown({.dir = lazy_, .blob = blob_}, indexes_, memory_source(bytes));
   ASSERT_FALSE(checked);
   EXPECT_FALSE(checked.error().is(EBADMSG)) << checked.error().message();
 }
@@ -209,11 +212,11 @@ TEST_F(OpenLazyTar, TakesADyingDiskForNoLieWheneverItDies) {
   ASSERT_TRUE(indexes_.keep(IndexImage::build(scan())));
   const auto good = memory_source(packed_);
   for (std::uint64_t bytes = 0; bytes < packed_.size(); bytes += packed_.size() / 5) {
-    const auto checked = check_foreign_indexes(lazy_, blob_, indexes_, std::make_shared<DyingDisk>(good, bytes));
+    const auto checked = check_shown({.dir = lazy_, .blob = blob_}, indexes_, std::make_shared<DyingDisk>(good, bytes));
     ASSERT_FALSE(checked);
     EXPECT_FALSE(checked.error().is(EBADMSG)) << bytes << ": " << checked.error().message();
   }
-  const auto checked = check_foreign_indexes(lazy_, blob_, indexes_, good);
+  const auto checked = check_shown({.dir = lazy_, .blob = blob_}, indexes_, good);
   ASSERT_FALSE(checked);
   EXPECT_TRUE(checked.error().is(EBADMSG)) << "and it is found out by a good one: " << checked.error().message();
 }

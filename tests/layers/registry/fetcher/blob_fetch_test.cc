@@ -210,7 +210,14 @@ TEST_F(BlobFetchTest, ReadsTheTicketItWrote) {
   ASSERT_TRUE(ticket) << ticket.error().message();
   EXPECT_THAT(ticket->sources, ElementsAre(b, a)) << "what was allowed for one is not allowed for another";
   EXPECT_EQ(ticket->blob, descriptor_);
+  EXPECT_EQ(ticket->blob.toc, std::nullopt);
   EXPECT_TRUE(read_ticket(dir_.path(), Digest::of("other")).error().is(ENOENT));
+
+  auto with_table = descriptor_;
+  with_table.toc = Digest::of("table");
+  ASSERT_TRUE(write_ticket(dir_.path(), {.blob = with_table, .sources = {a}}));
+  ASSERT_TRUE(write_ticket(dir_.path(), {.blob = descriptor_, .sources = {b}}));
+  EXPECT_EQ(read_ticket(dir_.path(), descriptor_.digest)->blob.toc, Digest::of("table")) << "somebody may be shown the layer by it";
 
   std::vector<std::thread> writers;
   for (int i = 0; i < 8; ++i)
