@@ -2,11 +2,15 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cassert>
+#include <cstddef>
+#include <ctime>
 #include <optional>
+#include <vector>
 
 #include "base/scope.h"
 #include "base/sys/dir.h"
@@ -16,7 +20,11 @@ namespace acetate::image {
 
 namespace {
 
-constexpr std::string_view kTemporary = ".acetate-blob-";
+constexpr std::string_view kTemporary = ".acetate-blob-", kPart = ".acetate-part-";
+constexpr std::uint64_t kWorthGoingOn = std::uint64_t{1} << 20;
+constexpr std::time_t kPartLives = std::time_t{7} * 24 * 60 * 60;
+
+bool is_young(const struct stat& st) { return ::time(nullptr) - st.st_mtim.tv_sec < kPartLives; }
 
 std::string fresh_name() {
   static std::atomic<unsigned> counter{0};
@@ -27,14 +35,27 @@ std::string fresh_name() {
 
 class Writer final : public BlobWriter {
  public:
-  Writer(Fd layout, Fd file, std::string name, std::optional<Descriptor> expected)
+  enum class Left { nothing, what_came };  // behind, by one that is dropped
+  Writer(Fd layout, Fd file, std::string name, std::optional<Descriptor> expected, Left left = Left::nothing)
       : layout_(std::move(layout)),
         file_(std::move(file)),
         name_(std::move(name)),
-        expected_(std::move(expected)) {}
+        expected_(std::move(expected)),
+        left_(left) {}
   ~Writer() override {
     // Best effort: what stays behind is removed by the next one who opens the layout.
-    if (!name_.empty()) (void)sys::unlink(FileAt{layout_.ref(), name_.c_str()});
+    if (!name_.empty() && (left_ == Left::nothing || size_ == 0)) (void)sys::unlink(FileAt{layout_.ref(), name_.c_str()});
+  }
+
+  // Takes what is in the file for written, and stands at its end.
+  Result<void> take_up() {
+    std::vector<std::byte> block(kWorthGoingOn);
+    while (const std::size_t got = TRY(sys::pread(file_.ref(), block, size_))) {
+      hash_.update(std::span(block).first(got));
+      size_ += got;
+    }
+    TRY(sys::lseek(file_.ref(), static_cast<off_t>(size_), SEEK_SET));
+    return {};
   }
 
   Result<void> write(std::span<const std::byte> bytes) override {
@@ -44,7 +65,10 @@ class Writer final : public BlobWriter {
                   expected_->size);
     hash_.update(bytes);
     size_ += bytes.size();
-    return sys::write_full(file_.ref(), bytes);
+    auto written = sys::write_full(file_.ref(), bytes);
+    // A full disk is not kept full.
+    if (!written) left_ = Left::nothing;
+    return written;
   }
 
   std::uint64_t size() const override { return size_; }
@@ -60,6 +84,7 @@ class Writer final : public BlobWriter {
   Result<Descriptor> commit(std::string media_type) override {
     assert(!name_.empty() && "a blob is committed once");
     const Descriptor descriptor{.media_type = std::move(media_type), .digest = hash_.finish(), .size = size_};
+    left_ = Left::nothing;
     TRY(check(descriptor));
     TRY_WITHIN(sys::fsync(file_.ref()), "writing a blob");
     const Fd blobs = TRY_WITHIN(sys::open(FileAt{layout_.ref(), "blobs/sha256"}, O_RDONLY | O_DIRECTORY),
@@ -89,6 +114,7 @@ class Writer final : public BlobWriter {
   Fd file_;
   std::string name_;  // "" once it is published
   std::optional<Descriptor> expected_;
+  Left left_;
   Sha256 hash_;
   std::uint64_t size_ = 0;
 };
@@ -113,10 +139,29 @@ Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout, const std::opt
   }
 }
 
-Result<void> remove_abandoned_blobs(FdRef layout) {
+Result<std::unique_ptr<BlobWriter>> resume_blob_writer(FdRef layout, const Descriptor& expected) {
+  if (expected.size < kWorthGoingOn) return new_blob_writer(layout, expected);
+  const std::string name = std::string(kPart) + expected.digest.hex();
+  const FileAt at{layout, name.c_str()};
+  for (;;) {
+    auto file = TRY_WITHIN(sys::open(at, O_RDWR | O_CREAT | O_NOFOLLOW, 0644), "opening what there is of a blob");
+    if (!sys::flock(file.ref(), LOCK_EX | LOCK_NB)) return new_blob_writer(layout, expected);
+    const auto st = TRY(sys::stat(file.ref()));
+    // Given away, or cleaned away, before the lock was ours.
+    if (st.st_nlink == 0) continue;
+    if (static_cast<std::uint64_t>(st.st_size) > expected.size)
+      TRY_WITHIN(sys::truncate(file.ref(), 0), "writing a blob");
+    auto writer =
+        std::make_unique<Writer>(TRY(sys::dup(layout)), std::move(file), name, expected, Writer::Left::what_came);
+    TRY_WITHIN(writer->take_up(), "reading what there is of a blob");
+    return std::unique_ptr<BlobWriter>(std::move(writer));
+  }
+}
+
+Result<void> remove_abandoned_blobs(FdRef layout, Unfinished parts) {
   std::vector<std::string> found;
   TRY(sys::read_dir(layout, [&](const sys::DirEntry& entry) {
-    if (entry.name.starts_with(kTemporary)) found.emplace_back(entry.name);
+    if (entry.name.starts_with(kTemporary) || entry.name.starts_with(kPart)) found.emplace_back(entry.name);
     return true;
   }));
   for (const auto& name : found) {
@@ -124,6 +169,7 @@ Result<void> remove_abandoned_blobs(FdRef layout) {
     const auto file = sys::open(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     // Gone, or somebody else's: nothing that has to be removed now.
     if (!file || !sys::flock(file->ref(), LOCK_EX | LOCK_NB)) continue;
+    if (name.starts_with(kPart) && parts == Unfinished::old && is_young(TRY(sys::stat(file->ref())))) continue;
     (void)sys::unlink(at);
   }
   return {};

@@ -1,4 +1,7 @@
 // One blob on its way into a layout: a temporary file that is hashed while it is written.
+//
+// .acetate-blob-UNIQUE goes with its writer. .acetate-part-HEX is what there is of the blob HEX of a transfer that was
+// interrupted; the next one goes on at its end. Whoever writes one holds a lock on it.
 #pragma once
 
 #include <memory>
@@ -13,7 +16,14 @@ namespace acetate::image {
 Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout,
                                                     const std::optional<Descriptor>& expected = std::nullopt);
 
+// With what an earlier one left, hashed anew: nothing vouches for it but the digest of the whole. Where another process
+// writes that blob just now, and for small ones, as new_blob_writer(). A writer that could not write, or whose bytes
+// turned out wrong, leaves nothing.
+Result<std::unique_ptr<BlobWriter>> resume_blob_writer(FdRef layout, const Descriptor& expected);
+
+// Which parts of interrupted transfers are given up: those of last week, or all.
+enum class Unfinished { old, all };
 // Removes temporary files whose writers are gone: a writer holds a lock on its own for as long as it lives.
-Result<void> remove_abandoned_blobs(FdRef layout);
+Result<void> remove_abandoned_blobs(FdRef layout, Unfinished parts = Unfinished::old);
 
 }  // namespace acetate::image

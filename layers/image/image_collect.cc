@@ -9,6 +9,7 @@
 
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "layers/image/blob_writer.h"
 #include "layers/image/image_walk.h"
 #include "layers/image/lazy_images.h"
 #include "layers/image/store_state.h"
@@ -135,7 +136,8 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   // Images that are still being fetched need their documents, and the layers that are whole by now.
   const LazyImages lazy(place.dir);
   for (const auto& digest : TRY(lazy.needed())) stays.insert(digest);
-  if (options.needed_besides) stays.merge(TRY(options.needed_besides()));
+  const auto besides = options.needed_besides ? TRY(options.needed_besides()) : std::set<Digest>();
+  stays.insert(besides.begin(), besides.end());
   for (auto& candidate : candidates)
     if (candidate.goes) out.images.push_back(candidate.image);
   for (const auto& [digest, size] : sizes) {
@@ -149,7 +151,9 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   if (options.dry_run) return out;
   for (const auto& image : out.images) TRY(store->remove_image(image.target.digest));
   TRY(remove_blobs(place.dir, out.blobs));
-  TRY(lazy.sweep());
+  TRY(lazy.sweep(besides));
+  const Fd dir = TRY_WITHIN(sys::open(place.dir, O_RDONLY | O_DIRECTORY), "opening {}", place.dir);
+  TRY_WITHIN(remove_abandoned_blobs(dir.ref(), Unfinished::all), "cleaning up in {}", place.dir);
   return out;
 }
 

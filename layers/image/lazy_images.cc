@@ -189,7 +189,7 @@ Result<std::vector<Digest>> LazyImages::needed() const {
   return needed;
 }
 
-Result<void> LazyImages::sweep() const {
+Result<void> LazyImages::sweep(const std::set<Digest>& needed_besides) const {
   const auto path = dir();
   const auto fd = sys::open(path, O_RDONLY | O_DIRECTORY);
   if (!fd && fd.error().is(ENOENT)) return {};
@@ -203,7 +203,7 @@ Result<void> LazyImages::sweep() const {
   }));
   for (const auto& name : names) {
     const auto digest = Digest::parse("sha256:" + name.substr(0, name.find('.')));
-    if (!digest || needed.contains(*digest)) continue;
+    if (!digest || needed.contains(*digest) || needed_besides.contains(*digest)) continue;
     const auto data = sys::open({fd->ref(), PartialBlob::data_name(*digest).c_str()}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     // Somebody reads it, or fills it.
     if (data && !sys::flock(data->ref(), LOCK_EX | LOCK_NB)) continue;

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,9 +51,9 @@ class LazyImages {
   Result<void> settle() const;
 
   // Every blob that one of them needs, for garbage collection: an error, with words, when that cannot be known. And takes
-  // away what is partly here, needed by none and used by nobody.
+  // away what is partly here, needed by none, by nobody besides and used by nobody.
   Result<std::vector<Digest>> needed() const;
-  Result<void> sweep() const;
+  Result<void> sweep(const std::set<Digest>& needed_besides = {}) const;
 
  private:
   Result<void> edit(const std::function<Result<bool>(Json& manifests)>& edit) const;

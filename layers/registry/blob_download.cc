@@ -29,6 +29,7 @@ class Download {
         what_(fmt::format("the blob {} of {}", blob.digest.str(), repository.where())) {}
 
   Result<void> run() {
+    if (into_.size() != 0 && into_.size() == blob_.size) return {};
     Retries retries(repository_.registry().retry_policy());
     std::uint64_t counted_from = into_.size();
     for (;;) {

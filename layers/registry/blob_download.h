@@ -12,7 +12,7 @@ namespace acetate::registry {
 // Told how many bytes are there now; false ends the transfer with ECANCELED. Called often, from any thread.
 using Progress = std::function<bool(std::uint64_t done)>;
 
-// Feeds the blob to `into`, which verifies size and digest (its commit() is left to the caller). A connection
+// Feeds the blob to `into`, from where that is, which verifies size and digest (its commit() is left to the caller). A connection
 // that breaks, or a body that ends early, is gone on with by Range from where it stopped; a server that
 // answers with the whole blob is read over to there. Every mebibyte of progress gives as many new tries as
 // the first byte had. Errors with words: ENOENT, EACCES; EBADMSG when there are more bytes than the manifest

@@ -1,8 +1,15 @@
 #include "layers/registry/pull.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <set>
 
+#include "base/log.h"
+#include "base/sys/file.h"
+#include "layers/image/blob_writer.h"
 #include "layers/image/json.h"
 #include "layers/image/media_type.h"
 #include "layers/image/platform.h"
@@ -36,10 +43,13 @@ const image::IndexEntry* best_entry(const image::Index& index, const image::Plat
   return best;
 }
 
+// Where a blob is written to; it may have bytes already, of a transfer that was interrupted.
+using NewBlob = std::function<Result<std::unique_ptr<image::BlobWriter>>(const image::Descriptor& blob)>;
+
 class Pull {
  public:
-  Pull(Repository& repository, image::Layout& into, const image::HasBlob& has, const PullOptions& options)
-      : repository_(repository), into_(into), has_(has), options_(options) {}
+  Pull(Repository& repository, image::Layout& into, const image::HasBlob& has, const NewBlob& new_blob, const PullOptions& options)
+      : repository_(repository), into_(into), has_(has), new_blob_(new_blob), options_(options) {}
 
   Result<Pulled> run(const std::string& reference) {
     auto top = TRY(repository_.manifest(reference));
@@ -105,10 +115,16 @@ class Pull {
 
   Result<TransferState> fetch(const image::Descriptor& blob, const Progress& progress) {
     if (TRY(has_(blob))) return TransferState::present;
-    const auto writer = TRY(into_.new_blob(blob));
-    TRY(download_blob(repository_, blob, *writer, progress));
-    TRY(writer->commit(blob.media_type));
-    return TransferState::done;
+    for (;;) {
+      auto writer = TRY(new_blob_(blob));
+      const bool goes_on = writer->size() != 0;
+      TRY(download_blob(repository_, blob, *writer, progress));
+      const auto kept = writer->commit(blob.media_type);
+      if (kept) return TransferState::done;
+      // What an interrupted pull left may have suffered since, by a power cut: then all of it once more.
+      if (!goes_on || !kept.error().is(EBADMSG)) return kept.error().clone();
+      log::info("{}; it is fetched again", kept.error().message());
+    }
   }
 
   struct ByDigest {
@@ -120,6 +136,7 @@ class Pull {
   Repository& repository_;
   image::Layout& into_;
   const image::HasBlob& has_;
+  const NewBlob& new_blob_;
   const PullOptions& options_;
   std::vector<FetchedManifest> documents_;  // those above come before those below
   std::set<image::Descriptor, ByDigest> blobs_, later_;
@@ -131,12 +148,16 @@ class Pull {
 
 Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::Layout& into, const image::HasBlob& has,
                           const PullOptions& options) {
-  return Pull(repository, into, has, options).run(reference);
+  const NewBlob anew = [&](const image::Descriptor& blob) { return into.new_blob(blob); };
+  return Pull(repository, into, has, anew, options).run(reference);
 }
 
 Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::ImageStore& store,
                           const PullOptions& options) {
-  return pull_image(repository, reference, store, [&](const image::Descriptor& blob) { return store.bring(blob); }, options);
+  const Fd dir = TRY_WITHIN(sys::open(store.dir(), O_RDONLY | O_DIRECTORY), "opening {}", store.dir());
+  const NewBlob resumed = [&](const image::Descriptor& blob) { return image::resume_blob_writer(dir.ref(), blob); };
+  const image::HasBlob has = [&](const image::Descriptor& blob) { return store.bring(blob); };
+  return Pull(repository, store, has, resumed, options).run(reference);
 }
 
 }  // namespace acetate::registry

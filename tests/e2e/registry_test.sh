@@ -85,6 +85,8 @@ remote_copy "docker://$theirs/team/app:1" "docker-archive:$scratch/copy-docker.t
 expect_match "as docker's archive it has its name" "$theirs/team/app:1" "$(tar -xOf "$scratch/copy-docker.tar" manifest.json)"
 expect "from registry to registry" "$pushed" "$(in_store g copy --src-tls-verify=false --dest-tls-verify=false "docker://$theirs/team/app:1" "docker://$theirs/copied/direct:1" 2>"$scratch/err")"
 expect "no blob of it is sent again" "" "$(grep Copying "$scratch/err" | grep -v 'skipped: already exists\|mounted from' || true)"
+in_store nothing copy --src-tls-verify=false --dest-tls-verify=false "docker://$theirs/team/app:1" "docker://$theirs/copied/mounted:1" >/dev/null 2>"$scratch/err" || true
+expect "with nothing here too no layer comes by" "$pushed 1" "$(digest_at "docker://$theirs/copied/mounted:1") $(grep -c '^Copying blob.* done$' "$scratch/err")"
 expect "from the store" "$pushed" "$(remote_copy here:1 "docker://$theirs/copied/store:1")"
 in_store a build -q --provenance=mode=min --platform linux/amd64,linux/arm64 -t both:1 "$scratch/context" >/dev/null
 both=$(in_store a push both:1 "$theirs/team/both:1" 2>/dev/null)
@@ -182,6 +184,7 @@ log = json.load(urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/_control
 sys.exit(sum(entry[sys.argv[2]] for entry in log if "/blobs/" in entry["path"]) < int(sys.argv[3]))
 P
 }
+reset_log() { python3 -c 'import sys, urllib.request; urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{sys.argv[1]}/_control/reset", data=b"null", method="POST"))' "$1"; }
 killed_after() { # DIRECTION COMMAND...
   direction=$1
   shift
@@ -194,6 +197,20 @@ ACETATE_ROOT="$scratch/store-a" killed_after received acetate push app:1 "127.0.
 expect_failure "a killed push leaves no tag" 125 "404" in_store f pull "127.0.0.1:$slow/app:1"
 expect "the next push finishes" "$pushed" "$(in_store a push app:1 "127.0.0.1:$slow/app:1" 2>/dev/null)"
 ACETATE_ROOT="$scratch/store-f" killed_after sent acetate pull "127.0.0.1:$slow/app:1"
+for n in 1 2; do
+  kept=$(cat "$scratch"/store-f/images/.acetate-part-* | wc -c)
+  [ "$kept" -ge 100000 ] && pass "what came is kept ($kept bytes)" || fail "of a killed pull $kept bytes are kept"
+  wait_until reset_log "$elsewhere"
+  if [ $n = 1 ]; then ACETATE_ROOT="$scratch/store-f" killed_after sent acetate pull "127.0.0.1:$slow/app:1"; fi
+done
 in_store f pull -q "127.0.0.1:$slow/app:1" >/dev/null && pass "the next pull finishes" || fail "the next pull finishes"
-expect "and nothing half stays" "" "$(find "$scratch/store-f" -name '.acetate-blob-*')"
+python3 - "$elsewhere" "$kept" <<'P' && pass "and fetches only the rest" || fail "and fetches only the rest"
+import json, sys, urllib.request
+log = json.load(urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/_control/log"))
+froms = [int(entry["headers"]["Range"][6:-1]) for entry in log if "/blobs/" in entry["path"] and "Range" in entry["headers"]]
+print(froms)
+sys.exit(sum(froms) != int(sys.argv[2]))
+P
+in_store f verify "127.0.0.1:$slow/app:1" >/dev/null && pass "whole and right" || fail "verify"
+expect "and nothing half stays" "" "$(find "$scratch/store-f" -name '.acetate-blob-*' -o -name '.acetate-part-*')"
 finish

@@ -7,6 +7,8 @@
 
 #include "base/bytes.h"
 #include "base/sys/file.h"
+#include "layers/image/blob_writer.h"
+#include "layers/image/image_collect.h"
 #include "tests/layers/image/sample.h"
 
 namespace acetate::image {
@@ -202,6 +204,77 @@ TEST_F(StoreTest, VerifiesWhatIsAnnouncedWhileItIsWritten) {
   ASSERT_TRUE(damaged->write(as_bytes(text)));
   EXPECT_THAT(damaged->commit("x").error().message(), HasSubstr("is damaged or not what it says"));
   EXPECT_FALSE(*store->has_blob(sample.layers[1].digest()));
+}
+
+// A transfer that breaks off, and who goes on with it.
+class StoreParts : public StoreTest {
+ protected:
+  const std::string text_ = std::string(3 << 20, 'a') + "the end";
+  const Descriptor blob_{.media_type = "x", .digest = Digest::of(text_), .size = text_.size()};
+  std::string part() const { return "images/.acetate-part-" + blob_.digest.hex(); }
+  // As whoever pulls into the store does it.
+  std::unique_ptr<BlobWriter> resume() {
+    open();
+    const auto dir = sys::open(place.dir, O_RDONLY | O_DIRECTORY);
+    EXPECT_TRUE(dir);
+    auto writer = resume_blob_writer(dir->ref(), blob_);
+    EXPECT_TRUE(writer) << writer.error().message();
+    return *std::move(writer);
+  }
+  void leave(std::size_t bytes) {
+    const auto writer = resume();
+    ASSERT_TRUE(writer->write(as_bytes(text_).subspan(writer->size(), bytes)));
+  }
+};
+
+TEST_F(StoreParts, AreGoneOnWithByTheNextOneWhoWantsTheBlob) {
+  leave(1 << 20);
+  leave(100);
+  const auto writer = resume();
+  EXPECT_EQ(writer->size(), (1U << 20) + 100);
+  ASSERT_TRUE(writer->write(as_bytes(text_).subspan(writer->size())));
+  EXPECT_EQ(*writer->commit("x"), blob_);
+  EXPECT_EQ(tmp.read("images/blobs/sha256/" + blob_.digest.hex()), text_);
+  EXPECT_FALSE(tmp.exists(part()));
+}
+
+TEST_F(StoreParts, ThatTurnOutWrongAreForgotten) {
+  leave(1 << 20);
+  auto bytes = tmp.read(part());
+  bytes[5000] = 'b';
+  tmp.write(part(), bytes);
+  {
+    const auto writer = resume();
+    ASSERT_TRUE(writer->write(as_bytes(text_).subspan(writer->size())));
+    EXPECT_TRUE(writer->commit("x").error().is(EBADMSG));
+  }
+  EXPECT_FALSE(*open()->has_blob(blob_.digest));
+  EXPECT_EQ(resume()->size(), 0U);
+}
+
+TEST_F(StoreParts, AreLeftToWhoeverWritesThem) {
+  leave(1 << 20);
+  const auto first = resume(), second = resume();
+  EXPECT_EQ(first->size(), 1U << 20);
+  EXPECT_EQ(second->size(), 0U);
+  ASSERT_TRUE(second->write(as_bytes(text_)));
+  EXPECT_TRUE(second->commit("x"));
+  ASSERT_TRUE(first->write(as_bytes(text_).subspan(first->size())));
+  EXPECT_TRUE(first->commit("x"));
+}
+
+TEST_F(StoreParts, GoAfterAWeekOrWhenGarbageIsCollected) {
+  leave(1 << 20);
+  open();
+  EXPECT_TRUE(tmp.exists(part()));
+  const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+  ASSERT_TRUE(sys::set_times(FileAt{kWorkingDir, (tmp / part()).c_str()}, old));
+  open();
+  EXPECT_FALSE(tmp.exists(part()));
+
+  leave(1 << 20);
+  ASSERT_TRUE(collect(place, {}));
+  EXPECT_FALSE(tmp.exists(part()));
 }
 
 TEST_F(StoreTest, MayLackTheOtherPlatformsOfAnIndex) {

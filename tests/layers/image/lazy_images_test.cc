@@ -112,6 +112,15 @@ TEST_F(LazyImagesTest, IsSparedByGarbageCollectionThoughItsMapIsDamaged) {
   EXPECT_FALSE(collect(place_, {}));
 }
 
+TEST_F(LazyImagesTest, LeavesWhatSomebodyBesidesNeeds) {
+  ASSERT_TRUE(images_.remove_reference(name_));
+  const auto is_there = [&] { return std::filesystem::exists(images_.dir() + "/" + PartialBlob::data_name(top().digest())); };
+  ASSERT_TRUE(collect(place_, {.needed_besides = [&]() -> Result<std::set<Digest>> { return std::set{top().digest()}; }}));
+  EXPECT_TRUE(is_there());
+  ASSERT_TRUE(collect(place_, {}));
+  EXPECT_FALSE(is_there());
+}
+
 TEST_F(LazyImagesTest, ReplacesANameAndKeepsTheOthers) {
   const auto other = *parse_reference("reg.example/team/app:2");
   ASSERT_TRUE(images_.set_reference(other, target_));

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "base/sys/file.h"
 #include "layers/image/media_type.h"
 #include "layers/registry/pull.h"
 #include "layers/registry/push.h"
@@ -69,6 +70,37 @@ TEST_F(PullPush, MovesAnImageWithoutChangingADigest) {
   EXPECT_EQ(dir_.read("into/blobs/sha256/" + sample.layers[0].digest.hex()), layer_);
   ASSERT_TRUE(into_->set_reference(name_at("team/app:1"), pulled->target));
   EXPECT_TRUE(into_->find_image(name_at("team/app:1").str(), platform("amd64")));
+}
+
+TEST_F(PullPush, GoesOnWhereAnEarlierPullBrokeOff) {
+  const auto sample = test::put_sample(*from_, {layer_, "small"});
+  ASSERT_TRUE(from_->set_reference(name_at("team/app:1"), sample.manifest));
+  ASSERT_TRUE(push("team/app:1"));
+  const std::string path = "/blobs/" + sample.layers[0].digest.str();
+  const auto begun = [&] {
+    registry_.reset();
+    registry_.fault({{"path", path}, {"do", "truncate"}, {"at", 600'000}});
+    registry_.fault({{"path", path}, {"do", "status"}, {"status", 404}, {"times", -1}});
+    ASSERT_FALSE(pull("1"));
+    registry_.reset();
+    into_ = open_store(dir_ / "into");  // as another process
+  };
+  begun();
+  ASSERT_TRUE(pull("1"));
+  const auto rest = registry_.requests("GET", path);
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_EQ(rest[0]["headers"]["Range"], "bytes=600000-");
+  EXPECT_EQ(dir_.read("into/blobs/sha256/" + sample.layers[0].digest.hex()), layer_);
+
+  ASSERT_TRUE(sys::unlink(FileAt{kWorkingDir, (dir_ / "into/blobs/sha256/" + sample.layers[0].digest.hex()).c_str()}));
+  begun();
+  const std::string part = "into/.acetate-part-" + sample.layers[0].digest.hex();
+  auto bytes = dir_.read(part);
+  bytes[1000] ^= 1;
+  dir_.write(part, bytes);
+  ASSERT_TRUE(pull("1")) << "what was damaged meanwhile is fetched again";
+  EXPECT_EQ(registry_.requests("GET", path).size(), 2U);
+  EXPECT_EQ(dir_.read("into/blobs/sha256/" + sample.layers[0].digest.hex()), layer_);
 }
 
 TEST_F(PullPush, SendsNoBlobThatTheOtherSideHas) {
