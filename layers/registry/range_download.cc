@@ -26,6 +26,7 @@ Result<RangeEnd> download_range(Repository& repository, const image::Descriptor&
   const std::string what = fmt::format("the blob {} of {}", blob.digest.str(), repository.where());
   auto ask = repository.ask("GET", "blobs/" + blob.digest.str());
   ask.headers.add("Accept-Encoding", "identity");
+  ask.remembers_redirect = true;
   const bool in_part = from != 0 || to != blob.size;
   if (in_part) ask.headers.add("Range", fmt::format("bytes={}-{}", from, to - 1));
   auto answer = TRY_WITHIN(repository.registry().send(ask), "{}", what);

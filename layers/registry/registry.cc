@@ -11,6 +11,7 @@ namespace acetate::registry {
 namespace {
 
 constexpr int kMaxRedirects = 10;
+constexpr std::size_t kMostAddresses = 256;
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -92,8 +93,28 @@ Result<Request> Registry::request_of(const Ask& ask, const std::string& url, boo
   return request;
 }
 
-Result<Registry::Outcome> Registry::send_once(const Ask& ask) {
+std::optional<std::string> Registry::remembered(const Ask& ask) {
+  if (!ask.remembers_redirect) return std::nullopt;
+  const Lock lock(mutex_);
+  const auto known = addresses_.find(ask.url);
+  return known == addresses_.end() ? std::nullopt : std::optional(known->second);
+}
+
+void Registry::remember(const Ask& ask, const std::string& address) {
+  if (!ask.remembers_redirect) return;
+  const Lock lock(mutex_);
+  if (addresses_.size() >= kMostAddresses) addresses_.clear();
+  addresses_[ask.url] = address;
+}
+
+void Registry::forget(const Ask& ask) {
+  const Lock lock(mutex_);
+  addresses_.erase(ask.url);
+}
+
+Result<Registry::Outcome> Registry::send_once(const Ask& ask, const std::optional<std::string>& address) {
   std::string url = ask.url.find("://") == std::string::npos ? base_ + "/v2/" + ask.url : ask.url;
+  if (address) url = *address;
   std::string shown;
   for (int redirects = 0;; ++redirects) {
     const auto parsed = TRY(parse_url(url));
@@ -103,8 +124,10 @@ Result<Registry::Outcome> Registry::send_once(const Ask& ask) {
     if (at_home && !shown.empty()) request.headers.add("Authorization", shown);
     auto answer = TRY(http_.start(std::move(request)));
     const std::string* location = answer.headers().find("Location");
-    if (!is_redirect(answer.status()) || location == nullptr || !may_follow(ask, answer.status()))
+    if (!is_redirect(answer.status()) || location == nullptr || !may_follow(ask, answer.status())) {
+      if (!at_home && answer.ok()) remember(ask, url);
       return Outcome{.answer = std::move(answer), .at_home = at_home, .authorization = shown};
+    }
     if (redirects == kMaxRedirects)
       return fail(ELOOP, "{} leads from one address to the next without end", options_.host);
     const auto next = TRY_WITHIN(resolve_url(url, *location), "where {} sends us", options_.host);
@@ -118,7 +141,13 @@ Result<Exchange> Registry::send(const Ask& ask) {
   Retries retries(options_.retry);
   int challenges = 0;
   for (;;) {
-    auto outcome = send_once(ask);
+    const auto address = remembered(ask);
+    auto outcome = send_once(ask, address);
+    if (address && !(outcome && outcome->answer.ok())) {
+      // Signed for a while that is over, or a server that is gone: the registry knows where it is now.
+      forget(ask);
+      continue;
+    }
     if (!outcome) {
       if (is_transient(outcome.error()) && ask.repeatable && retries.again()) continue;
       return std::move(outcome).error();

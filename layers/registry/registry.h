@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -31,6 +32,9 @@ struct Ask {
   Body body = {};
   Scope scope = {};
   bool repeatable = true;  // false: a second try might do it twice, so the caller decides
+  // A part of something of which more parts will be asked for: where the registry sent us last time, elsewhere, is asked at
+  // once, until that address does not give it any more.
+  bool remembers_redirect = false;
 };
 
 // Thread-safe. Uses `http`, which must outlive it.
@@ -58,7 +62,10 @@ class Registry {
     bool at_home;         // no redirect led elsewhere
     std::string authorization;  // what we showed
   };
-  Result<Outcome> send_once(const Ask& ask);
+  Result<Outcome> send_once(const Ask& ask, const std::optional<std::string>& address);
+  std::optional<std::string> remembered(const Ask& ask);
+  void remember(const Ask& ask, const std::string& address);
+  void forget(const Ask& ask);
   void show_warnings(const Exchange& answer);
 
   Http& http_;
@@ -69,6 +76,7 @@ class Registry {
   Authorizer authorizer_;
   Mutex mutex_;
   std::set<std::string> warnings_ GUARDED_BY(mutex_);
+  std::map<std::string, std::string> addresses_ GUARDED_BY(mutex_);  // where redirects led, by what was asked
 };
 
 // Where the registry of a name is reached: docker.io has another address than name.

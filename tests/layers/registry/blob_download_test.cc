@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "layers/registry/range_download.h"
 #include "tests/layers/registry/memory_blob.h"
 #include "tests/layers/registry/misbehaving.h"
 
@@ -132,6 +136,30 @@ TEST_F(BlobDownload, FollowsASignedAddressAndAsksAgainWhenItExpires) {
   registry_.fault({{"path", "/blobs/sha256"}, {"origin", "elsewhere"}, {"do", "truncate"}, {"at", 1000}});
   registry_.fault({{"path", "/blobs/sha256"}, {"origin", "elsewhere"}, {"do", "status"}, {"status", 403}});
   expect_whole();
+}
+
+TEST_F(BlobDownload, AsksTheRegistryOnceWhereThePartsOfABlobAre) {
+  const auto part = [&](std::uint64_t from) {
+    std::string got;
+    const auto done = download_range(repository_, blob_, from, from + 1000, [&](std::uint64_t, std::span<const std::byte> bytes) -> Result<bool> {
+      got.append(as_text(bytes));
+      return true;
+    });
+    EXPECT_TRUE(done) << done.error().message();
+    EXPECT_EQ(got, bytes_.substr(from, 1000));
+  };
+  const auto asked = [&](const char* origin) {
+    return std::ranges::count_if(registry_.requests("GET", "/blobs/"), [&](const auto& entry) { return entry["origin"] == origin; });
+  };
+  fault({{"origin", "home"}, {"do", "redirect"}, {"times", -1}});
+  for (std::uint64_t from : {0U, 5000U, 70000U}) part(from);
+  EXPECT_EQ(asked("home"), 1);
+  EXPECT_EQ(asked("elsewhere"), 3);
+  // Signed for a while: the registry says where it is now, and that is good again.
+  fault({{"origin", "elsewhere"}, {"do", "status"}, {"status", 403}});
+  for (std::uint64_t from : {1000U, 2000U}) part(from);
+  EXPECT_EQ(asked("home"), 2);
+  EXPECT_EQ(asked("elsewhere"), 6);
 }
 
 TEST_F(BlobDownload, EndsWhenItIsTold) {
