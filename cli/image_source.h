@@ -21,6 +21,7 @@ struct OpenedImages {
   std::unique_ptr<image::ImageStore> store = {};
   image::ImageSource source = {};
   std::optional<sandbox::Scratch> scratch = {};
+  std::unique_ptr<image::ImageFiles> besides = {};  // of one that is copied on: with what need not come by here
 };
 
 // Every place but a registry. An archive that is compressed as a whole (gzip, zstd) is unpacked into a scratch directory

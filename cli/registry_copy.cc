@@ -1,5 +1,6 @@
 #include "cli/registry_copy.h"
 
+#include "cli/copy_destination.h"
 #include "cli/store_place.h"
 #include "cli/transfer_display.h"
 #include "layers/image/image_walk.h"
@@ -59,14 +60,17 @@ Result<OpenedImages> fetch_image(const Paths& paths, const image::ImagePlace& fr
   const auto reference = name.digest ? name.digest->str() : name.tag;
   const auto remotes = TRY(open_remotes(options.source));
   const auto platform = TRY(image::wanted_platform(options.platform));
+  std::unique_ptr<CopyDestination> destination;
+  if (to.kind == PlaceKind::registry) destination = TRY(CopyDestination::open(from, to, options));
   std::optional<Landing> landing;
   TRY(remotes->pull_from_first(name, [&](registry::Repository& repository) -> Result<void> {
     // Nothing is made here for an image that is not there.
     (void)TRY(repository.manifest_digest(reference));
     if (!landing) landing = TRY(open_landing(paths, to));
     auto& [opened, layout] = *landing;
-    const image::HasBlob has = [&](const image::Descriptor& blob) {
-      return landing->layout ? landing->layout->has_blob(blob.digest) : landing->opened.store->bring(blob);
+    const image::HasBlob has = [&](const image::Descriptor& blob) -> Result<bool> {
+      if (landing->layout) return landing->layout->has_blob(blob.digest);
+      return TRY(landing->opened.store->bring(blob)) || (destination && TRY(destination->has(blob)));
     };
     TransferDisplay display(streams, options.quiet);
     auto pulled = registry::pull_image(repository, reference, layout ? *layout : *opened.store, has,
@@ -78,7 +82,12 @@ Result<OpenedImages> fetch_image(const Paths& paths, const image::ImagePlace& fr
     opened.images = {std::move(image)};
     return {};
   }));
-  return std::move(landing->opened);
+  auto& opened = landing->opened;
+  if (destination) {
+    opened.besides = destination->together_with(*opened.files);
+    opened.files = opened.besides.get();
+  }
+  return std::move(opened);
 }
 
 Result<image::Descriptor> send_image(const image::ImageFiles& files, const image::Descriptor& target, const image::ImagePlace& from,
@@ -89,10 +98,7 @@ Result<image::Descriptor> send_image(const image::ImageFiles& files, const image
   if (from.kind == PlaceKind::registry)
     if (const auto source = TRY(registry_name(from)); source.registry == name.registry && source.repository != name.repository)
       neighbours = TRY(all_in(files, target, source.repository));
-  RemoteFlags flags = options.destination;
-  flags.retry = options.source.retry;
-  flags.retry_delay = options.source.retry_delay;
-  const auto remotes = TRY(open_remotes(flags));
+  const auto remotes = TRY(open_remotes(destination_flags(options)));
   auto repository = TRY(remotes->to_push(name));
   TransferDisplay display(streams, options.quiet);
   auto sent = registry::push_image(files, target, repository, name.tag, neighbours,

@@ -9,7 +9,7 @@
 namespace acetate::cli {
 
 // The image at `from`, fetched: straight into what `to` names where that is a store or layout, else into a scratch store, for
-// which nothing is fetched that our own store has. It has no name there yet. Errors as pull_image().
+// which nothing is fetched that our own store has, nor, where it is copied into a registry, what that has or mounts. It has no name there yet. Errors as pull_image().
 Result<OpenedImages> fetch_image(const Paths& paths, const image::ImagePlace& from, const image::ImagePlace& to,
                                  const CopyOptions& options, const Streams& streams);
 

@@ -35,10 +35,14 @@ class Upload {
         scope_(mount_scope(repository.name(), options.mount_from)),
         what_(fmt::format("putting the blob {} into {}", blob.digest.str(), repository.where())) {}
 
+  Result<bool> without_sending() {
+    const auto had = TRY(without_bytes());
+    cancel();
+    return had.has_value();
+  }
+
   Result<Sent> run() {
-    if (TRY(has_blob(repository_, blob_))) return Sent::nothing;
-    for (const auto& from : options_.mount_from)
-      if (TRY(mount(from))) return Sent::mounted;
+    if (const auto had = TRY(without_bytes())) return *had;
     auto sent = send_whole();
     if (!sent && (is_transient(sent.error()) || sent.error().is(EFBIG))) sent = send_in_chunks();
     if (!sent) {
@@ -49,6 +53,13 @@ class Upload {
   }
 
  private:
+  Result<std::optional<Sent>> without_bytes() {
+    if (TRY(has_blob(repository_, blob_))) return std::optional(Sent::nothing);
+    for (const auto& from : options_.mount_from)
+      if (TRY(mount(from))) return std::optional(Sent::mounted);
+    return std::optional<Sent>();
+  }
+
   Result<Exchange> send(Ask ask) {
     ask.scope = scope_;
     return TRY_WITHIN(repository_.registry().send(ask), "{}", what_);
@@ -187,6 +198,12 @@ class Upload {
 Result<Sent> upload_blob(Repository& repository, const image::Descriptor& blob, const Body& content,
                          const UploadOptions& options) {
   return Upload(repository, blob, content, options).run();
+}
+
+Result<bool> have_without_sending(Repository& repository, const image::Descriptor& blob, const std::vector<std::string>& mount_from) {
+  const Body nothing;
+  const UploadOptions options{.mount_from = mount_from};
+  return Upload(repository, blob, nothing, options).without_sending();
 }
 
 }  // namespace acetate::registry

@@ -28,4 +28,7 @@ struct UploadOptions {
 Result<Sent> upload_blob(Repository& repository, const image::Descriptor& blob, const Body& content,
                          const UploadOptions& options);
 
+// Whether the registry has the blob now without being sent it: it had, or has mounted it from one of those repositories of its own.
+Result<bool> have_without_sending(Repository& repository, const image::Descriptor& blob, const std::vector<std::string>& mount_from);
+
 }  // namespace acetate::registry

@@ -89,11 +89,12 @@ class Push {
       for (const auto& repository : at->second)
         if (options.mount_from.size() < kMountsTried) options.mount_from.push_back(repository);
     const auto lies = TRY(image::locate_blob(files_, blob));
-    const auto file =
-        std::make_shared<Fd>(TRY_WITHIN(sys::open(lies.path, O_RDONLY), "opening {}", lies.path));
+    // Opened when it is read: what the registry has already need not be here (image_files.h).
     const Body content{.size = blob.size,
-                       .read = [file, begin = lies.offset](std::span<std::byte> into, std::uint64_t offset) {
-                         return sys::pread(file->ref(), into, begin + offset);
+                       .read = [file = std::make_shared<Fd>(), lies](std::span<std::byte> into,
+                                                                     std::uint64_t offset) -> Result<std::size_t> {
+                         if (!*file) *file = TRY_WITHIN(sys::open(lies.path, O_RDONLY), "opening {}", lies.path);
+                         return sys::pread(file->ref(), into, lies.offset + offset);
                        }};
     switch (TRY(upload_blob(repository_, blob, content, options))) {
       case Sent::nothing:

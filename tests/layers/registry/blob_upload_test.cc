@@ -61,6 +61,18 @@ TEST_F(BlobUpload, MountsWhatAnotherRepositoryHas) {
   EXPECT_EQ(received(), 0u);
 }
 
+TEST_F(BlobUpload, SaysWhatTheRegistryHasWithoutSendingAnything) {
+  ASSERT_TRUE(upload());
+  Repository other{repository_.registry(), "b"}, third{repository_.registry(), "c"};
+  EXPECT_TRUE(*have_without_sending(repository_, blob_, {}));
+  EXPECT_TRUE(*have_without_sending(other, blob_, {"a"}));
+  EXPECT_TRUE(*has_blob(other, blob_)) << "mounted for good";
+  EXPECT_FALSE(*have_without_sending(third, blob_, {}));
+  registry_.set({{"mount", false}});
+  EXPECT_FALSE(*have_without_sending(third, blob_, {"a"}));
+  EXPECT_THAT(registry_.requests("DELETE", "/blobs/uploads/"), SizeIs(1)) << "the upload that was begun in place of a mount";
+}
+
 TEST_F(BlobUpload, UsesTheUploadThatARefusedMountBegan) {
   registry_.set({{"mount", false}});
   EXPECT_EQ(*upload({.mount_from = {"x", "y"}}), Sent::bytes);
