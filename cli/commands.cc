@@ -27,6 +27,7 @@ const std::vector<Command>& commands() {
       {"login", "keep a name and password for a registry", login_command, {}, 125, 125},
       {"logout", "forget them", logout_command, {}, 125, 125},
       {"serve", "be a registry with the images that are here", serve_command},
+      {"layer-store", "lend podman the layers of images, before they are here", layer_store_command, {}, 125, 125},
       {"run", "run a command in an image", run_command, {}, 125, 125},
       {"shell", "an interactive shell in an image", shell_command, {}, 125, 125},
       {"ps", "list the containers that run --keep has kept", ps_command, {}, 125, 125},

@@ -157,6 +157,7 @@ std::vector<CompletionCommand> completion_model() {
     CompletionCommand one{.names = {std::string(command.name)}, .help = std::string(command.summary), .options = {}};
     for (const auto alias : command.aliases) one.names.emplace_back(alias);
     for (const CLI::Option* option : app.get_options()) {
+      if (option->get_group().empty()) continue;  // for our own programs
       CompletionOption described{.names = {}, .help = option->get_description(), .takes_value = option->get_expected_max() > 0, .values = allowed_values(*option)};
       for (const auto& name : option->get_snames()) described.names.push_back("-" + name);
       for (const auto& name : option->get_lnames()) described.names.push_back("--" + name);

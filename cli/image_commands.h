@@ -18,6 +18,7 @@ Runner df_command(CLI::App& app);
 Runner gc_command(CLI::App& app);
 Runner history_command(CLI::App& app);
 Runner images_command(CLI::App& app);
+Runner layer_store_command(CLI::App& app);
 Runner load_command(CLI::App& app);
 Runner rmi_command(CLI::App& app);
 Runner save_command(CLI::App& app);

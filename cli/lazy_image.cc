@@ -53,20 +53,15 @@ Result<image::StoredImage> pull_documents(const image::StorePlace& place, const 
   }
 }
 
-// Opened side by side: where one has no index yet, the wire and the decoders are busy at once.
-Result<void> open_layers(const image::Image& image) {
-  std::vector<image::Descriptor> lazy;
-  for (const auto& layer : image.layers)
-    if (layer.spec.lazy) lazy.push_back({.media_type = layer.media_type, .digest = *layer.digest, .size = layer.size});
-  return registry::transfer_all(lazy, registry::kTransfersAtOnce, {}, [&](const image::Descriptor& blob, const auto&) {
-    for (const auto& layer : image.layers)
-      if (layer.digest == blob.digest) {
-        auto opened = open_layer(layer.spec, default_index_dir());
-        if (!opened) return Result<registry::TransferState>(std::move(opened).error().within("layer " + blob.digest.str()));
-        break;
-      }
-    return Result<registry::TransferState>(registry::TransferState::done);
-  });
+void add_options(CLI::App& app, LazyFlags& flags, const std::string& when) {
+  app.add_option("--index", flags.indexes,
+                 "when to believe an index that lies beside the image in the registry: tag (the default: not of an image "
+                 "named by digest), always, never")
+      ->type_name("")
+      ->check(CLI::IsMember({"tag", "always", "never"}));
+  app.add_option("--authfile", flags.authfile, when + "the file with logins, if not the usual ones")->type_name("");
+  app.add_option("--cert-dir", flags.cert_dir, when + "*.crt, *.cert and *.key for the registry")->type_name("");
+  app.add_flag("--tls-verify", flags.tls_verify, when + "=false: take any certificate, and plain HTTP");
 }
 
 }  // namespace
@@ -81,28 +76,39 @@ RemoteFlags remote_flags(const LazyFlags& flags) {
 
 void add_lazy_options(CLI::App& app, LazyFlags& flags) {
   app.add_flag("--lazy", flags.lazy, "begin before all of the image is here: it comes from its registry as it is read");
-  app.add_option("--index", flags.indexes,
-                 "when to believe an index that lies beside the image in the registry: tag (the default: not of an image "
-                 "named by digest), always, never")
-      ->type_name("")
-      ->check(CLI::IsMember({"tag", "always", "never"}));
-  app.add_option("--authfile", flags.authfile, "with --lazy: the file with logins, if not the usual ones")->type_name("");
-  app.add_option("--cert-dir", flags.cert_dir, "with --lazy: *.crt, *.cert and *.key for the registry")->type_name("");
-  app.add_flag("--tls-verify", flags.tls_verify, "with --lazy, =false: take any certificate, and plain HTTP");
+  add_options(app, flags, "with --lazy: ");
+}
+
+void add_registry_options(CLI::App& app, LazyFlags& flags) { add_options(app, flags, ""); }
+
+// Opened side by side: where one has no index yet, the wire and the decoders are busy at once.
+Result<void> open_lazy_layers(const image::Image& image) {
+  std::vector<image::Descriptor> lazy;
+  for (const auto& layer : image.layers)
+    if (layer.spec.lazy) lazy.push_back({.media_type = layer.media_type, .digest = *layer.digest, .size = layer.size});
+  return registry::transfer_all(lazy, registry::kTransfersAtOnce, {}, [&](const image::Descriptor& blob, const auto&) {
+    for (const auto& layer : image.layers)
+      if (layer.digest == blob.digest) {
+        auto opened = open_layer(layer.spec, default_index_dir());
+        if (!opened) return Result<registry::TransferState>(std::move(opened).error().within("layer " + blob.digest.str()));
+        break;
+      }
+    return Result<registry::TransferState>(registry::TransferState::done);
+  });
 }
 
 Result<image::Image> find_lazy_image(const Paths& paths, const std::string& name, const std::string& platform,
                                      const LazyFlags& flags) {
   const auto wanted = TRY(image::wanted_platform(platform));
   const auto place = TRY(store_place(paths));
-  {
+  if (!flags.anew) {
     const auto store = TRY(image::ImageStore::open_to_read(place));
     const auto stored = store->find(name);
     if (stored) return store->open_image(*stored, wanted);
     if (!stored.error().is(ENOENT)) return stored.error().clone();
   }
   const image::LazyImages images(place.dir);
-  auto known = images.find(name);
+  auto known = flags.anew ? Result<image::StoredImage>(Error(ENOENT)) : images.find(name);
   if (!known && !known.error().is(ENOENT)) return std::move(known).error();
   if (!known) known = pull_documents(place, images, name, wanted, flags);
   const auto stored = TRY(std::move(known));
@@ -111,7 +117,7 @@ Result<image::Image> find_lazy_image(const Paths& paths, const std::string& name
   // What was believed when it was pulled may not be now.
   if (!registry::are_believed(indexes_of(flags), stored.names.front()))
     for (auto& layer : image.layers) layer.spec.index.reset();
-  TRY(open_layers(image));
+  TRY(open_lazy_layers(image));
   return image;
 }
 

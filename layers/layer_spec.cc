@@ -128,8 +128,9 @@ Result<OpenedLayer> open_lazy(const LayerSpec& spec, const std::string& index_di
     auto whole = open_whatever_it_is(spec, index_dir);
     if (whole || !whole.error().is(ENOENT)) return whole;
     const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
+    const TocTrust trust = TRY(toc_trust());
     auto tar = open_lazy_tar({.dir = *lazy, .blob = *spec.digest, .index = spec.index,
-                              .toc = spec.toc, .toc_trust = TRY(toc_trust())},
+                              .toc = spec.toc, .toc_trust = trust},
                              indexes_in(index_dir), &mirrors);
     if (!tar && tar.error().is(ENOENT) && tries == 0) continue;
     return opened(TRY(std::move(tar)));

@@ -28,6 +28,6 @@ for script in bash-completion/completions/acetate zsh/site-functions/_acetate fi
   expect_match "a completion script that knows run's options" "entrypoint" "$(cat "${prefix%/bin}/share/$script")"
 done
 expect "nothing else is installed" "" \
-  "$(find "$scratch/root" -type f ! -path '*/bin/*' ! -path '*/man1/*' ! -path '*/share/acetate/*' ! -name acetate-init ! -name acetate-workload ! -name acetate-fetcher ! -name acetate-serve \
+  "$(find "$scratch/root" -type f ! -path '*/bin/*' ! -path '*/man1/*' ! -path '*/share/acetate/*' ! -name acetate-init ! -name acetate-workload ! -name acetate-fetcher ! -name acetate-layer-store ! -name acetate-serve \
     ! -path '*/completions/*' ! -path '*/site-functions/*' ! -path '*/vendor_completions.d/*')"
 finish

@@ -20,7 +20,7 @@ def main() -> int:
     page = (root / "docs/man/acetate.1").read_text().replace("\\-", "-")
     told = set(OPTION.findall(page))
     top = help_of(acetate)
-    commands = re.findall(r"^  ([a-z]+)[ ,]", top.split("Subcommands:")[1], re.M)
+    commands = re.findall(r"^  ([a-z-]+)[ ,]", top.split("Subcommands:")[1], re.M)
     known, wrong = set(OPTION.findall(top)), []
     for command in commands:
         options = set(OPTION.findall("\n".join(l for l in help_of(acetate, command).splitlines() if l.startswith("  -"))))
