@@ -27,7 +27,7 @@ namespace {
 struct Options {
   std::string image, destination, platform, digest_file;
   std::string format = "gzip";
-  bool all = false, quiet = false, index = false;
+  bool all = false, quiet = false, index = false, trace = false;
   RemoteFlags remote;
 };
 
@@ -49,10 +49,11 @@ Result<int> push(const Options& options, const Context& context) {
   const auto remotes = TRY(open_remotes(options.remote));
   const auto name = TRY(destination_of(options, remotes->conf()));
   auto repository = TRY(remotes->to_push(name));
-  // The indexes that go along are those of the layers as they lie here.
+  const bool with_indexes = options.index || options.trace;
+  // Those that go along are of the layers as they lie here.
   std::optional<sandbox::Scratch> scratch;
   std::unique_ptr<image::PackedImage> packed;
-  if (options.format == "gzip" && !options.index) {
+  if (options.format == "gzip" && !with_indexes) {
     scratch = TRY(sandbox::Scratch::make(paths.data + "/scratch"));
     packed = TRY(image::PackedImage::make(store->files(stored), stored.target, *scratch / "packed"));
   }
@@ -62,7 +63,8 @@ Result<int> push(const Options& options, const Context& context) {
                        : registry::push_image(*store, stored, repository, name.registry, name.tag, how);
   display.finish();
   const auto target = TRY(std::move(pushed));
-  if (options.index) TRY(push_indexes_of(*store, stored, target, repository));
+  if (with_indexes)
+    TRY(push_indexes_of(*store, stored, target, repository, options.trace ? Traces::sent_too : Traces::kept_here));
   const auto digest = target.digest.str();
   if (!options.digest_file.empty())
     TRY_WITHIN(sys::write_file_atomically(FileAt{kWorkingDir, options.digest_file.c_str()}, digest, 0644),
@@ -85,6 +87,7 @@ Runner push_command(CLI::App& app) {
                  "gzip: layers that lie unpacked in the store are compressed (default); none: they are sent as they lie")
       ->check(CLI::IsMember({"gzip", "none"}));
   app.add_flag("--index", options->index, "the indexes of its layers too, for those who mount it lazily");
+  app.add_flag("--trace", options->trace, "with --index: what was read of its layers here too, so that elsewhere it is fetched first");
   app.add_option("--digestfile", options->digest_file, "where to write the digest the registry has now")
       ->type_name("");
   app.add_flag("-q,--quiet", options->quiet, "say nothing but errors");

@@ -23,6 +23,7 @@ namespace {
 using image::Json;
 
 constexpr std::size_t kMostIndexBytes = std::size_t{1} << 30;
+constexpr std::size_t kMostTraceBytes = std::size_t{64} << 10;
 constexpr std::size_t kPiece = std::size_t{256} << 10;
 constexpr const char* kEmptyType = "application/vnd.oci.empty.v1+json";
 constexpr std::string_view kEmpty = "{}";
@@ -66,6 +67,7 @@ Result<image::Descriptor> send_blob(Repository& repository, std::string bytes, c
 struct Listed {
   image::Descriptor blob;
   Digest layer;
+  bool is_trace = false;
 };
 
 Result<std::vector<Listed>> parse_artifact(const std::string& text, const std::string& what) {
@@ -78,10 +80,11 @@ Result<std::vector<Listed>> parse_artifact(const std::string& text, const std::s
     const auto entry = TRY(image::ObjectReader::make(each, what));
     const auto notes = TRY(entry.string_map("annotations"));
     const auto layer = notes.find(kIndexedLayer);
-    if (TRY(entry.string("mediaType")) != kIndexLayer || layer == notes.end()) continue;
+    const auto type = TRY(entry.string("mediaType"));
+    if ((type != kIndexLayer && type != kTraceLayer) || layer == notes.end()) continue;
     const auto digest = TRY(entry.digest("digest")), of = TRY(Digest::parse(layer->second));
     const auto size = TRY(entry.size("size"));
-    all.push_back({.blob = {.media_type = kIndexLayer, .digest = digest, .size = size}, .layer = of});
+    all.push_back({.blob = {.media_type = type, .digest = digest, .size = size}, .layer = of, .is_trace = type == kTraceLayer});
   }
   return all;
 }
@@ -97,15 +100,34 @@ Result<std::string> fetch_blob(Repository& repository, const image::Descriptor& 
   return bytes;
 }
 
+Result<void> put_beside(const std::string& path, const std::string& name, const std::string& bytes) {
+  const Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  return TRY_WITHIN(sys::write_file_atomically({dir.ref(), name.c_str()}, bytes, 0600), "writing {}/{}", path, name);
+}
+
+// A hint: without it nothing is wrong. The newest that is listed first stays.
+void take_trace(Repository& repository, const Listed& trace, const std::string& path, const Digest& origin) {
+  const auto name = foreign_trace_name(trace.layer, origin);
+  if (trace.blob.size > kMostTraceBytes || sys::stat_following(path + "/" + name)) return;
+  const auto take = [&]() -> Result<void> { return put_beside(path, name, TRY(fetch_blob(repository, trace.blob))); };
+  if (const auto taken = take(); !taken) log::info("a read trace: {}", taken.error().message());
+}
+
 }  // namespace
 
 Result<image::Descriptor> push_indexes(Repository& repository, const image::Descriptor& manifest,
                                        const std::vector<IndexOfLayer>& indexes) {
   Json layers = Json::array();
-  for (const auto& index : indexes) {
-    auto layer = descriptor_json(TRY(send_blob(repository, TRY(packed(index.path)), kIndexLayer)));
-    layer["annotations"] = {{kIndexedLayer, index.layer.str()}};
+  const auto send = [&](std::string bytes, const char* type, const Digest& of) -> Result<void> {
+    auto layer = descriptor_json(TRY(send_blob(repository, std::move(bytes), type)));
+    layer["annotations"] = {{kIndexedLayer, of.str()}};
     layers.push_back(std::move(layer));
+    return {};
+  };
+  for (const auto& index : indexes) {
+    TRY(send(TRY(packed(index.path)), kIndexLayer, index.layer));
+    if (index.trace.empty()) continue;
+    TRY(send(TRY_WITHIN(sys::read_file(index.trace, kMostTraceBytes), "reading the read trace {}", index.trace), kTraceLayer, index.layer));
   }
   const auto config = TRY(send_blob(repository, std::string(kEmpty), kEmptyType));
   const Json document = {{"schemaVersion", 2},
@@ -131,12 +153,14 @@ Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest
   for (auto artifact = artifacts.rbegin(); artifact != artifacts.rend() && !wanted.empty(); ++artifact) {
     const auto fetched = TRY(repository.manifest(artifact->descriptor.digest.str()));
     for (const auto& listed : TRY(parse_artifact(fetched.bytes, "the layer indexes " + fetched.descriptor.digest.str()))) {
+      if (listed.is_trace) {
+        if (std::ranges::find(layers, listed.layer) != layers.end()) take_trace(repository, listed, path, origin);
+        continue;
+      }
       const auto at = std::ranges::find(wanted, listed.layer);
       if (at == wanted.end()) continue;
       const auto bytes = TRY_WITHIN(unpacked(TRY(fetch_blob(repository, listed.blob))), "the layer index {}", listed.blob.digest.str());
-      const Fd dir = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
-      const auto name = foreign_index_name(listed.layer, origin);
-      TRY_WITHIN(sys::write_file_atomically({dir.ref(), name.c_str()}, bytes, 0600), "writing {}/{}", path, name);
+      TRY(put_beside(path, foreign_index_name(listed.layer, origin), bytes));
       wanted.erase(at);
       ++found;
     }

@@ -57,9 +57,9 @@ manifest = blob(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oc
 manifest["annotations"] = {"org.opencontainers.image.ref.name": "1"}
 (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
 (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-(layout.parent / "facts").write_text(f"{hashlib.sha256(big).hexdigest()} {a['size'] + b['size']} {a['digest']} {manifest['digest']}\n")
+(layout.parent / "facts").write_text(f"{hashlib.sha256(big).hexdigest()} {a['size'] + b['size']} {a['digest']} {manifest['digest']} {b['digest']}\n")
 P
-read -r sum size layer manifest <"$scratch/facts"
+read -r sum size layer manifest upper <"$scratch/facts"
 
 mkfifo "$scratch/out" "$scratch/in"
 python3 "$here/../support/misbehaving_registry.py" --layout "$scratch/layout" <"$scratch/in" >"$scratch/out" &
@@ -72,6 +72,8 @@ log() { python3 -c 'import json, sys, urllib.request; log = json.load(urllib.req
 sent() { log 'sum(e["sent"] for e in log if "/blobs/" in e["path"])'; }
 mounted() { in_store "$1" mount --lazy "$name" "$scratch/mnt"; }
 unmounted() { in_store "$1" unmount "$scratch/mnt"; }
+# Something that does not pack.
+head -c 9000000 /dev/urandom >"$scratch/mnt-big"
 sum_of() { sha256sum <"$scratch/mnt/$1" | sed 's/ .*//'; }
 
 say "without an index: streamed once, by eight at once"
@@ -95,6 +97,19 @@ ACETATE_FETCH_SECONDS=2 ACETATE_FETCH_REST=0 mounted b
 expect "a file is there at once" "hello above" "$(cat "$scratch/mnt/hello" "$scratch/mnt/above" | tr '\n' ' ' | sed 's/ $//')"
 [ "$(sent)" -lt $((size / 2)) ] && pass "and little was fetched for it" || fail "$(sent) of $size bytes were fetched for two small files"
 expect "a program runs from it" "hi" "$("$scratch/mnt/bin/busybox" echo hi)"
+
+say "what was read, published with it"
+in_store a mount "$name" "$scratch/mnt1"
+cat "$scratch/mnt1/medium" >/dev/null
+in_store a unmount "$scratch/mnt1"
+in_store a push -q --trace "$name"
+tell reset null
+in_store j mount --lazy "$name" "$scratch/mnt1"
+came() { [ "$(sent)" -gt 2900000 ]; }
+wait_until came
+expect "comes first, before anybody asks" "$upper" "$(log '[e["path"] for e in log if "Range" in e["headers"] and "/blobs/" in e["path"]][0]' | sed 's#.*/##')"
+expect "and is right" 3000000 "$(wc -c <"$scratch/mnt1/medium")"
+in_store j unmount "$scratch/mnt1"
 
 say "the registry goes"
 tell fault '{"path": "/blobs/", "do": "status", "status": 503, "times": -1}'
@@ -153,9 +168,72 @@ in_store e rmi "$name" >/dev/null
 wait_until sh -c "! ACETATE_ROOT='$scratch/store-e' acetate gc -q >/dev/null || [ -z \"\$(find '$scratch/store-e/images/.acetate-lazy' -name '*.map')\" ]"
 expect "rmi and gc leave nothing of it" "" "$(find "$scratch/store-e/images/.acetate-lazy" "$scratch/store-e/images/blobs" -type f -name '*[0-9a-f]*' ! -name 'fetcher.*' ! -name index.json ! -name log)"
 
+say "by its table of contents"
+mkdir "$scratch/context"
+head -c 9000000 "$scratch/mnt-big" >"$scratch/context/large"
+echo small >"$scratch/context/small"
+cp "$(command -v busybox)" "$scratch/context/busybox"
+printf 'FROM scratch\nCOPY . /\n' >"$scratch/Dockerfile"
+in_store g build -q -o "type=oci,dest=$scratch/estargz,compression=estargz" -f "$scratch/Dockerfile" "$scratch/context" >/dev/null
+# The same with a table that tells of another mode.
+python3 - "$scratch/estargz" "$scratch/lying" <<'P'
+import gzip, hashlib, io, json, pathlib, shutil, sys, tarfile, zlib
+honest, lying = map(pathlib.Path, sys.argv[1:])
+shutil.copytree(honest, lying)
+def put(data):
+    digest = hashlib.sha256(data).hexdigest()
+    (lying / "blobs/sha256" / digest).write_bytes(data)
+    return {"digest": "sha256:" + digest, "size": len(data)}
+def blob(of): return (lying / "blobs/sha256" / of["digest"][7:]).read_bytes()
+index = json.loads((lying / "index.json").read_text())
+manifest = json.loads(blob(index["manifests"][0]))
+layer = manifest["layers"][-1]
+data = blob(layer)
+at = int(data[-51:][16:32], 16)
+table = json.loads(tarfile.open(fileobj=io.BytesIO(zlib.decompressobj(31).decompress(data[at:]))).extractfile("stargz.index.json").read())
+next(entry for entry in table["entries"] if entry["name"] == "small")["mode"] = 0o4755
+text = json.dumps(table).encode()
+out = io.BytesIO()
+with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    info = tarfile.TarInfo("stargz.index.json")
+    info.size = len(text)
+    tar.addfile(info, io.BytesIO(text))
+layer.update(put(data[:at] + gzip.compress(out.getvalue(), mtime=0) + data[-51:]))
+layer["annotations"]["containerd.io/snapshot/stargz/toc.digest"] = "sha256:" + hashlib.sha256(text).hexdigest()
+config = json.loads(blob(manifest["config"]))
+config["rootfs"]["diff_ids"][-1] = "sha256:" + hashlib.sha256(gzip.decompress(blob(layer))).hexdigest()
+manifest["config"].update(put(json.dumps(config).encode()))
+index["manifests"][0].update(put(json.dumps(manifest).encode()))
+(lying / "index.json").write_text(json.dumps(index))
+P
+for kind in estargz lying; do in_store g copy -q --dest-tls-verify=false "oci:$scratch/$kind" "docker://127.0.0.1:$home/$kind:1" >/dev/null; done
+tell reset null
+ACETATE_FETCH_REST=0 in_store h mount --lazy "127.0.0.1:$home/estargz:1" "$scratch/mnt"
+expect "a file is there" "small" "$(cat "$scratch/mnt/small")"
+[ "$(sent)" -lt 600000 ] && pass "for the table and its chunk alone ($(sent) bytes)" || fail "$(sent) bytes were fetched for a small file"
+expect "a program runs" "hi" "$("$scratch/mnt/busybox" echo hi)"
+expect "a large file is whole" "$(sha256sum <"$scratch/context/large")" "$(sha256sum <"$scratch/mnt/large")"
+in_store h seal -q "127.0.0.1:$home/estargz:1" && pass "its tar is what it says" || fail "seal"
+in_store h unmount "$scratch/mnt"
+in_store h verify "127.0.0.1:$home/estargz:1" >/dev/null && pass "as anybody finds it" || fail "verify"
+ACETATE_FETCH_REST=0 in_store h mount --lazy "127.0.0.1:$home/lying:1" "$scratch/mnt"
+expect "a table may lie" "4755" "$(stat -c %a "$scratch/mnt/small")"
+expect_match "until the tar is here" "told of other files" "$(in_store h seal -q "127.0.0.1:$home/lying:1" 2>&1)"
+wait_until sh -c "! cat '$scratch/mnt/busybox' >/dev/null 2>&1"
+expect_failure "then nothing is read by it" any "Input/output error" cat "$scratch/mnt/busybox"
+in_store h unmount "$scratch/mnt"
+in_store h mount "127.0.0.1:$home/lying:1" "$scratch/mnt"
+expect "and the next mount is by the tar" "644" "$(stat -c %a "$scratch/mnt/small")"
+in_store h unmount "$scratch/mnt"
+
 if command -v runc >/dev/null; then
   say "run"
   expect_match "run --lazy" "^$sum" "$(in_store f run --lazy "$name" 2>&1)"
+  ACETATE_FETCH_REST=0 in_store i run --lazy --keep one "$name" /bin/busybox sh -c 'echo kept >/kept' 2>/dev/null
+  expect "what a container on it wrote is kept" "kept hello" "$(ACETATE_FETCH_REST=0 in_store i run one /bin/busybox cat /kept /hello 2>/dev/null | tr '\n' ' ' | sed 's/ $//')"
+  expect_failure "it is committed when all is here" any "acetate seal" in_store i commit one made:1
+  in_store i rmi "$name" >/dev/null && in_store i gc -q >/dev/null
+  expect "and needs no name of the image" "$sum" "$(in_store i run one /bin/busybox sha256sum /big 2>/dev/null | sed 's/ .*//')"
 fi
 if command -v useradd >/dev/null && setpriv --reuid=65534 --regid=65534 --clear-groups unshare -Ur true 2>/dev/null; then
   say "without root"

@@ -104,6 +104,9 @@ Result<void> Fetcher::serve() {
   impl.work = std::make_unique<Work>(impl.path, std::chrono::milliseconds(impl.options.quiet_milliseconds),
                                      [&impl](const BlobFetch& fetch) {
                                        return publish_blob(impl.path, fetch.blob(), impl.options.index_dir);
+                                     },
+                                     [&impl](const BlobFetch& fetch) {
+                                       return read_order(impl.path, fetch.blob(), IndexStore(impl.options.index_dir));
                                      });
   const auto linger = std::chrono::milliseconds(impl.options.linger_milliseconds);
   auto last_used = Clock::now();

@@ -55,6 +55,7 @@ Result<void> publish_blob(const std::string& dir, const PartialBlob& blob, const
   TRY_WITHIN(move_to_store(lazy.ref(), store, blob), "moving {} into the store", blob.digest().str());
   // The map goes last: a ticket without it is nothing.
   auto names = TRY(foreign_index_names(dir, blob.digest()));
+  for (auto& trace : TRY(foreign_trace_names(dir, blob.digest()))) names.push_back(std::move(trace));
   names.insert(names.end(), {ticket_name(blob.digest()), PartialBlob::map_name(blob.digest())});
   for (const auto& name : names) TRY(forget(lazy.ref(), name));
   TRY(image::LazyImages(store).settle());

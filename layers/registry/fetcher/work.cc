@@ -1,5 +1,7 @@
 #include "layers/registry/fetcher/work.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace acetate::registry {
@@ -9,11 +11,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr int kSideBySide = 6;  // as pulls have it
 constexpr std::chrono::milliseconds kLook{100};
+// What is likely to be read shares the wire with what is waited for.
+constexpr int kOrderedSideBySide = 2;
+constexpr std::chrono::milliseconds kOrderedPatience{10000};
 
 }  // namespace
 
-Work::Work(std::string dir, std::chrono::milliseconds quiet, Whole whole)
-    : dir_(std::move(dir)), quiet_(quiet), whole_(std::move(whole)) {
+Work::Work(std::string dir, std::chrono::milliseconds quiet, Whole whole, Order order)
+    : dir_(std::move(dir)), quiet_(quiet), whole_(std::move(whole)), order_(std::move(order)) {
   for (int i = 0; i < kSideBySide; ++i) threads_.emplace_back([this] { run(true); });
   threads_.emplace_back([this] { run(false); });
 }
@@ -57,10 +62,17 @@ Result<std::shared_ptr<BlobFetch>> Work::find(const Digest& blob) {
 }
 
 void Work::want(const std::shared_ptr<BlobFetch>& fetch, bool soon) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto found = entries_.find(fetch->blob().digest());
   if (found == entries_.end()) return;  // whole since it was found
-  Entry& entry = *found->second;
+  const auto kept = found->second;
+  Entry& entry = *kept;
+  if (!soon && !std::exchange(entry.is_ordered, true)) {
+    lock.unlock();
+    auto order = order_(*fetch);
+    lock.lock();
+    entry.order.assign(order.begin(), order.end());
+  }
   entry.state = State::wanted;
   // Whoever has just begun will soon want something.
   if (!soon) last_demand_ = Clock::now().time_since_epoch().count();
@@ -102,10 +114,35 @@ std::shared_ptr<Work::Entry> Work::next(bool soon) const {
   return nullptr;
 }
 
+// Of all layers what was come to first. False: there is nothing.
+bool Work::run_ordered(std::unique_lock<std::mutex>& lock) {
+  if (ordered_ == kOrderedSideBySide) return false;
+  std::shared_ptr<Entry> first;
+  for (const auto& [blob, entry] : entries_)
+    if (!entry->order.empty() && entry->state == State::wanted && (first == nullptr || entry->order.front().ms < first->order.front().ms))
+      first = entry;
+  if (first == nullptr) return false;
+  const OrderedRun run = first->order.front();
+  first->order.pop_front();
+  ++ordered_;
+  lock.unlock();
+  const auto fetched = first->fetch->fetch(run.first, run.end, kOrderedPatience);
+  lock.lock();
+  --ordered_;
+  // Whoever reads it hears of what is wrong.
+  if (!fetched) {
+    log::info("{}", fetched.error().message());
+    first->order.clear();
+  }
+  changed_.notify_all();
+  return true;
+}
+
 void Work::run(bool soon) {
   std::unique_lock lock(mutex_);
   while (!ending_) {
     const auto entry = soon || is_quiet() ? next(soon) : nullptr;
+    if (entry == nullptr && soon && run_ordered(lock)) continue;
     if (entry == nullptr) {
       changed_.wait_for(lock, soon ? std::chrono::hours(1) : kLook);
       continue;

@@ -1,5 +1,6 @@
 // What the fetcher has to do besides answering: blobs that are wanted whole. Those that somebody waits for come at once,
-// several side by side; the others one by one, while nobody waits for anything.
+// several side by side; of the others first what is likely to be read soon (read_order.h), whoever waits for what, and the rest
+// one by one, while nobody waits for anything.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@
 
 #include "layers/registry/fetcher/blob_fetch.h"
 #include "layers/registry/fetcher/blob_places.h"
+#include "layers/registry/fetcher/read_order.h"
 
 namespace acetate::registry {
 
@@ -24,8 +26,10 @@ class Work {
  public:
   // Makes what is whole part of the store: called once a blob, on a thread of ours.
   using Whole = std::function<Result<void>(const BlobFetch& fetch)>;
+  // Asked once a blob, when it is first wanted.
+  using Order = std::function<std::vector<OrderedRun>(const BlobFetch& fetch)>;
 
-  Work(std::string dir, std::chrono::milliseconds quiet, Whole whole);
+  Work(std::string dir, std::chrono::milliseconds quiet, Whole whole, Order order);
   ~Work();  // gives up what is under way
 
   // ENOENT with words when nobody has said where it comes from, or it is whole.
@@ -44,19 +48,24 @@ class Work {
     bool is_running = false;
     std::atomic<bool> is_soon = false;  // somebody waits
     std::optional<Error> failure = {};
+    bool is_ordered = false;               // `order` was asked for
+    std::deque<OrderedRun> order = {};
   };
 
   void run(bool soon);
   std::shared_ptr<Entry> next(bool soon) const;
+  bool run_ordered(std::unique_lock<std::mutex>& lock);
   bool is_quiet() const;
 
   const std::string dir_;
   const std::chrono::milliseconds quiet_;
   const Whole whole_;
+  const Order order_;
   RemotePool pool_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<Digest, std::shared_ptr<Entry>> entries_;  // those that are not whole
+  int ordered_ = 0;  // runs of an order that are being fetched
   std::atomic<bool> ending_ = false;
   std::atomic<int> waiting_ = 0;                     // fetches that somebody waits for
   std::atomic<std::chrono::steady_clock::rep> last_demand_ = 0;

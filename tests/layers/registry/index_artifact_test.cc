@@ -8,7 +8,7 @@
 #include "layers/image/media_type.h"
 #include "layers/registry/lazy_pull.h"
 #include "layers/registry/push.h"
-#include "layers/tar/open_lazy_tar.h"
+#include "layers/tar/foreign_index.h"
 #include "tests/layers/registry/misbehaving.h"
 #include "tests/layers/registry/stored_sample.h"
 #include "tests/support/temp_dir.h"
@@ -66,6 +66,17 @@ TEST_F(IndexArtifact, ComesBackAsItWasSent) {
   ASSERT_TRUE(fetched) << fetched.error().message();
   EXPECT_EQ(*fetched, 1u);
   EXPECT_TRUE(dir_.read(foreign_index_name(sample_.layers[0].digest, origin_)) == layer_);
+}
+
+TEST_F(IndexArtifact, BringsTheReadTraceThatWasSentWithIt) {
+  push();
+  const Digest layer = sample_.layers[0].digest;
+  dir_.write("index", "index");
+  dir_.write("trace", "trace");
+  ASSERT_TRUE(push_indexes(repository_, sample_.manifest, {{.layer = layer, .path = dir_ / "index", .trace = dir_ / "trace"}}));
+  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {layer}, dir_.path(), origin_), 1u);
+  EXPECT_EQ(dir_.read(foreign_index_name(layer, origin_)), "index");
+  EXPECT_EQ(dir_.read(foreign_trace_name(layer, origin_)), "trace");
 }
 
 TEST_F(IndexArtifact, IsNotThereWhereNobodyPutIt) {

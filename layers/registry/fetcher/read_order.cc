@@ -1,0 +1,92 @@
+#include "layers/registry/fetcher/read_order.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "layers/stream/checkpoint.h"
+#include "layers/stream/read_trace.h"
+#include "layers/tar/foreign_index.h"
+
+namespace acetate::registry {
+
+namespace {
+
+constexpr std::uint64_t kBlock = PartialBlob::kBlock;
+constexpr std::uint64_t kMostBlocks = 16;      // of a piece: whoever waits for other bytes waits no longer than for that
+constexpr std::uint32_t kMissedCost = 60'000;  // as decoding ahead has it (span_ahead.cc)
+
+std::uint64_t time_of(const TracePoint& point) { return std::uint64_t{point.missed} * kMissedCost + point.ms; }
+
+// The packed bytes of the span that a plain offset lies in; nothing for an index that cannot be asked.
+struct Bytes {
+  std::uint64_t from, to;
+};
+std::optional<Bytes> packed_of(const CheckpointTable& table, std::uint64_t plain_offset, std::uint64_t size) {
+  const auto span = find_span(table, plain_offset);
+  if (!span) return std::nullopt;
+  Bytes bytes{0, size};
+  for (std::size_t i = *span + 1; i-- > 0;) {
+    const auto at = table.at(i);
+    if (!at) return std::nullopt;
+    if (!at->has_start()) continue;
+    bytes.from = at->packed_bit / 8;
+    break;
+  }
+  for (std::size_t i = *span + 1; i < table.count(); ++i) {
+    const auto at = table.at(i);
+    if (!at) return std::nullopt;
+    if (!at->has_start()) continue;
+    bytes.to = at->packed_bit / 8 + 1;
+    break;
+  }
+  bytes.to = std::min(bytes.to, size);
+  return bytes.from < bytes.to ? std::optional(bytes) : std::nullopt;
+}
+
+class Order {
+ public:
+  explicit Order(std::uint64_t blocks) : taken_(static_cast<std::size_t>(blocks)) {}
+
+  void add(const Bytes& bytes, std::uint64_t when) {
+    const auto ms = static_cast<std::uint32_t>(std::min<std::uint64_t>(when, ~std::uint32_t{0}));
+    for (std::uint64_t block = bytes.from / kBlock; block * kBlock < bytes.to && left_ > 0; ++block) {
+      const auto at = static_cast<std::size_t>(block);
+      if (taken_[at]) continue;
+      taken_[at] = true;
+      left_ -= std::min(left_, kBlock);
+      if (!runs_.empty() && runs_.back().end == block && block - runs_.back().first < kMostBlocks)
+        ++runs_.back().end;
+      else
+        runs_.push_back({block, block + 1, ms});
+    }
+  }
+  std::vector<OrderedRun> take() { return std::move(runs_); }
+
+ private:
+  std::vector<bool> taken_;
+  std::uint64_t left_ = kMostBytesAhead;
+  std::vector<OrderedRun> runs_;
+};
+
+}  // namespace
+
+std::vector<OrderedRun> read_order(const std::string& dir, const PartialBlob& blob, const IndexStore& indexes) {
+  const auto names = foreign_trace_names(dir, blob.digest());
+  if (!names || names->empty()) return {};
+  Order order(blob.blocks());
+  const LayerIndexPtr own = indexes.find(blob.digest());
+  for (const auto& name : *names) {
+    const auto origin = origin_of(name);
+    const LayerIndexPtr index = own != nullptr ? own : origin ? find_foreign_index(dir, blob.digest(), *origin) : nullptr;
+    if (index == nullptr || index->facts().packed_bytes != blob.size() || index->facts().format == Format::plain) continue;
+    auto points = load_trace(dir + "/" + name, blob.digest());
+    std::ranges::stable_sort(points, {}, time_of);
+    const auto table = LayerIndex::checkpoints(index);
+    for (const auto& point : points)
+      if (const auto bytes = packed_of(*table, point.offset, blob.size())) order.add(*bytes, time_of(point));
+  }
+  return order.take();
+}
+
+}  // namespace acetate::registry
