@@ -5,6 +5,7 @@
 #include <memory>
 #include <ostream>
 
+#include "base/log.h"
 #include "cli/command.h"
 #include "cli/image_summary.h"
 #include "cli/store_place.h"
@@ -34,6 +35,8 @@ Result<registry::TransferState> seal_layer(FetcherClient& fetcher, const std::st
   };
   auto sealed = fetcher.seal(**partial, tell);
   if (!sealed && PartialBlob::open(dir, layer.digest)) return std::move(sealed).error().within("layer " + layer.digest.str());
+  // It is here and right, and what was said of it before was not.
+  if (!sealed && sealed.error().is(EBADMSG)) log::warn("{}", sealed.error().message());
   return registry::TransferState::done;
 }
 

@@ -60,6 +60,15 @@ std::vector<std::string> command_of(const image::Config& config, const std::stri
   return words;
 }
 
+// An image is whole or none.
+Result<void> check_is_here(const KeptRecord& kept) {
+  for (const auto& layer : kept.image.layers)
+    if (layer.spec.lazy && !sys::stat_following(layer.spec.path))
+      return fail(ENOENT, "not all of {} is here, on which {} was written; `acetate seal {}` fetches the rest first", kept.image.name,
+                  kept.name, kept.image.name);
+  return {};
+}
+
 // A JSON list, or words.
 std::vector<std::string> words_of(const std::string& text) {
   if (auto list = dockerfile::parse_json_array(text); list.kind == dockerfile::JsonArray::Kind::strings) return std::move(list.items);
@@ -109,6 +118,7 @@ Result<void> change_config(image::Config& config, const std::string& instruction
 }
 
 Result<build::ExportedImage> commit_kept(const Kept& kept, const CommitRequest& request, const Paths& paths) {
+  TRY(check_is_here(kept.record()));
   build::Cache cache = TRY(build::Cache::open(paths.data + "/build"));
   build::StageState state = TRY(build::base_state(kept.record().image, cache));
   auto layer = TRY(write_layer(kept, cache));

@@ -83,8 +83,6 @@ Result<image::Image> find_sources(const Run& run, const std::vector<std::string>
   }
   const LazyFlags& lazy = run.options.lazy;
   if (lazy.lazy && sources.size() > 1) return fail(EINVAL, "--lazy is for an image of a registry, and for one at a time");
-  if (lazy.lazy && !run.options.keep.empty())
-    return fail(EINVAL, "--keep wants an image that is here; `acetate pull {}` fetches all of it", sources[0]);
   // Here and not in the holder: what is started to fetch is started as whoever called us.
   if (lazy.lazy) return find_lazy_image(run.paths, sources[0], run.options.platform, lazy);
   if (sources.size() == 1) return find_or_pull(run, sources[0], streams);
@@ -98,6 +96,7 @@ Result<void> find_image_and_layer(Run& run, const std::vector<std::string>& sour
     auto kept = Kept::open(containers_dir(run.paths), sources[0], Kept::Use::write);
     if (kept) {
       run.image = kept->record().image;
+      TRY(open_lazy_layers(run.image));
       run.kept.emplace(*std::move(kept));
       log::info("going on from the container {}, which lies on {}", sources[0], run.image.name);
       return {};
