@@ -9,7 +9,6 @@
 #include "cli/command.h"
 #include "cli/paths.h"
 #include "cli/store_place.h"
-#include "layers/image/image_store.h"
 #include "layers/registry/registry.h"
 #include "layers/registry/serve/command_line.h"
 
@@ -54,7 +53,6 @@ Result<int> serve(Options options) {
   TRY(parse_listen(options.listen, options.server));
   TRY(check_exposure(options));
   const registry::ServeRequest request{.store = TRY(store_place(TRY(find_paths()))), .options = options.server};
-  TRY(image::ImageStore::open(request.store));  // a store that cannot be is told of here, with the way out
   const std::string program = TRY(registry::find_serve_program());
   return sys::become(program, registry::to_arguments(request)).within("starting " + program);
 }
