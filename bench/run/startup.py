@@ -57,7 +57,9 @@ def main() -> None:
         for runtime in ("runc", "native"):
             name = f"acetate run ({', '.join(filter(None, [runtime, build]))})"
             ways[name] = ["acetate", "run", arguments.rootfs, *argv]
+            # Builds may disagree about what is in a cache, and would take it from one another.
             environment[name] = {"ACETATE_RUNTIME": runtime, "ACETATE_ROOT": os.path.join(work, f"root {build} {runtime}"),
+                                 "ACETATE_CACHE": os.path.join(work, f"cache {build}"),
                                  "PATH": directories + ":" + os.environ["PATH"]}
     ways["bare chroot"] = ["chroot", tree, *argv]
     if has("runc"):

@@ -25,8 +25,10 @@ using mirror_format::Record;
 // How exact "last used" is: a write for each use would cost more than the order is worth.
 constexpr std::uint32_t kUseGrain = 60;
 
-std::uint64_t sum_of(std::span<const std::byte> bytes) noexcept {
-  const std::uint64_t sum = xxh3(bytes);
+static_assert(BlockSums::kBlockBytes == mirror_format::kBlockBytes);
+
+std::uint64_t sum_of(std::span<const std::uint64_t> block_sums) noexcept {
+  const std::uint64_t sum = xxh3(std::as_bytes(block_sums));
   return sum != 0 ? sum : 1;
 }
 
@@ -58,10 +60,10 @@ Result<Fd> unnamed_file() {
 }  // namespace
 
 Mirror::Mirror(Fd file, const Of& of, std::function<void(std::uint64_t)> stored)
-    : file_(std::move(file)), of_(of), stored_(std::move(stored)), pins_(of.spans), known_(of.spans) {}
+    : file_(std::move(file)), of_(of), stored_(std::move(stored)), pins_(of.spans), known_(of.spans), distrusted_(of.spans) {}
 
 Result<std::shared_ptr<Mirror>> Mirror::open(Fd file, const Of& of, std::function<void(std::uint64_t)> stored) {
-  const std::uint64_t size = mirror_format::record_at(of.plain_size, of.spans);
+  const std::uint64_t size = mirror_format::file_bytes(of.plain_size, of.spans);
   const auto st = TRY(sys::stat(file.ref()));
   const Header expected = header_for(of);
   if (st.st_size == 0) {
@@ -79,8 +81,12 @@ Result<std::shared_ptr<Mirror>> Mirror::open(Fd file, const Of& of, std::functio
 
 Result<std::shared_ptr<Mirror>> Mirror::unnamed(const Of& of) { return open(TRY(unnamed_file()), of); }
 
-// Nothing: no whole span of that place was stored.
+// Nothing: no whole span of that place was stored, or it was found to be wrong.
 std::optional<Record> Mirror::record_of(const SpanPlace& place) const {
+  {
+    Lock lock(mutex_);
+    if (place.number >= distrusted_.size() || distrusted_[place.number]) return std::nullopt;
+  }
   Record record{};
   const auto into = std::as_writable_bytes(std::span(&record, 1));
   const auto got = sys::pread_full(file_.ref(), into, mirror_format::record_at(of_.plain_size, place.number));
@@ -90,11 +96,22 @@ std::optional<Record> Mirror::record_of(const SpanPlace& place) const {
   return record;
 }
 
+// Nothing: they are not those that the record was written for.
+std::optional<std::vector<std::uint64_t>> Mirror::block_sums_of(const SpanPlace& place, const Record& record) const {
+  std::vector<std::uint64_t> sums((record.length + mirror_format::kBlockBytes - 1) / mirror_format::kBlockBytes);
+  const auto into = std::as_writable_bytes(std::span(sums));
+  const auto got = sys::pread_full(file_.ref(), into, mirror_format::block_sums_at(of_.plain_size, of_.spans, place.number, place.begin));
+  if (!got || *got != into.size() || sum_of(sums) != record.sum) return std::nullopt;
+  return sums;
+}
+
 SpanBytes Mirror::load(const SpanPlace& place) const {
   if (!record_of(place)) return nullptr;  // most are not
   auto held = pinned(place.number);
   const auto record = held ? record_of(place) : std::nullopt;
   if (!record) return nullptr;
+  auto sums = block_sums_of(place, *record);
+  if (!sums) return nullptr;
   auto bytes = std::make_shared<DecodedSpan>();
   bytes->held = std::move(held);
   bytes->size = static_cast<std::size_t>(record->length);
@@ -102,14 +119,25 @@ SpanBytes Mirror::load(const SpanPlace& place) const {
   auto mapped = sys::map_file(file_.ref(), bytes->skipped + bytes->size, place.begin - bytes->skipped);
   if (!mapped) return nullptr;
   bytes->mapped = *std::move(mapped);
-  // Whoever damaged the file while nobody was looking is found out here; a page that is lost later by Mapping::failed().
-  if (sum_of(bytes->bytes()) != record->sum || bytes->failed()) return nullptr;
-  {
-    Lock lock(mutex_);
-    known_[place.number] = record->sum;
-  }
+  bytes->sums.emplace(*std::move(sums));
   touch(place, *record);
   return bytes;
+}
+
+void Mirror::distrust(const SpanPlace& place) const {
+  Lock lock(mutex_);
+  if (place.number < distrusted_.size()) distrusted_[place.number] = true;
+}
+
+bool Mirror::is_known(const SpanPlace& place, const Record& record) const {
+  Lock lock(mutex_);
+  return known_[place.number] == record.sum;
+}
+
+void Mirror::know(const SpanPlace& place, const Record& record) const {
+  Lock lock(mutex_);
+  known_[place.number] = record.sum;
+  distrusted_[place.number] = false;
 }
 
 void Mirror::touch(const SpanPlace& place, Record record) const {
@@ -128,13 +156,15 @@ void Mirror::store(const SpanPlace& place, std::span<const std::byte> bytes) con
   const auto write = [&]() -> Result<void> {
     TRY(sys::pwrite_full(file_.ref(), raw(record), at));
     TRY(sys::pwrite_full(file_.ref(), bytes, place.begin));
-    record.sum = sum_of(bytes);
+    const auto sums = BlockSums::of(bytes);
+    TRY(sys::pwrite_full(file_.ref(), std::as_bytes(std::span(sums)),
+                         mirror_format::block_sums_at(of_.plain_size, of_.spans, place.number, place.begin)));
+    record.sum = sum_of(sums);
     return sys::pwrite_full(file_.ref(), raw(record), at);
   };
   const auto written = write();
   if (written) {
-    Lock lock(mutex_);
-    known_[place.number] = record.sum;
+    know(place, record);
   } else if (!full_.exchange(true)) {
     // No sum, no span. Its blocks are the MirrorStore's to free, under a write lock: another process may have stored it meanwhile.
     log::info("decoded bytes are not kept any more, reading goes on without: {}", written.error().message());
@@ -148,12 +178,12 @@ std::optional<ByteSource::Stretch> Mirror::stretch(const SpanPlace& place, std::
   if (!held) return std::nullopt;
   const auto record = record_of(place);
   if (!record) return std::nullopt;
-  bool seen = false;
-  {
-    Lock lock(mutex_);
-    seen = known_[place.number] == record->sum;
+  // Whoever takes them from the file asks nobody whether they are true.
+  if (!is_known(place, *record)) {
+    const auto bytes = load(place);
+    if (bytes == nullptr || !bytes->is_true(0, bytes->size) || bytes->failed()) return std::nullopt;
+    know(place, *record);
   }
-  if (!seen && load(place) == nullptr) return std::nullopt;
   return ByteSource::Stretch{file_.ref(), offset, place.end - offset, std::move(held)};
 }
 

@@ -1,7 +1,7 @@
 // Mirror: decoded spans of one blob in a sparse file, so that what one process has decoded no other decodes again.
 // docs/mirror.md is the table of its bytes.
 //
-// A span is there when its record says so and the record's checksum is that of the bytes: torn writes, lost pages
+// A span is there when its record says so, and a block of it when its checksum is that of the bytes: torn writes, lost pages
 // and a kill in the middle are then nothing but absence, and no write needs a sync. Whoever takes spans away
 // (MirrorStore) holds a write lock on their record meanwhile; whoever stores or pins one holds a read lock.
 #pragma once
@@ -47,9 +47,11 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   // Without a name, for streams that can only be decoded from their beginning, where nothing may be kept.
   static Result<std::shared_ptr<Mirror>> unnamed(const Of& of);
 
-  // The bytes of a span, in the file, from which they are not taken away as long as somebody has them; null when they are not there or
-  // are not what was stored.
+  // The bytes of a span, in the file, from which they are not taken away as long as somebody has them; null when they are not there.
+  // Whether a part of them is what was stored is_true() says, when it is wanted.
   SpanBytes load(const SpanPlace& place) const;
+  // What was found there is wrong: it is not there until it is stored again.
+  void distrust(const SpanPlace& place) const;
   // Never fails: what cannot be kept is decoded again. A full disk ends storing, told once in the log.
   void store(const SpanPlace& place, std::span<const std::byte> bytes) const;
   // Whether a span is there, as far as can be told without reading it.
@@ -62,7 +64,10 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
  private:
   Mirror(Fd file, const Of& of, std::function<void(std::uint64_t)> stored);
   std::optional<mirror_format::Record> record_of(const SpanPlace& place) const;
+  std::optional<std::vector<std::uint64_t>> block_sums_of(const SpanPlace& place, const mirror_format::Record& record) const;
   void touch(const SpanPlace& place, mirror_format::Record record) const;
+  bool is_known(const SpanPlace& place, const mirror_format::Record& record) const;
+  void know(const SpanPlace& place, const mirror_format::Record& record) const;
   bool pin(std::size_t number) const;
   std::shared_ptr<const void> pinned(std::size_t number) const;  // for as long as it lives; null: it could not be
   void unpin(std::size_t number) const noexcept;
@@ -73,7 +78,8 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   mutable std::atomic<bool> full_ = false;
   mutable Mutex mutex_;
   mutable std::vector<std::uint32_t> pins_ GUARDED_BY(mutex_);    // by span: its record is locked while not 0
-  mutable std::vector<std::uint64_t> known_ GUARDED_BY(mutex_);   // by span: the checksum we have seen to be true
+  mutable std::vector<std::uint64_t> known_ GUARDED_BY(mutex_);   // by span: the checksum we have seen to be true of all of it
+  mutable std::vector<bool> distrusted_ GUARDED_BY(mutex_);       // by span
 };
 
 }  // namespace acetate

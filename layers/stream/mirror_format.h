@@ -6,8 +6,9 @@
 
 namespace acetate::mirror_format {
 
-inline constexpr char kMagic[8] = {'A', 'C', 'E', 'T', 'M', 'I', 'R', '1'};
+inline constexpr char kMagic[8] = {'A', 'C', 'E', 'T', 'M', 'I', 'R', '2'};
 inline constexpr std::uint64_t kAlignment = 4096;
+inline constexpr std::uint64_t kBlockBytes = 65536;
 
 struct Header {
   char magic[8];
@@ -19,7 +20,7 @@ struct Header {
 static_assert(sizeof(Header) == 64);
 
 struct Record {
-  std::uint64_t sum;     // xxh3 of the span's bytes (1 where that is 0); 0: not there, or not whole
+  std::uint64_t sum;     // xxh3 of the checksums of the span's blocks (1 where that is 0); 0: not there, or not whole
   std::uint64_t begin;   // plain offset
   std::uint64_t length;  // 0: nothing was ever written
   std::uint32_t used;    // when it was last asked for, seconds since 1970
@@ -33,6 +34,15 @@ constexpr std::uint64_t header_at(std::uint64_t plain_bytes) {
 }
 constexpr std::uint64_t record_at(std::uint64_t plain_bytes, std::uint64_t span) {
   return header_at(plain_bytes) + sizeof(Header) + span * sizeof(Record);
+}
+
+// The checksums of blocks come last. Those of a span begin at a number that its place alone decides: each span has one more than its
+// bytes need at most, so none takes another's.
+constexpr std::uint64_t block_sums_at(std::uint64_t plain_bytes, std::uint64_t spans, std::uint64_t span, std::uint64_t begin) {
+  return record_at(plain_bytes, spans) + (begin / kBlockBytes + span) * sizeof(std::uint64_t);
+}
+constexpr std::uint64_t file_bytes(std::uint64_t plain_bytes, std::uint64_t spans) {
+  return block_sums_at(plain_bytes, spans, spans, plain_bytes);
 }
 
 }  // namespace acetate::mirror_format

@@ -39,7 +39,7 @@ struct Candidate {
 };
 
 // The header lies behind the plain bytes, whose number only the header knows; so it is looked for from the end:
-// behind it there are records only.
+// behind it there are records and checksums only.
 std::optional<std::uint64_t> find_header(FdRef file, std::uint64_t size, Header& header) {
   const auto into = std::as_writable_bytes(std::span(&header, 1));
   for (std::uint64_t at = size / mirror_format::kAlignment * mirror_format::kAlignment;;
@@ -49,26 +49,28 @@ std::optional<std::uint64_t> find_header(FdRef file, std::uint64_t size, Header&
     if (*got == into.size() && std::memcmp(header.magic, mirror_format::kMagic, sizeof header.magic) == 0 &&
         header.sum == xxh3(into.first(offsetof(Header, sum))) && header.spans < size &&
         mirror_format::header_at(header.plain_bytes) == at &&
-        mirror_format::record_at(header.plain_bytes, header.spans) == size)
+        mirror_format::file_bytes(header.plain_bytes, header.spans) == size)
       return at;
-    // A record is 32 bytes and a span seldom under a megabyte: the header is never far from the end.
+    // A record is 32 bytes and a span seldom under a megabyte, a checksum 8 for 64 KiB: the header is never far from the end.
     if (at == 0 || size - at > (std::uint64_t{64} << 20)) return std::nullopt;
   }
 }
 
-void collect(FdRef file, std::size_t number, std::uint64_t size, std::vector<Candidate>& into) {
+// False: it is none, or of another version.
+bool collect(FdRef file, std::size_t number, std::uint64_t size, std::vector<Candidate>& into) {
   Header header{};
-  if (!find_header(file, size, header)) return;
+  if (!find_header(file, size, header)) return false;
   std::vector<Record> records(header.spans);
   const auto bytes = std::as_writable_bytes(std::span(records));
   const auto got = sys::pread_full(file, bytes, mirror_format::record_at(header.plain_bytes, 0));
-  if (!got || *got != bytes.size()) return;
+  if (!got || *got != bytes.size()) return false;
   for (std::uint64_t i = 0; i < records.size(); ++i) {
     const Record& record = records[i];
     if (record.length == 0 || record.begin > header.plain_bytes || record.length > header.plain_bytes - record.begin)
       continue;
     into.push_back({record.used, number, mirror_format::record_at(header.plain_bytes, i), record});
   }
+  return true;
 }
 
 // Nothing of it is shown before it is gone: the record first, then the bytes.
@@ -144,6 +146,7 @@ void MirrorStore::trim() const {
   std::vector<std::string> paths;
   std::uint64_t total = 0;
   std::vector<Candidate> spans;
+  std::vector<std::size_t> strangers;
   for (const std::string& name : names_in(dir_)) {
     std::string path = dir_ + "/" + name;
     auto file = sys::open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
@@ -151,7 +154,7 @@ void MirrorStore::trim() const {
     const auto st = sys::stat(file->ref());
     if (!st || !is_ours(*st)) continue;
     total += static_cast<std::uint64_t>(st->st_blocks) * 512;
-    collect(file->ref(), files.size(), static_cast<std::uint64_t>(st->st_size), spans);
+    if (!collect(file->ref(), files.size(), static_cast<std::uint64_t>(st->st_size), spans)) strangers.push_back(files.size());
     files.push_back(*std::move(file));
     paths.push_back(std::move(path));
   }
@@ -160,6 +163,13 @@ void MirrorStore::trim() const {
   std::ranges::sort(spans, {}, &Candidate::used);
   const std::uint64_t goal = limit / 10 * 9;
   std::vector<bool> removed(files.size());
+  // A file goes as a whole, and lives on for those who have it open.
+  const auto remove = [&](std::size_t file) {
+    const auto st = sys::stat(files[file].ref());
+    if (st && sys::unlink({kWorkingDir, paths[file].c_str()})) total -= std::min(total, static_cast<std::uint64_t>(st->st_blocks) * 512);
+    removed[file] = true;
+  };
+  for (const std::size_t file : strangers) remove(file);  // nobody has any use for them
   for (const Candidate& span : spans) {
     if (total <= goal) return;
     if (removed[span.file]) continue;
@@ -167,11 +177,7 @@ void MirrorStore::trim() const {
     if (taken) {
       if (*taken) total -= std::min(total, span.record.length);
     } else if (taken.error().is(EOPNOTSUPP)) {
-      // A file system without holes: the file goes as a whole, and lives on for those who have it open.
-      const auto st = sys::stat(files[span.file].ref());
-      if (st && sys::unlink({kWorkingDir, paths[span.file].c_str()}))
-        total -= std::min(total, static_cast<std::uint64_t>(st->st_blocks) * 512);
-      removed[span.file] = true;
+      remove(span.file);  // a file system without holes
     }
   }
 }

@@ -18,6 +18,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/sys/memory.h"
+#include "layers/stream/block_sums.h"
 
 namespace acetate {
 
@@ -29,9 +30,12 @@ struct DecodedSpan {
   sys::Mapping mapped = {};               // here,
   std::size_t skipped = 0;                // from this byte on
   std::size_t size = 0;
+  std::optional<BlockSums> sums = {};     // of those in a file, which somebody may have damaged while nobody looked
   std::span<const std::byte> bytes() const noexcept {
     return data != nullptr ? std::span<const std::byte>(data.get(), size) : mapped.bytes().subspan(skipped, size);
   }
+  // Whether a part of bytes() is what was decoded once. Asked before it is used.
+  bool is_true(std::size_t offset, std::size_t length) const noexcept { return !sums || sums->hold(bytes(), offset, length); }
   // The file could not be read while somebody did: what he has is not to be believed. Asked after the bytes were used.
   bool failed() const noexcept { return mapped.failed(); }
 };

@@ -48,14 +48,19 @@ Result<SpanSource::Span> SpanSource::span(std::size_t index) const {
   return span;
 }
 
-// A page that its file lost while we copied is noticed then; the mirror's checksum sees to it that it is not taken a second time.
+// Bytes in the mirror that are no longer what they were, or whose page its file lost while we copied, are not asked for again: the span
+// is decoded.
 Result<std::size_t> SpanSource::copy(const Span& span, std::uint64_t at, std::span<std::byte> into) const {
   for (;;) {
     const SpanBytes bytes = TRY(get(span));
-    const auto from = bytes->bytes().subspan(static_cast<std::size_t>(at - span.begin));
+    const auto offset = static_cast<std::size_t>(at - span.begin);
+    const auto from = bytes->bytes().subspan(offset);
     const std::size_t count = std::min(from.size(), into.size());
-    std::memcpy(into.data(), from.data(), count);
-    if (!bytes->failed()) return count;
+    if (bytes->is_true(offset, count)) {
+      std::memcpy(into.data(), from.data(), count);
+      if (!bytes->failed()) return count;
+    }
+    if (const auto mirror = this->mirror(false)) mirror->distrust(span.place());
     what_.cache->drop({id_, span.index}, bytes);
   }
 }

@@ -34,7 +34,7 @@ class MirrorTest : public ::testing::Test {
   std::span<const std::byte> bytes(std::size_t i) const { return std::span(plain_).subspan(i * kSpan, kSpan); }
   bool holds(const Mirror& mirror, std::size_t i) const {
     const auto found = mirror.load(place(i));
-    if (found == nullptr) return false;
+    if (found == nullptr || !found->is_true(0, found->size)) return false;
     EXPECT_TRUE(std::ranges::equal(found->bytes(), bytes(i))) << i;
     return true;
   }
@@ -69,8 +69,9 @@ TEST_F(MirrorTest, HoldsNothingThatIsNotAsItWasStored) {
   const Fd raw = *sys::open(file(), O_RDWR);
   std::mt19937_64 random(6);
   for (int round = 0; round < 200; ++round) {
-    const std::uint64_t at = round % 2 == 0 ? random() % kSpan
-                                            : mirror_format::record_at(plain_.size(), 0) + random() % 24;
+    const std::uint64_t places[] = {random() % kSpan, mirror_format::record_at(plain_.size(), 0) + random() % 24,
+                                    mirror_format::block_sums_at(plain_.size(), kSpans, 0, 0) + random() % 8};
+    const std::uint64_t at = places[round % 3];
     std::byte byte{};
     ASSERT_TRUE(sys::pread_full(raw.ref(), {&byte, 1}, at));
     const std::byte wrong = byte ^ std::byte{0x10};
@@ -79,6 +80,63 @@ TEST_F(MirrorTest, HoldsNothingThatIsNotAsItWasStored) {
     EXPECT_FALSE(store().open(of())->stretch(place(0), 5).has_value()) << at;
     ASSERT_TRUE(sys::pwrite_full(raw.ref(), {&byte, 1}, at));
   }
+  EXPECT_TRUE(holds(*store().open(of()), 0));
+}
+
+TEST_F(MirrorTest, LooksOnlyAtTheBlocksThatAreWanted) {
+  const SpanPlace all{0, 0, kSpans * kSpan};
+  const Mirror::Of one{.blob = of().blob, .plain_size = plain_.size(), .spans = 1};
+  store().open(one)->store(all, plain_);
+  const Fd raw = *sys::open(file(), O_RDWR);
+  const std::byte wrong = plain_[5 * kSpan] ^ std::byte{1};
+  ASSERT_TRUE(sys::pwrite_full(raw.ref(), {&wrong, 1}, 5 * kSpan));
+
+  const auto mirror = store().open(one);
+  const auto found = mirror->load(all);
+  ASSERT_NE(found, nullptr);
+  EXPECT_TRUE(found->is_true(0, 5 * kSpan));
+  EXPECT_FALSE(found->is_true(5 * kSpan - 1, 2)) << "one byte of it is in the damaged block";
+  EXPECT_TRUE(found->is_true(6 * kSpan, 14 * kSpan));
+  EXPECT_FALSE(found->is_true(0, plain_.size()));
+  EXPECT_FALSE(mirror->stretch(all, 0).has_value()) << "nobody would look at what is taken from the file";
+
+  mirror->distrust(all);
+  EXPECT_EQ(mirror->load(all), nullptr);
+  EXPECT_FALSE(mirror->holds(all));
+  mirror->store(all, plain_);
+  EXPECT_TRUE(mirror->load(all)->is_true(0, plain_.size()));
+}
+
+TEST_F(MirrorTest, ASourceDecodesAgainWhatIsDamagedInTheFile) {
+  const Bytes plain = test::sample_bytes(1'000'000, 9);
+  const Bytes packed = test::gzip_of(plain);
+  const auto result = test::pass(packed, {.span_bytes = 4 * kSpan})->result;
+  SpanCache none(0);
+  const auto open = [&] {
+    return *seekable_source({.packed = memory_source(packed), .format = result.format, .plain_size = plain.size(),
+                             .checkpoints = checkpoint_table(result.checkpoints), .cache = &none, .mirrors = store(), .blob = result.blob});
+  };
+  Bytes into(plain.size());
+  ASSERT_TRUE(open()->pread(into, 0));
+  const Fd raw = *sys::open(dir_ / "m/" + result.blob.hex() + ".mirror", O_RDWR);
+  const std::byte wrong = plain[300'000] ^ std::byte{1};
+  ASSERT_TRUE(sys::pwrite_full(raw.ref(), {&wrong, 1}, 300'000));
+
+  const auto source = open();
+  ASSERT_EQ(*source->pread(std::span(into).first(1000), 400'000), 1000u);
+  EXPECT_EQ(source->counted().spans, 0u) << "another block of the same span is as it was";
+  ASSERT_EQ(*source->pread(into, 0), plain.size());
+  EXPECT_TRUE(into == plain);
+  EXPECT_EQ(source->counted().spans, 1u);
+  ASSERT_EQ(*open()->pread(into, 0), plain.size());
+  EXPECT_TRUE(into == plain) << "and it is whole in the file again";
+}
+
+TEST_F(MirrorTest, AFileOfAnotherVersionIsTheFirstToGo) {
+  store().open(of())->store(place(0), bytes(0));
+  dir_.write("m/" + of('b').blob.hex() + ".mirror", std::string(kSpan, 'x'));
+  store(2 * kSpan).trim();
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "m/" + of('b').blob.hex() + ".mirror"));
   EXPECT_TRUE(holds(*store().open(of()), 0));
 }
 
