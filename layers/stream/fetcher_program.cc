@@ -25,8 +25,9 @@ Result<std::string> find_fetcher() {
     return std::string(named);
   }
   auto beside = sys::find_beside_us({"/../libexec/acetate/acetate-fetcher", "/acetate-fetcher",
-                                     // in a build tree: from cli/ and from fs/fuse/
-                                     "/../layers/registry/fetcher/acetate-fetcher", "/../../layers/registry/fetcher/acetate-fetcher"});
+                                     // in a build tree: from cli/, from fs/fuse/ and from fs/fuse/layer_store/
+                                     "/../layers/registry/fetcher/acetate-fetcher", "/../../layers/registry/fetcher/acetate-fetcher",
+                                     "/../../../layers/registry/fetcher/acetate-fetcher"});
   if (beside) return beside;
   auto found = sys::find_program("acetate-fetcher");
   if (!found)
