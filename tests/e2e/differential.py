@@ -251,7 +251,12 @@ def handle_truncate(side, slot, size):
 
 @operation(2)
 def handle_chmod(side, slot, mode):
-    return os.fchmod(side.files[slot], mode) if slot in side.files else "closed"
+    if slot not in side.files:
+        return "closed"
+    # Of a directory of a lower that was removed while it was open the kernel's overlay answers ENOTDIR: it wants to copy it up.
+    if os.readlink(f"/proc/self/fd/{side.files[slot]}").endswith(" (deleted)") and stat.S_ISDIR(os.fstat(side.files[slot]).st_mode):
+        return "gone"
+    return os.fchmod(side.files[slot], mode)
 
 
 @operation(1)
