@@ -9,7 +9,6 @@
 #include <memory>
 #include <ostream>
 
-#include "base/sys/process.h"
 #include "base/sys/self.h"
 #include "cli/image_commands.h"
 #include "cli/lazy_image.h"
@@ -44,15 +43,6 @@ Result<int> describe(const Options& options, const Context& context) {
   return 0;
 }
 
-Result<std::string> find_program() {
-  auto beside = sys::find_beside_us({"/../libexec/acetate/acetate-layer-store", "/acetate-layer-store",
-                                     "/../fs/fuse/layer_store/acetate-layer-store"});  // the last: in a build tree
-  if (beside) return beside;
-  auto found = sys::find_program("acetate-layer-store");
-  if (!found) return fail(ENOENT, "acetate-layer-store was found neither beside this program nor in PATH");
-  return found;
-}
-
 Result<int> serve(const Options& options) {
   if (options.dir.empty()) return fail(EINVAL, "give the directory that storage.conf names in additionallayerstores");
   TRY(find_paths());  // what is wrong with them is told now
@@ -67,7 +57,7 @@ Result<int> serve(const Options& options) {
                                     {"--authfile", &options.lazy.authfile}, {"--cert-dir", &options.lazy.cert_dir}})
     if (!value->empty()) words.insert(words.end(), {flag, *value});
   if (!options.lazy.tls_verify.empty()) words.push_back("--tls-verify=" + options.lazy.tls_verify);
-  const std::string program = TRY(find_program());
+  const std::string program = TRY(sys::find_helper("acetate-layer-store", {"/../fs/fuse/layer_store/acetate-layer-store"}));
   return sys::become(program, words).within("starting " + program);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/sys/call.h"
 #include "base/sys/file.h"
+#include "base/sys/process.h"
 
 namespace acetate::sys {
 
@@ -13,6 +14,14 @@ Result<std::string> find_beside_us(std::initializer_list<const char*> places) {
   for (const char* place : places)
     if (auto st = stat_following(dir + place); st && S_ISREG(st->st_mode)) return dir + place;
   return Error(ENOENT);
+}
+
+Result<std::string> find_helper(const std::string& name, std::initializer_list<const char*> in_build_tree) {
+  const std::string installed = "/../libexec/acetate/" + name, beside = "/" + name;
+  if (auto found = find_beside_us({installed.c_str(), beside.c_str()})) return found;
+  if (auto found = find_beside_us(in_build_tree)) return found;
+  if (auto found = find_program(name)) return found;
+  return fail(ENOENT, "{} was found neither beside this program nor in PATH", name);
 }
 
 Error become(const std::string& program, const std::vector<std::string>& arguments) {

@@ -13,6 +13,10 @@ namespace acetate::sys {
 // regular file; absolute. ENOENT bare when there is none.
 Result<std::string> find_beside_us(std::initializer_list<const char*> places);
 
+// A helper of ours that people do not start themselves: in libexec, beside us, at one of `in_build_tree` (as above), or in PATH. ENOENT
+// with words when it is nowhere.
+Result<std::string> find_helper(const std::string& name, std::initializer_list<const char*> in_build_tree);
+
 // This process goes on as `program`, with our environment and what of our descriptors is not close-on-exec. Returns only when that fails.
 Error become(const std::string& program, const std::vector<std::string>& arguments);
 

@@ -24,14 +24,10 @@ Result<std::string> find_fetcher() {
     if (!is_program(named)) return fail(ENOENT, "ACETATE_FETCHER={} is not a program", named);
     return std::string(named);
   }
-  auto beside = sys::find_beside_us({"/../libexec/acetate/acetate-fetcher", "/acetate-fetcher",
-                                     // in a build tree: from cli/, from fs/fuse/ and from fs/fuse/layer_store/
-                                     "/../layers/registry/fetcher/acetate-fetcher", "/../../layers/registry/fetcher/acetate-fetcher",
-                                     "/../../../layers/registry/fetcher/acetate-fetcher"});
-  if (beside) return beside;
-  auto found = sys::find_program("acetate-fetcher");
-  if (!found)
-    return fail(ENOENT, "acetate-fetcher was found neither beside this program nor in PATH (ACETATE_FETCHER names one)");
+  // In a build tree: from cli/, from fs/fuse/ and from fs/fuse/layer_store/.
+  auto found = sys::find_helper("acetate-fetcher", {"/../layers/registry/fetcher/acetate-fetcher", "/../../layers/registry/fetcher/acetate-fetcher",
+                                                    "/../../../layers/registry/fetcher/acetate-fetcher"});
+  if (!found) return fail(ENOENT, "{} (ACETATE_FETCHER names one)", found.error().message());
   return found;
 }
 

@@ -2,7 +2,6 @@
 
 #include <charconv>
 
-#include "base/sys/process.h"
 #include "base/sys/self.h"
 
 namespace acetate::registry {
@@ -63,12 +62,7 @@ Result<ServeRequest> parse_arguments(std::span<const std::string> arguments) {
 }
 
 Result<std::string> find_serve_program() {
-  auto beside = sys::find_beside_us({"/../libexec/acetate/acetate-serve", "/acetate-serve",
-                                     "/../layers/registry/serve/program/acetate-serve"});  // the last: in a build tree
-  if (beside) return beside;
-  auto found = sys::find_program("acetate-serve");
-  if (!found) return fail(ENOENT, "acetate-serve was found neither beside this program nor in PATH");
-  return found;
+  return sys::find_helper("acetate-serve", {"/../layers/registry/serve/program/acetate-serve"});
 }
 
 }  // namespace acetate::registry
