@@ -349,6 +349,13 @@ def attempt(function, side, arguments):
 OPENING = {"write_at", "append", "rewrite", "read", "truncate"}
 
 
+def same_file(side, path, other):
+    try:
+        return os.path.samestat(os.lstat(side.path(path)), os.lstat(side.path(other)))
+    except OSError:
+        return False
+
+
 def is_fifo(side, path):
     try:
         return stat.S_ISFIFO(os.stat(side.path(path)).st_mode)
@@ -508,12 +515,16 @@ def main():
             if name in OPENING and is_fifo(kernel, arguments[0]):
                 continue
             function = OPERATIONS[name][0]
+            to_itself = name.startswith("rename") and same_file(ours, *arguments)
             theirs, mine = attempt(function, kernel, arguments), attempt(function, ours, arguments)
             shown = tuple(a if not isinstance(a, bytes) else f"<{len(a)} bytes>" for a in arguments)
             if options.verbose:
                 print(number, name, shown, theirs if not isinstance(theirs, bytes) else f"<{len(theirs)} bytes>", flush=True)
             if name == "inode_numbers":  # the kernel without xino need not keep this promise; we do
                 theirs = [] if isinstance(theirs, list) else theirs
+            # Of two links to one file the kernel's overlay may hold two inodes, and then cannot rename one to the other.
+            if to_itself and theirs == "errno ESTALE":
+                theirs = mine
             if theirs != mine:
                 failed.append(f"operation {number} {name}{shown}: kernel {theirs!r:.300} ours {mine!r:.300}")
             elif number % 500 == 499:
