@@ -418,7 +418,7 @@ def populate(lowers, rng, privileged_ids, linked):
                 elif kind == 7:
                     os.makedirs(os.path.dirname(path), exist_ok=True)
                     os.symlink(rng.choice(["a", "../b", "nowhere"]), path)
-                elif kind == 8 and os.path.isfile(path):
+                elif kind == 8 and os.path.isfile(path) and not (linked and os.path.islink(path)):  # our index is of files
                     os.link(path, path + "-link")
                 os.utime(path, ns=(10**18, 10**18 + rng.randint(0, 10**9)), follow_symlinks=False)
                 os.lchown(path, rng.choice(maker.ids), rng.choice(maker.ids))
