@@ -1,7 +1,7 @@
 #!/bin/sh
 # Stock podman with `acetate layer-store` as its additional layer store: an image of Debian's docker-registry is pulled without
-# a layer being fetched, run with what is read of it, saved and removed; as root on the kernel's overlay and with our daemon as
-# mount_program.
+# a layer being fetched, run with what is read of it, saved and removed; as root and as a user with a subordinate range, on the
+# kernel's overlay and with our daemon as mount_program.
 #
 # usage: layer_store_test.sh BIN-DIRECTORIES(colon-separated)
 set -eu
@@ -45,24 +45,30 @@ in_ours a pull -q "$name" >/dev/null
 in_ours a push -q --index "$name"
 
 als=$scratch/als
-offer() { # STORE: an additional layer store that begins with nothing
-  ACETATE_ROOT="$scratch/store-$1" ACETATE_CACHE="$scratch/cache-$1" ACETATE_FETCH_REST=0 acetate layer-store "$als" 2>"$scratch/als.err" & server=$!
+offer() { # STORE [WHO HOME]: an additional layer store that begins with nothing; of a user in the namespaces of his podman
+  offered="env ACETATE_ROOT=$scratch/store-$1 ACETATE_CACHE=$scratch/cache-$1 ACETATE_FETCH_REST=0 acetate layer-store $als" seen=
+  if [ $# = 1 ]; then
+    $offered 2>"$scratch/als.err" & server=$!
+  else
+    seen="in_store $2 $3 podman unshare"
+    $seen $offered 2>/dev/null & server=$!
+  fi
   children="$children $server"
-  until mountpoint -q "$als"; do kill -0 "$server" || { cat "$scratch/als.err"; exit 1; }; sleep 0.1; done
+  until $seen mountpoint -q "$als"; do kill -0 "$server" || { cat "$scratch/als.err" "$scratch/podman.err"; exit 1; }; sleep 0.1; done
 }
 fetched() { # of its blobs, as their files take room
   find "$scratch/store-$1/images" \( -name '*.data' -o -path '*/blobs/sha256/*' \) -exec stat -c '%b' {} + | awk '{sum += $1} END {print sum * 512}'
 }
 diff_ids() { skopeo inspect --tls-verify=false --config "docker://$1" | python3 -c 'import json, sys; print(*json.load(sys.stdin)["rootfs"]["diff_ids"])'; }
-configure() { # HOME: podman's store, with the line that matters
-  store_config "$1"
+configure() { # HOME [MOUNT-PROGRAM]: podman's store, with the line that matters
+  store_config "$@"
   sed -i "s#^\[storage.options\]#&\nadditionallayerstores = [\"$als:ref\"]#" "$1/conf/storage.conf"
 }
 
-trial() { # NAME HOME
-  p() { in_store plain "$home" podman "$@"; }
+trial() { # NAME HOME [WHO]
+  p() { in_store "$who" "$home" podman "$@"; }
   q() { p run --rm --network=none "$name" "$@"; }
-  home=$2
+  home=$2 who=${3:-plain}
   p pull -q --tls-verify=false "$name" >"$scratch/id" || { fail "$1: pull: $(complaint) $(cat "$scratch/als.err")"; return; }
   expect "$1: pulling says nothing" "" "$(cat "$scratch/podman.err")"
   expect "$1: podman's layers are ours" "3" "$(find "$home/store/overlay" -name additionallayer | wc -l)"
@@ -97,7 +103,28 @@ configure "$scratch/daemon-home"
 trial daemon "$scratch/daemon-home"
 expect "an image that nobody knows is pulled as ever" "125" "$(in_store plain "$scratch/daemon-home" podman pull -q --tls-verify=false "127.0.0.1:$port/team/none:1" >/dev/null 2>&1 || echo $?)"
 
+umount "$als"
+if command -v useradd >/dev/null && setpriv --reuid=65534 --regid=65534 --clear-groups unshare -Ur true 2>/dev/null; then
+  make_users
+  without_root() { # STORE MOUNT-PROGRAM("" for the kernel's overlay)
+    say "without root: $1"
+    configure "$scratch/$1-home" "$2"
+    [ -n "$2" ] || sed -i '/mount_program/d' "$scratch/$1-home/conf/storage.conf"
+    mkdir -p "$scratch/store-$1" "$scratch/cache-$1"
+    chown -R "$ranged_user" "$scratch/$1-home" "$scratch/store-$1" "$scratch/cache-$1" "$als"
+    offer "$1" ranged "$scratch/$1-home"
+    trial "$1" "$scratch/$1-home" ranged
+    in_store ranged "$scratch/$1-home" podman unshare umount "$als"
+    wait "$server" && pass "$1: unmounted, it ends" || fail "$1: the layer store: $(cat "$scratch/podman.err")"
+    nothing_stays ranged "$scratch/$1-home"
+  }
+  without_root rootless-daemon "$daemon"
+  without_root rootless-kernel ""
+  chown root "$als"
+fi
+
 say "begun anew, with the registry gone"
+offer daemon
 in_store plain "$scratch/daemon-home" podman pull -q --tls-verify=false "$name" >/dev/null || fail "pull: $(complaint)"
 in_store plain "$scratch/daemon-home" podman run --rm --network=none "$name" >/dev/null || fail "run: $(complaint)"
 kill "$server"

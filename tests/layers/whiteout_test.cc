@@ -116,6 +116,20 @@ TEST(Probe, ReportsAFullDiskInsteadOfADialect) {
   EXPECT_EQ(entries_of(dir), 0);
 }
 
+TEST(Opacity, ByAMarkThatIsListedAndCannotBeReadIsNone) {
+  const TempDir dir;
+  const Fd fd = *sys::open(dir.path(), O_RDONLY | O_DIRECTORY);
+  const std::vector<std::string> names{"trusted.overlay.opaque"};
+  {
+    const Failing failing(sys::Call::getxattr, ENODATA);
+    const auto read = read_opacity(fd.ref(), names);
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_EQ(*read, Opacity::none);
+  }
+  const Failing failing(sys::Call::getxattr, EIO);
+  EXPECT_TRUE(read_opacity(fd.ref(), names).error().is(EIO));
+}
+
 TEST(Opacity, IsReadInEachSpelling) {
   TempDir dir;
   const Fd fd = *sys::open(dir.path(), O_RDONLY | O_DIRECTORY);
