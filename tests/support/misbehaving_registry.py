@@ -10,7 +10,8 @@ Control, on either port (JSON):
        applies to the next N (1 if not said, -1: all) requests that fit, the oldest fault first
   GET  /_control/log    [{"origin", "method", "path", "headers", "received", "sent", "status"}, …]
   POST /_control/reset  forgets faults and log, not the content
-  POST /_control/set    {"token_uses": N, "mount": bool, "referrers": bool, "max_body": N, "chunk_min": N, "page": N}
+  POST /_control/set    {"token_uses": N, "mount": bool, "referrers": bool, "max_body": N, "chunk_min": N, "page": N,
+                         "delay": MILLISECONDS}
 
 What faults do:
   status    {"status": 503, "headers": {…}, "body": "…"} instead of an answer
@@ -156,6 +157,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 state.faults, state.log = [], []
             elif verb == "set":
                 state.settings.update(body)
+                state.link.delay = body.get("delay", state.link.delay * 1000) / 1000
             answer = json.dumps(state.log if verb == "log" else {}).encode()
         self.answer(200, answer, {"Content-Type": "application/json"})
 
