@@ -45,6 +45,7 @@ Header header_for(const Mirror::Of& of) {
   header.plain_bytes = of.plain_size;
   header.spans = of.spans;
   std::memcpy(header.blob, of.blob.sha256.data(), sizeof header.blob);
+  header.cut = of.cut;
   header.sum = xxh3(raw(header).first(offsetof(Header, sum)));
   return header;
 }
@@ -91,7 +92,6 @@ std::optional<Record> Mirror::record_of(const SpanPlace& place) const {
   const auto into = std::as_writable_bytes(std::span(&record, 1));
   const auto got = sys::pread_full(file_.ref(), into, mirror_format::record_at(of_.plain_size, place.number));
   if (!got || *got != into.size() || record.sum == 0) return std::nullopt;
-  // Another index of the same blob may have cut it differently.
   if (record.begin != place.begin || record.length != place.end - place.begin) return std::nullopt;
   return record;
 }
@@ -137,7 +137,17 @@ bool Mirror::is_known(const SpanPlace& place, const Record& record) const {
 void Mirror::know(const SpanPlace& place, const Record& record) const {
   Lock lock(mutex_);
   known_[place.number] = record.sum;
+}
+
+void Mirror::trust(const SpanPlace& place) const {
+  Lock lock(mutex_);
   distrusted_[place.number] = false;
+}
+
+bool Mirror::has_lost_its_name() const {
+  if (!stored_) return false;  // it never had one
+  const auto st = sys::stat(file_.ref());
+  return st && st->st_nlink == 0;
 }
 
 void Mirror::touch(const SpanPlace& place, Record record) const {
@@ -149,7 +159,12 @@ void Mirror::touch(const SpanPlace& place, Record record) const {
 }
 
 void Mirror::store(const SpanPlace& place, std::span<const std::byte> bytes) const {
-  if (full_.load(std::memory_order_relaxed) || bytes.empty() || !pin(place.number)) return;
+  if (full_.load(std::memory_order_relaxed) || bytes.empty()) return;
+  if (has_lost_its_name()) {
+    full_ = true;
+    return;
+  }
+  if (!pin(place.number)) return;
   const std::uint64_t at = mirror_format::record_at(of_.plain_size, place.number);
   // Told first, so that whatever a kill leaves of the bytes can be found and freed.
   Record record{.sum = 0, .begin = place.begin, .length = bytes.size(), .used = now(), .reserved = 0};
@@ -164,7 +179,7 @@ void Mirror::store(const SpanPlace& place, std::span<const std::byte> bytes) con
   };
   const auto written = write();
   if (written) {
-    know(place, record);
+    trust(place);  // not known to be true before it was read: a disk may take it and lose it
   } else if (!full_.exchange(true)) {
     // No sum, no span. Its blocks are the MirrorStore's to free, under a write lock: another process may have stored it meanwhile.
     log::info("decoded bytes are not kept any more, reading goes on without: {}", written.error().message());
@@ -181,7 +196,11 @@ std::optional<ByteSource::Stretch> Mirror::stretch(const SpanPlace& place, std::
   // Whoever takes them from the file asks nobody whether they are true.
   if (!is_known(place, *record)) {
     const auto bytes = load(place);
-    if (bytes == nullptr || !bytes->is_true(0, bytes->size) || bytes->failed()) return std::nullopt;
+    if (bytes == nullptr) return std::nullopt;
+    if (!bytes->is_true(0, bytes->size) || bytes->failed()) {
+      distrust(place);
+      return std::nullopt;
+    }
     know(place, *record);
   }
   return ByteSource::Stretch{file_.ref(), offset, place.end - offset, std::move(held)};

@@ -40,9 +40,10 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
     Digest blob;
     std::uint64_t plain_size = 0;
     std::uint64_t spans = 0;
+    std::uint64_t cut = 0;  // the fingerprint of the index whose spans these are
   };
   // An empty file becomes a mirror. EBADMSG, bare: it is one of something else, or none. `stored` hears of every
-  // span that is written.
+  // span that is written; with it the file has a name, and once that is gone nothing more is stored, for nobody would take it away again.
   static Result<std::shared_ptr<Mirror>> open(Fd file, const Of& of, std::function<void(std::uint64_t)> stored = {});
   // Without a name, for streams that can only be decoded from their beginning, where nothing may be kept.
   static Result<std::shared_ptr<Mirror>> unnamed(const Of& of);
@@ -68,6 +69,8 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   void touch(const SpanPlace& place, mirror_format::Record record) const;
   bool is_known(const SpanPlace& place, const mirror_format::Record& record) const;
   void know(const SpanPlace& place, const mirror_format::Record& record) const;
+  void trust(const SpanPlace& place) const;
+  bool has_lost_its_name() const;
   bool pin(std::size_t number) const;
   std::shared_ptr<const void> pinned(std::size_t number) const;  // for as long as it lives; null: it could not be
   void unpin(std::size_t number) const noexcept;

@@ -6,7 +6,7 @@
 
 namespace acetate::mirror_format {
 
-inline constexpr char kMagic[8] = {'A', 'C', 'E', 'T', 'M', 'I', 'R', '2'};
+inline constexpr char kMagic[8] = {'A', 'C', 'E', 'T', 'M', 'I', 'R', '3'};
 inline constexpr std::uint64_t kAlignment = 4096;
 inline constexpr std::uint64_t kBlockBytes = 65536;
 
@@ -15,9 +15,11 @@ struct Header {
   std::uint64_t plain_bytes;
   std::uint64_t spans;
   std::byte blob[32];
+  std::uint64_t cut;  // which index cut it into these spans: two that cut it differently must not share a file
+  std::uint64_t reserved[3];
   std::uint64_t sum;  // xxh3 of the bytes before
 };
-static_assert(sizeof(Header) == 64);
+static_assert(sizeof(Header) == 96);  // a multiple of a record, so that none lies across two sectors
 
 struct Record {
   std::uint64_t sum;     // xxh3 of the checksums of the span's blocks (1 where that is 0); 0: not there, or not whole

@@ -73,13 +73,15 @@ bool collect(FdRef file, std::size_t number, std::uint64_t size, std::vector<Can
   return true;
 }
 
-// Nothing of it is shown before it is gone: the record first, then the bytes.
+// Nothing of it is shown before it is gone: the checksum first, then the bytes, and where they were only when they are gone.
 Result<bool> take_away(FdRef file, const Candidate& span) {
   if (!sys::lock_range(file, F_WRLCK, span.record_at, sizeof(Record))) return false;  // pinned
   const auto taken = [&]() -> Result<void> {
+    const Record hidden{.sum = 0, .begin = span.record.begin, .length = span.record.length, .used = span.record.used, .reserved = 0};
+    TRY(sys::pwrite_full(file, std::as_bytes(std::span(&hidden, 1)), span.record_at));
+    TRY(sys::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, span.record.begin, span.record.length));
     const Record none{};
-    TRY(sys::pwrite_full(file, std::as_bytes(std::span(&none, 1)), span.record_at));
-    return sys::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, span.record.begin, span.record.length);
+    return sys::pwrite_full(file, std::as_bytes(std::span(&none, 1)), span.record_at);
   }();
   (void)sys::lock_range(file, F_UNLCK, span.record_at, sizeof(Record));
   if (!taken) return taken.error().clone();
@@ -110,6 +112,18 @@ std::vector<std::string> names_in(const std::string& dir) {
 MirrorStore::MirrorStore(std::string dir, std::uint64_t capacity)
     : dir_(std::move(dir)), capacity_(capacity), since_trim_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
+Result<std::shared_ptr<Mirror>> MirrorStore::open_file(const std::string& path, const Mirror::Of& of, Maker maker) const {
+  Fd file = TRY(sys::open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | (maker == Maker::us ? O_CREAT : 0), 0600));
+  const auto st = TRY(sys::stat(file.ref()));
+  if (!is_ours(st) || (st.st_size == 0 && maker == Maker::others)) return Error(EBADMSG);
+  return Mirror::open(std::move(file), of, [store = *this](std::uint64_t bytes) {
+    const std::uint64_t step = std::clamp<std::uint64_t>(store.capacity_ / 16, 1, 64 << 20);
+    if (store.since_trim_->fetch_add(bytes) + bytes < step) return;
+    store.since_trim_->store(0);
+    store.trim();
+  });
+}
+
 std::shared_ptr<Mirror> MirrorStore::open(const Mirror::Of& of) const {
   if (capacity_ == 0) return nullptr;
   const auto try_open = [&]() -> Result<std::shared_ptr<Mirror>> {
@@ -117,21 +131,14 @@ std::shared_ptr<Mirror> MirrorStore::open(const Mirror::Of& of) const {
     const Fd dir = TRY(sys::open(dir_, O_RDONLY | O_DIRECTORY));
     if (room_at(dir.ref()) < kLeastRoom) return fail(ENOSPC, "less than {} MiB are free there", kLeastRoom >> 20);
     const std::string path = dir_ + "/" + name_of(of.blob);
-    for (int attempt = 0;; ++attempt) {
-      Fd file = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
-      const auto st = TRY(sys::stat(file.ref()));
-      auto opened = is_ours(st) ? Mirror::open(std::move(file), of,
-                                               [store = *this](std::uint64_t bytes) {
-                                                 const std::uint64_t step =
-                                                     std::clamp<std::uint64_t>(store.capacity_ / 16, 1, 64 << 20);
-                                                 if (store.since_trim_->fetch_add(bytes) + bytes < step) return;
-                                                 store.since_trim_->store(0);
-                                                 store.trim();
-                                               })
-                                : Result<std::shared_ptr<Mirror>>(Error(EBADMSG));
-      if (opened || !opened.error().is(EBADMSG) || attempt == 2) return opened;
-      TRY(sys::unlink({kWorkingDir, path.c_str()}));
-    }
+    auto known = open_file(path, of, Maker::others);
+    if (known || (!known.error().is(EBADMSG) && !known.error().is(ENOENT))) return known;
+    // Until its header is written a new one looks like a stranger's, so it is made alone, and looked at again before it is replaced.
+    TRY(sys::flock(dir.ref(), LOCK_EX));
+    auto made = open_file(path, of, Maker::us);
+    if (made || !made.error().is(EBADMSG)) return made;
+    TRY(sys::unlink({kWorkingDir, path.c_str()}));
+    return open_file(path, of, Maker::us);
   };
   auto opened = try_open();
   if (opened) return *std::move(opened);

@@ -28,6 +28,9 @@ class MirrorStore {
   void trim() const;
 
  private:
+  enum class Maker { us, others };  // of a file that is not there, or still empty
+  Result<std::shared_ptr<Mirror>> open_file(const std::string& path, const Mirror::Of& of, Maker maker) const;
+
   std::string dir_;
   std::uint64_t capacity_;
   std::shared_ptr<std::atomic<std::uint64_t>> since_trim_;  // bytes stored

@@ -49,6 +49,7 @@ struct Seekable {
   bool read_ahead = false;                         // decode beside a sequential reader what it will want next
   std::optional<MirrorStore> mirrors = {};         // where decoded spans are kept, by `blob`
   Digest blob = {};
+  std::uint64_t cut = 0;  // the fingerprint of the index that `checkpoints` are of
 };
 
 // The source of plain bytes. Thread-safe.

@@ -89,7 +89,7 @@ Result<SpanBytes> SpanSource::load_or_decode(const Span& span) const {
 std::shared_ptr<Mirror> SpanSource::mirror(bool needed) const {
   if (!what_.mirrors && !needed && !mirror_known_) return nullptr;
   Lock lock(mirror_mutex_);
-  const Mirror::Of of{what_.blob, what_.plain_size, what_.checkpoints->count()};
+  const Mirror::Of of{what_.blob, what_.plain_size, what_.checkpoints->count(), what_.cut};
   if (what_.mirrors && !mirror_known_.exchange(true)) mirror_ = what_.mirrors->open(of);
   if (mirror_ == nullptr && needed) {
     auto unnamed = Mirror::unnamed(of);

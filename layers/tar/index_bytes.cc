@@ -13,7 +13,8 @@ Result<DecodedSourcePtr> plain_bytes(const LayerIndexPtr& index, SourcePtr packe
                           .checkpoints = LayerIndex::checkpoints(index),
                           .read_ahead = true,
                           .mirrors = mirrors != nullptr ? std::optional(*mirrors) : std::nullopt,
-                          .blob = facts.blob});
+                          .blob = facts.blob,
+                          .cut = facts.fingerprint});
 }
 
 }  // namespace acetate

@@ -6,6 +6,8 @@
 
 #include <filesystem>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/sys/call.h"
@@ -22,6 +24,18 @@ using test::TempDir;
 
 constexpr std::uint64_t kSpan = 65536;
 constexpr std::uint64_t kSpans = 20;
+
+class Fail final : public sys::Hook {
+ public:
+  Fail(sys::Call call, int code) : call_(call), code_(code), before_(sys::install(this)) {}
+  ~Fail() override { sys::install(before_); }
+  int before(sys::Call call) noexcept override { return call == call_ ? code_ : 0; }
+
+ private:
+  sys::Call call_;
+  int code_;
+  sys::Hook* before_;
+};
 
 // A blob of spans of equal size, and what each holds.
 class MirrorTest : public ::testing::Test {
@@ -222,17 +236,58 @@ TEST_F(MirrorTest, FreesWhatAKilledWriterLeft) {
   EXPECT_LE(on_disk() + kSpan, before);
 }
 
-class Fail final : public sys::Hook {
- public:
-  Fail(sys::Call call, int code) : call_(call), code_(code), before_(sys::install(this)) {}
-  ~Fail() override { sys::install(before_); }
-  int before(sys::Call call) noexcept override { return call == call_ ? code_ : 0; }
+TEST_F(MirrorTest, IsNeverSharedByTwoThatCutItDifferently) {
+  Mirror::Of other = of();
+  other.cut = 1;
+  const auto mirror = store().open(of());
+  for (std::size_t i = 0; i < kSpans; ++i) mirror->store(place(i), bytes(i));
+  const auto pinned = mirror->load(place(3));
+  ASSERT_TRUE(pinned->is_true(0, pinned->size));
 
- private:
-  sys::Call call_;
-  int code_;
-  sys::Hook* before_;
-};
+  // Its third span is not ours; were it one file, its lock would let our bytes be punched out.
+  const SpanPlace third{2, 2 * kSpan + 7, 3 * kSpan + 7};
+  const auto beside = store().open(other);
+  beside->store(third, std::span(plain_).subspan(third.begin, kSpan));
+  store(1).trim();
+  EXPECT_TRUE(std::ranges::equal(pinned->bytes(), bytes(3)));
+  EXPECT_TRUE(holds(*mirror, 4)) << "whoever has the old file open keeps it";
+}
+
+TEST_F(MirrorTest, StoresNothingMoreInAFileThatLostItsName) {
+  const auto mirror = store().open(of());
+  mirror->store(place(0), bytes(0));
+  std::filesystem::remove(file());
+  mirror->store(place(1), bytes(1));
+  EXPECT_TRUE(holds(*mirror, 0));
+  EXPECT_FALSE(holds(*mirror, 1)) << "no trim would see it";
+  EXPECT_TRUE(mirror->is_full());
+}
+
+TEST_F(MirrorTest, IsOneFileForAllWhoOpenItAtOnce) {
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::shared_ptr<Mirror>> opened(4);
+    std::vector<std::thread> threads;
+    for (auto& mirror : opened) threads.emplace_back([&] { mirror = store().open(of()); });
+    for (std::thread& thread : threads) thread.join();
+    opened.front()->store(place(0), bytes(0));
+    for (const auto& mirror : opened) ASSERT_TRUE(mirror != nullptr && holds(*mirror, 0)) << round;
+    std::filesystem::remove(file());
+  }
+}
+
+TEST_F(MirrorTest, FreesWhatAKilledTrimLeft) {
+  const auto mirror = store().open(of());
+  mirror->store(place(0), bytes(0));
+  const std::uint64_t before = on_disk();
+  {
+    Fail killed(sys::Call::fallocate, EIO);  // after the checksum was taken away
+    store(1).trim();
+  }
+  EXPECT_FALSE(holds(*mirror, 0));
+  store(1).trim();
+  EXPECT_LE(on_disk() + kSpan, before);
+}
+
 
 TEST_F(MirrorTest, AFullDiskOnlyMeansThatNothingIsKept) {
   const auto mirror = store().open(of());
