@@ -105,6 +105,17 @@ Result<void> put_beside(const std::string& path, const std::string& name, const 
   return TRY_WITHIN(sys::write_file_atomically({dir.ref(), name.c_str()}, bytes, 0600), "writing {}/{}", path, name);
 }
 
+// All of it is looked at, once: from here on what is wrong with it was done by the disk.
+Result<bool> put_index(const std::string& path, const Digest& layer, const Digest& origin, const std::string& bytes) {
+  const auto name = foreign_index_name(layer, origin);
+  TRY(put_beside(path, name, bytes));
+  const auto index = TRY(open_foreign_index(path + "/" + name, layer));
+  if (index != nullptr && index->is_whole()) return true;
+  if (index != nullptr) log::info("the layer index {}/{} is damaged and not used", path, name);
+  TRY(sys::unlink({kWorkingDir, (path + "/" + name).c_str()}));
+  return false;
+}
+
 // A hint: without it nothing is wrong. The newest that is listed first stays.
 void take_trace(Repository& repository, const Listed& trace, const std::string& path, const Digest& origin) {
   const auto name = foreign_trace_name(trace.layer, origin);
@@ -160,7 +171,7 @@ Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest
       const auto at = std::ranges::find(wanted, listed.layer);
       if (at == wanted.end()) continue;
       const auto bytes = TRY_WITHIN(unpacked(TRY(fetch_blob(repository, listed.blob))), "the layer index {}", listed.blob.digest.str());
-      TRY(put_beside(path, foreign_index_name(listed.layer, origin), bytes));
+      if (!TRY(put_index(path, listed.layer, origin, bytes))) continue;
       wanted.erase(at);
       ++found;
     }

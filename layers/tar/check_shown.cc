@@ -70,7 +70,8 @@ class Check {
   }
 
   Result<LayerIndexPtr> own_index() const {
-    if (auto own = indexes_.find(layer_.blob)) return own;
+    // Damage in it would look like a lie of those who showed the layer.
+    if (auto own = indexes_.find(layer_.blob); own != nullptr && own->is_whole()) return own;
     auto scan = scan_tar(packed_);
     // What is no tar at all is not what any index says.
     if (!scan) return weighed(std::move(scan).error());
@@ -82,6 +83,11 @@ class Check {
   Result<void> index_from_elsewhere(const std::string& path) const {
     const auto foreign = TRY(open_foreign_index(path, layer_.blob));
     if (foreign == nullptr) return {};
+    // It was whole when it came; the disk has damaged it since.
+    if (!foreign->is_whole()) {
+      log::warn("the layer index {} was damaged on the disk, and {} is not held against it", path, layer_.blob.str());
+      return {};
+    }
     // The same program makes the same bytes of the same tar; another version's may differ and be right.
     const auto ours = sys::read_file(indexes_.path_of(layer_.blob), kMostIndexBytes);
     const auto theirs = sys::read_file(path, kMostIndexBytes);

@@ -1,5 +1,6 @@
 #include "layers/tar/index_file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,16 +56,22 @@ Result<sys::Mapping> map_copy(FdRef fd, std::uint64_t size) {
   return sys::map_file(copy.ref(), size);
 }
 
+void leave_note(const std::string& path) {
+  (void)sys::make_dirs(path.substr(0, path.rfind('/')), 0700);
+  (void)sys::open(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const IndexFile>> IndexFile::open(FdRef fd, std::string path, lix::IndexKind kind,
-                                                         std::uint64_t verified_whole) {
+                                                         std::uint64_t verified_whole, std::string note) {
   const struct stat st = TRY(sys::stat(fd));
   const auto size = static_cast<std::uint64_t>(st.st_size);
   if (!S_ISREG(st.st_mode) || size < lix::kHeaderBytes) return Error(EBADMSG);
 
   std::unique_ptr<IndexFile> file(new IndexFile);
   file->path_ = std::move(path);
+  file->note_ = std::move(note);
   auto mapping = is_trusted(st) ? sys::map_file(fd, size) : map_copy(fd, size);
   // A file system that cannot be mapped can still be read.
   if (!mapping && mapping.error().is(ENODEV)) mapping = map_copy(fd, size);
@@ -149,6 +156,7 @@ Error IndexFile::damaged() const {
     log::warn("layer index {} is damaged; files of its layer cannot be read until it is mounted again",
               path_.empty() ? "in memory" : path_);
     if (!path_.empty()) (void)sys::unlink({kWorkingDir, path_.c_str()});
+    if (!note_.empty()) leave_note(note_);
   }
   return Error(EIO);
 }

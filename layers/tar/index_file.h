@@ -24,13 +24,14 @@ class IndexFile {
   // Maps an index. A file that somebody other than its owner could write, or whose owner is neither we nor
   // root, is copied into a sealed memory file first: nobody can change or shorten it under us then. `path` is
   // for messages, and is removed if damage is found later, so that the next open makes a new index; empty when
-  // there is none.
+  // there is none. `note`, where one is given, is a file that is made then, for an index that is not ours to remove.
   //
   // ENOTSUP, bare: an index of another version. EBADMSG, bare: no index, of another kind, or damaged as far as is
   // checked here: the header, the checksums' own checksum, the section table; and all of it up to `verified_whole` bytes.
   static Result<std::unique_ptr<const IndexFile>> open(FdRef fd, std::string path,
                                                       lix::IndexKind kind = lix::IndexKind::layer,
-                                                      std::uint64_t verified_whole = kVerifiedWhole);
+                                                      std::uint64_t verified_whole = kVerifiedWhole,
+                                                      std::string note = {});
 
   // Up to here damage means a new index and not an EIO later: that of some 5,000 files. A larger one is verified as it is
   // read, so that a mount costs the same however many files there are: 9 MiB for 60,000 would take 2 ms.
@@ -66,13 +67,14 @@ class IndexFile {
     const auto raw = TRY(bytes(id, number * sizeof(T), sizeof(T)));
     T value;
     std::memcpy(&value, raw.data(), sizeof value);
+    if (mapping_.failed()) [[unlikely]] return damaged();  // its page may have gone since it was looked at
     return value;
   }
 
   // Every group against its checksum.
   bool verify_all() const;
 
-  // Whoever finds that the records contradict each other says so here: logged once, and the file is removed.
+  // Whoever finds that the records contradict each other says so here: logged once, and the file is removed, or its note made.
   Error damaged() const;
 
  private:
@@ -98,7 +100,7 @@ class IndexFile {
   bool sum_matches(std::uint64_t group) const;
 
   sys::Mapping mapping_;
-  std::string path_;
+  std::string path_, note_;
   lix::Header header_{};
   Span sections_[kSectionIds];
   std::uint64_t groups_ = 0;

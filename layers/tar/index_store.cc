@@ -31,34 +31,18 @@ Result<void> write_and_sync(FdRef file, const IndexStore::Write& write) {
 
 std::string folder_in(const std::string& dir, const Digest& blob) { return dir + "/sha256/" + blob.hex().substr(0, 2); }
 
-struct SharedIndex {
-  Fd file;
-  LayerIndexPtr index;
-};
-
 // Whom every owner looks like that a user namespace has no id for.
 constexpr uid_t kNobody = 65534;
 
-Result<SharedIndex> open_shared(const std::string& path, const Digest& blob, lix::IndexKind kind) {
+Result<SharedIndex> open_trusted(const std::string& path, const Digest& blob, lix::IndexKind kind, std::string note) {
   SharedIndex shared{.file = TRY(sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)), .index = nullptr};
   const auto st = TRY(sys::stat(shared.file.ref()));
   const bool is_trusted = st.st_uid == 0 || (st.st_uid == ::geteuid() && st.st_uid != kNobody);
   if (!is_trusted || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return fail(EPERM, "neither we nor root own it, or others may write it");
   // Without its path, by which a damaged one would be removed.
-  shared.index = TRY(LayerIndex::open(shared.file.ref(), "", blob, kind));
+  shared.index = TRY(LayerIndex::open(shared.file.ref(), "", blob, kind, IndexFile::kVerifiedWhole, std::move(note)));
   return shared;
-}
-
-// The first of `dirs` that has one which counts.
-std::optional<SharedIndex> find_in(const std::vector<std::string>& dirs, const Digest& blob, lix::IndexKind kind) {
-  for (const std::string& dir : dirs) {
-    const std::string path = folder_in(dir, blob) + "/" + blob.hex() + ".lix";
-    auto shared = open_shared(path, blob, kind);
-    if (shared) return *std::move(shared);
-    if (!shared.error().is(ENOENT)) log::info("the shared layer index {} is not used: {}", path, shared.error().message());
-  }
-  return std::nullopt;
 }
 
 // Gives an unnamed file its name, replacing what stands there.
@@ -112,8 +96,26 @@ LayerIndexPtr IndexStore::find(const Digest& blob, lix::IndexKind kind) const {
   return find_shared(blob, kind);
 }
 
+std::string IndexStore::note_of(const Digest& blob) const { return folder_of(blob) + "/" + blob.hex() + ".damaged"; }
+
+// The first that counts.
+std::optional<SharedIndex> IndexStore::open_shared(const Digest& blob, lix::IndexKind kind) const {
+  if (shared_.empty()) return std::nullopt;
+  if (sys::stat_following(note_of(blob))) {
+    log::info("shared layer indexes of {} are not used: damage was found in one ({})", blob.str(), note_of(blob));
+    return std::nullopt;
+  }
+  for (const std::string& dir : shared_) {
+    const std::string path = folder_in(dir, blob) + "/" + blob.hex() + ".lix";
+    auto shared = open_trusted(path, blob, kind, note_of(blob));
+    if (shared) return *std::move(shared);
+    if (!shared.error().is(ENOENT)) log::info("the shared layer index {} is not used: {}", path, shared.error().message());
+  }
+  return std::nullopt;
+}
+
 LayerIndexPtr IndexStore::find_shared(const Digest& blob, lix::IndexKind kind) const {
-  auto shared = find_in(shared_, blob, kind);
+  auto shared = open_shared(blob, kind);
   return shared ? std::move(shared->index) : nullptr;
 }
 
@@ -121,8 +123,12 @@ Result<void> IndexStore::adopt(const Digest& blob) const {
   if (shared_.empty()) return {};
   if (const auto file = sys::open(path_of(blob), O_RDONLY | O_NOFOLLOW | O_NONBLOCK); file && LayerIndex::open(file->ref(), "", blob, lix::IndexKind::layer))
     return {};
-  const auto shared = find_in(shared_, blob, lix::IndexKind::layer);
+  const auto shared = open_shared(blob, lix::IndexKind::layer);
   if (!shared) return {};
+  if (!shared->index->is_whole()) {
+    log::warn("a shared layer index of {} is damaged and not used", blob.str());
+    return {};
+  }
   return publish(blob, [&](FdRef file) { return sys::copy_file(shared->file.ref(), file); });
 }
 

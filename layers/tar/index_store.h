@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,16 +26,23 @@ using LayerIndexPtr = std::shared_ptr<const LayerIndex>;
 // As it would be on disk, without being there.
 Result<LayerIndexPtr> index_in_memory(const IndexImage& image);
 
+// An index that is only read, and its file.
+struct SharedIndex {
+  Fd file;
+  LayerIndexPtr index;
+};
+
 class IndexStore {
  public:
   // Nothing is made on disk until there is something to keep.
   explicit IndexStore(std::string dir, std::vector<std::string> shared = {}) : dir_(std::move(dir)), shared_(std::move(shared)) {}
 
-  // Our own first, then the shared ones in their order. Null: there is none, or none that can be used (a log line then says so).
+  // Our own first, then the shared ones in their order. Null: there is none, or none that can be used (a log line then says so). A shared one
+  // in which damage is found while it is read is not used again.
   LayerIndexPtr find(const Digest& blob, lix::IndexKind kind = lix::IndexKind::layer) const;
 
-  // Publishes a copy of a shared index in our own directory, where there is none: for a process that is going to be in a user
-  // namespace, where root's files have no owner that could be believed. Nothing is done where no shared one counts.
+  // Publishes a copy of a shared index in our own directory, where there is none, all of it verified: for a process that is going to be in
+  // a user namespace, where root's files have no owner that could be believed. Nothing is done where no shared one counts.
   Result<void> adopt(const Digest& blob) const;
 
   // Held by whoever makes the index of a blob, so that two processes make one. Where locks or the directory
@@ -56,6 +64,8 @@ class IndexStore {
 
  private:
   std::string folder_of(const Digest& blob) const;
+  std::string note_of(const Digest& blob) const;
+  std::optional<SharedIndex> open_shared(const Digest& blob, lix::IndexKind kind) const;
   LayerIndexPtr find_shared(const Digest& blob, lix::IndexKind kind) const;
 
   std::string dir_;

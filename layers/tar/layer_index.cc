@@ -29,9 +29,9 @@ LayerIndex::LayerIndex(std::unique_ptr<const IndexFile> file) : file_(std::move(
 }
 
 Result<std::shared_ptr<const LayerIndex>> LayerIndex::open(FdRef fd, std::string path, const Digest& blob,
-                                                           lix::IndexKind kind, std::uint64_t verified_whole) {
+                                                           lix::IndexKind kind, std::uint64_t verified_whole, std::string note) {
   // Before the memory is taken: TRY returns out of the middle of an expression, and nobody would own it yet.
-  auto file = TRY(IndexFile::open(fd, std::move(path), kind, verified_whole));
+  auto file = TRY(IndexFile::open(fd, std::move(path), kind, verified_whole, std::move(note)));
   std::shared_ptr<const LayerIndex> index(new LayerIndex(std::move(file)));
   if (index->facts_.blob != blob || index->file_->header().format > 0xff) return Error(EBADMSG);
   const auto root = index->inode(kRoot);

@@ -26,7 +26,8 @@ class LayerIndex {
   // As IndexFile::open(); EBADMSG also when it is of another blob.
   static Result<std::shared_ptr<const LayerIndex>> open(FdRef fd, std::string path, const Digest& blob,
                                                         lix::IndexKind kind = lix::IndexKind::layer,
-                                                        std::uint64_t verified_whole = IndexFile::kVerifiedWhole);
+                                                        std::uint64_t verified_whole = IndexFile::kVerifiedWhole,
+                                                        std::string note = {});
 
   const IndexFacts& facts() const noexcept { return facts_; }
   // Whether every checksum in it is right: reads all of it.

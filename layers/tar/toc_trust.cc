@@ -86,7 +86,8 @@ class Reconciliation {
     const SourcePtr packed = std::make_shared<StoppableSource>(what_.packed, stop_);
     LayerIndexPtr index = what_.indexes.find(what_.blob);
     std::optional<IndexImage> made;
-    if (index == nullptr) {
+    // What is damaged would look like a lie.
+    if (index == nullptr || !index->is_whole()) {
       made = IndexImage::build(TRY(scan_tar(packed, what_.options)));
       if (made->blob() != what_.blob)
         return fail(EBADMSG, "it is {} and not {}", made->blob().str(), what_.blob.str());

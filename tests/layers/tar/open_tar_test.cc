@@ -394,6 +394,25 @@ TEST_F(OpenTar, ASharedIndexIsUsedAndLeftAsItIs) {
   EXPECT_TRUE(dir_.exists(path.substr(dir_.path().size() + 1))) << "it is not ours to remove";
 }
 
+// A large one is verified as it is read, so that damage shows only then.
+TEST_F(OpenTar, ASharedIndexIsNotUsedAgainAfterDamageWasFoundInIt) {
+  ASSERT_TRUE(open("a.tar.gz"));
+  std::filesystem::rename(dir_ / "index", dir_ / "shared");
+  const Digest blob = digest_of("a.tar.gz");
+  const IndexStore own(dir_ / "index", {dir_ / "shared"});
+  const LayerIndexPtr shared = own.find(blob);
+  ASSERT_NE(shared, nullptr);
+  EXPECT_FALSE(shared->inode(1U << 30U)) << "as if its records contradicted each other";
+
+  EXPECT_EQ(own.find(blob), nullptr);
+  ASSERT_TRUE(own.adopt(blob));
+  EXPECT_EQ(IndexStore(dir_ / "index").find(blob), nullptr);
+  EXPECT_TRUE(std::filesystem::exists(IndexStore(dir_ / "shared").path_of(blob))) << "it is not ours to remove";
+  const auto opened = open("a.tar.gz");
+  ASSERT_TRUE(opened);
+  EXPECT_NE(own.find(blob), nullptr) << "our own is";
+}
+
 TEST_F(OpenTar, ASharedIndexIsAdoptedAsACopyOfOurOwn) {
   ASSERT_TRUE(open("a.tar.gz"));
   std::filesystem::rename(dir_ / "index", dir_ / "shared");
