@@ -11,8 +11,12 @@ namespace acetate::sys {
 Result<std::string> find_beside_us(std::initializer_list<const char*> places) {
   const std::string self = TRY_WITHIN(readlink(FileAt{kWorkingDir, "/proc/self/exe"}), "finding the running program");
   const std::string dir = self.substr(0, self.rfind('/'));
-  for (const char* place : places)
-    if (auto st = stat_following(dir + place); st && S_ISREG(st->st_mode)) return dir + place;
+  const struct stat own = TRY_WITHIN(stat_following(self), "finding the running program");
+  for (const char* place : places) {
+    const auto st = stat_following(dir + place);
+    if (!st || !S_ISREG(st->st_mode) || (st->st_mode & S_IWOTH) != 0) continue;
+    if (st->st_uid == own.st_uid || st->st_uid == 0 || st->st_uid == ::geteuid()) return dir + place;
+  }
   return Error(ENOENT);
 }
 

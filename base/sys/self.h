@@ -10,7 +10,8 @@
 namespace acetate::sys {
 
 // The first of `places`, each relative to the directory of the running program and beginning with a '/', at which there is a
-// regular file; absolute. ENOENT bare when there is none.
+// regular file of ours, of root's or of the running program's owner, which not everybody may write (who copies a program to /tmp would start what
+// others lay beside it); absolute. ENOENT bare when there is none.
 Result<std::string> find_beside_us(std::initializer_list<const char*> places);
 
 // A helper of ours that people do not start themselves: in libexec, beside us, at one of `in_build_tree` (as above), or in PATH. ENOENT
