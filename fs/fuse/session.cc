@@ -15,6 +15,7 @@
 #include "fs/fuse/ops.h"
 #include "fs/fuse/signals.h"
 #include "fs/fuse/stateless_files.h"
+#include "fs/fuse/statx.h"
 #include "fs/mount.h"
 
 namespace acetate::fs {
@@ -51,8 +52,12 @@ std::string escaped(std::string_view value) {
 // gone: libfuse then ends its loop without a word. Of other errors it would print a line, in a thread that the loop's end may
 // cancel in the middle of that, and libfuse 3.14 takes the lock of stderr along: whoever prints next waits for ever.
 ssize_t read_request(int fd, void* buffer, std::size_t size, void* user) {
-  const ssize_t count = ::read(fd, buffer, size);
-  if (count > 0) static_cast<Served*>(user)->wire.saw(buffer, static_cast<std::size_t>(count));
+  Served& context = *static_cast<Served*>(user);
+  ssize_t count = 0;
+  do {
+    count = ::read(fd, buffer, size);
+  } while (count > 0 && answer_statx(context, fd, buffer, static_cast<std::size_t>(count)));
+  if (count > 0) context.wire.saw(buffer, static_cast<std::size_t>(count));
   if (count > 0 || (count < 0 && errno != ECONNRESET)) return count;
   errno = ENODEV;
   return -1;

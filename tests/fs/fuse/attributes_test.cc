@@ -1,8 +1,10 @@
 // fs/fuse/ops_attr.cc: attributes and extended attributes.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "fs/fuse/statx.h"
 #include "tests/fs/fuse/served.h"
 
 namespace acetate::fs {
@@ -32,6 +34,44 @@ TEST_F(Attributes, AreToldWithALongLife) {
 
   EXPECT_EQ(reply.attr.size, 5U);
   EXPECT_EQ(reply.attr_valid, 1000000000U);
+}
+
+TEST_F(Attributes, AreToldWithTheTimeOfBirthWhereItIsKnown) {
+  serve({memory_file("f", "12345", 0600)});
+  const std::uint64_t f = node("f");
+  const std::string request(24, '\0');  // struct fuse_statx_in
+
+  const auto unknown = kernel().ask(wire::kStatx, f, request).as<wire::StatxOut>();
+  EXPECT_EQ(unknown.stat.mask, static_cast<std::uint32_t>(STATX_BASIC_STATS)) << "a layer in memory has no such time";
+  EXPECT_EQ(unknown.stat.size, 5U);
+  EXPECT_EQ(unknown.stat.mode, S_IFREG | 0600);
+  EXPECT_EQ(unknown.attr_valid, 1000000000U);
+
+  fuse_setattr_in in{};
+  in.valid = FATTR_SIZE;
+  in.size = 2;
+  ASSERT_EQ(setattr(f, in).error, 0);
+  struct statx copy {};
+  ASSERT_EQ(::statx(AT_FDCWD, (mounted().dir() / "upper/f").c_str(), 0, STATX_BTIME, &copy), 0);
+  if ((copy.stx_mask & STATX_BTIME) == 0) GTEST_SKIP() << "the file system of the temporary directory keeps no time of birth";
+  const auto known = kernel().ask(wire::kStatx, f, request).as<wire::StatxOut>();
+  EXPECT_EQ(known.stat.mask, static_cast<std::uint32_t>(STATX_BASIC_STATS | STATX_BTIME));
+  EXPECT_EQ(known.stat.btime.seconds, copy.stx_btime.tv_sec);
+  EXPECT_EQ(known.stat.btime.nanoseconds, copy.stx_btime.tv_nsec);
+  EXPECT_EQ(known.stat.size, 2U);
+
+  EXPECT_EQ(kernel().ask(wire::kStatx, 4711, request).error, ESTALE);
+}
+
+TEST(StatxOut, HasDevicesAndTimesBefore1970) {
+  const auto out = statx_of({.mode = S_IFCHR | 0600, .rdev = makedev(259, 70000), .mtime = {-5, 7}, .btime = {-1, 0}}, 1.5);
+  EXPECT_EQ(out.stat.rdev_major, 259U);
+  EXPECT_EQ(out.stat.rdev_minor, 70000U);
+  EXPECT_EQ(out.stat.mtime.seconds, -5);
+  EXPECT_EQ(out.stat.mtime.nanoseconds, 7U);
+  EXPECT_EQ(out.stat.mask & STATX_BTIME, static_cast<std::uint32_t>(STATX_BTIME));
+  EXPECT_EQ(out.attr_valid, 1U);
+  EXPECT_EQ(out.attr_valid_nsec, 500000000U);
 }
 
 TEST_F(Attributes, ChangeOneByOne) {
