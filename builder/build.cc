@@ -14,6 +14,7 @@
 #include "builder/dockerfile/parse.h"
 #include "builder/epoch.h"
 #include "builder/executor.h"
+#include "builder/mount_share.h"
 #include "builder/squash.h"
 #include "layers/image/config.h"
 #include "layers/image/platform.h"
@@ -52,11 +53,11 @@ struct Ground {
 };
 
 // Into our own store, uncompressed: a mount reads such layers straight from their files.
-Result<ExportedImage> put_in_store(const BuildOptions& options, const ExportRequest& plain, const std::vector<std::string>& names) {
+Result<ExportedImage> put_in_store(const BuildOptions& options, const ExportRequest& plain, const Output& output) {
   ExportRequest request = plain;
-  request.tags.insert(request.tags.end(), names.begin(), names.end());
+  request.tags.insert(request.tags.end(), output.names.begin(), output.names.end());
   const auto images = TRY(image::ImageStore::open(options.images));
-  auto exported = TRY(export_images(request, *images, {.compression = Compression::none}));
+  auto exported = TRY(export_images(request, *images, {.compression = Compression::none, .tells_epoch = output.packing.tells_epoch}));
   if (request.tags.empty()) TRY(images->keep_unnamed(exported.manifest));
   return exported;
 }
@@ -71,6 +72,7 @@ Result<std::optional<ExportedImage>> put_out(const Ground& on, const std::vector
                         .annotations = options.annotations,
                         .scratch_base = options.scratch_base,
                         .owners = options.owners};
+  if (std::ranges::any_of(options.cache_to, &CachePlace::in_image)) request.inline_cache = &on.used_keys;
   request.tags = options.tags;
   if (options.provenance) {
     request.provenance = Provenance{.dockerfile = on.text.name, .target = options.target, .began = on.began, .builder_id = options.builder_id};
@@ -80,7 +82,7 @@ Result<std::optional<ExportedImage>> put_out(const Ground& on, const std::vector
   std::optional<ExportedImage> exported;
   if (options.outputs.empty()) exported = TRY(put_in_store(options, request, {}));
   for (const Output& output : options.outputs) {
-    if (output.type == Output::Type::image) exported = TRY(put_in_store(options, request, output.names));
+    if (output.type == Output::Type::image) exported = TRY(put_in_store(options, request, output));
     else if (auto image = TRY(export_to(request, output))) exported = image;
   }
   if (exported) {
@@ -93,13 +95,16 @@ Result<std::optional<ExportedImage>> put_out(const Ground& on, const std::vector
 }
 
 // One that is not there yet is none to begin with; a damaged one is not worth a build either.
-void import_caches(const BuildOptions& options, Cache& cache, Progress& progress) {
+void import_caches(const BuildOptions& options, Cache& cache, LayerOpener& layers, Progress& progress) {
   for (const CachePlace& place : options.cache_from) {
     const auto imported = place.in_registry ? pull_cache(cache, place.where, options.scratch_base) : import_cache(cache, place.where);
     if (!imported) progress.warn("--cache-from: " + imported.error().message());
     else if (imported->refused != 0)
       progress.warn(fmt::format("--cache-from: {} of {} records are not taken: {}", imported->refused, imported->refused + imported->records,
                                 imported->first_reason));
+    if (!place.mounts) continue;
+    const auto mounts = import_mounts(options.build_dir, layers, place.where, options.owners);
+    if (!mounts) progress.warn("--cache-from: " + mounts.error().message());
   }
 }
 
@@ -219,8 +224,10 @@ Result<std::optional<ExportedImage>> build_on(Ground& on) {
   auto image = TRY(put_out(on, built));
   // After it: who cannot write the cache has the image all the same.
   for (const CachePlace& place : options.cache_to) {
+    if (place.in_image) continue;  // it is there already
     auto written = place.in_registry ? push_cache(on.shop.cache, on.used_keys, place.where, options.scratch_base)
                                      : export_cache(on.shop.cache, on.used_keys, place.where);
+    if (written && place.mounts) written = export_mounts(on.shop.filled.all(), options.build_dir, on.shop.layers, place.where);
     if (!written && !place.ignore_error) return std::move(written).error().within("--cache-to");
     if (!written) on.progress.warn("--cache-to: " + written.error().message());
   }
@@ -247,7 +254,7 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   TRY(find_target(file, options.target));
 
   Cache cache = TRY(Cache::open(options.build_dir));
-  import_caches(options, cache, progress);
+  import_caches(options, cache, layers, progress);
   BaseImages bases = base_images(options, cache, shown_fetch(options, progress));
   Workshop shop{.cache = cache,
                 .layers = layers,

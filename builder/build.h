@@ -52,7 +52,7 @@ struct BuildOptions {
   bool explain = false;
   TraceRule trace = TraceRule::without_network;  // --trace-cache
   TimeRule times = {};
-  std::string epoch = {};  // SOURCE_DATE_EPOCH as it was given, which `times` becomes; see epoch.h
+  std::optional<std::string> epoch = {};  // SOURCE_DATE_EPOCH as it was given, which `times` becomes; "": none, whatever the Dockerfile says. See epoch.h
 
   bool squash = false;                   // the layers made become one
   TellReport report = {};                // none: nobody wants to know

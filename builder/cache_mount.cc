@@ -3,14 +3,36 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "base/digest.h"
+#include "base/scope.h"
 #include "base/sys/file.h"
 
 namespace acetate::build {
 
+namespace {
+
+std::string base_of(const std::string& build_dir, const Digest& id) { return fmt::format("{}/mounts/{}", build_dir, id.hex()); }
+
+}  // namespace
+
+Result<bool> CacheMount::fill(const std::string& build_dir, const Digest& id, const std::function<Result<void>(const std::string& dir)>& fill) {
+  const std::string base = base_of(build_dir, id), dir = base + "/0", partial = base + "/0.partial";
+  if (sys::stat_following(dir)) return false;
+  TRY(sys::make_dirs(base, 0700));
+  const Fd lock = TRY(sys::open(dir + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  TRY(sys::flock(lock.ref(), LOCK_EX));
+  if (sys::stat_following(dir)) return false;
+  TRY(sys::remove_tree({kWorkingDir, partial.c_str()}));
+  Undo remove{[&] { (void)sys::remove_tree({kWorkingDir, partial.c_str()}); }};
+  TRY(sys::mkdir({kWorkingDir, partial.c_str()}, 0755));
+  TRY(fill(partial));
+  TRY(sys::rename({kWorkingDir, partial.c_str()}, {kWorkingDir, dir.c_str()}));
+  remove.release();
+  return true;
+}
+
 Result<CacheMount> CacheMount::open(const std::string& build_dir, const std::string& id, dockerfile::Mount::Sharing sharing, bool empty) {
   using Sharing = dockerfile::Mount::Sharing;
-  const std::string base = fmt::format("{}/mounts/{}", build_dir, Digest::of(id).hex());
+  const std::string base = base_of(build_dir, Digest::of(id));
   TRY_WITHIN(sys::make_dirs(base, 0700), "making the cache mount {}", id);
   for (unsigned number = 0;; ++number) {
     std::string dir = fmt::format("{}/{}", base, number);

@@ -5,9 +5,11 @@
 // Nothing of them ever gets into a layer or a key; only their id and target do.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 
+#include "base/digest.h"
 #include "base/fd.h"
 #include "base/mutex.h"
 #include "base/result.h"
@@ -22,6 +24,10 @@ class CacheMount {
   // in it is removed, unless somebody else uses it just now.
   static Result<CacheMount> open(const std::string& build_dir, const std::string& id, dockerfile::Mount::Sharing sharing, bool empty = false);
 
+  // Makes directory 0 of the id with that digest, out of what `fill` puts into an empty directory; false when there is one already. A kill
+  // in the middle leaves none.
+  static Result<bool> fill(const std::string& build_dir, const Digest& id, const std::function<Result<void>(const std::string& dir)>& fill);
+
   const std::string& dir() const noexcept { return dir_; }
   bool is_new() const noexcept { return is_new_; }
 
@@ -32,18 +38,21 @@ class CacheMount {
   bool is_new_;
 };
 
-// A build that does everything anew begins with empty cache mounts, as BuildKit's does; what its own steps leave in them for
-// later ones stays. Thread-safe.
-class EmptiedMounts {
+// Ids that something was done with. Thread-safe.
+class MountIds {
  public:
-  // Whether it is the first time that this one is asked for.
+  // Whether it is the first time that this one is named.
   bool is_first(const std::string& id) {
     const Lock lock(mutex_);
     return ids_.insert(id).second;
   }
+  std::set<std::string> all() const {
+    const Lock lock(mutex_);
+    return ids_;
+  }
 
  private:
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::set<std::string> ids_ GUARDED_BY(mutex_);
 };
 

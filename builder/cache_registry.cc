@@ -3,14 +3,18 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/sys/file.h"
 #include "base/sys/new_file.h"
+#include "builder/cache_inline.h"
 #include "builder/sandbox/scratch.h"
+#include "layers/image/config.h"
 #include "layers/image/json.h"
 #include "layers/image/layout.h"
+#include "layers/image/manifest.h"
 #include "layers/image/media_type.h"
 #include "layers/registry/blob_upload.h"
 #include "layers/registry/credentials.h"
@@ -31,10 +35,11 @@ constexpr const char* kDiffId = "org.acetate.layer.diff-id";
 // Under which Cache::packed() keeps the blobs that we have made or looked into. What a registry says of others is not passed on.
 constexpr const char* kPackedHow = "zstd, for the cache in a registry";
 
-// What the artifact under a name has.
+// What the artifact under a name, or an image, has.
 struct Artifact {
-  Descriptor index;
+  Descriptor index;                     // or an image's configuration
   std::map<Digest, Descriptor> layers;  // by diff id
+  bool is_image = false;
 };
 
 Result<Descriptor> parse_descriptor(const image::ObjectReader& entry) {
@@ -146,20 +151,71 @@ Result<void> take_layer(registry::Repository& repository, const Artifact& artifa
   if (!packed) return fail(is_about_the_blob(packed.error()) ? EBADMSG : packed.error().code(), "the layer {}: {}", layer.diff_id.str(), packed.error().message());
   TRY_WITHIN(unpack(*packed, cache.layer_path(layer.diff_id), layer), "the layer {}", layer.diff_id.str());
   TRY(sys::unlink({kWorkingDir, packed->c_str()}));
+  if (artifact.is_image) return {};
   // As what it is, not as what somebody called it: it may be handed on.
   Descriptor known = blob->second;
   known.media_type = std::string(image::kOciLayerZstd);
   return cache.set_packed(layer.diff_id, kPackedHow, known);
 }
 
-Result<Imported> import_artifact(registry::Repository& repository, const image::Reference& name, Cache& cache, const sandbox::Scratch& scratch) {
-  const auto manifest = TRY(repository.manifest(name.digest ? name.digest->str() : name.tag));
-  const Artifact artifact = TRY(parse_artifact(manifest.bytes, name.familiar()));
-  if (artifact.index.size > kMostCacheIndex) return fail(EBADMSG, "the index of {} is too large to be one", name.familiar());
-  const auto layout = TRY(image::Layout::open(scratch / "layout"));
-  const std::string text = TRY(sys::read_file(TRY(fetch(repository, artifact.index, *layout)), kMostCacheIndex));
-  return import_index(cache, text, name.familiar(), [&](const CachedLayer& layer) { return take_layer(repository, artifact, *layout, layer, cache); });
-}
+// Takes in what is found under one name.
+class Import {
+ public:
+  Import(registry::Repository& repository, std::string what, Cache& cache, image::Layout& layout)
+      : repository_(repository), what_(std::move(what)), cache_(cache), layout_(layout) {}
+
+  Result<Imported> run(const std::string& tag) {
+    TRY(take(tag, true));
+    if (!found_) return fail(EBADMSG, "{} is an image with no build cache in it (--cache-to type=inline puts one there)", what_);
+    return imported_;
+  }
+
+ private:
+  Result<void> take(const std::string& tag, bool is_first) {
+    const auto manifest = TRY(repository_.manifest(tag));
+    const auto document = image::parse_document(manifest.bytes, manifest.descriptor.media_type, what_);
+    if (!document) return take_artifact(TRY(parse_artifact(manifest.bytes, what_)));
+    if (document->manifest && image::is_config_type(document->manifest->config.media_type)) return take_image(*document->manifest);
+    if (!document->index || !is_first) return take_artifact(TRY(parse_artifact(manifest.bytes, what_)));
+    for (const image::IndexEntry& entry : document->index->entries)
+      if (!entry.platform || entry.platform->os != "unknown") TRY(take(entry.descriptor.digest.str(), false));  // no attestation
+    return {};
+  }
+
+  Result<std::string> text_of(const Descriptor& blob) {
+    if (blob.size > kMostCacheIndex) return fail(EBADMSG, "the index of {} is too large to be one", what_);
+    return sys::read_file(TRY(fetch(repository_, blob, layout_)), kMostCacheIndex);
+  }
+
+  Result<void> take_artifact(const Artifact& artifact) { return take_index(artifact, TRY(text_of(artifact.index))); }
+
+  Result<void> take_image(const image::Manifest& manifest) {
+    const std::string config = TRY(text_of(manifest.config));
+    const auto index = TRY(inline_cache_of(config, what_));
+    if (!index) return {};
+    Artifact artifact{.index = manifest.config, .layers = {}, .is_image = true};
+    const image::Config parsed = TRY(image::parse_config(config, what_));
+    for (std::size_t n = 0; n < std::min(parsed.diff_ids.size(), manifest.layers.size()); ++n) artifact.layers[parsed.diff_ids[n]] = manifest.layers[n];
+    return take_index(artifact, *index);
+  }
+
+  Result<void> take_index(const Artifact& artifact, const std::string& text) {
+    const Imported more =
+        TRY(import_index(cache_, text, what_, [&](const CachedLayer& layer) { return take_layer(repository_, artifact, layout_, layer, cache_); }));
+    found_ = true;
+    imported_.records += more.records;
+    if (imported_.refused == 0) imported_.first_reason = more.first_reason;
+    imported_.refused += more.refused;
+    return {};
+  }
+
+  registry::Repository& repository_;
+  const std::string what_;
+  Cache& cache_;
+  image::Layout& layout_;
+  Imported imported_;
+  bool found_ = false;
+};
 
 }  // namespace
 
@@ -200,7 +256,8 @@ Result<Imported> pull_cache(Cache& cache, const std::string& text, const std::st
   const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
   Imported imported;
   TRY(all->pull_from_first(name, [&](registry::Repository& repository) -> Result<void> {
-    imported = TRY(import_artifact(repository, name, cache, scratch));
+    const auto layout = TRY(image::Layout::open(scratch / "layout"));
+    imported = TRY(Import(repository, name.familiar(), cache, *layout).run(name.digest ? name.digest->str() : name.tag));
     return {};
   }));
   return imported;

@@ -1,5 +1,5 @@
 // The build cache in a registry: an artifact whose config is cache.json (builder/cache_share.h) and whose layers are the cache's, packed
-// with zstd. What the registry has already is not packed or sent again.
+// with zstd. What the registry has already is not packed or sent again. From an image the cache that is in it is taken (builder/cache_inline.h).
 //
 //   artifactType, config   application/vnd.acetate.build-cache.v2+json
 //   each layer             application/vnd.oci.image.layer.v1.tar+zstd, with the annotation org.acetate.layer.diff-id
@@ -16,7 +16,7 @@ namespace acetate::build {
 // Under that name; EEXIST when it stands for something that is no build cache. Who we are to the registry is as for `acetate push`. Errors with words.
 Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::string& name, const std::string& scratch_base);
 
-// As import_cache(); layers that are here are not fetched, and one that cannot be had costs no other.
+// As import_cache(), of an artifact, an image or an index of images; EBADMSG with words where no cache is in them. Layers that are here are not fetched, and one that cannot be had costs no other.
 Result<Imported> pull_cache(Cache& cache, const std::string& name, const std::string& scratch_base);
 
 }  // namespace acetate::build

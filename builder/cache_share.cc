@@ -151,10 +151,11 @@ Result<Cache::Kept> parse_kept(const Json& json) {
 
 }  // namespace
 
-Result<CacheIndex> index_of(Cache& cache, const std::set<Digest>& keys) {
+Result<CacheIndex> index_of(Cache& cache, const std::set<Digest>& keys, const std::set<Digest>* within) {
   Json index = {{"acetate build cache", kFormat}, {"records", Json::array()}};
   std::set<CachedLayer> layers;
   for (const Cache::Kept& kept : TRY(cache.kept(keys))) {
+    if (within != nullptr && kept.record.layer && !within->contains(kept.record.layer->diff_id)) continue;
     index["records"].push_back(to_json(kept));
     if (kept.record.layer) layers.insert(*kept.record.layer);
   }

@@ -27,8 +27,10 @@ namespace acetate::build {
 // Where --cache-to and --cache-from have one.
 struct CachePlace {
   std::string where;         // a directory, or
-  bool in_registry = false;  // the name of an artifact (builder/cache_registry.h)
+  bool in_registry = false;  // the name of an artifact or an image (builder/cache_registry.h)
+  bool in_image = false;     // --cache-to: in the configuration of the image that is built (builder/cache_inline.h)
   bool ignore_error = false;  // --cache-to: a cache that cannot be written is a warning
+  bool mounts = false;        // of a directory: cache mounts too (builder/mount_share.h)
 };
 
 // What is known by these keys: cache.json, and the layers it names.
@@ -36,7 +38,8 @@ struct CacheIndex {
   std::string text;
   std::vector<CachedLayer> layers;  // each once
 };
-Result<CacheIndex> index_of(Cache& cache, const std::set<Digest>& keys);
+// Of `within`, where it is given, no record of another layer.
+Result<CacheIndex> index_of(Cache& cache, const std::set<Digest>& keys, const std::set<Digest>* within = nullptr);
 
 inline constexpr std::size_t kMostCacheIndex = std::size_t{64} << 20;
 

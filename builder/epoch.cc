@@ -82,11 +82,11 @@ class EpochFinder {
 
 Result<void> settle_epoch(BuildOptions& options, const dockerfile::Dockerfile& file, std::optional<std::int64_t> context_time, LayerOpener& layers) {
   const dockerfile::Instruction* declared = declared_in(file);
-  if (options.times.kind != TimeRule::Kind::logical || (options.epoch.empty() && declared == nullptr)) return {};
+  if (options.times.kind != TimeRule::Kind::logical || (options.epoch.value_or("").empty() && declared == nullptr)) return {};
   const GlobalScope scope = TRY(GlobalScope::make(file, options.build_args, options.platforms.empty() ? image::host_platform() : options.platforms.front(), ""));
-  const std::string text = options.epoch.empty() ? scope.find(kName).value_or("") : options.epoch;
+  const std::string text = options.epoch ? *options.epoch : scope.find(kName).value_or("");
   auto found = EpochFinder(options, file, context_time, layers).find(text, scope);
-  if (!found && options.epoch.empty() && found.error().message().find('\n') == std::string::npos)
+  if (!found && !options.epoch && found.error().message().find('\n') == std::string::npos)
     return file.source.complain(declared->place, kName, found.error().message());
   const auto seconds = TRY(std::move(found));
   // A step that declares it sees the number, wherever it is from.

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Packing {
   Compression compression = Compression::gzip;
   std::optional<int> level = {};  // the library's default
   bool force = false;             // layers of the base too
+  bool tells_epoch = false;       // a layer of this build says which SOURCE_DATE_EPOCH it was written with, as BuildKit's do
 };
 
 // --output
@@ -40,6 +42,7 @@ struct Output {
   bool archive = false;    // of oci: one file
   Packing packing = {};
   std::vector<std::string> names = {};  // as name= says, besides the build's tags
+  std::optional<std::string> epoch = {};  // as source-date-epoch= says: BuildOptions::epoch
 };
 
 using Annotations = std::map<std::string, std::string>;
@@ -63,6 +66,7 @@ struct ExportRequest {
   TimeRule times = {};
   std::vector<std::string> tags = {};
   Annotations annotations = {};  // of the manifest
+  const std::set<Digest>* inline_cache = nullptr;  // keys of what images are to know of the build cache (builder/cache_inline.h)
   std::optional<Provenance> provenance = {};  // what is to be told of the build, beside each image
   std::string scratch_base = {};
   bool owners = false;           // files in a directory may have their owners

@@ -16,7 +16,9 @@ Result<ExportedImage> export_index(const ExportRequest& request, image::Layout& 
   for (const BuiltImage& image : request.images) {
     const ExportedImage exported = TRY(export_image(request, image.state, layout, packing));
     only = exported.config;
-    index.entries.push_back({.descriptor = exported.manifest, .platform = image.platform});
+    image::Platform platform = image.platform;
+    if (platform.os_version.empty()) platform.os_version = image.state.config.platform.os_version;  // its base's
+    index.entries.push_back({.descriptor = exported.manifest, .platform = std::move(platform)});
   }
   const std::int64_t now = std::time(nullptr);
   for (std::size_t n = 0; request.provenance && n < request.images.size(); ++n) {

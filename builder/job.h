@@ -56,7 +56,10 @@ struct Workshop {
   Strings secrets = {};        // --secret: what each id holds
   Strings agents = {};         // --ssh: where the agent of each id listens
   TraceRule trace = TraceRule::without_network;
-  EmptiedMounts emptied = {};
+  // A build that does everything anew begins with empty cache mounts, as BuildKit's does; what its own steps leave in them for later
+  // ones stays.
+  MountIds emptied = {};
+  MountIds filled = {};  // those that steps of this build had, and that hold nothing but what was put there
 };
 
 // What a mount of a RUN shows, when it is files: found by whoever knows stages, images and the context.

@@ -6,6 +6,7 @@
 #include "base/rel_path.h"
 #include "builder/dockerfile/mount.h"
 #include "builder/dockerfile/parse.h"
+#include "builder/shell.h"
 #include "builder/stage_planner.h"
 
 namespace acetate::build {
@@ -21,7 +22,8 @@ StagePlanner::StagePlanner(const dockerfile::Dockerfile& file, std::size_t stage
       escape_(file.directives.escape) {}
 
 Result<PlannedStage> StagePlanner::run() && {
-  if (!get_env(config_.env, "PATH"))
+  // Windows has its own, which is not the image's to know.
+  if (!get_env(config_.env, "PATH") && config_.platform.os != "windows")
     set_env(config_.env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   TRY(run_triggers());
   for (const dockerfile::Instruction& each : file_.stages[stage_].body) TRY(instruction(each));
@@ -90,8 +92,7 @@ Error StagePlanner::complain(std::string_view at, std::string_view words) const 
 }
 
 std::vector<std::string> StagePlanner::shell_argv(const std::string& text) const {
-  std::vector<std::string> argv = config_.shell;
-  if (argv.empty()) argv = {"/bin/sh", "-c"};
+  std::vector<std::string> argv = shell_of(config_);
   argv.push_back(text);
   return argv;
 }

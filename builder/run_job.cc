@@ -238,6 +238,7 @@ class RunJob : public Job {
         id += fmt::format(" of {}:{} {:o}", mount.is.uid.value_or(0), mount.is.gid.value_or(0), mount.is.mode.value_or(0755));
       const bool empty = anew_ && shop_.emptied.is_first(id);
       caches.push_back(TRY(CacheMount::open(shop_.build_dir, id, sharing, empty)));
+      if (mount.lowers.empty()) shop_.filled.is_first(id);
       mount.dir = caches.back().dir();
       mount.dir_is_new = caches.back().is_new();
     }

@@ -40,7 +40,7 @@ Result<GlobalScope> GlobalScope::make(const dockerfile::Dockerfile& file, const 
     const image::Platform platform = is_target ? target : image::host_platform();
     scope.values_[prefix + "PLATFORM"] = image::format_platform(platform);
     scope.values_[prefix + "OS"] = platform.os;
-    scope.values_[prefix + "OSVERSION"] = "";
+    scope.values_[prefix + "OSVERSION"] = platform.os_version;
     scope.values_[prefix + "ARCH"] = platform.architecture;
     scope.values_[prefix + "VARIANT"] = platform.variant;
   }

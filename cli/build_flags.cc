@@ -126,8 +126,10 @@ Result<build::Output> parse_output(const std::string& text) {
     else if (option.key.starts_with("compression") || option.key == "force-compression") TRY(set_packing(output.packing, option));
     else if (option.key == "tar") archive = parse_bool(option.value);
     else if (option.key == "push") push = parse_bool(option.value).value_or(false);
-    else if (option.key == "oci-mediatypes" || option.key == "rewrite-timestamp") continue;  // what we do anyway
-    else return fail(EINVAL, "--output knows type, dest, name, compression, compression-level, force-compression, tar and push; not \"{}\"", field);
+    else if (option.key == "rewrite-timestamp") output.packing.tells_epoch = parse_bool(option.value).value_or(false);
+    else if (option.key == "source-date-epoch") output.epoch = option.value;
+    else if (option.key == "oci-mediatypes") continue;  // what we do anyway
+    else return fail(EINVAL, "--output knows type, dest, name, compression, compression-level, force-compression, rewrite-timestamp, source-date-epoch, tar and push; not \"{}\"", field);
   }
   if (push && output.type != Output::Type::image && output.type != Output::Type::registry) return fail(EINVAL, "--output push is for type=image");
   if (push) output.type = Output::Type::registry;
@@ -223,7 +225,7 @@ Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::strin
   std::vector<build::CachePlace> places;
   for (const std::string& text : texts) {
     std::string type, dir, name;
-    bool ignore_error = false;
+    bool ignore_error = false, mounts = false;
     if (text.find_first_of("=,") == std::string::npos) {
       type = "registry";
       name = text;
@@ -236,14 +238,21 @@ Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::strin
         else if (one.key == "mode" && (one.value == "min" || one.value == "max")) continue;  // every step is kept in any case
         else if (is_about_the_artifact(one.key)) continue;
         else if (const auto yes = parse_bool(one.value); one.key == "ignore-error" && yes) ignore_error = *yes;
-        else return fail(EINVAL, "{} knows type, mode, ref, ignore-error and {}, not \"{}\"", option, key, field);
+        else if (one.key == "mounts" && yes) mounts = *yes;
+        else return fail(EINVAL, "{} knows type, mode, ref, ignore-error, mounts and {}, not \"{}\"", option, key, field);
       }
     }
+    if (type == "inline" && option == "--cache-to") {
+      places.push_back({.in_image = true});
+      continue;
+    }
     const bool in_registry = type == "registry";
-    if (type != "local" && !in_registry) return fail(ENOTSUP, "{} {}: type=local,{}=DIRECTORY and type=registry,ref=NAME are known", option, text, key);
+    if (type != "local" && !in_registry) return fail(ENOTSUP, "{} {}: type=local,{}=DIRECTORY and type=registry,ref=NAME are known{}", option, text, key,
+                                                       option == "--cache-to" ? ", and type=inline" : "");
     if ((in_registry ? name : dir).empty()) return fail(EINVAL, "{} type={} wants {}", option, type, in_registry ? "ref=NAME" : fmt::format("{}=DIRECTORY", key));
+    if (in_registry && mounts) return fail(ENOTSUP, "{} {}: cache mounts go into a directory only (type=local)", option, text);
     if (in_registry) TRY_WITHIN(image::parse_reference(name), "{}", option);
-    places.push_back({.where = in_registry ? name : dir, .in_registry = in_registry, .ignore_error = ignore_error});
+    places.push_back({.where = in_registry ? name : dir, .in_registry = in_registry, .ignore_error = ignore_error, .mounts = mounts});
   }
   return places;
 }

@@ -55,8 +55,8 @@ Result<void> set_times(const Options& options, build::BuildOptions& build) {
   if (!epoch)
     if (const auto given = build.build_args.find("SOURCE_DATE_EPOCH"); given != build.build_args.end()) epoch = given->second;
   if (!epoch)
-    if (const char* value = std::getenv("SOURCE_DATE_EPOCH")) epoch = value;
-  build.epoch = epoch.value_or("");
+    if (const char* value = std::getenv("SOURCE_DATE_EPOCH"); value != nullptr && *value != '\0') epoch = value;
+  build.epoch = std::move(epoch);
   if (options.timestamps == "keep") build.times = {.kind = build::TimeRule::Kind::keep};
   else if (!options.timestamps.empty() && options.timestamps != "logical")
     return fail(EINVAL, "--timestamps wants logical or keep, not \"{}\"", options.timestamps);
@@ -115,7 +115,10 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
   if (options.network != "host" && options.network != "default" && options.network != "none")
     return fail(EINVAL, "--network wants host or none, not \"{}\"", options.network);
   build.network = options.network != "none";
-  for (const std::string& output : options.outputs) build.outputs.push_back(TRY(parse_output(output)));
+  for (const std::string& output : options.outputs) {
+    build.outputs.push_back(TRY(parse_output(output)));
+    if (const auto& epoch = build.outputs.back().epoch) build.epoch = epoch;  // its steps are made once, for all outputs
+  }
   if (options.push) build.outputs.push_back({.type = build::Output::Type::registry});
   if (options.load) build.outputs.push_back({.type = build::Output::Type::image});
   build.hosts = TRY(parse_hosts(options.hosts));
@@ -281,9 +284,9 @@ Runner build_command(CLI::App& app) {
   app.add_flag("--pull{always}", options->pull,
                "get base images from their registries: always, missing (those that are not here), newer or never; always without a word");
   app.add_option("--shm-size", options->shm_size, "how large /dev/shm is in every RUN")->type_name("");
-  app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY or type=registry,ref=NAME: a build cache that --cache-to wrote, also on another machine")
+  app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY[,mounts=true] or type=registry,ref=NAME: a build cache that --cache-to wrote, also on another machine")
       ->allow_extra_args(false);
-  app.add_option("--cache-to", options->cache_to, "type=local,dest=DIRECTORY or type=registry,ref=NAME: write what the cache has of this build there")
+  app.add_option("--cache-to", options->cache_to, "type=local,dest=DIRECTORY[,mounts=true], type=registry,ref=NAME or type=inline (in the image): write what the cache has of this build there; mounts: what its cache mounts hold, too")
       ->allow_extra_args(false);
   app.add_option("--no-cache-filter", options->no_cache_stages, "do every step of this stage anew; may be given again")
       ->allow_extra_args(false);

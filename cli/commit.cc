@@ -12,6 +12,7 @@
 #include "builder/clock.h"
 #include "builder/dockerfile/json_array.h"
 #include "builder/layer_file.h"
+#include "builder/shell.h"
 #include "cli/kept_changes.h"
 #include "cli/store_place.h"
 #include "layers/image/media_type.h"
@@ -55,7 +56,7 @@ std::vector<std::string> split_words(std::string_view text) {
 // The exec form, or the shell form as a Dockerfile has it.
 std::vector<std::string> command_of(const image::Config& config, const std::string& text) {
   if (auto list = dockerfile::parse_json_array(text); list.kind == dockerfile::JsonArray::Kind::strings) return std::move(list.items);
-  std::vector<std::string> words = config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : config.shell;
+  std::vector<std::string> words = build::shell_of(config);
   words.push_back(text);
   return words;
 }

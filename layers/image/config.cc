@@ -116,6 +116,7 @@ Result<Config> parse_config(std::string_view json, std::string_view what) {
   config.platform.os = TRY(reader.string("os"));
   config.platform.architecture = TRY(reader.string("architecture"));
   config.platform.variant = TRY(reader.string("variant"));
+  config.platform.os_version = TRY(reader.string("os.version"));
   config.created = TRY(reader.string("created"));
   config.author = TRY(reader.string("author"));
   config.diff_ids = TRY(read_diff_ids(reader));
@@ -141,6 +142,7 @@ Result<std::string> to_json(const Config& config) {
   document["os"] = config.platform.os;  // the two that image-spec requires
   document["architecture"] = config.platform.architecture;
   put(document, "variant", config.platform.variant);
+  put(document, "os.version", config.platform.os_version);
   put(document, "created", config.created);
   put(document, "author", config.author);
   Json execution = TRY(execution_json(config, document.value("config", Json::object())));

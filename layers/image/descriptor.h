@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,7 @@ struct Descriptor {
   Digest digest;
   std::uint64_t size = 0;
   std::optional<Digest> toc = {};  // of a layer's table of contents (eStargz, zstd:chunked), where it is annotated
+  std::map<std::string, std::string> annotations = {};  // others, as to_json() writes them; not read
   // Annotations say nothing of what it is.
   bool operator==(const Descriptor& other) const {
     return media_type == other.media_type && digest == other.digest && size == other.size;

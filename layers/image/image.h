@@ -19,6 +19,7 @@ struct Platform {
   std::string os = "linux";
   std::string architecture;  // GOARCH spelling: amd64, arm64
   std::string variant = {};
+  std::string os_version = {};  // of Windows: "10.0.20348.1006"
   auto operator<=>(const Platform&) const = default;
 };
 Platform host_platform();

@@ -39,6 +39,7 @@ Result<std::optional<Platform>> read_platform(const ObjectReader& from) {
   platform.os = TRY(reader.string("os"));
   platform.architecture = TRY(reader.string("architecture"));
   platform.variant = TRY(reader.string("variant"));
+  platform.os_version = TRY(reader.string("os.version"));
   return std::optional(std::move(platform));
 }
 
@@ -91,6 +92,7 @@ Json descriptor_json(const Descriptor& descriptor) {
 Json platform_json(const Platform& platform) {
   Json value{{"os", platform.os}, {"architecture", platform.architecture}};
   if (!platform.variant.empty()) value["variant"] = platform.variant;
+  if (!platform.os_version.empty()) value["os.version"] = platform.os_version;
   return value;
 }
 
@@ -140,8 +142,10 @@ std::string to_json(const Manifest& manifest) {
   value["layers"] = Json::array();
   for (const auto& layer : manifest.layers) {
     Json one = descriptor_json(layer);
+    auto annotations = layer.annotations;
     // Of zstd:chunked it would be half of what its readers want.
-    if (layer.toc && layer.media_type == kOciLayerGzip) one["annotations"] = {{kEstargzToc, layer.toc->str()}};
+    if (layer.toc && layer.media_type == kOciLayerGzip) annotations[kEstargzToc] = layer.toc->str();
+    if (!annotations.empty()) one["annotations"] = annotations;
     value["layers"].push_back(std::move(one));
   }
   if (!manifest.annotations.empty()) value["annotations"] = manifest.annotations;

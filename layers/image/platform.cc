@@ -48,6 +48,28 @@ std::optional<int> level(const Platform& platform) {
   return number;
 }
 
+// Of "10.0.20348.1006" what images must have in common to run on one another's system: "10.0.20348".
+std::string_view build_of(std::string_view version) {
+  std::size_t end = 0;
+  for (int dots = 0; end < version.size() && (version[end] != '.' || ++dots < 3);) ++end;
+  return version.substr(0, end);
+}
+
+std::optional<int> version_rank(std::string_view wanted, std::string_view there) {
+  if (wanted.empty() || wanted == there) return 0;
+  return there.empty() || build_of(wanted) == build_of(there) ? std::optional(100) : std::nullopt;
+}
+
+// "windows(10.0.20348)" as the system and its version; false where it is neither that nor a plain name.
+bool split_system(std::string& os, std::string& version) {
+  const std::size_t open = os.find('(');
+  if (open == std::string::npos) return os.find(')') == std::string::npos;
+  if (open == 0 || os.back() != ')') return false;
+  version = os.substr(open + 1, os.size() - open - 2);
+  os.resize(open);
+  return version.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-") == std::string::npos;
+}
+
 }  // namespace
 
 Platform host_platform() {
@@ -65,18 +87,23 @@ Result<Platform> parse_platform(std::string_view text) {
     at = slash + 1;
   }
   const bool empty_part = std::ranges::any_of(parts, [](const auto& part) { return part.empty(); });
-  if (empty_part || parts.size() > 3)
+  std::string version;
+  const bool no_system = parts.size() > 1 && !split_system(parts[0], version);
+  if (empty_part || no_system || parts.size() > 3)
     return fail(EINVAL, "\"{}\" is not a platform; say OS/ARCHITECTURE[/VARIANT], like linux/arm64", text);
   if (parts.size() == 1) parts.insert(parts.begin(), "linux");
   Platform platform{.os = parts[0], .architecture = parts[1]};
   if (parts.size() == 3) platform.variant = parts[2];
+  platform.os_version = std::move(version);
   return canonical(std::move(platform));
 }
 
 Result<Platform> wanted_platform(std::string_view typed) { return typed.empty() ? host_platform() : parse_platform(typed); }
 
 std::string format_platform(const Platform& platform) {
-  auto text = platform.os + "/" + platform.architecture;
+  auto text = platform.os;
+  if (!platform.os_version.empty()) text += "(" + platform.os_version + ")";
+  text += "/" + platform.architecture;
   if (!platform.variant.empty()) text += "/" + platform.variant;
   return text;
 }
@@ -84,10 +111,12 @@ std::string format_platform(const Platform& platform) {
 std::optional<int> platform_rank(const Platform& want_as_said, const Platform& have_as_said) {
   const Platform want = canonical(want_as_said), have = canonical(have_as_said);
   if (want.os != have.os || want.architecture != have.architecture) return std::nullopt;
+  const auto version = version_rank(want.os_version, have.os_version);
+  if (!version) return std::nullopt;
   const auto wanted = level(want), there = level(have);
-  if (!wanted || !there) return want.variant == have.variant ? std::optional(0) : std::nullopt;
+  if (!wanted || !there) return want.variant == have.variant ? version : std::nullopt;
   if (*there > *wanted) return std::nullopt;
-  return *wanted - *there;
+  return *version + *wanted - *there;
 }
 
 }  // namespace acetate::image

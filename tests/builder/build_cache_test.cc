@@ -7,6 +7,47 @@
 namespace acetate::build {
 namespace {
 
+TEST_F(BuildTest, HandsCacheMountsOnWithTheBuildCacheWhenAskedTo) {
+  dockerfile("FROM scratch\nRUN --mount=type=cache,target=/c --mount=type=cache,id=other,target=/d,uid=7,mode=0750 touch x 1\n");
+  BuildOptions how = options();
+  how.cache_to = {{.where = dir_ / "handed", .mounts = true}};
+  ASSERT_TRUE(build(how).starts_with("sha256:"));
+  EXPECT_TRUE(runner_.mounts[0].dir_is_new);
+  const auto put = [](const std::string& path, std::string_view text) { return sys::write_file_atomically({kWorkingDir, path.c_str()}, text, 0640); };
+  ASSERT_TRUE(sys::make_dirs(runner_.mounts[0].dir + "/sub", 0755));
+  ASSERT_TRUE(put(runner_.mounts[0].dir + "/sub/kept", "so far"));
+  std::filesystem::permissions(runner_.mounts[1].dir, std::filesystem::perms(0750));
+  dir_.write("context/again", "");
+  dockerfile("FROM scratch\nRUN --mount=type=cache,target=/c --mount=type=cache,id=other,target=/d,uid=7,mode=0750 touch y 1\n");
+  ASSERT_TRUE(build(how).starts_with("sha256:"));
+
+  // Another machine.
+  BuildOptions there = options();
+  there.build_dir = dir_ / "there";
+  there.cache_from = {{.where = dir_ / "handed"}};
+  dockerfile("FROM scratch\nRUN --mount=type=cache,target=/c --mount=type=cache,id=other,target=/d,uid=7,mode=0750 touch z 1\n");
+  BuildOptions asked = there;
+  asked.build_dir = dir_ / "asked";
+  asked.cache_from.front().mounts = true;
+  build(there);
+  EXPECT_TRUE(runner_.mounts[0].dir_is_new) << "nobody asked for it";
+  build(asked);
+  EXPECT_FALSE(runner_.mounts[0].dir_is_new);
+  EXPECT_EQ(*sys::read_file(runner_.mounts[0].dir + "/sub/kept", 100), "so far");
+  EXPECT_EQ(sys::stat_following(runner_.mounts[0].dir + "/sub/kept")->st_mode & 07777U, 0640U);
+  EXPECT_EQ(sys::stat_following(runner_.mounts[1].dir)->st_mode & 07777U, 0750U);
+
+  // What is here stays, and a damaged one is said to be.
+  ASSERT_TRUE(put(runner_.mounts[0].dir + "/sub/kept", "newer"));
+  build(asked);
+  EXPECT_EQ(*sys::read_file(dir_ / ("asked/mounts/" + Digest::of("/c").hex() + "/0/sub/kept"), 100), "newer");
+  for (const auto& entry : std::filesystem::directory_iterator(dir_ / "handed/mounts")) std::filesystem::resize_file(entry.path(), 700);
+  asked.build_dir = dir_ / "third";
+  ASSERT_TRUE(build(asked).starts_with("sha256:"));
+  EXPECT_NE(log_.find("--cache-from: the cache mount in"), std::string::npos) << log_;
+  EXPECT_TRUE(runner_.mounts[0].dir_is_new) << "nothing half-made is used";
+}
+
 // A step that reads one of two files.
 class TracedBuildTest : public BuildTest {
  protected:

@@ -170,6 +170,30 @@ TEST_F(BuildTest, ClampsToSourceDateEpoch) {
   EXPECT_EQ(config()["created"], "2024-01-31T10:20:30Z");
 }
 
+TEST_F(BuildTest, SaysOfEachLayerOfItsOwnWhichEpochItWasWrittenWithWhenAskedTo) {
+  BuildOptions base = options();
+  base.outputs = {{.type = Output::Type::image}};
+  base.tags = {"base"};
+  dockerfile("FROM scratch\nRUN touch x 1\n");
+  ASSERT_TRUE(build(base).starts_with("sha256:"));
+  dockerfile("FROM base\nRUN touch y 1\n");
+  BuildOptions how = options();
+  how.times = {.kind = TimeRule::Kind::epoch, .epoch = 1706696430};
+  const auto annotations = [&](bool asked) {
+    how.outputs.front().packing.tells_epoch = asked;
+    std::vector<std::string> found;
+    const std::string id = build(how);
+    EXPECT_TRUE(id.starts_with("sha256:")) << id;
+    const auto image = image::open_image("oci:" + (dir_ / "out"), image::host_platform());
+    const auto manifest = nlohmann::json::parse(*sys::read_file(dir_ / "out/blobs/sha256/" + image->manifest_digest->hex(), 1 << 20));
+    for (const auto& layer : manifest["layers"])
+      found.push_back(layer.contains("annotations") ? layer["annotations"]["buildkit/rewritten-timestamp"].get<std::string>() : "");
+    return found;
+  };
+  EXPECT_EQ(annotations(true), (Words{"", "1706696430"}));
+  EXPECT_EQ(annotations(false), (Words{"", ""}));
+}
+
 TEST_F(BuildTest, WritesAnArchive) {
   dockerfile("FROM scratch\nRUN touch x 1\n");
   BuildOptions how = options();
@@ -315,7 +339,7 @@ TEST_F(BuildTest, BeginsWithEmptyCacheMountsWhenEverythingIsDoneAnew) {
   build(how);
   EXPECT_FALSE(sys::stat_following(kept));
 
-  EmptiedMounts emptied;
+  MountIds emptied;
   EXPECT_TRUE(emptied.is_first("/c"));
   EXPECT_FALSE(emptied.is_first("/c")) << "what the build's first step left is for its second";
 }
@@ -376,6 +400,9 @@ TEST_F(BuildTest, TakesTheEpochOfTheContextOrOfAnotherOne) {
   how.contexts = {{"other", dir_ / "other.tar"}};
   ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
   EXPECT_EQ(config()["created"], "1970-01-03T00:00:00Z");
+  how.epoch = "";
+  ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
+  EXPECT_NE(config()["created"], "1970-01-03T00:00:00Z") << "who says that there is none is believed";
 }
 
 TEST_F(BuildTest, WantsOnlyOneFetchOfAStageThatGivesTheEpoch) {

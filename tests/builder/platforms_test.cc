@@ -70,6 +70,35 @@ TEST_F(PlatformTest, TakesOfABaseWhatItsPlatformNames) {
   EXPECT_NE(build(missing).find("linux/s390x"), std::string::npos) << build(missing);
 }
 
+TEST_F(PlatformTest, MakesAnImageForWindowsAsBuildKitDoes) {
+  dockerfile("FROM scratch\nARG TARGETPLATFORM TARGETOSVERSION\nLABEL for=$TARGETPLATFORM version=$TARGETOSVERSION\nENTRYPOINT foo bar\n");
+  BuildOptions how = options();
+  how.platforms = {{.os = "windows", .architecture = "amd64", .os_version = "10.0.20348.1006"}};
+  how.tags = {"my/windows"};
+  ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
+  const auto made = [&](const image::Platform& wanted) { return image::open_image("oci:" + (dir_ / "out"), wanted); };
+  const auto image = made(how.platforms.front());
+  ASSERT_TRUE(image) << image.error().message();
+  EXPECT_EQ(image->config.platform, how.platforms.front());
+  EXPECT_EQ(image->config.labels.at("for"), "windows(10.0.20348.1006)/amd64");
+  EXPECT_EQ(image->config.labels.at("version"), "10.0.20348.1006");
+  EXPECT_EQ(image->config.entrypoint, (Words{"cmd", "/S", "/C", "foo bar"}));
+  EXPECT_EQ(image->config.env, Words()) << "no PATH of ours";
+
+  // What is built on it is for the same version.
+  BuildOptions base = how;
+  base.outputs = {{.type = Output::Type::image}};
+  ASSERT_TRUE(build(base).starts_with("sha256:"));
+  dockerfile("FROM my/windows\nLABEL on=top\n");
+  how.platforms = {{.os = "windows", .architecture = "amd64"}};
+  how.tags.clear();
+  std::filesystem::remove_all(dir_ / "out");
+  ASSERT_TRUE(build(how).starts_with("sha256:")) << build(how);
+  const auto on_top = made(how.platforms.front());
+  ASSERT_TRUE(on_top) << on_top.error().message();
+  EXPECT_EQ(on_top->config.platform.os_version, "10.0.20348.1006");
+}
+
 TEST_F(PlatformTest, SaysWhatACommandOfAnotherMachineNeeds) {
   dockerfile("FROM scratch\nRUN fail 126\n");
   BuildOptions how = options();

@@ -59,6 +59,11 @@ done
 build without_one --cache-from "type=registry,ref=$registry/team/cache:main" >/dev/null
 expect_match "a layer that is gone there costs that layer and no more" "--cache-from: [12] of [3-9] records are not taken: the layer " "$(cat "$scratch/log")"
 build here --cache-to "$registry/team/cache:main" >/dev/null && pass "written again" || fail "written again"
+build here --cache-to type=inline -t "$registry/team/app:1" -o type=registry >/dev/null
+expect "another machine takes it from the image that it is in" "$first" "$(build sixth --cache-from "type=registry,ref=$registry/team/app:1")"
+build here -t "$registry/team/app:2" -o type=registry >/dev/null
+build seventh --cache-from "type=registry,ref=$registry/team/app:2" >/dev/null
+expect_match "an image without one is told of" "--cache-from: .*/team/app:2 is an image with no build cache in it" "$(cat "$scratch/log")"
 expect_failure "a registry that is not there costs no build" any "unique" sh -c "ACETATE_ROOT=$scratch/fifth acetate build --build-context base=$scratch/base.tar -o type=tar,dest=- --cache-from localhost:1/x:y ctx | tar t | grep unique; exit 1"
 
 say "squashed"

@@ -11,8 +11,10 @@ TEST(Platform, IsReadAsPeopleWriteIt) {
   EXPECT_EQ(*parse_platform("linux/x86_64"), (Platform{"linux", "amd64", ""}));
   EXPECT_EQ(*parse_platform("armv7l"), (Platform{"linux", "arm", "v7"}));
   EXPECT_EQ(*parse_platform("linux/arm"), (Platform{"linux", "arm", "v7"}));
-  for (const char* wrong : {"", "linux/", "/amd64", "a/b/c/d"}) EXPECT_FALSE(parse_platform(wrong)) << wrong;
+  EXPECT_EQ(*parse_platform("windows(10.0.20348.1006)/amd64"), (Platform{"windows", "amd64", "", "10.0.20348.1006"}));
+  for (const char* wrong : {"", "linux/", "/amd64", "a/b/c/d", "windows(1/amd64", "(1)/amd64", "windows(1;2)/amd64", "windows)/amd64"}) EXPECT_FALSE(parse_platform(wrong)) << wrong;
   EXPECT_EQ(format_platform({"linux", "arm", "v6"}), "linux/arm/v6");
+  EXPECT_EQ(format_platform({"windows", "amd64", "", "1.2.3"}), "windows(1.2.3)/amd64");
 }
 
 TEST(Platform, OfThisMachineHasAnArchitectureRegistriesKnow) {
@@ -32,6 +34,15 @@ TEST(Platform, IsServedByItselfBestAndByLesserVariantsToo) {
   EXPECT_EQ(platform_rank({"linux", "amd64", ""}, {"linux", "amd64", "v3"}), std::nullopt);
   EXPECT_EQ(platform_rank({"linux", "amd64", ""}, {"windows", "amd64", ""}), std::nullopt);
   EXPECT_EQ(platform_rank({"linux", "amd64", ""}, {"linux", "arm64", ""}), std::nullopt);
+}
+
+TEST(Platform, OfAVersionIsServedByThatVersionBestAndByRevisionsOfTheSameBuild) {
+  const Platform any{"windows", "amd64"}, one{"windows", "amd64", "", "10.0.20348.1006"};
+  EXPECT_EQ(platform_rank(any, one), 0);
+  EXPECT_EQ(platform_rank(one, one), 0);
+  EXPECT_GT(platform_rank(one, {"windows", "amd64", "", "10.0.20348.2"}), 0);
+  EXPECT_GT(platform_rank(one, any), 0);
+  EXPECT_EQ(platform_rank(one, {"windows", "amd64", "", "10.0.17763.1006"}), std::nullopt);
 }
 
 }  // namespace
