@@ -60,6 +60,10 @@ std::optional<int> version_rank(std::string_view wanted, std::string_view there)
   return there.empty() || build_of(wanted) == build_of(there) ? std::optional(100) : std::nullopt;
 }
 
+constexpr std::string_view kOfAComponent = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-";
+
+bool is_component(std::string_view part) { return !part.empty() && part.find_first_not_of(kOfAComponent) == std::string_view::npos; }
+
 // "windows(10.0.20348)" as the system and its version; false where it is neither that nor a plain name.
 bool split_system(std::string& os, std::string& version) {
   const std::size_t open = os.find('(');
@@ -67,7 +71,7 @@ bool split_system(std::string& os, std::string& version) {
   if (open == 0 || os.back() != ')') return false;
   version = os.substr(open + 1, os.size() - open - 2);
   os.resize(open);
-  return version.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-") == std::string::npos;
+  return version.find_first_not_of(kOfAComponent) == std::string::npos;
 }
 
 }  // namespace
@@ -86,10 +90,13 @@ Result<Platform> parse_platform(std::string_view text) {
     parts.emplace_back(text.substr(at, slash - at));
     at = slash + 1;
   }
-  const bool empty_part = std::ranges::any_of(parts, [](const auto& part) { return part.empty(); });
   std::string version;
   const bool no_system = parts.size() > 1 && !split_system(parts[0], version);
-  if (empty_part || no_system || parts.size() > 3)
+  const auto wrong = std::ranges::find_if_not(parts, is_component);
+  // In the words of containerd, which docker build repeats.
+  if (wrong != parts.end() && !no_system)
+    return fail(EINVAL, R"("{}" is an invalid component of "{}": platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument)", *wrong, text);
+  if (no_system || parts.size() > 3)
     return fail(EINVAL, "\"{}\" is not a platform; say OS/ARCHITECTURE[/VARIANT], like linux/arm64", text);
   if (parts.size() == 1) parts.insert(parts.begin(), "linux");
   Platform platform{.os = parts[0], .architecture = parts[1]};
