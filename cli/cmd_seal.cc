@@ -5,14 +5,13 @@
 #include <memory>
 #include <ostream>
 
-#include "base/log.h"
 #include "cli/command.h"
 #include "cli/image_summary.h"
 #include "cli/store_place.h"
 #include "cli/transfer_display.h"
 #include "layers/image/lazy_images.h"
 #include "layers/image/platform.h"
-#include "layers/stream/fetcher_client.h"
+#include "layers/registry/seal_blob.h"
 
 namespace acetate::cli {
 
@@ -23,22 +22,6 @@ struct Options {
   std::string platform;
   bool quiet = false;
 };
-
-Result<registry::TransferState> seal_layer(FetcherClient& fetcher, const std::string& dir, const image::Descriptor& layer,
-                                           const registry::Progress& progress) {
-  const auto partial = PartialBlob::open(dir, layer.digest);
-  if (!partial && partial.error().is(ENOENT)) return registry::TransferState::present;  // whole by now
-  if (!partial) return partial.error().clone();
-  const auto tell = [&] {
-    const auto there = (*partial)->present_bytes();
-    return !there || progress(*there);
-  };
-  auto sealed = fetcher.seal(**partial, tell);
-  if (!sealed && PartialBlob::open(dir, layer.digest)) return std::move(sealed).error().within("layer " + layer.digest.str());
-  // It is here and right, and what was said of it before was not.
-  if (!sealed && sealed.error().is(EBADMSG)) log::warn("{}", sealed.error().message());
-  return registry::TransferState::done;
-}
 
 Result<void> seal(const image::StorePlace& place, const std::string& name, const Options& options, const Context& context) {
   using Style = TransferDisplay::Style;
@@ -51,13 +34,12 @@ Result<void> seal(const image::StorePlace& place, const std::string& name, const
     std::vector<image::Descriptor> missing;
     for (const auto& layer : image.layers)
       if (layer.spec.lazy) missing.push_back({.media_type = layer.media_type, .digest = *layer.digest, .size = layer.size});
-    const auto fetcher = FetcherClient::of(images.dir());
     TransferDisplay display(context.streams.err, options.quiet         ? Style::silent
                                                  : context.streams.tty ? Style::bars
                                                                        : Style::lines);
     const auto sealed = registry::transfer_all(missing, registry::kTransfersAtOnce, display.events(),
                                                [&](const image::Descriptor& layer, const registry::Progress& progress) {
-                                                 return seal_layer(*fetcher, images.dir(), layer, progress);
+                                                 return registry::seal_blob(images.dir(), layer, progress);
                                                });
     display.finish();
     if (!sealed) return sealed.error().clone();

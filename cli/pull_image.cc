@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cli/store_place.h"
 #include "cli/transfer_display.h"
+#include "layers/image/lazy_images.h"
 #include "layers/registry/pull.h"
 
 namespace acetate::cli {
@@ -79,6 +80,8 @@ class Pulling {
       TRY(store_.keep_unnamed(pulled->target));
     else
       TRY(store_.set_reference(name, pulled->target));
+    // One that was mounted before it was here has become an image like others.
+    TRY(image::LazyImages(store_.dir()).settle());
     ids_ << pulled->id.hex() << '\n';
     return {};
   }

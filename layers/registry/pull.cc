@@ -11,9 +11,11 @@
 #include "base/sys/file.h"
 #include "layers/image/blob_writer.h"
 #include "layers/image/json.h"
+#include "layers/image/lazy_images.h"
 #include "layers/image/media_type.h"
 #include "layers/image/platform.h"
 #include "layers/registry/blob_download.h"
+#include "layers/registry/seal_blob.h"
 
 namespace acetate::registry {
 
@@ -46,10 +48,14 @@ const image::IndexEntry* best_entry(const image::Index& index, const image::Plat
 // Where a blob is written to; it may have bytes already, of a transfer that was interrupted.
 using NewBlob = std::function<Result<std::unique_ptr<image::BlobWriter>>(const image::Descriptor& blob)>;
 
+// Finishes what somebody else has begun to fetch of a blob; false when there is nothing, or nobody who can.
+using Finish = std::function<Result<bool>(const image::Descriptor& blob, const Progress& progress)>;
+
 class Pull {
  public:
-  Pull(Repository& repository, image::Layout& into, const image::HasBlob& has, const NewBlob& new_blob, const PullOptions& options)
-      : repository_(repository), into_(into), has_(has), new_blob_(new_blob), options_(options) {}
+  Pull(Repository& repository, image::Layout& into, const image::HasBlob& has, const NewBlob& new_blob, const Finish& finish,
+       const PullOptions& options)
+      : repository_(repository), into_(into), has_(has), new_blob_(new_blob), finish_(finish), options_(options) {}
 
   Result<Pulled> run(const std::string& reference) {
     auto top = TRY(repository_.manifest(reference));
@@ -115,6 +121,7 @@ class Pull {
 
   Result<TransferState> fetch(const image::Descriptor& blob, const Progress& progress) {
     if (TRY(has_(blob))) return TransferState::present;
+    if (finish_ && TRY(finish_(blob, progress))) return TransferState::done;
     for (;;) {
       auto writer = TRY(new_blob_(blob));
       const bool goes_on = writer->size() != 0;
@@ -137,6 +144,7 @@ class Pull {
   image::Layout& into_;
   const image::HasBlob& has_;
   const NewBlob& new_blob_;
+  const Finish& finish_;
   const PullOptions& options_;
   std::vector<FetchedManifest> documents_;  // those above come before those below
   std::set<image::Descriptor, ByDigest> blobs_, later_;
@@ -149,7 +157,7 @@ class Pull {
 Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::Layout& into, const image::HasBlob& has,
                           const PullOptions& options) {
   const NewBlob anew = [&](const image::Descriptor& blob) { return into.new_blob(blob); };
-  return Pull(repository, into, has, anew, options).run(reference);
+  return Pull(repository, into, has, anew, {}, options).run(reference);
 }
 
 Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::ImageStore& store,
@@ -157,7 +165,14 @@ Result<Pulled> pull_image(Repository& repository, const std::string& reference, 
   const Fd dir = TRY_WITHIN(sys::open(store.dir(), O_RDONLY | O_DIRECTORY), "opening {}", store.dir());
   const NewBlob resumed = [&](const image::Descriptor& blob) { return image::resume_blob_writer(dir.ref(), blob); };
   const image::HasBlob has = [&](const image::Descriptor& blob) { return store.bring(blob); };
-  return Pull(repository, store, has, resumed, options).run(reference);
+  const Finish finish = [&](const image::Descriptor& blob, const Progress& progress) -> Result<bool> {
+    auto sealed = seal_blob(image::LazyImages(store.dir()).dir(), blob, progress);
+    if (sealed) return has(blob);
+    if (sealed.error().is(ECANCELED)) return std::move(sealed).error();
+    log::info("{}; it is fetched anew", sealed.error().message());
+    return false;
+  };
+  return Pull(repository, store, has, resumed, finish, options).run(reference);
 }
 
 }  // namespace acetate::registry

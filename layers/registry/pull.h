@@ -34,7 +34,7 @@ struct Pulled {
 // EBADMSG for what is not what its digest says.
 Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::Layout& into, const image::HasBlob& has,
                           const PullOptions& options);
-// With ImageStore::bring(). Of a blob that an interrupted pull began only the rest is fetched.
+// With ImageStore::bring(). Of a blob that an interrupted pull or a lazy mount has begun only the rest is fetched.
 Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::ImageStore& store,
                           const PullOptions& options);
 

@@ -147,6 +147,19 @@ unmounted b
 in_store b verify "$name" >/dev/null && pass "and what it says it is" || fail "verify"
 tell reset null
 
+say "pulled after it was mounted"
+tell reset null
+of_layers() { log "sum(e['sent'] for e in log if e['path'].endswith(('$layer', '$upper')))"; }
+ACETATE_FETCH_REST=0 mounted m
+expect "a part of it is read" 3000000 "$(cat "$scratch/mnt/medium" | wc -c)"
+unmounted m
+before=$(of_layers)
+[ "$before" -gt 2900000 ] && [ "$before" -lt "$size" ] && pass "and fetched ($before of $size bytes)" || fail "$before of $size bytes were fetched"
+in_store m pull -q "$name" >/dev/null && pass "pull fetches the rest" || fail "pull"
+expect "and no byte a second time" "$size" "$(of_layers)"
+in_store m verify "$name" >/dev/null && pass "it is what it says it is" || fail "verify"
+expect "and an image like others" "" "$(find "$scratch/store-m/images/.acetate-lazy" -name '*.map' -o -name '*.data')"
+
 say "a registry that lies"
 tell fault "{\"path\": \"/blobs/$layer\", \"do\": \"corrupt\", \"at\": 40000, \"times\": -1}"
 mounted c
