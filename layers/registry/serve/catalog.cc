@@ -123,26 +123,27 @@ Result<ShownManifest> Catalog::manifest(const std::string& repository, const std
 }
 
 Result<ShownManifest> Catalog::put_manifest(const std::string& repository, const std::string& reference,
-                                            const std::string& media_type, const std::string& bytes) {
+                                            const std::string& media_type, const std::string& bytes,
+                                            const std::vector<std::string>& tags) {
   const auto names = store_names(repository);
   if (names.empty()) return fail(EINVAL, "\"{}\" is no name for a repository", repository);
   const auto document = TRY(image::parse_any_document(bytes, media_type, "the manifest"));
   const auto digest = Digest::of(bytes);
   const auto asked = Digest::parse(reference);
   if (asked && *asked != digest) return fail(EBADMSG, "the manifest's digest is {}", digest.str());
-  std::optional<image::Reference> name;
-  if (!asked) name = TRY(image::parse_reference(names.front().name() + ":" + reference));
+  std::vector<image::Reference> wanted;
+  for (const auto& tag : asked ? tags : std::vector{reference})
+    wanted.push_back(TRY(image::parse_reference(names.front().name() + ":" + tag)));
   const auto store = TRY(this->store());
   auto stated = document.media_type.empty() ? media_type : document.media_type;
   if (stated.empty()) stated = document.index ? image::kOciIndex : image::kOciManifest;
   const auto descriptor = TRY(store->put_blob(bytes, std::move(stated)));
+  for (const auto& name : wanted) TRY(store->set_reference(name, descriptor));
   if (asked) {
     // One that has a name, or lies below an index with a name, is there already.
     if (!TRY(find(*store, repository, reference))) TRY(store->keep_unnamed(descriptor));
     const Lock lock(mutex_);
     put_by_digest_.emplace(repository, digest);
-  } else {
-    TRY(store->set_reference(*name, descriptor));
   }
   return shown_from(bytes, descriptor);
 }

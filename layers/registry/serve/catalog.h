@@ -31,10 +31,11 @@ class Catalog {
 
   // By tag or digest; ENOENT bare.
   Result<ShownManifest> manifest(const std::string& repository, const std::string& reference);
-  // Under a tag or its own digest. EINVAL with words for what is no manifest, EBADMSG for another digest than
-  // the reference's, ENOENT with words when a blob it points at is not here.
+  // Under a tag or its own digest, and with the latter under `tags` too. EINVAL with words for what is no manifest, EBADMSG for another
+  // digest than the reference's, ENOENT with words when a blob it points at is not here.
   Result<ShownManifest> put_manifest(const std::string& repository, const std::string& reference,
-                                     const std::string& media_type, const std::string& bytes);
+                                     const std::string& media_type, const std::string& bytes,
+                                     const std::vector<std::string>& tags = {});
   // A tag; or, by digest, all names the manifest has in this repository, and itself when it has no other.
   // ENOENT bare.
   Result<void> remove_manifest(const std::string& repository, const std::string& reference);

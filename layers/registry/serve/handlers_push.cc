@@ -49,12 +49,17 @@ void Handlers::put_manifest(const Route& route, const Request& request, Response
   auto type = request.get_header_value("Content-Type");
   type = type.substr(0, type.find_first_of("; "));
   if (const auto kept = store_for_writing(); !kept) return refuse(response, kept.error(), "NAME_UNKNOWN");
-  const auto shown = catalog_.put_manifest(route.repository, route.reference, type, bytes);
+  // "Pushing Manifests": tags that go along with a digest, of which a registry says which it took.
+  std::vector<std::string> tags;
+  for (auto [each, end] = request.params.equal_range("tag"); each != end; ++each) tags.push_back(each->second);
+  const auto shown = catalog_.put_manifest(route.repository, route.reference, type, bytes, tags);
   if (!shown) return refuse(response, shown.error(), "MANIFEST_BLOB_UNKNOWN");
   const auto digest = shown->descriptor.digest.str();
   response.set_header("Location", fmt::format("/v2/{}/manifests/{}", route.repository, digest));
   response.set_header("Docker-Content-Digest", digest);
   if (shown->subject) response.set_header("OCI-Subject", shown->subject->str());
+  if (route.reference == digest)
+    for (const auto& tag : tags) response.set_header("OCI-Tag", tag);
   response.status = 201;
 }
 

@@ -231,6 +231,25 @@ TEST_F(Serving, TakesTheWholeInOneRequest) {
   EXPECT_EQ(ask("POST", "/v2/b/blobs/uploads/?mount=" + Digest::of("none").str() + "&from=a").status, 202);
 }
 
+TEST_F(Serving, GivesAManifestAllTagsItIsPutWith) {
+  start();
+  const auto from = open_store(dir_ / "from");
+  const auto sample = test::put_sample(*from, {});
+  const auto text = dir_.read("from/blobs/sha256/" + sample.manifest.digest.hex());
+  const auto config = dir_.read("from/blobs/sha256/" + sample.config.digest.hex());
+  const Headers type{{"Content-Type", sample.manifest.media_type}};
+  const auto by_digest = "/v2/a/manifests/" + sample.manifest.digest.str();
+  ASSERT_EQ(ask("POST", "/v2/a/blobs/uploads/?digest=" + sample.config.digest.str(), {}, config).status, 201);
+
+  const auto answer = ask("PUT", by_digest + "?tag=1&tag=latest", type, text);
+
+  EXPECT_EQ(answer.status, 201);
+  EXPECT_THAT(answer.headers.all("OCI-Tag"), ElementsAre("1", "latest"));
+  EXPECT_EQ(ask("GET", "/v2/a/manifests/latest").body, text);
+  EXPECT_EQ(ask("GET", by_digest).body, text);
+  EXPECT_EQ(ask("PUT", by_digest + "?tag=no+tag", type, text).status, 400);
+}
+
 TEST_F(Serving, RefusesABlobWithAnotherDigest) {
   start();
   const auto answer = ask("PUT", begin_upload() + "?digest=" + Digest::of("this").str(), {}, "that");
