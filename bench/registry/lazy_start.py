@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """How long from an empty store to the first output of a command, over a link that is no faster than a registry's?
 
-The registry (docker-registry) is in a network namespace of its own, behind a veth whose sending is limited by tbf. Everybody
-begins with nothing: podman pull and run; the same with `acetate layer-store` in its storage.conf; skopeo, umoci and a chroot;
-acetate pull and run; acetate run --lazy without an index (all of a layer is needed, and nothing is unpacked), with one that push
---index put beside the image, and of the same files packed as eStargz (by acetate build) and zstd:chunked (by skopeo), by their
-tables of contents. "bytes" are those that came over the link.
+The registry (docker-registry) is in a network namespace of its own, behind a veth whose sending is limited by tbf and, with
+--delay, a relay that lets every request wait for a round trip (far_away.py). Everybody begins with nothing: podman pull and run;
+the same with `acetate layer-store` in its storage.conf; skopeo, umoci and a chroot; acetate pull and run; acetate run --lazy
+without an index (all of a layer is needed, and nothing is unpacked), with one that push --index put beside the image, with that and
+what an earlier run read (push --trace), and of the same files packed as eStargz (by acetate build) and zstd:chunked (by skopeo), by
+their tables of contents. "bytes" are those that came over the link.
 
-usage: lazy_start.py ROOTFS.tar.gz [--mbytes 10] [--command python3 -c 'print(1)']      as root
+usage: lazy_start.py ROOTFS.tar.gz [--mbytes 10] [--delay 20] [--command python3 -c 'print(1)']      as root
 """
 import contextlib
 import gzip
@@ -54,10 +55,10 @@ def make_layout(layout: pathlib.Path, rootfs: pathlib.Path, command: list[str]) 
 class Link:
     """A network namespace with a registry in it, and the only way there."""
 
-    def __init__(self, scratch: Scratch, mbytes: float) -> None:
-        self.scratch, self.mbytes = scratch, mbytes
+    def __init__(self, scratch: Scratch, mbytes: float, delay: float) -> None:
+        self.scratch, self.mbytes, self.delay = scratch, mbytes, delay
         self.space, self.near, self.far = (f"{name}{os.getpid() % 10000}" for name in ("actb", "actn", "actf"))
-        self.registry: subprocess.Popen | None = None
+        self.processes: list[subprocess.Popen] = []
 
     def __enter__(self) -> "Link":
         run = self.scratch.run
@@ -72,9 +73,13 @@ class Link:
         run(*inside, "tc", "qdisc", "add", "dev", self.far, "root", "tbf", "rate", f"{self.mbytes * 8:g}mbit", "burst", "256kb",
             "latency", "50ms")
         config = self.scratch.path / "registry.yml"
+        server = f"{THERE}:5001" if self.delay else f"{THERE}:5000"
         config.write_text("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
-                          f"storage: {{filesystem: {{rootdirectory: {self.scratch.path}/registry}}}}\nhttp: {{addr: \"{THERE}:5000\"}}\n")
-        self.registry = subprocess.Popen([*inside, "docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL)
+                          f"storage: {{filesystem: {{rootdirectory: {self.scratch.path}/registry}}}}\nhttp: {{addr: \"{server}\"}}\n")
+        self.processes.append(subprocess.Popen([*inside, "docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL))
+        if self.delay:
+            relay = pathlib.Path(__file__).with_name("far_away.py")
+            self.processes.append(subprocess.Popen([*inside, str(relay), f"{THERE}:5000", server, str(self.delay)]))
         while True:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://{THERE}:5000/v2/")
@@ -82,9 +87,9 @@ class Link:
             time.sleep(0.05)
 
     def __exit__(self, *_: object) -> None:
-        if self.registry is not None:
-            self.registry.terminate()
-            self.registry.wait()
+        for process in self.processes:
+            process.terminate()
+            process.wait()
         subprocess.run(["ip", "netns", "del", self.space], check=False)
         subprocess.run(["ip", "link", "del", self.near], check=False, stderr=subprocess.DEVNULL)
 
@@ -96,14 +101,15 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("rootfs", type=pathlib.Path)
     arguments.add_argument("--mbytes", type=float, default=10, help="what the link carries in a second")
+    arguments.add_argument("--delay", type=float, default=0, help="milliseconds of a round trip")
     arguments.add_argument("--command", nargs="+", default=["python3", "-c", "print(1)"])
     arguments.set_defaults(rounds=3)
     options = arguments.parse_args()
     machine()
-    with Scratch(options) as scratch, Link(scratch, options.mbytes) as link:
+    with Scratch(options) as scratch, Link(scratch, options.mbytes, options.delay) as link:
         layout = scratch.path / "layout"
         size = make_layout(layout, options.rootfs, options.command)
-        plain, indexed, estargz, chunked = (f"{THERE}:5000/{name}:1" for name in ("app", "indexed", "estargz", "chunked"))
+        plain, indexed, traced, estargz, chunked = (f"{THERE}:5000/{name}:1" for name in ("app", "indexed", "traced", "estargz", "chunked"))
         fresh = scratch.path / "fresh"
         env = {**scratch.env, "ACETATE_ROOT": str(fresh / "acetate"), "ACETATE_CACHE": str(fresh / "cache"), "HOME": str(fresh),
                "CONTAINERS_STORAGE_CONF": str(scratch.path / "storage.conf"), "CONTAINERS_CONF": str(scratch.path / "containers.conf")}
@@ -127,10 +133,13 @@ def main() -> None:
             fresh.mkdir()
 
         begin()
-        for name in (plain, indexed):
+        for name in (plain, indexed, traced):
             run("skopeo", "copy", "--dest-tls-verify=false", f"oci:{layout}:1", f"docker://{name}")
         run(scratch.acetate, "pull", "-q", "--tls-verify=false", indexed)
         run(scratch.acetate, "push", "-q", "--index", "--tls-verify=false", indexed)
+        run(scratch.acetate, "tag", indexed, traced)
+        run(scratch.acetate, "run", traced, *options.command)
+        run(scratch.acetate, "push", "-q", "--trace", "--tls-verify=false", traced)
         (scratch.path / "Dockerfile").write_text("FROM base\n")
         for how in ("estargz", "none"):
             run(scratch.acetate, "build", "-q", "-f", scratch.path / "Dockerfile", "--build-context", f"base=oci-layout://{layout}:1", "-o",
@@ -169,6 +178,7 @@ def main() -> None:
 
         contestants = {"podman pull and run": podman, "podman on acetate layer-store, an index beside it": lent_to_podman, "skopeo, umoci and chroot": unpacked, "acetate pull and run": pulled,
                        "acetate run --lazy, no index": lambda: lazily(plain), "acetate run --lazy, an index beside it": lambda: lazily(indexed),
+                       "acetate run --lazy, and what an earlier run read": lambda: lazily(traced),
                        "acetate run --lazy, eStargz": lambda: lazily(estargz), "acetate run --lazy, zstd:chunked": lambda: lazily(chunked)}
         taken: dict[str, list[tuple[float, int]]] = {name: [] for name in contestants}
         for _ in range(options.rounds):
@@ -178,7 +188,7 @@ def main() -> None:
                 spent = seconds(action)
                 taken[name].append((spent, link.received() - before))
         begin()
-        print(f"\n{' '.join(options.command)}, a layer of {size / 1e6:.0f} MB, {options.mbytes:g} MB/s\n\n| | median s | range | ratio | MB over the link |\n|---|---|---|---|---|")
+        print(f"\n{' '.join(options.command)}, a layer of {size / 1e6:.0f} MB, {options.mbytes:g} MB/s, round trip {options.delay:g} ms\n\n| | median s | range | ratio | MB over the link |\n|---|---|---|---|---|")
         first = statistics.median(each[0] for each in taken[next(iter(taken))])
         for name, rows in taken.items():
             times = [each[0] for each in rows]
