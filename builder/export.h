@@ -42,7 +42,7 @@ struct Output {
   bool archive = false;    // of oci: one file
   Packing packing = {};
   std::vector<std::string> names = {};  // as name= says, besides the build's tags
-  std::optional<std::string> epoch = {};  // as source-date-epoch= says: BuildOptions::epoch
+  std::optional<std::string> epoch = {};  // as source-date-epoch= says; "": it tells of none
 };
 
 using Annotations = std::map<std::string, std::string>;

@@ -117,7 +117,12 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
   build.network = options.network != "none";
   for (const std::string& output : options.outputs) {
     build.outputs.push_back(TRY(parse_output(output)));
-    if (const auto& epoch = build.outputs.back().epoch) build.epoch = epoch;  // its steps are made once, for all outputs
+    build::Output& made = build.outputs.back();
+    if (!made.epoch) continue;
+    if (made.epoch->empty()) made.packing.tells_epoch = false;
+    else if (!build.epoch) build.epoch = made.epoch;
+    else if (build.epoch != made.epoch)
+      return fail(EINVAL, "--output source-date-epoch={}: steps are made once, for all outputs, with SOURCE_DATE_EPOCH {}", *made.epoch, *build.epoch);
   }
   if (options.push) build.outputs.push_back({.type = build::Output::Type::registry});
   if (options.load) build.outputs.push_back({.type = build::Output::Type::image});
