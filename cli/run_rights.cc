@@ -143,7 +143,8 @@ Result<void> describe_rights(const RunOptions& options, sandbox::Spec& spec) {
   if (!options.memory.empty()) spec.resources.memory = TRY(parse_memory(options.memory, "--memory"));
   if (!options.cpus.empty()) {
     spec.resources.cpus = TRY(parse_number<double>(options.cpus, "--cpus"));
-    if (!(*spec.resources.cpus > 0)) return fail(EINVAL, "--cpus wants more than {}", options.cpus);
+    // The kernel's least quota is a millisecond.
+    if (!(*spec.resources.cpus >= 0.01)) return fail(EINVAL, "--cpus {}: 0.01 of a processor is the least that can be had", options.cpus);
   }
   if (!options.pids_limit.empty()) spec.resources.pids = TRY(parse_number<std::int64_t>(options.pids_limit, "--pids-limit"));
   if (!options.shm_size.empty()) spec.shm_size = TRY(parse_memory(options.shm_size, "--shm-size"));

@@ -51,11 +51,19 @@ Json sys_mount(const Spec& spec) {
   Words options{"nosuid", "noexec", "nodev"};
   const bool writable = std::ranges::find(spec.confinement.unmasked, "/sys") != spec.confinement.unmasked.end();
   options.emplace_back(writable ? "rw" : "ro");
-  // A new sysfs wants a network namespace that belongs to the container's own user namespace.
-  if (spec.network == Network::none || spec.surroundings.fresh_sysfs) return mount_entry("/sys", "sysfs", "sysfs", options);
+  // A new sysfs wants a network namespace that belongs to the container's own user namespace; and where parts of /proc are masked, parts
+  // of /sys are too, and no new one of either is to be had.
+  const bool masked = spec.surroundings.bound_proc && spec.own_pids;
+  if (!masked && (spec.network == Network::none || spec.surroundings.fresh_sysfs)) return mount_entry("/sys", "sysfs", "sysfs", options);
   Words bind{"rbind", "rslave"};
   bind.insert(bind.end(), options.begin(), options.end());
   return mount_entry("/sys", "none", "/sys", bind);
+}
+
+// A bind of /sys made read-only leaves the cgroup mounts below it writable; a new sysfs has them empty.
+Json cgroup_mount(const Spec& spec) {
+  if (spec.surroundings.shows_cgroup) return mount_entry("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", "ro"});
+  return mount_entry("/sys/fs/cgroup", "tmpfs", "tmpfs", {"nosuid", "noexec", "nodev", "ro", "mode=755", "size=4k"});
 }
 
 bool sets(const Words& options, std::string_view name) {
@@ -97,8 +105,7 @@ Json mounts(const Spec& spec) {
                   {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}k", spec.shm_size / 1024)}),
       mount_entry("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
       sys_mount(spec),
-      // A bind of /sys made read-only leaves the cgroup mounts below it writable; a new sysfs has them empty.
-      mount_entry("/sys/fs/cgroup", "tmpfs", "tmpfs", {"nosuid", "noexec", "nodev", "ro", "mode=755", "size=4k"}),
+      cgroup_mount(spec),
   });
   for (const MountPoint& mount : spec.mounts) all.push_back(wished_mount(mount));
   for (const Device& device : spec.devices) all.push_back(device_mount(device));
@@ -151,6 +158,7 @@ Result<Json> linux_part(const Spec& spec) {
     part["gidMappings"] = id_map(spec.surroundings.child_gids);
   }
   part["namespaces"] = namespaces(spec);
+  if (!spec.surroundings.cgroup.empty()) part["cgroupsPath"] = spec.surroundings.cgroup;
   part["resources"] = resources(spec);
   part["maskedPaths"] = masked_paths(spec.confinement);
   part["readonlyPaths"] = read_only_paths(spec.confinement);

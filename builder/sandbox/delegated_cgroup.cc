@@ -6,6 +6,7 @@
 
 #include <iterator>
 #include <set>
+#include <span>
 #include <sstream>
 
 #include "base/log.h"
@@ -16,6 +17,7 @@ namespace acetate::sandbox {
 namespace {
 
 constexpr std::size_t kMostText = 1 << 16;
+constexpr const char* kGiven = "cgroup.subtree_control";
 constexpr const char* kWayOut = "systemd-run --user --scope -p Delegate=yes acetate … gives one";
 
 // The unified hierarchy: alone, or beside those of version 1.
@@ -60,7 +62,7 @@ std::vector<CgroupLimit> cgroup_limits(const Resources& resources) {
   }
   if (resources.cpus)
     limits.push_back({"cpu", "cpu.max", fmt::format("{} {}", resources.cpu_quota(), Resources::kCpuPeriod)});
-  if (resources.pids) limits.push_back({"pids", "pids.max", *resources.pids < 0 ? "max" : std::to_string(*resources.pids)});
+  if (resources.pids) limits.push_back({"pids", "pids.max", *resources.pids <= 0 ? "max" : std::to_string(*resources.pids)});
   return limits;
 }
 
@@ -70,7 +72,8 @@ Result<DelegatedCgroup> DelegatedCgroup::make(const std::vector<CgroupLimit>& li
   const auto offered = words(TRY(read(ours.ref(), "cgroup.controllers")));
   for (const CgroupLimit& limit : limits)
     if (!offered.contains(limit.controller)) return fail(ENOTSUP, "our cgroup {} has no controller of {}; {}", path, limit.controller, kWayOut);
-  DelegatedCgroup made(std::move(ours), std::to_string(::getpid()));
+  auto given = words(TRY(read(ours.ref(), kGiven)));
+  DelegatedCgroup made(std::move(ours), std::to_string(::getpid()), std::move(given));
   auto divided = made.divide(limits);
   if (divided) return made;
   if (divided.error().is(EACCES) || divided.error().is(EPERM)) return fail(ENOTSUP, "our cgroup {} is not ours to divide; {}", path, kWayOut);
@@ -95,25 +98,22 @@ Result<void> DelegatedCgroup::divide(const std::vector<CgroupLimit>& limits) {
 }
 
 Result<void> DelegatedCgroup::enable(const std::vector<CgroupLimit>& limits) {
-  const auto enabled = words(TRY(read(ours_.ref(), "cgroup.subtree_control")));
   std::set<std::string> wanted;
   for (const CgroupLimit& limit : limits)
-    if (!enabled.contains(limit.controller)) wanted.insert(limit.controller);
-  for (const std::string& controller : wanted) {
-    TRY(write(ours_.ref(), "cgroup.subtree_control", "+" + controller));
-    enabled_.push_back(controller);
-  }
+    if (!given_.contains(limit.controller)) wanted.insert(limit.controller);
+  for (const std::string& controller : wanted) TRY(write(ours_.ref(), kGiven, "+" + controller));
   return {};
 }
 
-// The controllers are taken back first: who gives them has no processes.
+// The controllers are taken back first: who gives them has no processes. A runtime has given more than we asked for.
 Result<void> DelegatedCgroup::put_back() {
   const auto remove_group = [&](const std::string& name) {
     const auto removed = sys::rmdir({ours_.ref(), name.c_str()});
     return removed || removed.error().is(ENOENT) ? Result<void>() : Result<void>(removed.error().clone());
   };
   TRY(remove_group(container()));
-  for (const std::string& controller : enabled_) TRY(write(ours_.ref(), "cgroup.subtree_control", "-" + controller));
+  for (const std::string& controller : words(TRY(read(ours_.ref(), kGiven))))
+    if (!given_.contains(controller)) TRY(write(ours_.ref(), kGiven, "-" + controller));
   TRY(write(ours_.ref(), "cgroup.procs", "0"));
   return remove_group(own());
 }
@@ -121,6 +121,30 @@ Result<void> DelegatedCgroup::put_back() {
 DelegatedCgroup::~DelegatedCgroup() {
   if (!ours_) return;
   if (auto done = put_back(); !done) log::info("a cgroup stays: {}", done.error().message());
+}
+
+Result<std::string> path_in_hierarchy(FdRef cgroup) {
+  const sys::ProcFdPath self(cgroup);
+  const std::string path = TRY(sys::readlink(FileAt{kWorkingDir, self.c_str()}));
+  constexpr std::string_view kRoot = "/sys/fs/cgroup";
+  if (!path.starts_with(kRoot)) return fail(ENOTSUP, "{} is not below {}", path, kRoot);
+  return path.substr(kRoot.size());
+}
+
+KillCount KillCount::above(FdRef cgroup) {
+  auto events = sys::open({cgroup, "../memory.events"}, O_RDONLY);
+  return events ? KillCount(*std::move(events)) : KillCount(Fd());
+}
+
+std::uint64_t KillCount::read() const {
+  if (!events_) return 0;
+  std::string text(kMostText, '\0');
+  const auto got = sys::pread(events_.ref(), std::as_writable_bytes(std::span(text)), 0);
+  std::istringstream lines(text.substr(0, got ? *got : 0));
+  std::string name;
+  for (std::uint64_t count = 0; lines >> name >> count;)
+    if (name == "oom_kill") return count;
+  return 0;
 }
 
 Result<void> enter_cgroup(FdRef cgroup) { return write(cgroup, "cgroup.procs", "0"); }

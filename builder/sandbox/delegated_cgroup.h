@@ -5,6 +5,8 @@
 // that we go to ourselves, and one with the limits, for the container. Both go with the object.
 #pragma once
 
+#include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,7 +38,8 @@ class DelegatedCgroup {
   FdRef limited() const noexcept { return limited_.ref(); }
 
  private:
-  DelegatedCgroup(Fd ours, std::string name) : ours_(std::move(ours)), name_(std::move(name)) {}
+  DelegatedCgroup(Fd ours, std::string name, std::set<std::string> given)
+      : ours_(std::move(ours)), name_(std::move(name)), given_(std::move(given)) {}
   Result<void> divide(const std::vector<CgroupLimit>& limits);
   Result<void> enable(const std::vector<CgroupLimit>& limits);
   Result<void> put_back();
@@ -45,8 +48,26 @@ class DelegatedCgroup {
 
   Fd ours_;  // the cgroup we were found in
   std::string name_;
+  std::set<std::string> given_;  // the controllers it gave to those below before us
   Fd limited_;
-  std::vector<std::string> enabled_;  // controllers, by us
+};
+
+// Its path below the root of the hierarchy, as a runtime is told it: "/user.slice/…".
+Result<std::string> path_in_hierarchy(FdRef cgroup);
+
+// How many processes the kernel has killed for want of memory in the cgroups beside one, it included: whoever looks afterwards may find that
+// cgroup gone already, with the runtime.
+class KillCount {
+ public:
+  // Where there is no such count it stays 0.
+  static KillCount above(FdRef cgroup);
+  std::uint64_t now() const { return read() - before_; }
+
+ private:
+  explicit KillCount(Fd events) : events_(std::move(events)), before_(read()) {}
+  std::uint64_t read() const;
+  Fd events_;
+  std::uint64_t before_;
 };
 
 // The calling process goes there.

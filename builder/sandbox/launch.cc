@@ -59,17 +59,23 @@ Result<void> keep_id(Spec& spec, Runtime& runtime) {
   return {};
 }
 
-// Limits are the runtime's to set where we are real root. Anybody else needs a cgroup that was given to them; what we start is in it
-// when we are.
+// Limits are the runtime's to set where we are real root. Anybody else needs a cgroup that was given to them. The runtime puts the
+// container into it and stays outside, with its own memory and threads; beside a hierarchy of version 1, of which it would
+// make use instead, it is in it as we are.
 Result<void> consider_limits(Spec& spec, const Runtime& runtime, bool real_root) {
   if (spec.resources.empty()) return {};
+  Surroundings& around = spec.surroundings;
   if (spec.limited_cgroup) {
-    TRY_WITHIN(enter_cgroup(spec.limited_cgroup), "entering the cgroup with the limits");
+    around.shows_cgroup = around.cgroup_v2;
+    if (runtime.native) return {};  // enters it itself
+    if (around.cgroup_v2) around.cgroup = TRY(path_in_hierarchy(spec.limited_cgroup));
+    else TRY_WITHIN(enter_cgroup(spec.limited_cgroup), "entering the cgroup with the limits");
     return {};
   }
-  spec.surroundings.cgroup_limits = real_root && !runtime.native;
+  around.cgroup_limits = real_root && !runtime.native;
+  around.shows_cgroup = around.cgroup_limits && around.cgroup_v2;
   const std::string why = real_root ? "our launcher makes none" : spec.why_unlimited;
-  if (!spec.surroundings.cgroup_limits) log::warn("no limit is kept: memory, processors and processes are limited by cgroups, and {}", why);
+  if (!around.cgroup_limits) log::warn("no limit is kept: memory, processors and processes are limited by cgroups, and {}", why);
   return {};
 }
 
@@ -147,8 +153,10 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   if (spec.record_owners && runtime.records_owners) owners = TRY(record_owners(spec, root.ref(), scratch_dir, runtime.native));
   if (!runtime.sets_hostname) spec.hostname.clear();  // it is that already
   const std::string config = TRY(to_oci_config(spec));
+  const KillCount kills = KillCount::above(spec.limited_cgroup);
   const sys::Exit exit =
       TRY(runtime.native ? run_native(spec, config, stdio, owners.get()) : run_with(runtime, spec, config, scratch_dir, stdio));
+  if (kills.now() > 0) log::warn("a process of the container was killed for want of memory: the limit is {} bytes (--memory)", spec.resources.memory.value_or(0));
   // The kernel's ENOEXEC, which runc says on the container's stderr and ends with 1.
   if (exit.code == 1 && found == Executable::odd_format) return sys::Exit{.code = 126};
   return exit;

@@ -14,6 +14,7 @@
 #include "base/sys/file.h"
 #include "base/sys/unix_socket.h"
 #include "base/sys/userns.h"
+#include "builder/sandbox/delegated_cgroup.h"
 #include "builder/sandbox/native_child.h"
 #include "builder/sandbox/seccomp_program.h"
 #include "builder/sandbox/signals.h"
@@ -40,6 +41,12 @@ int namespaces_of(const Json& config) {
 Result<pid_t> start(const Json& config, const NativeChild& child, NativePipes& pipes) {
   const pid_t between = TRY(sys::checked(sys::Call::clone, [] { return ::fork(); }));
   if (between == 0) {
+    // Before its cgroup namespace is made, which begins where it is.
+    if (child.spec.limited_cgroup)
+      if (auto entered = enter_cgroup(child.spec.limited_cgroup); !entered) {
+        tell_failure(pipes.failed.write.ref(), {NativeStage::cgroup, entered.error().code()});
+        ::_exit(1);
+      }
     const auto pid = sys::fork_into(namespaces_of(config) | CLONE_PARENT);
     if (!pid) {
       tell_failure(pipes.failed.write.ref(), {NativeStage::namespaces, pid.error().code()});

@@ -296,7 +296,7 @@ int Container::limit_number(const std::string& name) {
 }  // namespace
 
 const char* name_of(NativeStage stage) noexcept {
-  static constexpr const char* kNames[] = {"making its namespaces", "joining its network", "mounting", "entering its root", "setting its hostname",
+  static constexpr const char* kNames[] = {"entering its cgroup", "making its namespaces", "joining its network", "mounting", "entering its root", "setting its hostname",
                                            "making its terminal", "entering its working directory", "setting the limit", "mapping its ids",
                                            "setting its capabilities", "installing its system call filter", "executing"};
   return kNames[static_cast<std::size_t>(stage)];

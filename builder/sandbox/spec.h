@@ -83,6 +83,8 @@ struct Surroundings {
   // The ids of a child user namespace, as maps from our namespace; empty: the container shares ours.
   std::vector<sys::IdRange> child_uids = {}, child_gids = {};
   bool cgroup_limits = false;        // the runtime may make cgroups, so it is told the limits
+  std::string cgroup = {};           // a cgroup made beforehand, by its path in the hierarchy, that the runtime puts the container into
+  bool shows_cgroup = false;         // the container sees its own, read-only, for programs that go by their limits
   std::string owner_listener = {};   // where the runtime sends the descriptor that owners are recorded by (owner_recorder.h); empty: it does not
   bool bound_proc = false;           // a new proc may not be mounted: ours is bound, and our pids are seen
   std::string network_namespace = {};  // a path, where the network was made beforehand
@@ -99,6 +101,7 @@ struct Spec {
   std::string hostname = "acetate";
   bool hostname_asked = false;  // somebody gave it, and will want to know where it cannot be
   std::vector<MountPoint> mounts = {};
+  std::vector<std::string> directories = {};  // made where they are not there, and then part of what is written
   Network network = Network::host;
   std::vector<Port> ports = {};
   std::vector<std::string> hosts = {};        // further lines of /etc/hosts: "10.0.0.1\tname"

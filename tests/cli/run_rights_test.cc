@@ -100,8 +100,10 @@ TEST(RunLimits, AreSizesAndNumbers) {
   EXPECT_EQ(spec->resources.cpus, 1.5);
   EXPECT_EQ(spec->resources.pids, 100);
   EXPECT_EQ(spec->shm_size, 1U << 30);
-  options.cpus = "0";
-  EXPECT_FALSE(described(options));
+  for (const char* less : {"0", "0.001", "-1"}) {
+    options.cpus = less;
+    EXPECT_FALSE(described(options)) << less;
+  }
 }
 
 }  // namespace

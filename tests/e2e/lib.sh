@@ -85,6 +85,21 @@ busybox_in() {
   for applet in "$@"; do ln -s busybox "$busybox_bin/$applet"; done
 }
 
+# programs_in DIR PROGRAM...: programs of this machine in DIR/usr/local/bin, without what is for debuggers, and the libraries they are linked with.
+programs_in() {
+  programs_root=$1
+  shift
+  for program in "$@"; do
+    program=$(readlink -f "$(command -v "$program")")
+    install -D -m 755 "$program" "$programs_root/usr/local/bin/${program##*/}"
+    strip "$programs_root/usr/local/bin/${program##*/}" 2>/dev/null || true
+    # The C library loads libgcc_s when a thread ends before its function does, and aborts without.
+    { ldd "$program" 2>/dev/null || true; cc -print-file-name=libgcc_s.so.1 2>/dev/null | xargs -r readlink -f; } | grep -o '/[^ ]*' | while read -r library; do
+      [ -e "$programs_root$library" ] || install -D -m 755 "$(readlink -f "$library")" "$programs_root$library"
+    done
+  done
+}
+
 # debian_rootfs: the path of a real Debian root filesystem with python3 and gcc, 30,000+ entries, as .tar.gz. Made once for all
 # scripts, in .cache/ of the checkout, from the archives of this machine's own apt list.
 debian_rootfs() {

@@ -83,6 +83,22 @@ TEST(OciConfig, OfRealRootWithoutNetworkReadOnlyWithMounts) {
   expect_golden("root_no_network", spec);
 }
 
+TEST(OciConfig, NamesTheCgroupMadeForItAndShowsItThatOneAlone) {
+  Spec spec = plain();
+  const auto cgroups_of = [](const Spec& of) {
+    for (const Json& mount : config_of(of)["mounts"])
+      if (mount["destination"] == "/sys/fs/cgroup") return mount["type"].get<std::string>();
+    return std::string();
+  };
+  EXPECT_EQ(cgroups_of(spec), "tmpfs");
+  EXPECT_FALSE(config_of(spec)["linux"].contains("cgroupsPath"));
+
+  spec.surroundings.cgroup = "/user.slice/box";
+  spec.surroundings.shows_cgroup = true;
+  EXPECT_EQ(cgroups_of(spec), "cgroup");
+  EXPECT_EQ(config_of(spec)["linux"]["cgroupsPath"], "/user.slice/box");
+}
+
 // The rules of its filter.
 Json rules_of(const Spec& spec) { return config_of(spec)["linux"]["seccomp"]["syscalls"]; }
 

@@ -22,7 +22,7 @@ TEST(CgroupLimits, AreWrittenAsVersion2HasThem) {
   EXPECT_THAT(cgroup_limits({.memory = 1 << 20, .cpus = 1.5, .pids = 7}),
               ElementsAre(CgroupLimit{"memory", "memory.max", "1048576"}, CgroupLimit{"memory", "memory.swap.max", "0"},
                           CgroupLimit{"cpu", "cpu.max", "150000 100000"}, CgroupLimit{"pids", "pids.max", "7"}));
-  EXPECT_THAT(cgroup_limits({.pids = -1}), ElementsAre(CgroupLimit{"pids", "pids.max", "max"}));
+  for (const int none : {-1, 0}) EXPECT_THAT(cgroup_limits({.pids = none}), ElementsAre(CgroupLimit{"pids", "pids.max", "max"}));
 }
 
 std::string unified() {
