@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/log.h"
 #include "cli/human.h"
 
 namespace acetate::cli {
@@ -38,8 +39,7 @@ Result<void> bind_option(sandbox::MountPoint& mount, const std::string& option, 
                                         "private", "rprivate", "slave", "rslave", "shared", "rshared"};
   if (option == "ro" || option == "readonly") return void(mount.writable = false), Result<void>();
   if (option == "rw") return void(mount.writable = true), Result<void>();
-  // z and Z ask for SELinux labels, which we do not touch; U for owners, which are as the image has them.
-  if (option == "z" || option == "Z") return {};
+  if (option == "z" || option == "Z") return log::info("'{}': SELinux labels are left as they are", text), Result<void>();
   if (std::ranges::find(kPassed, option) == std::end(kPassed)) return fail(EINVAL, "'{}': there is no option \"{}\" (ro, rw, nosuid, nodev, noexec, rslave, …)", text, option);
   mount.options.push_back(option);
   return {};
@@ -83,6 +83,7 @@ Result<void> add_device(const std::string& text, RunMounts& into) {
 }  // namespace
 
 Result<void> add_volume(const std::string& text, const MountContext& context, RunMounts& into) {
+  if (text.starts_with('/') && text.find(':') == std::string::npos) return void(into.unnamed.push_back(text)), Result<void>();
   const auto parts = split(text, ':');
   if (parts.size() < 2 || parts.size() > 3 || parts[0].empty()) return fail(EINVAL, "-v '{}' should be SOURCE:TARGET or SOURCE:TARGET:ro", text);
   sandbox::MountPoint mount{.source = {}, .target = parts[1]};
@@ -102,7 +103,7 @@ Result<void> add_volume(const std::string& text, const MountContext& context, Ru
 
 Result<void> add_mount(const std::string& text, const MountContext& context, RunMounts& into) {
   std::string type = "volume", source, target;
-  bool copies = true;
+  bool copies = true, asks_to_write = false;
   sandbox::MountPoint mount{.source = {}, .target = {}};
   std::vector<std::string> options;
   for (const std::string& part : split(text, ',')) {
@@ -112,7 +113,7 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
     else if (key == "source" || key == "src") source = value;
     else if (key == "target" || key == "dst" || key == "destination") target = value;
     else if (key == "ro" || key == "readonly") mount.writable = value == "false";
-    else if (key == "rw" || key == "readwrite") mount.writable = value.empty() || value == "true";
+    else if (key == "rw" || key == "readwrite") mount.writable = asks_to_write = value.empty() || value == "true";
     else if (key == "tmpfs-size" || key == "size") mount.size = TRY(parse_memory(value, "--mount " + key));
     else if (key == "tmpfs-mode") options.push_back("mode=" + value);
     else if (key == "bind-propagation") options.push_back(value);
@@ -127,8 +128,10 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
     mount.options = std::move(options);
   } else if (type == "image") {
     if (source.empty() || !options.empty()) return fail(EINVAL, "--mount '{}': type=image wants source, target and rw at most", text);
-    into.images.push_back({.image = source, .target = target, .writable = text.find("rw") != std::string::npos && mount.writable});
+    into.images.push_back({.image = source, .target = target, .writable = asks_to_write && mount.writable});
     return {};
+  } else if (type == "volume" && source.empty() && options.empty() && mount.writable) {
+    return void(into.unnamed.push_back(target)), Result<void>();
   } else if (type == "bind" || type == "volume") {
     mount.source = TRY_WITHIN(type == "bind" ? host_path(source, context) : volume_dir(source, context), "--mount '{}'", text);
     if (type == "volume") into.volumes.push_back({.dir = mount.source, .target = target, .copies = copies});

@@ -21,6 +21,7 @@ struct RunMounts {
   };
   std::vector<ImageMount> images;
   std::vector<NamedVolume> volumes;      // directories to make
+  std::vector<std::string> unnamed;      // targets of volumes without a source: directories of the writable layer
   std::vector<std::string> cdi_devices;  // "vendor.com/class=name"
 };
 
@@ -34,7 +35,7 @@ Result<RunMounts> describe_mounts(const RunOptions& options, const MountContext&
 // What lies below another target is mounted after it, in whatever order they were given; else the order stays.
 void order_mounts(std::vector<sandbox::MountPoint>& mounts);
 
-// "SOURCE:TARGET[:ro|rw|z|Z|rslave|…]". A source is an absolute path, begins with '.', or is a volume's name.
+// "SOURCE:TARGET[:ro|rw|z|Z|rslave|…]", or "TARGET" alone. A source is an absolute path, begins with '.', or is a volume's name.
 Result<void> add_volume(const std::string& text, const MountContext& context, RunMounts& into);
 // "type=bind,source=/a,target=/b,ro".
 Result<void> add_mount(const std::string& text, const MountContext& context, RunMounts& into);

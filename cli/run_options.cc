@@ -30,7 +30,7 @@ void declare_process(CLI::App& app, RunOptions& options) {
 }
 
 void declare_files(CLI::App& app, RunOptions& options) {
-  repeatable(app, "-v,--volume", options.volumes, "SOURCE:TARGET[:ro], a file or directory of ours, or a volume's name");
+  repeatable(app, "-v,--volume", options.volumes, "SOURCE:TARGET[:ro], a file or directory of ours, or a volume's name; TARGET alone: kept with what is written");
   repeatable(app, "--mount", options.mounts, "type=bind|volume|tmpfs|image,source=…,target=…[,ro]");
   repeatable(app, "--tmpfs", options.tmpfs, "TARGET[:size=…,mode=…], a file system in memory");
   repeatable(app, "--device", options.devices, "SOURCE[:TARGET[:rwm]], a device of ours, or VENDOR/CLASS=NAME by CDI");

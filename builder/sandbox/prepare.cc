@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
+
 #include "base/sys/file.h"
 #include "builder/sandbox/etc_files.h"
 #include "builder/sandbox/in_root.h"
@@ -36,6 +38,15 @@ Result<void> prepare_mounts(Spec& spec, FdRef root, MountPoints& points) {
     const bool directory = mount.kind == MountPoint::Kind::tmpfs ||
                            S_ISDIR(TRY_WITHIN(sys::stat_following(mount.source), "{}", mount.source).st_mode);
     mount.target = TRY(points.prepare(mount.target, directory ? PointKind::directory : PointKind::file));
+  }
+  return {};
+}
+
+// What an image declares as its volumes need not be in it.
+Result<void> prepare_directories(const Spec& spec, MountPoints& points) {
+  for (const std::string& dir : spec.directories) {
+    const auto covers = [&](const MountPoint& mount) { return is_below(dir, mount.target); };
+    if (!is_on_fixed_mount(dir) && std::ranges::none_of(spec.mounts, covers)) TRY(points.make_directory(dir));
   }
   return {};
 }
@@ -92,6 +103,7 @@ Result<void> prepare_root(Spec& spec, FdRef root, MountPoints& points, const std
   for (MountPoint& file : TRY(make_etc_files(spec, dir))) spec.mounts.push_back(std::move(file));
   if (spec.init) TRY(add_init(spec));
   TRY(prepare_mounts(spec, root, points));
+  TRY(prepare_directories(spec, points));
   TRY(prepare_devices(spec));
   return prepare_cwd(spec, root, points);
 }

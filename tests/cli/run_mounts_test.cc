@@ -55,8 +55,17 @@ TEST(RunVolume, BeginsWithWhatTheImageHasUnlessToldOtherwise) {
   EXPECT_FALSE(add_volume("/outside:/c:nocopy", kHere, none)) << "there is nothing of ours to fill";
 }
 
+TEST(RunVolume, WithoutASourceIsADirectoryOfTheWritableLayer) {
+  RunMounts all;
+  ASSERT_TRUE(add_volume("/data", kHere, all));
+  ASSERT_TRUE(add_mount("type=volume,target=/more", kHere, all));
+
+  EXPECT_THAT(all.unnamed, ElementsAre("/data", "/more"));
+  EXPECT_TRUE(all.mounts.empty());
+}
+
 TEST(RunVolume, OfAnotherShapeIsRefused) {
-  for (const char* text : {"", "/a", ":", "/a:", ":/b", "/a:b", "/a:/b:wibble", "/a:/b:ro:rw", "a b:/c", "-x:/c"}) {
+  for (const char* text : {"", ":", "/a:", "a", ":/b", "/a:b", "/a:/b:wibble", "/a:/b:ro:rw", "a b:/c", "-x:/c"}) {
     RunMounts all;
     EXPECT_FALSE(add_volume(text, kHere, all)) << text;
   }
@@ -79,6 +88,17 @@ TEST(RunMount, OfAnImageIsToldApart) {
   ASSERT_EQ(all.images.size(), 1U);
   EXPECT_EQ(all.images[0].image, "tools");
   EXPECT_FALSE(all.images[0].writable);
+}
+
+TEST(RunMount, OfAnImageIsWritableWhereThatIsAskedForAndNotByItsName) {
+  RunMounts all;
+  ASSERT_TRUE(add_mount("type=image,source=/srv/rw/forward.tar,target=/opt", kHere, all));
+  ASSERT_TRUE(add_mount("type=image,source=tools,target=/opt,rw", kHere, all));
+  ASSERT_TRUE(add_mount("type=image,source=tools,target=/opt,rw=false", kHere, all));
+
+  EXPECT_FALSE(all.images[0].writable);
+  EXPECT_TRUE(all.images[1].writable);
+  EXPECT_FALSE(all.images[2].writable);
 }
 
 TEST(RunMount, OfAnotherShapeIsRefused) {

@@ -11,16 +11,22 @@ using sandbox::Network;
 
 TEST(RunPort, IsAddressOursTheirsAndProtocol) {
   auto text = [](const std::string& typed) {
-    const auto port = parse_port(typed);
-    EXPECT_TRUE(port) << typed;
-    return port ? fmt::format("{} {} {} {}", port->address, port->outside, port->inside, port->udp ? "udp" : "tcp") : "";
+    const auto ports = parse_ports(typed);
+    EXPECT_TRUE(ports) << typed;
+    std::string all;
+    if (ports)
+      for (const sandbox::Port& port : *ports)
+        all += fmt::format("{}{} {} {} {}", all.empty() ? "" : ", ", port.address, port.outside, port.inside, port.udp ? "udp" : "tcp");
+    return all;
   };
   EXPECT_EQ(text("80"), " 80 80 tcp");
   EXPECT_EQ(text("8080:80"), " 8080 80 tcp");
   EXPECT_EQ(text("127.0.0.1:8080:80/udp"), "127.0.0.1 8080 80 udp");
   EXPECT_EQ(text("127.0.0.1::80"), "127.0.0.1 80 80 tcp");
   EXPECT_EQ(text("[::1]:8080:80"), "::1 8080 80 tcp");
-  for (const char* typed : {"", "0", "65536", "x", "80:", "1:2:3:4:5x", "80/sctp"}) EXPECT_FALSE(parse_port(typed)) << typed;
+  EXPECT_EQ(text("8000-8002:80-82"), " 8000 80 tcp,  8001 81 tcp,  8002 82 tcp");
+  EXPECT_EQ(text("[::1]:65535-65535:80/udp"), "::1 65535 80 udp");
+  for (const char* typed : {"", "0", "65536", "x", "80:", "1:2:3:4:5x", "80/sctp", "9-8", "1-", "-2", "8000-8001:80"}) EXPECT_FALSE(parse_ports(typed)) << typed;
 }
 
 Result<sandbox::Spec> described(const RunOptions& options) {
@@ -59,7 +65,17 @@ TEST(RunNetwork, HasHostsAndNameservers) {
   ASSERT_TRUE(spec);
   EXPECT_THAT(spec->hosts, ElementsAre("10.0.0.1\tbox", "fd00::1\tsix"));
   EXPECT_THAT(spec->nameservers, ElementsAre("9.9.9.9"));
-  options.add_hosts = {"box"};
+  for (const char* wrong : {"box", ":10.0.0.1", "box:", "box:wibble"}) {
+    options.add_hosts = {wrong};
+    EXPECT_FALSE(described(options)) << wrong;
+  }
+}
+
+TEST(RunNetwork, KnowsTheHostByDockersNameForIt) {
+  RunOptions options;
+  options.add_hosts = {"host.docker.internal:host-gateway"};
+  EXPECT_THAT(described(options)->hosts, ElementsAre("127.0.0.1\thost.docker.internal"));
+  options.network = "none";
   EXPECT_FALSE(described(options));
 }
 
