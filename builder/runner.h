@@ -54,4 +54,8 @@ class Runner {
 // `scratch_base`: where uppers are kept while a step runs. `upper`: who keeps them; the layers are the same.
 std::unique_ptr<Runner> make_sandbox_runner(std::string scratch_base, sandbox::IdMode ids, sandbox::UpperKind upper);
 
+// Where nothing can be run: each step that is not in the cache ends with `why`. Its steps are found there by the keys of a runner of
+// that kind.
+std::unique_ptr<Runner> make_unable_runner(std::string kind, Error why);
+
 }  // namespace acetate::build

@@ -7,6 +7,7 @@
 #include "base/sys/mount.h"
 #include "base/sys/open.h"
 #include "builder/sandbox/in_root.h"
+#include "builder/unpack.h"
 
 namespace acetate::build {
 
@@ -49,7 +50,7 @@ Result<std::string> SandboxMounts::inside(const std::string& root, const std::st
 // What a step writes into a bind mount is for itself only, and gone afterwards.
 Result<void> SandboxMounts::add_bind(const ReadyMount& mount, sandbox::Spec& spec) {
   roots_.push_back(TRY(sandbox::Rootfs::make(
-      mount.lowers, {.scratch_base = scratch_base_, .ids = ids_, .read_only = mount.is.read_only})));
+      mount.lowers, {.scratch_base = scratch_base_, .ids = ids_, .read_only = mount.is.read_only, .unpack = unpack_layers})));
   spec.mounts.push_back({.source = TRY(inside(roots_.back().path(), mount.is.source)),
                          .target = mount.is.target,
                          .writable = !mount.is.read_only});
@@ -79,7 +80,7 @@ Result<void> SandboxMounts::add_cache(const ReadyMount& mount, sandbox::Spec& sp
   }
   if (!mount.lowers.empty()) {
     roots_.push_back(TRY(sandbox::Rootfs::make(
-        mount.lowers, {.scratch_base = scratch_base_, .ids = ids_, .keep_upper = dir})));
+        mount.lowers, {.scratch_base = scratch_base_, .ids = ids_, .keep_upper = dir, .unpack = unpack_layers})));
     dir = TRY(inside(roots_.back().path(), mount.is.source));
   } else if (const RelPath source = TRY(RelPath::parse_clamped(mount.is.source)); !source.is_root()) {
     // Other steps may be writing there right now: each component is opened, and no symlink is followed.

@@ -10,6 +10,7 @@
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox_mounts.h"
+#include "builder/unpack.h"
 
 namespace acetate::build {
 
@@ -54,7 +55,11 @@ class SandboxRunner : public Runner {
   Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const std::vector<ReadyMount>& mounts,
                          bool log_accesses, const OutputSink& output) override {
     auto root = std::make_shared<sandbox::Rootfs>(
-        TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_, .ids = ids_, .upper_kind = upper_, .log_accesses = log_accesses})));
+        TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_,
+                                           .ids = ids_,
+                                           .upper_kind = upper_,
+                                           .log_accesses = log_accesses,
+                                           .unpack = unpack_layers})));
     sandbox::Spec spec{.rootfs = root->path(), .argv = step.argv, .env = step.env, .cwd = step.cwd};
     spec.env.insert(spec.env.end(), step.proxies.begin(), step.proxies.end());
     const sandbox::User user = TRY(sandbox::resolve_user(root->path(), step.user.empty() ? "0" : step.user));

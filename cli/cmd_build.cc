@@ -21,6 +21,7 @@
 #include "builder/build_files.h"
 #include "builder/dockerfile/csv.h"
 #include "builder/dockerfile/mount.h"
+#include "builder/sandbox/any_holder.h"
 #include "cli/build_call.h"
 #include "cli/build_flags.h"
 #include "cli/build_page.h"
@@ -187,11 +188,13 @@ Result<void> write_graph(const Options& options, const build::BuildReport& repor
   return TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.graph.c_str()}, page, 0644), "writing {}", options.graph);
 }
 
-Result<void> build_in_holder(const Options& options, build::BuildOptions build, sandbox::IdMode ids, const Context& context) {
+// `unable`: why no step can be run here; steps that run nothing need none.
+Result<void> carry_out(const Options& options, build::BuildOptions build, sandbox::IdMode ids, const Error* unable, const Context& context) {
   build.owners = ids == sandbox::IdMode::none;
   const auto mode = TRY(progress_mode(options, context));
   build::Progress progress(context.streams.err, mode, terminal_columns());
-  const auto runner = build::make_sandbox_runner(build.scratch_base, ids, *sandbox::parse_upper_kind(options.upper));
+  auto runner = build::make_sandbox_runner(build.scratch_base, ids, *sandbox::parse_upper_kind(options.upper));
+  if (unable != nullptr) runner = build::make_unable_runner(runner->kind(), unable->clone());
   // Of a build that failed too: there one wants to look all the more.
   if (!options.graph.empty())
     build.report = [&](const build::BuildReport& report, build::LayerOpener& layers) {
@@ -219,19 +222,21 @@ Result<int> run_build(const Options& options, const Context& context) {
   std::vector<KeyAgent> agents;
   const Call call = options.check ? Call{.question = Call::Question::check} : TRY(parse_call(options.call));
   const build::BuildOptions build = TRY(understand(options, context, agents));
-  const sandbox::HolderPlan plan = TRY(sandbox::plan_holder());
+  const auto plan = sandbox::plan_holder();
   context.streams.out.flush();
   context.streams.err.flush();
   // The holder is a process of its own, which ends without the destructors of ours: it says what went wrong
   // itself, and empties its streams.
-  return sandbox::run_in_holder(plan, [&] {
+  const auto body = [&](sandbox::IdMode ids, const Error* unable) {
     if (call.question != Call::Question::none) return answer(call, build, context);
-    const auto built = build_in_holder(options, build, plan.mode, context);
+    const auto built = carry_out(options, build, ids, unable, context);
     if (!built) context.streams.err << fmt::format("acetate: failed to solve: {}\n", built.error().message());
     context.streams.out.flush();
     context.streams.err.flush();
     return built && context.streams.out ? 0 : 1;
-  });
+  };
+  if (!plan) return body(sandbox::plan_without(plan.error()).mode, &plan.error());
+  return sandbox::run_in_holder(*plan, [&] { return body(plan->mode, nullptr); });
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct Options {
 Result<int> commit(const Options& options, const Context& context) {
   const Paths paths = TRY(find_paths());
   const Kept kept = TRY(find_kept(containers_dir(paths), options.name, Kept::Use::read));
-  return in_holder(context, kOurFault, [&](const sandbox::HolderPlan&) -> Result<int> {
+  return in_holder_or_here(context, kOurFault, [&](const sandbox::HolderPlan&) -> Result<int> {
     const auto image = TRY(commit_kept(kept, options.request, paths));
     if (!options.iidfile.empty())
       TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.iidfile.c_str()}, image.config.str(), 0644), "writing {}", options.iidfile);

@@ -30,7 +30,7 @@ void print_json(const std::vector<Change>& changes, std::ostream& out) {
 Result<int> diff(const Options& options, const Context& context) {
   const Paths paths = TRY(find_paths());
   const Kept kept = TRY(find_kept(containers_dir(paths), options.name, Kept::Use::read));
-  return in_holder(context, kOurFault, [&](const sandbox::HolderPlan&) -> Result<int> {
+  return in_holder_or_here(context, kOurFault, [&](const sandbox::HolderPlan&) -> Result<int> {
     const LayerPtr below = TRY(tree_below(kept.record().image));
     const auto changes = TRY(list_changes(kept, *below));
     if (options.format == "json") {

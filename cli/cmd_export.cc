@@ -47,7 +47,7 @@ Result<int> export_files(const Options& options, const Context& context) {
   // Made before the holder, as whom the person is.
   std::optional<sys::NewFile> file;
   if (!options.output.empty() && options.output != "-") file.emplace(TRY_WITHIN(sys::NewFile::make(options.output, 0644), "writing {}", options.output));
-  const int code = TRY(in_holder(context, kOurFault, [&](const sandbox::HolderPlan&) -> Result<int> {
+  const int code = TRY(in_holder_or_here(context, kOurFault, [&](const sandbox::HolderPlan&) -> Result<int> {
     TRY_WITHIN(write_tar(kept, file ? file->ref() : FdRef{STDOUT_FILENO}), "exporting {}", options.name);
     return 0;
   }));

@@ -30,7 +30,7 @@ Result<int> rm(const Options& options, const Context& context) {
     for (const KeptEntry& entry : TRY(list_kept(containers_dir(paths)))) names.push_back(entry.record.name);
   if (names.empty() && !options.all) return fail(EINVAL, "which container? `acetate ps` lists them, and --all means every one");
   if (names.empty()) return 0;
-  return in_holder(context, kOurFault, [&](const sandbox::HolderPlan&) -> Result<int> {
+  return in_holder_or_here(context, kOurFault, [&](const sandbox::HolderPlan&) -> Result<int> {
     int failed = 0;
     for (const std::string& name : names) {
       const auto removed = Kept::remove(containers_dir(paths), name);

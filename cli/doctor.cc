@@ -11,12 +11,15 @@
 #include "base/sys/file.h"
 #include "base/sys/process.h"
 #include "base/sys/xattr.h"
+#include "builder/sandbox/delegated_cgroup.h"
 #include "builder/sandbox/holder.h"
 #include "builder/sandbox/network.h"
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/runtime.h"
 #include "builder/sandbox/scratch.h"
 #include "builder/sandbox/spec.h"
+#include "builder/sandbox/surroundings.h"
+#include "builder/unpack.h"
 #include "cli/run_commands.h"
 #include "fs/mount.h"
 
@@ -51,8 +54,8 @@ Check kernel() {
 
 Check fuse_device() {
   if (const auto device = sys::open("/dev/fuse", O_RDWR)) return {State::good, "/dev/fuse", "can be opened"};
-  else
-    return {State::bad, "/dev/fuse", device.error().message(), "as root: modprobe fuse; chmod 666 /dev/fuse; in a container: --device /dev/fuse"};
+  else  // whether it can be done without is seen by mounting
+    return {State::degraded, "/dev/fuse", fmt::format("{}: layers are unpacked for each run instead, which takes time and room", device.error().message()), "as root: modprobe fuse; chmod 666 /dev/fuse; in a container: --device /dev/fuse"};
 }
 
 Check daemon() {
@@ -76,7 +79,7 @@ Check processes(const sandbox::HolderPlan& plan) {
 
 Check real_mount(const sandbox::HolderPlan& plan, const Paths& paths) {
   const std::string words = try_inside(plan, [&]() -> Result<void> {
-    auto rootfs = TRY(sandbox::Rootfs::make({}, {.scratch_base = runs_dir(paths), .ids = plan.mode}));
+    auto rootfs = TRY(sandbox::Rootfs::make({}, {.scratch_base = runs_dir(paths), .ids = plan.mode, .unpack = build::unpack_layers}));
     TRY(sys::open(rootfs.path() + "/written", O_WRONLY | O_CREAT, 0644));
     return rootfs.unmount();
   });
@@ -146,6 +149,11 @@ void add_networks(std::vector<Check>& checks, const sandbox::HolderPlan& plan, c
 // Makes a cgroup where the limits of a container would be kept, and removes it.
 Check cgroups() {
   constexpr const char* kName = "limits";
+  if (const auto root = sandbox::is_real_root(); !root || !*root) {
+    const auto made = sandbox::DelegatedCgroup::make(sandbox::cgroup_limits({.memory = 1 << 30, .cpus = 1, .pids = 1000}));
+    if (made) return {State::good, kName, "a cgroup that was given to us can be divided"};
+    return {State::degraded, kName, fmt::format("--memory, --cpus and --pids-limit are not kept: {}", made.error().message())};
+  }
   const auto dir = sys::open("/sys/fs/cgroup", O_PATH | O_DIRECTORY);
   if (!dir) return {State::degraded, kName, "there are no cgroups here, so --memory, --cpus and --pids-limit are not kept"};
   const auto type = sys::statfs(dir->ref());
@@ -154,7 +162,7 @@ Check cgroups() {
   const std::string path = fmt::format("/sys/fs/cgroup/{}acetate-doctor-{}", unified ? "" : "pids/", ::getpid());
   const auto made = sys::mkdir({kWorkingDir, path.c_str()}, 0755);
   if (!made)
-    return {State::degraded, kName, fmt::format("{}, none delegated to us ({}): --memory, --cpus and --pids-limit are not kept", version, made.error().message())};
+    return {State::degraded, kName, fmt::format("{}, and no group can be made ({}): --memory, --cpus and --pids-limit are not kept", version, made.error().message())};
   static_cast<void>(::rmdir(path.c_str()));
   return {State::good, kName, fmt::format("{}, a group can be made", version)};
 }
@@ -205,7 +213,7 @@ std::vector<Check> examine(const Paths& paths) {
   std::vector<Check> checks{kernel(), fuse_device(), daemon()};
   const auto plan = sandbox::plan_holder();
   if (!plan) {
-    checks.push_back({State::bad, "user namespaces", plan.error().message()});
+    checks.push_back({State::bad, "user namespaces", fmt::format("{}. What works without one: pull, push, copy, ls, cat, tar, inspect, and builds without RUN", plan.error().message())});
   } else {
     checks.push_back({State::good, "user namespaces", plan->mode == sandbox::IdMode::none ? "not needed" : "can be made"});
     checks.push_back(ids(*plan));

@@ -20,7 +20,7 @@ constexpr int kFailed = 1;
 
 // Files of cache mounts belong to whoever the steps ran as: in the holder they can be removed.
 Result<int> prune_build_cache(const std::string& dir, const build::PruneOptions& how, const Context& context) {
-  return in_holder(context, kFailed, [&](const sandbox::HolderPlan&) -> Result<int> {
+  return in_holder_or_here(context, kFailed, [&](const sandbox::HolderPlan&) -> Result<int> {
     auto cache = TRY(build::Cache::open(dir));
     const auto pruned = cache.prune(how);
     if (!pruned && pruned.error().is(EWOULDBLOCK)) return fail(EWOULDBLOCK, "the build cache {} is in use; without --no-wait gc waits for its end", dir);

@@ -8,10 +8,15 @@
 
 namespace acetate::cli {
 
-Result<int> in_holder(const Context& context, int failure, const std::function<Result<int>(const sandbox::HolderPlan&)>& body, bool own_pids) {
+namespace {
+
+using Body = std::function<Result<int>(const sandbox::HolderPlan&)>;
+
+// The body with what a process of its own has to do itself.
+std::function<int(const sandbox::HolderPlan&)> self_contained(const Context& context, int failure, const Body& body) {
   context.streams.out.flush();
   context.streams.err.flush();
-  auto inside = [&](const sandbox::HolderPlan& plan) {
+  return [&context, failure, &body](const sandbox::HolderPlan& plan) {
     log::info("{}", plan.why);
     const auto ended = body(plan);
     if (!ended) tell_failure(context.streams, ended.error());
@@ -20,7 +25,16 @@ Result<int> in_holder(const Context& context, int failure, const std::function<R
     if (!ended) return failure;
     return context.streams.out ? *ended : failure;
   };
-  return sandbox::run_in_a_holder(inside, own_pids);
+}
+
+}  // namespace
+
+Result<int> in_holder(const Context& context, int failure, const Body& body, bool own_pids) {
+  return sandbox::run_in_a_holder(self_contained(context, failure, body), own_pids);
+}
+
+Result<int> in_holder_or_here(const Context& context, int failure, const Body& body) {
+  return sandbox::run_in_a_holder_or_here(self_contained(context, failure, body));
 }
 
 }  // namespace acetate::cli

@@ -13,4 +13,7 @@ namespace acetate::cli {
 // its streams, and ends with `failure`.
 Result<int> in_holder(const Context& context, int failure, const std::function<Result<int>(const sandbox::HolderPlan&)>& body, bool own_pids = true);
 
+// The same for what needs no mount, and gets by without the files of other ids: where no holder can be had, in this process.
+Result<int> in_holder_or_here(const Context& context, int failure, const std::function<Result<int>(const sandbox::HolderPlan&)>& body);
+
 }  // namespace acetate::cli

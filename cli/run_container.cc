@@ -16,6 +16,7 @@
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox/surroundings.h"
+#include "builder/unpack.h"
 #include "cli/image_name.h"
 #include "cli/in_holder.h"
 #include "cli/kept.h"
@@ -147,8 +148,10 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   run.spec = TRY(describe_process(run.image.config, run.options, words.command, {.get = our_env, .all = whole_env}));
   run.mounts = TRY(describe_mounts(run.options, {.working_dir = working_dir, .volumes_dir = volumes_dir(run.paths)}));
   for (const auto& mount : run.mounts.images) run.images.emplace_back(mount, TRY(find_or_pull(run, mount.image, streams)));
-  if (run.options.read_only)  // what the image says is written to stays writable
-    for (const std::string& volume : run.image.config.volumes)
+  run.spec.directories = run.image.config.volumes;
+  for (const std::string& target : run.mounts.unnamed) run.spec.directories.push_back(target);
+  if (run.options.read_only)  // what is said to be written to stays writable
+    for (const std::string& volume : std::exchange(run.spec.directories, {}))
       run.mounts.mounts.push_back({.kind = sandbox::MountPoint::Kind::tmpfs, .source = {}, .target = volume});
   for (const NamedVolume& volume : run.mounts.volumes) TRY_WITHIN(sys::make_dirs(volume.dir, 0755), "making the volume {}", volume.dir);
   run.person = who_we_are();
@@ -246,6 +249,8 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   const sandbox::IdMode ids = plan.mode;
   sandbox::RootfsOptions options{.scratch_base = runs_dir(run.paths), .ids = ids};
   options.mount_options = TRY(owner_options(run, ids));
+  // Files that are unpacked have one owner, and not another in another order.
+  if (options.mount_options.empty()) options.unpack = build::unpack_layers;
   options.upper_kind = TRY(upper_kind(run, !options.mount_options.empty()));
   if (run.kept) {
     options.keep_upper = run.kept->upper();
@@ -254,7 +259,8 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   sandbox::Rootfs rootfs = TRY(mount_image(run.image, options));
   std::vector<sandbox::Rootfs> images;
   for (const auto& [mount, image] : run.images) {
-    images.push_back(TRY(mount_image(image, {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable})));
+    images.push_back(TRY(mount_image(
+        image, {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable, .unpack = build::unpack_layers})));
     run.spec.mounts.push_back({.source = images.back().path(), .target = mount.target, .writable = mount.writable});
   }
   std::vector<Fd> volumes;  // in use until we return

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 #include <span>
 
 #include "base/sys/file.h"
@@ -90,15 +91,32 @@ Result<int> run_in_holder(const HolderPlan& plan, const std::function<int()>& bo
   return run(plan, body, started);
 }
 
-Result<int> run_in_a_holder(const std::function<int(const HolderPlan&)>& body, bool own_pids) {
+namespace {
+
+// With likely_plan(). Nothing where it cannot be set up: the body has not been started then.
+std::optional<Result<int>> try_likely(const std::function<int(const HolderPlan&)>& body, bool own_pids) {
   HolderPlan plan = likely_plan();
   plan.own_pids = own_pids;
   bool started = false;
   auto ran = run(plan, [&] { return body(plan); }, started);
   if (ran || started) return ran;
-  plan = TRY(plan_holder());
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<int> run_in_a_holder(const std::function<int(const HolderPlan&)>& body, bool own_pids) {
+  if (auto ran = try_likely(body, own_pids)) return *std::move(ran);
+  HolderPlan plan = TRY(plan_holder());
   plan.own_pids = plan.own_pids && own_pids;
   return run_in_holder(plan, [&] { return body(plan); });
+}
+
+Result<int> run_in_a_holder_or_here(const std::function<int(const HolderPlan&)>& body) {
+  if (auto ran = try_likely(body, true)) return *std::move(ran);
+  const auto plan = plan_holder();
+  if (!plan) return body(plan_without(plan.error()));
+  return run_in_holder(*plan, [&] { return body(*plan); });
 }
 
 }  // namespace acetate::sandbox

@@ -91,6 +91,10 @@ HolderPlan single_plan(std::string why) {
 
 }  // namespace
 
+HolderPlan plan_without(const Error& why) {
+  return {.mode = ::geteuid() == 0 ? IdMode::none : IdMode::single, .own_pids = false, .why = why.message()};
+}
+
 HolderPlan likely_plan() {
   auto ids = look_for_ids();
   if (ids) return *std::move(ids);

@@ -41,7 +41,8 @@ Result<bool> takes_attributes(const std::string& dir) {
 }  // namespace
 
 Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions& options) {
-  TRY(check_fuse_device());
+  const auto fuse = check_fuse_device();
+  if (!fuse && !options.unpack) return fuse.error().clone();
   Scratch scratch = TRY(Scratch::make(options.scratch_base, [](const std::string& leftover) {
     log::warn("an earlier command was killed; what it left in {} is removed", leftover);
     if (auto removed = remove_abandoned(leftover + "/run"); !removed)
@@ -64,12 +65,13 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
     TRY(make_upper_dir(upper));
     request.upper = upper;
     request.work = TRY(make_dir(options.keep_upper ? *options.keep_upper + ".work" : scratch / "work", 0700));
-    notes_owners = options.ids == IdMode::single && TRY(takes_attributes(upper));
+    notes_owners = fuse && options.ids == IdMode::single && TRY(takes_attributes(upper));
     if (notes_owners) request.options.emplace_back("note_owners");
   }
   Rootfs rootfs(std::move(scratch), merged, std::move(upper), std::move(run));
   rootfs.notes_owners_ = notes_owners;
-  TRY_WITHIN(rootfs.mount(std::move(request), options), "mounting the root file system");
+  TRY_WITHIN(fuse ? rootfs.mount(std::move(request), options) : rootfs.mount_unpacked(request, options, fuse.error()),
+             "mounting the root file system");
   return rootfs;
 }
 
@@ -104,15 +106,48 @@ Result<std::optional<std::string>> Rootfs::mount_below_kernels(const fs::MountRe
   return WhyNot();
 }
 
+Result<void> Rootfs::mount_unpacked(const fs::MountRequest& request, const RootfsOptions& options, const Error& why) {
+  log::info("the layers are unpacked, since nothing can be mounted with FUSE here: {}", why.message());
+  const std::string layers = request.upper ? TRY(make_dir(scratch_ / "layers", 0755)) : request.target;
+  TRY_WITHIN(options.unpack(request.lowers, layers, options.ids != IdMode::single), "unpacking the layers, since nothing can be mounted ({})",
+             why.message());
+  if (!request.upper) return {};
+  auto places = TRY_WITHIN(place_for_overlay(request, !options.keep_upper), "without FUSE the kernel's overlay has to keep what is written ({})",
+                           why.message());
+  places.lower = layers;
+  upper_ = places.upper;
+  overlay_ = TRY(KernelOverlay::mount(places, options.durable));
+  return {};
+}
+
+Result<KernelOverlay::Places> Rootfs::place_for_overlay(const fs::MountRequest& request, bool in_memory_too) {
+  KernelOverlay::Places places{.lower = {}, .upper = *request.upper, .work = *request.work, .target = request.target};
+  auto works = try_kernel_overlay(places.work);
+  if (works) return places;
+  if (!in_memory_too) return std::move(works).error();
+  // The root of a container is an overlay itself as a rule, and no overlay takes another for its upper.
+  const std::string memory = TRY(make_dir(scratch_ / "memory", 0755));
+  memory_ = TRY(MemoryFs::mount(memory));
+  places.upper = memory + "/upper";
+  TRY(make_upper_dir(places.upper));
+  places.work = TRY(make_dir(memory + "/work", 0700));
+  if (auto there = try_kernel_overlay(places.work); !there)
+    return fail(there.error().code(), "{}; in memory: {}", works.error().message(), there.error().message());
+  log::info("what is written is kept in memory, since the kernel's overlay takes no upper at {}: {}", *request.upper, works.error().message());
+  return places;
+}
+
 Rootfs& Rootfs::operator=(Rootfs&& other) noexcept {
   // Member by member would remove our directories while they are still mounted.
   if (this == &other) return *this;
   overlay_.reset();
   mount_.reset();
+  memory_ = std::move(other.memory_);
   overlay_ = std::move(other.overlay_);
   mount_ = std::move(other.mount_);
   other.overlay_.reset();
   other.mount_.reset();
+  other.memory_.reset();
   std::swap(scratch_, other.scratch_);
   std::swap(path_, other.path_);
   std::swap(upper_, other.upper_);

@@ -2,9 +2,11 @@
 //
 // Made inside the holder. What is written lands in upper(), which stays readable after unmount() and is
 // removed with the object, together with files of other users and directories of mode 0 in it. Our daemon keeps it, or
-// only shows the layers, and the kernel's overlay above it keeps what is written: the same upper either way.
+// only shows the layers, and the kernel's overlay above it keeps what is written: the same upper either way. Where no FUSE file system
+// can be mounted (a container that was given no /dev/fuse) the layers are unpacked, and the kernel's overlay lies above the files.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,10 +14,14 @@
 #include "base/result.h"
 #include "builder/sandbox/holder.h"
 #include "builder/sandbox/kernel_overlay.h"
+#include "builder/sandbox/memory_fs.h"
 #include "builder/sandbox/scratch.h"
 #include "fs/mount.h"
 
 namespace acetate::sandbox {
+
+// Writes the merged tree of the layers into a directory (builder/unpack.h).
+using Unpack = std::function<Result<void>(const std::vector<std::string>& lowers, const std::string& dir, bool owners)>;
 
 struct RootfsOptions {
   std::string scratch_base;                    // where the scratch directory is made; one file system's worth of space
@@ -26,6 +32,7 @@ struct RootfsOptions {
   std::optional<std::string> keep_upper = {};  // use and keep this directory as the upper
   bool log_accesses = false;                   // what of the layers is looked at is noted; see Rootfs::accesses()
   std::vector<std::string> mount_options = {}; // further -o options of the daemon (traces), as they are
+  Unpack unpack = {};                          // how to go on without FUSE; without it that is an error
 };
 
 class Rootfs {
@@ -57,11 +64,16 @@ class Rootfs {
   std::string path_, upper_, run_;
   bool notes_owners_ = false;
   Result<void> mount(fs::MountRequest request, const RootfsOptions& options);
+  // `why`: nothing can be mounted with FUSE.
+  Result<void> mount_unpacked(const fs::MountRequest& request, const RootfsOptions& options, const Error& why);
+  // Where the kernel's overlay may keep what is written: where it was to be, or in memory.
+  Result<KernelOverlay::Places> place_for_overlay(const fs::MountRequest& request, bool in_memory_too);
   // Why the kernel's overlay does not work, and then nothing is mounted; nothing where it does.
   Result<std::optional<std::string>> mount_below_kernels(const fs::MountRequest& request, bool durable);
 
+  std::optional<MemoryFs> memory_;        // with the upper in it, where no other file system takes one
   std::optional<fs::Mount> mount_;
-  std::optional<KernelOverlay> overlay_;  // above it, and gone before it
+  std::optional<KernelOverlay> overlay_;  // above them, and gone before them
 };
 
 }  // namespace acetate::sandbox

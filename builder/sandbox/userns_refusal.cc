@@ -34,8 +34,8 @@ Error explain_userns_refusal(int code, const ReadSysctl& sysctl) {
     case EPERM:
     case EACCES:
       return fail(code,
-                  "{}: {}. Inside a container its seccomp filter is the reason (docker run --security-opt "
-                  "seccomp=unconfined --security-opt systempaths=unconfined); inside a chroot it is never given",
+                  "{}: {}. Inside a container its seccomp filter is the reason (docker run --security-opt seccomp=unconfined; in Kubernetes "
+                  "securityContext.seccompProfile.type: Unconfined); inside a chroot it is never given",
                   kWhat, Error(code).message());
     default:
       return fail(code, "{}: {}", kWhat, Error(code).message());

@@ -13,7 +13,7 @@ need_tools acetate fuse-overlay busybox setpriv
 need_runtime
 
 mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/base/dir" "$scratch/base/owned" "$scratch/top/dir" "$scratch/top/srv"
-busybox_in "$scratch/base" cut head sh ls cat echo rm mkdir touch chown chmod stat id env sleep pwd wc kill true test hostname
+busybox_in "$scratch/base" cut grep head sh ls cat echo rm mkdir touch chown chmod stat id env sleep pwd wc kill true test hostname
 echo gone >"$scratch/base/dir/gone"
 echo stays >"$scratch/base/dir/stays"
 echo secret >"$scratch/base/owned/file"
@@ -208,7 +208,7 @@ expect_match "single: who is played by root is told" "played by root" "$(single 
 say "an administrator's indexes"
 mkdir "$scratch/context"
 cp "$base" "$scratch/context/base.tar"
-printf 'FROM scratch\nADD base.tar /\n' >"$scratch/context/Dockerfile"
+printf 'FROM scratch\nADD base.tar /\nVOLUME /kept/here\n' >"$scratch/context/Dockerfile"
 acetate build -q -o "type=oci,dest=$scratch/image.tar" "$scratch/context"
 ACETATE_CACHE=$scratch/theirs acetate index "oci-archive:$scratch/image.tar" >/dev/null
 chmod -R a+rX "$scratch/theirs" "$scratch/image.tar"
@@ -216,6 +216,12 @@ for who in ranged single; do
   $who env ACETATE_CACHE="$scratch/home-$(eval echo "\$${who}_user")/fresh" ACETATE_LOG=info ACETATE_SHARED_INDEXES="$scratch/theirs/index/v1" \
     acetate -v run "oci-archive:$scratch/image.tar" true 2>"$scratch/err" || fail "$who: $(cat "$scratch/err")"
   expect "$who: are believed, though a user namespace does not show whose they are" "" "$(grep 'shared layer index' "$scratch/err" || true)"
+done
+
+say "volumes without a source"
+for how in "" --read-only; do
+  expect "one that the image names ${how:+and $how}" "x y" \
+    "$(plain acetate run $how -v /mine "oci-archive:$scratch/image.tar" sh -c 'touch /kept/here/x /mine/y && echo $(ls /kept/here /mine | grep -v :)' 2>&1)"
 done
 
 say "left behind"

@@ -1,0 +1,111 @@
+#!/bin/sh
+# acetate inside docker's containers: as they are by default and without a system call filter; and inside what the pod
+# security standards of Kubernetes allow, "restricted" and "baseline", by docker's options that come to the same (there is no kubelet
+# here). Prints the table of docs/running.md; a cell is what really happened. Nothing is fetched: the image is made from this machine's
+# programs by `acetate build`, and dockerd has a place of its own.
+#
+# usage: inside_docker_test.sh BIN-DIRECTORIES(colon-separated)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/cells.sh"
+need_root
+need_fuse
+need_to_build
+need_tools acetate fuse-overlay runc dockerd docker containerd
+
+stop_docker() {
+  [ -n "${dockerd:-}" ] || return 0
+  kill "$dockerd" 2>/dev/null || true
+  wait "$dockerd" 2>/dev/null || true
+  dockerd=
+}
+trap 'stop_docker; cleanup' EXIT
+
+mkdir -p "$scratch/docker" "$scratch/small/bin" "$scratch/small/etc" "$scratch/outer/etc" "$scratch/outer/tmp"
+chmod 1777 "$scratch/outer/tmp"
+busybox_in "$scratch/small" sh ls cat echo touch chown stat id ip wc true
+tar -C "$scratch/small" --owner=0 --group=0 -cf "$scratch/outer/small.tar" .
+programs_in "$scratch/outer" acetate fuse-overlay runc
+busybox_in "$scratch/outer" sh cat echo id env head mkdir printf grep tar cp
+printf 'root:x:0:0::/root:/bin/sh\nperson:x:1000:1000::/tmp:/bin/sh\n' >"$scratch/outer/etc/passwd"
+cp "$here/cells.sh" "$scratch/outer/cells.sh"
+
+# What a row is made of, inside.
+cat >"$scratch/outer/inside.sh" <<'EOF'
+set -eu
+scratch=/tmp/cells base=/small.tar HOME=/tmp/home
+export HOME
+mkdir -p "$scratch" "$HOME" /tmp/steps
+: >"$scratch/why"
+. /cells.sh
+plain() { "$@"; }
+row "$1" plain
+cp /small.tar /tmp/steps/small.tar
+printf 'FROM scratch\nADD small.tar /\nRUN echo made >/made\n' >/tmp/steps/Dockerfile
+column="a build"; cell made plain sh -c 'acetate build -q -o type=oci,dest=/tmp/built.tar /tmp/steps >&2 && acetate cat oci-archive:/tmp/built.tar /made'
+printf 'FROM scratch\nADD small.tar /\nWORKDIR /here\nCOPY Dockerfile .\n' >/tmp/steps/Dockerfile
+column="a build without RUN"; cell FROM plain sh -c 'acetate build -q -o type=oci,dest=/tmp/copied.tar /tmp/steps >&2 && acetate cat oci-archive:/tmp/copied.tar /here/Dockerfile | head -c 4'
+column="ls, cat, tar"; cell busybox plain sh -c 'acetate ls /small.tar / >&2 && acetate tar /small.tar | tar -t | grep -o busybox | head -n 1'
+echo
+cat "$scratch/why" >&2
+EOF
+tar -C "$scratch/outer" --owner=0 --group=0 -cf "$scratch/docker/outer.tar" .
+printf 'FROM scratch\nADD outer.tar /\nENV PATH=/usr/local/bin:/bin\n' >"$scratch/docker/Dockerfile"
+acetate build -q -t acetate-inside -o "type=docker,dest=$scratch/outer.docker" "$scratch/docker" >/dev/null
+
+say "dockerd, with a place of its own and no network"
+dockerd --data-root "$scratch/docker/data" --exec-root "$scratch/docker/exec" --pidfile "$scratch/docker/pid" --host "unix://$scratch/docker.sock" \
+  --bridge=none --iptables=false --ip-forward=false --storage-driver vfs --oom-score-adjust 0 >"$scratch/docker/log" 2>&1 &
+dockerd=$!
+DOCKER_HOST=unix://$scratch/docker.sock DOCKER_CONFIG=$scratch/docker
+export DOCKER_HOST DOCKER_CONFIG
+tries=0
+until docker version >/dev/null 2>&1; do
+  tries=$((tries + 1))
+  kill -0 "$dockerd" 2>/dev/null && [ $tries -lt 600 ] || skip "dockerd does not start here: $(tail -n 1 "$scratch/docker/log")"
+  sleep 0.1
+done
+docker load -q -i "$scratch/outer.docker" >/dev/null || skip "docker loads no image here"
+docker run --rm --network none acetate-inside sh -c : 2>"$scratch/said" || skip "docker runs no container here: $(head -n 1 "$scratch/said")"
+
+# inside NAME OPTION...: a row
+inside() {
+  name=$1
+  shift
+  docker run --rm --network none "$@" acetate-inside sh /inside.sh "$name" 2>>"$scratch/why" || echo "the container for $name failed" >>"$scratch/why"
+}
+restricted="--user 1000 --cap-drop ALL --security-opt no-new-privileges"
+unfiltered="--security-opt seccomp=unconfined"
+{
+  echo "| container | $columns a build | a build without RUN | ls, cat, tar |"
+  echo "|---|$rule---|---|---|"
+  inside 'docker, by default (Kubernetes: *baseline*)'
+  inside 'docker, `--user 1000`' --user 1000
+  inside 'Kubernetes: *restricted*' $restricted
+  inside '`seccomp=unconfined`' $unfiltered
+  inside '`seccomp=unconfined`, `--user 1000`' $unfiltered --user 1000
+  inside 'Kubernetes: *restricted*, but seccompProfile Unconfined' $restricted $unfiltered
+  inside '`seccomp=unconfined`, `--device /dev/fuse`' $unfiltered --device /dev/fuse
+  inside 'the same, `--user 1000`' $unfiltered --device /dev/fuse --user 1000
+  inside 'the same, `--cap-add SYS_ADMIN`, `systempaths=unconfined`' $unfiltered --device /dev/fuse --cap-add SYS_ADMIN --security-opt systempaths=unconfined
+} >"$scratch/table"
+cat "$scratch/table"
+say "why not"
+cat "$scratch/why"
+
+# has NAME-REGEX COLUMN yes|no
+has() {
+  expect "$1, column $2" " $3 " "$(grep -E "^\| $1 \|" "$scratch/table" | cut -d'|' -f"$2")"
+}
+for who in 'docker, by default .*' 'docker, `--user 1000`' 'Kubernetes: \*restricted\*' '`seccomp=unconfined`' '`seccomp=unconfined`, `--user 1000`'; do
+  has "$who" 12 yes
+  has "$who" 13 yes
+done
+for who in '`seccomp=unconfined`' '`seccomp=unconfined`, `--user 1000`' 'Kubernetes: \*restricted\*, but .*' '`seccomp=unconfined`, `--device /dev/fuse`' 'the same, `--cap-add.*'; do
+  has "$who" 3 yes
+  has "$who" 4 yes
+  has "$who" 11 yes
+done
+expect_match "where nothing can run the way out is told" "by default.*a command: acetate: .*seccomp=unconfined" "$(tr '\n' ' ' <"$scratch/why")"
+finish
