@@ -1,16 +1,21 @@
 // Indexes that lie beside an image in a registry.
 #include "layers/registry/index_artifact.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/sys/file.h"
 #include "layers/image/lazy_images.h"
 #include "layers/image/media_type.h"
 #include "layers/registry/lazy_pull.h"
 #include "layers/registry/push.h"
 #include "layers/tar/foreign_index.h"
+#include "layers/tar/index_writer.h"
+#include "layers/tar/tar_scan.h"
 #include "tests/layers/registry/misbehaving.h"
 #include "tests/layers/registry/stored_sample.h"
+#include "tests/layers/tar/tar_maker.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate::registry {
@@ -37,7 +42,16 @@ class IndexArtifact : public testing::Test {
     ASSERT_TRUE(push_image(*from_, *from_->find(tag.str()), repository_, tag.registry, tag.tag,
                            {.platform = test::platform("amd64")}));
   }
-  // Whatever it says: it is taken as it is until somebody opens it.
+  // An index that says of a layer that it holds one file of that name.
+  std::string index_of(const Digest& layer, const std::string& file) {
+    TarScan scan = *scan_tar(test::source_of(test::TarMaker().file(file, "text").end()));
+    scan.pass.blob = layer;
+    const std::string path = dir_ / "made";
+    const auto made = sys::open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    EXPECT_TRUE(made && IndexImage::build(std::move(scan)).write(made->ref()));
+    return dir_.read("made");
+  }
+  // Whatever it says of what is in the layer: it is taken as it is until somebody compares.
   void push_index(const std::string& content, const Digest& layer) {
     dir_.write("index", content);
     ASSERT_TRUE(push_indexes(repository_, sample_.manifest, {{.layer = layer, .path = dir_ / "index"}}));
@@ -54,8 +68,10 @@ class IndexArtifact : public testing::Test {
 
 TEST_F(IndexArtifact, ComesBackAsItWasSent) {
   push();
-  push_index("old", sample_.layers[0].digest);
-  push_index(layer_, sample_.layers[0].digest);
+  const Digest layer = sample_.layers[0].digest;
+  const std::string newer = index_of(layer, "newer");
+  push_index(index_of(layer, "old"), layer);
+  push_index(newer, layer);
   const auto found = repository_.referrers(sample_.manifest.digest, kIndexArtifact);
   ASSERT_TRUE(found);
   EXPECT_THAT(*found, SizeIs(2));
@@ -65,17 +81,18 @@ TEST_F(IndexArtifact, ComesBackAsItWasSent) {
                     origin_);
   ASSERT_TRUE(fetched) << fetched.error().message();
   EXPECT_EQ(*fetched, 1u);
-  EXPECT_TRUE(dir_.read(foreign_index_name(sample_.layers[0].digest, origin_)) == layer_);
+  EXPECT_TRUE(dir_.read(foreign_index_name(layer, origin_)) == newer);
 }
 
 TEST_F(IndexArtifact, BringsTheReadTraceThatWasSentWithIt) {
   push();
   const Digest layer = sample_.layers[0].digest;
-  dir_.write("index", "index");
+  const std::string index = index_of(layer, "file");
+  dir_.write("index", index);
   dir_.write("trace", "trace");
   ASSERT_TRUE(push_indexes(repository_, sample_.manifest, {{.layer = layer, .path = dir_ / "index", .trace = dir_ / "trace"}}));
   EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {layer}, dir_.path(), origin_), 1u);
-  EXPECT_EQ(dir_.read(foreign_index_name(layer, origin_)), "index");
+  EXPECT_TRUE(dir_.read(foreign_index_name(layer, origin_)) == index);
   EXPECT_EQ(dir_.read(foreign_trace_name(layer, origin_)), "trace");
 }
 
@@ -86,7 +103,7 @@ TEST_F(IndexArtifact, IsNotThereWhereNobodyPutIt) {
 
 TEST_F(IndexArtifact, LazyPullsFetchNoLayerAndLeaveATicketForEach) {
   push();
-  push_index("index", sample_.layers[0].digest);
+  push_index(index_of(sample_.layers[0].digest, "file"), sample_.layers[0].digest);
   registry_.reset();
   const auto pulled = pull(name(":1"));
   ASSERT_TRUE(pulled) << pulled.error().message();
@@ -98,42 +115,57 @@ TEST_F(IndexArtifact, LazyPullsFetchNoLayerAndLeaveATicketForEach) {
     ASSERT_THAT(ticket->sources, SizeIs(1));
     EXPECT_EQ(ticket->sources[0].name, name(":1").str());
   }
-  EXPECT_EQ(kept(sample_.layers[0].digest), "index");
+  EXPECT_TRUE(kept(sample_.layers[0].digest) == index_of(sample_.layers[0].digest, "file"));
   EXPECT_TRUE(lazy_.find(name(":1").str()));
 }
 
 TEST_F(IndexArtifact, IsBelievedOfADigestOnlyWhenSomebodySaysSo) {
   push();
-  push_index("index", sample_.layers[0].digest);
+  push_index(index_of(sample_.layers[0].digest, "file"), sample_.layers[0].digest);
   const auto pinned = name("@" + sample_.manifest.digest.str());
   ASSERT_TRUE(pull(pinned));
   EXPECT_EQ(kept(sample_.layers[0].digest), "");
   ASSERT_TRUE(pull(name(":1"), ForeignIndexes::never));
   EXPECT_EQ(kept(sample_.layers[0].digest), "");
   ASSERT_TRUE(pull(pinned, ForeignIndexes::always));
-  EXPECT_EQ(kept(sample_.layers[0].digest), "index");
+  EXPECT_TRUE(kept(sample_.layers[0].digest) == index_of(sample_.layers[0].digest, "file"));
 }
 
 TEST_F(IndexArtifact, IsOfTheImageItCameWithThoughOthersHaveTheLayer) {
   push();
-  push_index("index", sample_.layers[0].digest);
-  const auto index_of = [&](const image::Reference& name) {
+  push_index(index_of(sample_.layers[0].digest, "file"), sample_.layers[0].digest);
+  const auto believed = [&](const image::Reference& name) {
     return lazy_.open_image(*lazy_.find(name.str()), test::platform("amd64"))->layers[0].spec.index;
   };
   ASSERT_TRUE(pull(name(":1")));
-  EXPECT_EQ(index_of(name(":1")), image::index_origin(name(":1"), sample_.manifest.digest));
+  EXPECT_EQ(believed(name(":1")), image::index_origin(name(":1"), sample_.manifest.digest));
   const auto pinned = name("@" + sample_.manifest.digest.str());
   ASSERT_TRUE(pull(pinned));
-  EXPECT_EQ(index_of(pinned), std::nullopt);
+  EXPECT_EQ(believed(pinned), std::nullopt);
   ASSERT_TRUE(pull(name(":1"), ForeignIndexes::never));
-  EXPECT_EQ(index_of(name(":1")), std::nullopt);
+  EXPECT_EQ(believed(name(":1")), std::nullopt);
   EXPECT_NE(image::index_origin(name(":1"), sample_.manifest.digest),
             image::index_origin(test::reference("evil.example/team/app:1"), sample_.manifest.digest));
 }
 
+// It came whole by its digest, and was damaged where it was made: a bit in it is wrong, or it is no index.
+TEST_F(IndexArtifact, ThatWasPublishedDamagedIsNotKept) {
+  const Digest layer = sample_.layers[0].digest;
+  push();
+  std::string wrong = index_of(layer, "file");
+  wrong[lix::kHeaderBytes + 3] = static_cast<char>(wrong[lix::kHeaderBytes + 3] ^ 1);
+  for (const std::string& content : {wrong, std::string("index")}) {
+    push_index(content, layer);
+    EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {layer}, dir_.path(), origin_), 0u);
+    EXPECT_FALSE(dir_.exists(foreign_index_name(layer, origin_)));
+  }
+  push_index(index_of(layer, "file"), layer);
+  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {layer}, dir_.path(), origin_), 1u) << "the next that is whole";
+}
+
 TEST_F(IndexArtifact, ThatIsDamagedIsAsGoodAsNone) {
   push();
-  push_index("index", sample_.layers[0].digest);
+  push_index(index_of(sample_.layers[0].digest, "file"), sample_.layers[0].digest);
   registry_.fault({{"method", "GET"}, {"path", "/blobs/sha256"}, {"do", "corrupt"}, {"at", 6}, {"times", -1}});
   EXPECT_FALSE(fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest}, dir_.path(), origin_));
   EXPECT_FALSE(dir_.exists(foreign_index_name(sample_.layers[0].digest, origin_)));
