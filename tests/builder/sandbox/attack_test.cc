@@ -95,6 +95,18 @@ TEST_P(Attack, WritesNoHostFileThroughEtcThatIsASymlink) {
   EXPECT_EQ(dir_.read("outside/hosts"), "untouched\n");
 }
 
+// CVE-2022-23648 and its class: a volume that an image declares is made beneath its root, wherever symlinks lead.
+TEST_P(Attack, MakesNoVolumeOutsideOfItsRoot) {
+  dir_.mkdir("outside");
+  ASSERT_TRUE(sys::symlink((dir_ / "outside").c_str(), {kWorkingDir, (dir_ / "root/out").c_str()}));
+  Spec spec = shell("echo over");
+  spec.directories = {"/out/made", "/../../outside/above"};
+
+  EXPECT_EQ(run(spec).out, "over\n");
+  EXPECT_FALSE(sys::stat_following(dir_ / "outside/made"));
+  EXPECT_FALSE(sys::stat_following(dir_ / "outside/above"));
+}
+
 // CVE-2023-25809 and its class.
 TEST_P(Attack, WritesToNoCgroup) {
   const Ran ran = run(shell("exec 2>/dev/null; mkdir /sys/fs/cgroup/x && echo made; for f in $(busybox find /sys/fs/cgroup -name cgroup.procs -o -name release_agent); do echo 1 > $f && echo wrote $f; done; echo over"));
