@@ -86,7 +86,8 @@ TEST(OciConfig, OfRealRootWithoutNetworkReadOnlyWithMounts) {
 TEST(OciConfig, NamesTheCgroupMadeForItAndShowsItThatOneAlone) {
   Spec spec = plain();
   const auto cgroups_of = [](const Spec& of) {
-    for (const Json& mount : config_of(of)["mounts"])
+    const Json config = config_of(of);
+    for (const Json& mount : config["mounts"])
       if (mount["destination"] == "/sys/fs/cgroup") return mount["type"].get<std::string>();
     return std::string();
   };
