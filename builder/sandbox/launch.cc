@@ -66,8 +66,8 @@ Result<void> consider_limits(Spec& spec, const Runtime& runtime, bool real_root)
   if (spec.resources.empty()) return {};
   Surroundings& around = spec.surroundings;
   if (spec.limited_cgroup) {
+    if (runtime.native) return {};  // enters it itself; the kernel mounts no hierarchy over itself (EBUSY), so that it is not shown
     around.shows_cgroup = around.cgroup_v2;
-    if (runtime.native) return {};  // enters it itself
     if (around.cgroup_v2) around.cgroup = TRY(path_in_hierarchy(spec.limited_cgroup));
     else TRY_WITHIN(enter_cgroup(spec.limited_cgroup), "entering the cgroup with the limits");
     return {};
