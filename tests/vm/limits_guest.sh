@@ -45,7 +45,8 @@ suite() { # USER RUNTIME
   who="$1, $2"
   in_it() { as "$user_of" env ACETATE_RUNTIME="$runtime_of" acetate run "$@"; }
   user_of=$1 runtime_of=$2
-  expect "$who: the container reads its limits" "67108864 0 20 50000 100000" \
+  # Our launcher does not show a container its cgroup, by which the rest is seen.
+  [ "$2" = native ] || expect "$who: the container reads its limits" "67108864 0 20 50000 100000" \
     "$(in_it --memory 64m --pids-limit 20 --cpus 0.5 /image.tar sh -c 'cd /sys/fs/cgroup; echo $(cat memory.max memory.swap.max pids.max cpu.max)' 2>&1)"
   expect "$who: and may not change them" "no" "$(in_it --pids-limit 20 /image.tar sh -c 'echo max 2>/dev/null >/sys/fs/cgroup/pids.max || echo no' 2>/dev/null)"
   code=0
@@ -53,6 +54,10 @@ suite() { # USER RUNTIME
   expect "$who: 200 MB in 64 end with 137" 137 "$code"
   if [ "$1" != root ]; then
     if grep -q 'killed for want of memory' /tmp/said; then pass "$who: and why is told"; else fail "$who: why is not told: $(cat /tmp/said)"; fi
+  fi
+  if [ "$2" = native ]; then
+    expect "$who: nothing of it stays" "" "$(find /sys/fs/cgroup -name '*acetate*' -o -name '*-container*')"
+    return
   fi
   expect "$who: less than the limit may be had" 20000000 "$(in_it --memory 64m /image.tar sh -c 'head -c 20000000 /dev/zero | tail -c 20000000 | wc -c' 2>&1)"
   said=$(in_it --pids-limit 20 /image.tar sh -c '(while :; do sleep 5 & done) 2>&1 | head -n 1; grep max /sys/fs/cgroup/pids.events | cut -d" " -f2' 2>&1)
