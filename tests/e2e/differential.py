@@ -253,8 +253,9 @@ def handle_truncate(side, slot, size):
 def handle_chmod(side, slot, mode):
     if slot not in side.files:
         return "closed"
-    # Of a directory of a lower that was removed while it was open the kernel's overlay answers ENOTDIR: it wants to copy it up.
-    if os.readlink(f"/proc/self/fd/{side.files[slot]}").endswith(" (deleted)") and stat.S_ISDIR(os.fstat(side.files[slot]).st_mode):
+    # What was removed from a lower while it was open the kernel's overlay wants to copy up: ENOTDIR of a directory, and EEXIST of a file,
+    # whose name a whiteout has by then.
+    if os.readlink(f"/proc/self/fd/{side.files[slot]}").endswith(" (deleted)"):
         return "gone"
     return os.fchmod(side.files[slot], mode)
 
