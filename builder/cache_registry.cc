@@ -174,9 +174,8 @@ class Import {
   Result<void> take(const std::string& tag, bool is_first) {
     const auto manifest = TRY(repository_.manifest(tag));
     const auto document = image::parse_document(manifest.bytes, manifest.descriptor.media_type, what_);
-    if (!document) return take_artifact(TRY(parse_artifact(manifest.bytes, what_)));
-    if (document->manifest && image::is_config_type(document->manifest->config.media_type)) return take_image(*document->manifest);
-    if (!document->index || !is_first) return take_artifact(TRY(parse_artifact(manifest.bytes, what_)));
+    if (document && document->manifest && image::is_config_type(document->manifest->config.media_type)) return take_image(*document->manifest);
+    if (!document || !document->index || !is_first) return take_artifact(TRY(parse_artifact(manifest.bytes, what_)));
     for (const image::IndexEntry& entry : document->index->entries)
       if (!entry.platform || entry.platform->os != "unknown") TRY(take(entry.descriptor.digest.str(), false));  // no attestation
     return {};

@@ -67,9 +67,7 @@ Result<void> set_flags(FdRef place, unsigned long flags, bool below) {
 Result<void> make_mount(const Json& entry, FdRef root) {
   const RelPath target = TRY(RelPath::parse_clamped(entry["destination"].get<std::string>()));
   const auto options = parse_mount_options(entry["options"].get<std::vector<std::string>>());
-  const std::string source = entry["source"];
-  // runtime-spec says "cgroup" for either version, and we show none but the second.
-  const std::string type = entry["type"] == "cgroup" ? "cgroup2" : entry["type"].get<std::string>();
+  const std::string source = entry["source"], type = entry["type"];
   const bool directory = options.bind ? TRY(is_directory(source)) : true;
   const Fd place = TRY(make_place(root, target, directory));
   const sys::ProcFdPath path(place.ref());
