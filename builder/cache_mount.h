@@ -42,7 +42,7 @@ class CacheMount {
 class MountIds {
  public:
   // Whether it is the first time that this one is named.
-  bool is_first(const std::string& id) {
+  bool add(const std::string& id) {
     const Lock lock(mutex_);
     return ids_.insert(id).second;
   }

@@ -236,9 +236,9 @@ class RunJob : public Job {
       std::string id = mount.is.id + identities_[n];
       if (mount.is.uid || mount.is.gid || mount.is.mode)
         id += fmt::format(" of {}:{} {:o}", mount.is.uid.value_or(0), mount.is.gid.value_or(0), mount.is.mode.value_or(0755));
-      const bool empty = anew_ && shop_.emptied.is_first(id);
+      const bool empty = anew_ && shop_.emptied.add(id);
       caches.push_back(TRY(CacheMount::open(shop_.build_dir, id, sharing, empty)));
-      if (mount.lowers.empty()) shop_.filled.is_first(id);
+      if (mount.lowers.empty()) shop_.filled.add(id);
       mount.dir = caches.back().dir();
       mount.dir_is_new = caches.back().is_new();
     }

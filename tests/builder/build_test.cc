@@ -340,8 +340,8 @@ TEST_F(BuildTest, BeginsWithEmptyCacheMountsWhenEverythingIsDoneAnew) {
   EXPECT_FALSE(sys::stat_following(kept));
 
   MountIds emptied;
-  EXPECT_TRUE(emptied.is_first("/c"));
-  EXPECT_FALSE(emptied.is_first("/c")) << "what the build's first step left is for its second";
+  EXPECT_TRUE(emptied.add("/c"));
+  EXPECT_FALSE(emptied.add("/c")) << "what the build's first step left is for its second";
 }
 
 TEST_F(BuildTest, TakesADockerImageOfANamedContextFromOurStore) {
