@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <thread>
+#include <utility>
 
 #include "base/log.h"
 #include "base/sys/file.h"
@@ -141,12 +142,17 @@ struct Session::Impl {
   ~Impl() {
     context.overlay.set_rememberer(nullptr);
     if (session == nullptr) return;
-    if (mounted) fuse_session_unmount(session);
+    leave_mountpoint();
     // libfuse leaves a mount whose connection was aborted as it is: everybody would get ENOTCONN from it until somebody
     // takes it away. What stands there by now may be the next mount, which is not ours to take.
     if (mount_id && unique_mount_id(target) == mount_id)
       if (auto gone = unmount(target, true); !gone) log::warn("{}", gone.error().message());
     fuse_session_destroy(session);
+  }
+
+  // Also what the kernel has unmounted already, of which libfuse knows.
+  void leave_mountpoint() {
+    if (std::exchange(mounted, false)) fuse_session_unmount(session);
   }
 
   Result<void> make(const SessionOptions& how) {
@@ -265,7 +271,9 @@ Result<int> Session::serve(const std::function<void()>& report) {
   fuse_loop_cfg_set_idle_threads(config.get(), impl_->threads);
   const int ended = fuse_session_loop_mt(impl_->session, config.get());
   watch.reset();
-  // No request will come any more. The next mount must not wait while a busy disk is synced.
+  // No request will come any more. Whoever waits for the work directory finds the mountpoint free too.
+  impl_->leave_mountpoint();
+  // The next mount must not wait while a busy disk is synced.
   impl_->context.overlay.leave_work_dir();
   TRY_WITHIN(impl_->context.overlay.sync(), "what was written may not be on the disk");
   if (ended < 0 && ended != -ENODEV) return Error(-ended).within("serving the mount");
