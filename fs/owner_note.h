@@ -18,6 +18,9 @@
 namespace acetate::fs {
 
 inline constexpr const char* kOwnerNote = "security.acetate.owner";
+// What the upper directory keeps it in: override_xattr(OverrideMode::user) of layers/override_stat.h, by a name that needs no layers.
+// An overlay below may refuse it, as ours does, so whoever wants notes tries this one.
+inline constexpr const char* kKeptOwner = "user.fuseoverlayfs.override_stat";
 
 // As chown(2): nothing leaves an id as it is.
 struct OwnerNote {

@@ -5,6 +5,7 @@
 #include "base/sys/xattr.h"
 #include "builder/sandbox/runtime.h"
 #include "builder/sandbox/upper_dir.h"
+#include "fs/owner_note.h"
 
 namespace acetate::sandbox {
 
@@ -26,15 +27,15 @@ Result<std::string> make_dir(std::string path, mode_t mode) {
   return path;
 }
 
-// Attributes of everybody's, which some file systems have not.
-Result<bool> takes_attributes(const std::string& dir) {
-  constexpr const char* kTrial = "user.acetate.trial";
+// Whether owners can be kept on the file system of `dir`, which is nothing's root: some have no attributes of everybody's, and an overlay
+// that a container around us lies on keeps this one for itself.
+Result<bool> keeps_owners(const std::string& dir) {
   const Fd fd = TRY(sys::open(dir, O_PATH | O_DIRECTORY));
-  if (auto set = sys::set_xattr(fd.ref(), kTrial, "1"); !set) {
-    log::info("owners of files are not recorded: {} takes no attributes: {}", dir, set.error().message());
+  if (auto set = sys::set_xattr(fd.ref(), fs::kKeptOwner, "0:0:700"); !set) {
+    log::info("owners of files are not recorded: {} takes no such attribute: {}", dir, set.error().message());
     return false;
   }
-  TRY(sys::remove_xattr(fd.ref(), kTrial));
+  TRY(sys::remove_xattr(fd.ref(), fs::kKeptOwner));
   return true;
 }
 
@@ -65,7 +66,7 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
     TRY(make_upper_dir(upper));
     request.upper = upper;
     request.work = TRY(make_dir(options.keep_upper ? *options.keep_upper + ".work" : scratch / "work", 0700));
-    notes_owners = fuse && options.ids == IdMode::single && TRY(takes_attributes(upper));
+    notes_owners = fuse && options.ids == IdMode::single && TRY(keeps_owners(*request.work));
     if (notes_owners) request.options.emplace_back("note_owners");
   }
   Rootfs rootfs(std::move(scratch), merged, std::move(upper), std::move(run));
@@ -77,26 +78,26 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
 
 Result<void> Rootfs::mount(fs::MountRequest request, const RootfsOptions& options) {
   if (request.upper && options.upper_kind != UpperKind::own) {
-    const auto why_not = TRY(mount_below_kernels(request, options.durable));
+    const auto why_not = TRY(mount_below_kernels(request, options));
     if (!why_not) return {};
     if (options.upper_kind == UpperKind::kernel) return fail(ENOTSUP, "the kernel's overlay cannot keep what is written here: {}", *why_not);
     log::info("our daemon keeps what is written, since the kernel's overlay cannot here: {}", *why_not);
   }
   if (request.upper && !options.durable) request.options.emplace_back("volatile");
-  mount_ = TRY(fs::Mount::start(request));
+  mount_ = TRY(fs::Mount::start(request, options.meanwhile));
   return {};
 }
 
 // The layers in a place of their own, and the kernel's overlay where the root is to be; it is tried where it is to write.
-Result<std::optional<std::string>> Rootfs::mount_below_kernels(const fs::MountRequest& request, bool durable) {
+Result<std::optional<std::string>> Rootfs::mount_below_kernels(const fs::MountRequest& request, const RootfsOptions& options) {
   using WhyNot = std::optional<std::string>;
   if (auto works = try_kernel_overlay(*request.work); !works) return WhyNot(works.error().message());
   fs::MountRequest layers = request;
   layers.upper.reset();
   layers.work.reset();
   layers.target = TRY(make_dir(scratch_ / "layers", 0755));
-  fs::Mount below = TRY(fs::Mount::start(layers));
-  auto above = KernelOverlay::mount({.lower = layers.target, .upper = *request.upper, .work = *request.work, .target = request.target}, durable);
+  fs::Mount below = TRY(fs::Mount::start(layers, options.meanwhile));
+  auto above = KernelOverlay::mount({.lower = layers.target, .upper = *request.upper, .work = *request.work, .target = request.target}, options.durable);
   if (!above) {
     TRY(below.unmount());
     return WhyNot(above.error().message());

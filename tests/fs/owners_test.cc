@@ -195,6 +195,7 @@ TEST(NotedOwners, AreTakenNowhereElse) {
 TEST(OwnerNote, IsWrittenAndReadAgain) {
   for (const OwnerNote& note : {OwnerNote{}, OwnerNote{.uid = 0}, OwnerNote{.gid = 7}, OwnerNote{.uid = 4294967294, .gid = 1}})
     EXPECT_EQ(parse_owner_note(format_owner_note(note)), note);
+  EXPECT_EQ(override_xattr(OverrideMode::user), kKeptOwner);
   for (const char* none : {"", "1", "1:2:3", "a:", ":-1", "4294967295:", " 1:"}) EXPECT_FALSE(parse_owner_note(none)) << none;
 }
 
