@@ -3,7 +3,7 @@
 //
 // It follows the same config.json that a runtime would be given, so there is one description and one generator. What it
 // leaves out: cgroups and hooks. A container's user namespace is entered last, when every mount stands: its root then
-// owns none of them.
+// owns none of them, and one that was given CAP_SYS_ADMIN a copy.
 #pragma once
 
 #include <string>

@@ -171,7 +171,8 @@ class Container {
   // Last of the namespaces, so that its root owns none of the others.
   Result<void> enter_users() {
     if (child_.own_users) {
-      TRY(sys::unshare(CLONE_NEWUSER));
+      // Whoever may mount needs mounts of their own for it: a copy, in which what stands already is locked, masks included.
+      TRY(sys::unshare(CLONE_NEWUSER | (is_given(CAP_SYS_ADMIN) ? CLONE_NEWNS : 0)));
       TRY(sys::write_full(pipes_.ready.write.ref(), std::string_view("\n")));
     }
     std::byte byte{};
