@@ -131,8 +131,10 @@ Result<std::vector<sandbox::Device>> every_device() {
   TRY(sys::read_dir(dir.ref(), [&](const sys::DirEntry& entry) {
     for (const char* own : {"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"})
       if (entry.name == own) return true;
-    const std::string path = fmt::format("/dev/{}", entry.name);
-    if (auto st = sys::stat_following(path); st && (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))) devices.push_back({.source = path, .target = path});
+    const std::string path = fmt::format("/dev/{}", entry.name), name(entry.name);
+    // A link is none: /dev/stdin leads to whatever we were given.
+    if (auto st = sys::stat(FileAt{dir.ref(), name.c_str()}); st && (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)))
+      devices.push_back({.source = path, .target = path});
     return true;
   }));
   return devices;
@@ -256,6 +258,9 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
     options.keep_upper = run.kept->upper();
     options.durable = true;  // what is asked to be kept survives a power cut too
   }
+  run.spec.ids = ids;
+  const std::string memo = runs_dir(run.paths) + "/runtime";
+  options.meanwhile = [&] { sandbox::prepare_launch(run.spec, memo); };
   sandbox::Rootfs rootfs = TRY(mount_image(run.image, options));
   std::vector<sandbox::Rootfs> images;
   for (const auto& [mount, image] : run.images) {
@@ -267,14 +272,13 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   for (const NamedVolume& volume : run.mounts.volumes)
     volumes.push_back(TRY(enter_volume(volume, rootfs.path(), ids != sandbox::IdMode::single)));
   run.spec.rootfs = rootfs.path();
-  run.spec.ids = ids;
   run.spec.record_owners = rootfs.notes_owners();
   TRY(choose_user(run, rootfs, plan.why));
   // Real root's ids are in their own order already.
   if (ids == sandbox::IdMode::none && run.spec.keep_id && run.spec.keep_id->uid == ::getuid() && run.spec.keep_id->gid == ::getgid()) run.spec.keep_id.reset();
   order_mounts(run.spec.mounts);
   const Fd input = TRY(standard_input(run.options));
-  const auto exit = TRY(sandbox::launch(run.spec, rootfs.scratch(), {.in = input.ref(), .out = {}, .err = {}}, runs_dir(run.paths) + "/runtime"));
+  const auto exit = TRY(sandbox::launch(run.spec, rootfs.scratch(), {.in = input.ref(), .out = {}, .err = {}}, memo));
   // The command has ended as it did, whatever becomes of the mount.
   if (auto gone = rootfs.unmount(); !gone) log::warn("{}", gone.error().message());
   return exit.shell_code();

@@ -143,7 +143,7 @@ Mount& Mount::operator=(Mount&& other) noexcept {
 
 pid_t Mount::daemon_pid() const noexcept { return daemon_.pid(); }
 
-Result<Mount> Mount::start(const MountRequest& request) {
+Result<Mount> Mount::start(const MountRequest& request, const std::function<void()>& meanwhile) {
   const std::string program = request.program.empty() ? TRY(find_daemon()) : request.program;
   ReadySocket ready = TRY_WITHIN(make_ready_socket(), "preparing to start {}", program);
   sys::Pipe err = TRY(sys::make_pipe());
@@ -169,6 +169,7 @@ Result<Mount> Mount::start(const MountRequest& request) {
                                       .new_session = true}));  // ^C at the terminal is for us, not for the mount
   err.write.reset();
   lifeline.read.reset();
+  if (meanwhile) meanwhile();
   TRY(wait_ready(ready.fd.ref(), err.read.ref(), daemon));
   // From here on its words go to nobody; a pipe without a reader is EPIPE to it, and SIGPIPE is ignored there.
   return Mount(request.target, std::move(daemon), std::move(lifeline.write));

@@ -2,6 +2,7 @@
 // commands know of `fuse-overlay`. Links no libfuse; the drop-in contract is exercised by every use.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,8 +35,8 @@ std::string option_line(const MountRequest& request);
 class Mount {
  public:
   // Starts the daemon in the foreground and returns once the mount answers (sd_notify(3) READY=1 on a socket
-  // of ours). When it fails, what the daemon said on stderr is the error's words.
-  static Result<Mount> start(const MountRequest& request);
+  // of ours). When it fails, what the daemon said on stderr is the error's words. `meanwhile` is called once, while the daemon starts.
+  static Result<Mount> start(const MountRequest& request, const std::function<void()>& meanwhile = {});
   Mount(Mount&&) noexcept;
   Mount& operator=(Mount&&) noexcept;
   ~Mount();  // unmounts, lazily if it must, and waits for the daemon

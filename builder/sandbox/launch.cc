@@ -3,6 +3,7 @@
 #include <sys/utsname.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <utility>
 
@@ -18,6 +19,8 @@
 #include "builder/sandbox/owner_recorder.h"
 #include "builder/sandbox/prepare.h"
 #include "builder/sandbox/runtime.h"
+#include "builder/sandbox/seccomp.h"
+#include "builder/sandbox/seccomp_program.h"
 #include "builder/sandbox/signals.h"
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox/surroundings.h"
@@ -121,6 +124,16 @@ void take_our_hostname(Spec& spec) {
 }
 
 }  // namespace
+
+void prepare_launch(const Spec& wanted, const std::string& memo) {
+  const auto runtime = choose_runtime(memo);
+  if (!runtime || !runtime->native) return;
+  Spec spec = wanted;
+  keep_ours(spec.capabilities);
+  // Somebody who answers for owners changes what is asked; where he listens does not.
+  if (spec.ids == IdMode::single && runtime->records_owners) spec.surroundings.owner_listener = "/";
+  if (const auto filter = seccomp_filter(spec); filter && !filter->is_null()) static_cast<void>(seccomp_program(*filter).has_value());
+}
 
 Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Stdio stdio, const std::string& memo) {
   Spec spec = wanted;

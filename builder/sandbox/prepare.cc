@@ -25,8 +25,9 @@ bool is_on_fixed_mount(const std::string& path) {
 }
 
 Result<void> prepare_mounts(Spec& spec, FdRef root, MountPoints& points) {
+  const auto table = TRY(sys::mounts());
   for (MountPoint& mount : spec.mounts) {
-    TRY(examine_source(mount));
+    TRY(examine_source(mount, table));
     const InRoot target = TRY_WITHIN(resolve_in_root(root, mount.target), "{} in the container", mount.target);
     const std::string resolved = "/" + target.path.str();
     if (resolved == "/" || is_below(resolved, "/proc"))

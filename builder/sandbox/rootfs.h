@@ -33,6 +33,7 @@ struct RootfsOptions {
   bool log_accesses = false;                   // what of the layers is looked at is noted; see Rootfs::accesses()
   std::vector<std::string> mount_options = {}; // further -o options of the daemon (traces), as they are
   Unpack unpack = {};                          // how to go on without FUSE; without it that is an error
+  std::function<void()> meanwhile = {};        // what else there is to do while the daemon starts; not called where none does
 };
 
 class Rootfs {
@@ -69,7 +70,7 @@ class Rootfs {
   // Where the kernel's overlay may keep what is written: where it was to be, or in memory.
   Result<KernelOverlay::Places> place_for_overlay(const fs::MountRequest& request, bool in_memory_too);
   // Why the kernel's overlay does not work, and then nothing is mounted; nothing where it does.
-  Result<std::optional<std::string>> mount_below_kernels(const fs::MountRequest& request, bool durable);
+  Result<std::optional<std::string>> mount_below_kernels(const fs::MountRequest& request, const RootfsOptions& options);
 
   std::optional<MemoryFs> memory_;        // with the upper in it, where no other file system takes one
   std::optional<fs::Mount> mount_;

@@ -5,7 +5,9 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "base/mutex.h"
 #include "base/sys/file.h"
 #include "base/sys/memory.h"
 
@@ -68,9 +70,7 @@ std::string architecture(const std::string& name) {
   return plain;
 }
 
-}  // namespace
-
-Result<std::string> seccomp_program(const nlohmann::ordered_json& description) {
+Result<std::string> compile(const Json& description) {
   const std::uint32_t unlisted = TRY(action(description, "defaultAction", "defaultErrnoRet"));
   const Filter filter(::seccomp_init(unlisted), &::seccomp_release);
   if (!filter) return fail(EINVAL, "libseccomp makes no filter");
@@ -87,6 +87,23 @@ Result<std::string> seccomp_program(const nlohmann::ordered_json& description) {
   const Fd file = TRY(sys::memory_file("seccomp"));
   TRY_WITHIN(checked(::seccomp_export_bpf(filter.get(), file.ref().fd)), "compiling the system call filter");
   return sys::read_file(sys::ProcFdPath(file.ref()).c_str(), 1 << 20);
+}
+
+struct Compiled {
+  Json description;
+  std::string program;
+};
+
+}  // namespace
+
+Result<std::string> seccomp_program(const nlohmann::ordered_json& asked) {
+  static Mutex mutex;
+  static std::optional<Compiled> last;
+  Json description = asked;
+  description.erase("listenerPath");
+  const std::lock_guard lock(mutex);
+  if (!last || last->description != description) last = Compiled{description, TRY(compile(description))};
+  return last->program;
 }
 
 }  // namespace acetate::sandbox

@@ -166,5 +166,8 @@ struct Stdio {
 // Warnings (a limit that cannot be kept, a helper that said something) go to the log.
 // `memo`: a file that keeps which runtime works from one command to the next (see runtime.h).
 Result<sys::Exit> launch(const Spec& spec, const std::string& scratch_dir, Stdio stdio, const std::string& memo = {});
+// What launch() asks and no root is needed for, found out beforehand by whoever waits for one: which runtime works, and our launcher's
+// filter of calls. What fails here is told by launch().
+void prepare_launch(const Spec& spec, const std::string& memo = {});
 
 }  // namespace acetate::sandbox

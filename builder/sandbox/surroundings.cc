@@ -27,7 +27,7 @@ Result<Surroundings> look_around() {
   return found;
 }
 
-Result<void> examine_source(MountPoint& mount) {
+Result<void> examine_source(MountPoint& mount, const std::vector<sys::MountInfo>& table) {
   if (mount.kind != MountPoint::Kind::bind) return {};
   const Fd source = TRY_WITHIN(sys::open(mount.source, O_PATH), "mounting {} at {}", mount.source, mount.target);
   const struct statfs fs = TRY(sys::statfs(source.ref()));
@@ -40,7 +40,7 @@ Result<void> examine_source(MountPoint& mount) {
   const sys::ProcFdPath self(source.ref());
   const std::string real = TRY(sys::readlink(FileAt{kWorkingDir, self.c_str()}));
   const std::string below = real == "/" ? real : real + "/";
-  for (const sys::MountInfo& other : TRY(sys::mounts()))
+  for (const sys::MountInfo& other : table)
     if (other.mount_point.starts_with(below) && other.mount_point != real) mount.has_submounts = true;
   return {};
 }

@@ -1,7 +1,10 @@
 // What a container's description depends on here: asked of the system once per container.
 #pragma once
 
+#include <vector>
+
 #include "base/result.h"
+#include "base/sys/mount.h"
 #include "builder/sandbox/spec.h"
 
 namespace acetate::sandbox {
@@ -12,7 +15,7 @@ Result<bool> is_real_root();
 // Without the ids of a child user namespace, which are the runtime's to choose.
 Result<Surroundings> look_around();
 
-// Completes a bind mount with what its source's file system demands.
-Result<void> examine_source(MountPoint& mount);
+// Completes a bind mount with what its source's file system demands, and with whether `table` has something mounted below it.
+Result<void> examine_source(MountPoint& mount, const std::vector<sys::MountInfo>& table);
 
 }  // namespace acetate::sandbox

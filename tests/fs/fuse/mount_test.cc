@@ -33,6 +33,17 @@ TEST_F(MountTest, WritesGoToTheUpperAndTheMountGoesWithTheObject) {
   EXPECT_FALSE(dir_.exists("lower/new"));
 }
 
+TEST_F(MountTest, WhatIsDoneMeanwhileIsDoneOnce) {
+  int times = 0;
+  auto mount = Mount::start(request(), [&] { ++times; });
+  ASSERT_TRUE(mount) << mount.error().message();
+  EXPECT_EQ(times, 1);
+  MountRequest wrong = request();
+  wrong.program = "/no/such/daemon";
+  EXPECT_FALSE(Mount::start(wrong, [&] { ++times; }));
+  EXPECT_EQ(times, 1);
+}
+
 TEST_F(MountTest, UnmountingSaysWhatIsInTheWay) {
   auto mount = Mount::start(request());
   ASSERT_TRUE(mount) << mount.error().message();
