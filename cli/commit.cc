@@ -131,6 +131,7 @@ Result<build::ExportedImage> commit_kept(const Kept& kept, const CommitRequest& 
                                   .comment = request.message,
                                   .empty_layer = !layer});
   if (layer) state.push(*std::move(layer));
+  for (const auto& [name, value] : kept.record().labels) state.config.labels[name] = value;  // of the container, as docker and podman have it
   for (const std::string& change : request.changes) TRY(change_config(state.config, change));
   state.config.created = created;
   if (!request.author.empty()) state.config.author = request.author;

@@ -74,7 +74,7 @@ void declare_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--upper", options.upper,
                  "who keeps what is written: own (our daemon), kernel (its overlay above our layers) or auto (the kernel's where it works)")
       ->check(CLI::IsMember({"own", "kernel", "auto"}));
-  repeatable(app, "--label", options.labels, "NAME=VALUE, noted with --keep and in the container's annotations");
+  repeatable(app, "--label", options.labels, "NAME=VALUE, noted with --keep (and put into what commit makes) and in the container's annotations");
   app.add_option("--platform", options.platform, "OS/ARCHITECTURE[/VARIANT], if not this machine's");
   app.add_option("--pull", options.pull, "when to ask the registry: missing (the default), always, newer, never")
       ->type_name("")

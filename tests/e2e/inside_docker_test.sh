@@ -9,6 +9,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/cells.sh"
+. "$here/inside_lib.sh"
 need_root
 need_fuse
 need_to_build
@@ -22,35 +23,8 @@ stop_docker() {
 }
 trap 'stop_docker; cleanup' EXIT
 
-mkdir -p "$scratch/docker" "$scratch/small/bin" "$scratch/small/etc" "$scratch/outer/etc" "$scratch/outer/tmp"
-chmod 1777 "$scratch/outer/tmp"
-busybox_in "$scratch/small" sh ls cat echo touch chown stat id ip wc true
-tar -C "$scratch/small" --owner=0 --group=0 -cf "$scratch/outer/small.tar" .
-programs_in "$scratch/outer" acetate fuse-overlay runc
-busybox_in "$scratch/outer" sh cat echo id env head mkdir printf grep tar cp
-printf 'root:x:0:0::/root:/bin/sh\nperson:x:1000:1000::/tmp:/bin/sh\n' >"$scratch/outer/etc/passwd"
-cp "$here/cells.sh" "$scratch/outer/cells.sh"
-
-# What a row is made of, inside.
-cat >"$scratch/outer/inside.sh" <<'EOF'
-set -eu
-scratch=/tmp/cells base=/small.tar HOME=/tmp/home
-export HOME
-mkdir -p "$scratch" "$HOME" /tmp/steps
-: >"$scratch/why"
-. /cells.sh
-plain() { "$@"; }
-row "$1" plain
-cp /small.tar /tmp/steps/small.tar
-printf 'FROM scratch\nADD small.tar /\nRUN echo made >/made\n' >/tmp/steps/Dockerfile
-column="a build"; cell made plain sh -c 'acetate build -q -o type=oci,dest=/tmp/built.tar /tmp/steps >&2 && acetate cat oci-archive:/tmp/built.tar /made'
-printf 'FROM scratch\nADD small.tar /\nWORKDIR /here\nCOPY Dockerfile .\n' >/tmp/steps/Dockerfile
-column="a build without RUN"; cell FROM plain sh -c 'acetate build -q -o type=oci,dest=/tmp/copied.tar /tmp/steps >&2 && acetate cat oci-archive:/tmp/copied.tar /here/Dockerfile | head -c 4'
-column="ls, cat, tar"; cell busybox plain sh -c 'acetate ls /small.tar / >&2 && acetate tar /small.tar | tar -t | grep -o busybox | head -n 1'
-echo
-cat "$scratch/why" >&2
-EOF
-tar -C "$scratch/outer" --owner=0 --group=0 -cf "$scratch/docker/outer.tar" .
+mkdir -p "$scratch/docker"
+outer_root "$scratch/docker/outer.tar"
 printf 'FROM scratch\nADD outer.tar /\nENV PATH=/usr/local/bin:/bin\n' >"$scratch/docker/Dockerfile"
 acetate build -q -t acetate-inside -o "type=docker,dest=$scratch/outer.docker" "$scratch/docker" >/dev/null
 
@@ -78,8 +52,8 @@ inside() {
 restricted="--user 1000 --cap-drop ALL --security-opt no-new-privileges"
 unfiltered="--security-opt seccomp=unconfined"
 {
-  echo "| container | $columns a build | a build without RUN | ls, cat, tar |"
-  echo "|---|$rule---|---|---|"
+  echo "| container | $inside_columns"
+  echo "|---|$inside_rule"
   inside 'docker, by default (Kubernetes: *baseline*)'
   inside 'docker, `--user 1000`' --user 1000
   inside 'Kubernetes: *restricted*' $restricted
@@ -94,10 +68,6 @@ cat "$scratch/table"
 say "why not"
 cat "$scratch/why"
 
-# has NAME-REGEX COLUMN yes|no
-has() {
-  expect "$1, column $2" " $3 " "$(grep -E "^\| $1 \|" "$scratch/table" | cut -d'|' -f"$2")"
-}
 for who in 'docker, by default .*' 'docker, `--user 1000`' 'Kubernetes: \*restricted\*' '`seccomp=unconfined`' '`seccomp=unconfined`, `--user 1000`'; do
   has "$who" 12 yes
   has "$who" 13 yes

@@ -66,6 +66,12 @@ finish() {
   [ "$failures" = 0 ] && [ "$checks" -gt 0 ]
 }
 
+# The acetate that a background subshell of ours became or started.
+child_of() {
+  if tr '\0' ' ' <"/proc/$1/cmdline" | grep -q '^[^ ]*acetate run'; then echo "$1"; return; fi
+  for below in $(cat "/proc/$1/task/$1/children"); do child_of "$below"; return; done
+}
+
 # umount_left DIR: of what a daemon that is ending may still have open
 umount_left() {
   tries=0

@@ -176,12 +176,6 @@ below_named() {
   done
 }
 
-# The acetate that a background subshell of ours became or started.
-child_of() {
-  if tr '\0' ' ' <"/proc/$1/cmdline" | grep -q '^[^ ]*acetate run'; then echo "$1"; return; fi
-  for below in $(cat "/proc/$1/task/$1/children"); do child_of "$below"; return; done
-}
-
 make_users
 plain() { "$@"; }
 HOME=$scratch/home-root

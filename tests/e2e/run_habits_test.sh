@@ -1,0 +1,117 @@
+#!/bin/sh
+# acetate run with the options people are used to from docker, podman and clusters: ports that lead into the container, the person's own
+# home and name (--hpc), environments from files, rights given and taken, a directory as the root, signals and labels; as root, as a user
+# with subordinate ids and as one without, by an OCI runtime and by our own launcher.
+#
+# usage: run_habits_test.sh BIN-DIRECTORIES(colon-separated)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need_root
+need_fuse
+need_userns
+need_tools acetate fuse-overlay busybox setpriv python3
+need_runtime
+# As every distribution has it.
+[ ! -c /dev/net/tun ] || chmod 666 /dev/net/tun
+
+mkdir -p "$scratch/base/etc" "$scratch/base/www"
+busybox_in "$scratch/base" sh cat echo id pwd env httpd grep sleep true ls mount mkdir touch cut
+echo "out of the container" >"$scratch/base/www/index.html"
+printf 'root:x:0:0::/root:/bin/sh\n' >"$scratch/base/etc/passwd"
+printf 'root:x:0:\n' >"$scratch/base/etc/group"
+tar -C "$scratch/base" --owner=0 --group=0 -cf "$scratch/base.tar" .
+chmod -R a+rX "$scratch/base" "$scratch/base.tar"
+printf '# what the job needs\nFROM_FILE=a b\n\n  TAKEN_OVER\r\n' >"$scratch/env"
+chmod 644 "$scratch/env"
+base=$scratch/base.tar
+
+# fetch PORT: what the server behind it says, once it is there
+fetch() {
+  python3 - "$1" <<'END'
+import sys, time, urllib.request
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+for _ in range(600):
+    try:
+        print(opener.open(f"http://127.0.0.1:{sys.argv[1]}/", timeout=5).read().decode(), end="")
+        break
+    except OSError:
+        time.sleep(0.1)
+END
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+published() { # AS NAME NETWORK
+  port=$(free_port)
+  $1 acetate run --init --network "$3" -p "127.0.0.1:$port:8080" "$base" httpd -f -p 8080 -h /www >"$scratch/said" 2>&1 &
+  server=$!
+  expect "$2: a port that $3 leads in" "out of the container" "$(fetch "$port")"
+  kill -TERM "$(child_of "$server")"
+  wait "$server" || true
+  code=0
+  python3 -c "import socket; socket.create_connection(('127.0.0.1', $port), 5)" 2>/dev/null || code=$?
+  expect "$2: and with the container it is gone ($3)" 1 "$code"
+}
+
+suite() { # AS NAME
+  say "$2"
+  for network in slirp4netns pasta; do
+    if command -v "$network" >/dev/null; then published "$1" "$2" "$network"; else say "$network is not installed"; fi
+  done
+  expect_failure "$2: a port of the host's own network" 125 "every port is the host's already" $1 acetate run --network host -p 80 "$base" true
+
+  # A job on a cluster node: who, where and with what one is outside.
+  expect "$2: --hpc is the same user" "$($1 id -u):$($1 id -g) $($1 sh -c 'echo $HOME')" \
+    "$($1 acetate run --hpc "$base" sh -c 'echo $(id -u):$(id -g) $HOME' 2>&1)"
+  work=$($1 sh -c 'mkdir -p "$HOME/job"; echo "$HOME/job"')
+  expect "$2: and in the same directory" "$work" "$($1 sh -c "cd $work && acetate run --hpc $base pwd" 2>&1)"
+  $1 sh -c "cd $work && acetate run --hpc $base sh -c 'echo result >out'" >"$scratch/said" 2>&1 || fail "$2: --hpc: $(cat "$scratch/said")"
+  expect "$2: what it writes there is the person's" "result $($1 id -u)" "$(cat "$work/out") $(stat -c %u "$work/out")"
+  expect "$2: and the environment is the same, but for PATH" "set /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+    "$($1 env IT_IS=set acetate run --hpc "$base" sh -c 'echo $IT_IS $PATH' 2>&1)"
+
+  expect "$2: --env-host" set "$($1 env IT_IS=set acetate run --env-host -e PATH=/bin "$base" sh -c 'echo $IT_IS' 2>&1)"
+  expect "$2: --env-file" "a b|here" "$($1 env TAKEN_OVER=here acetate run --env-file "$scratch/env" "$base" sh -c 'echo "$FROM_FILE|$TAKEN_OVER"' 2>&1)"
+  expect_failure "$2: no such file of them" 125 "/no/such" $1 acetate run --env-file /no/such "$base" true
+
+  # bits: CAP_CHOWN is 0, CAP_SYS_ADMIN 21
+  has() { $who acetate run "$@" "$base" sh -c 'grep CapBnd /proc/self/status | cut -f2' 2>"$scratch/said" |
+    python3 -c 'import sys; bits = int(sys.stdin.read() or "0", 16); print(bits & 1, bits >> 21 & 1)'; }
+  who=$1
+  expect "$2: rights by default" "1 0" "$(has)"
+  expect "$2: rights given and taken" "0 1" "$(has --cap-drop chown --cap-add SYS_ADMIN)"
+  expect "$2: all of them taken" "0 0" "$(has --cap-drop all)"
+  expect "$2: --privileged" "1 1" "$(has --privileged)"
+  expect "$2: which may mount" "mounted" "$($1 acetate run --privileged "$base" sh -c 'mkdir /m && mount -t tmpfs none /m && echo mounted' 2>&1)"
+  expect_failure "$2: and nobody else" any . $1 acetate run "$base" sh -c 'mkdir /m && mount -t tmpfs none /m'
+  expect "$2: no new privileges" 1 "$($1 acetate run --security-opt no-new-privileges "$base" sh -c 'grep NoNewPrivs /proc/self/status | cut -f2' 2>&1)"
+  # With one id a filter plays root, whatever is asked.
+  expect "$2: without a filter of calls" "$3" "$($1 acetate run --security-opt seccomp=unconfined "$base" sh -c 'grep "^Seccomp:" /proc/self/status | cut -f2' 2>&1)"
+
+  expect "$2: a directory is the root" "out of the container" "$($1 acetate run --rootfs "$scratch/base" cat /www/index.html 2>&1)"
+  $1 acetate run --rootfs "$scratch/base" touch /written >"$scratch/said" 2>&1 || fail "$2: --rootfs: $(cat "$scratch/said")"
+  expect "$2: and stays as it is" "" "$(ls "$scratch/base/written" 2>/dev/null || true)"
+  got=0
+  $1 acetate run --stop-signal INT --timeout 1 "$base" sh -c 'trap "exit 7" INT; while :; do sleep 0.1; done' >"$scratch/said" 2>&1 || got=$?
+  expect "$2: the signal that ends it" 7 "$got"
+  expect_failure "$2: a signal that is none" 125 "WIBBLE" $1 acetate run --stop-signal WIBBLE "$base" true
+  $1 acetate run --keep labelled --label tier=test --label empty "$base" true
+  expect "$2: labels go into what is made of it" "test" "$($1 sh -c 'acetate commit -q labelled from-labelled >/dev/null && acetate inspect --format "{{.Config.Labels.tier}}" from-labelled' 2>&1)"
+  $1 acetate rm labelled >/dev/null
+  expect "$2: the host's processes" "$($1 cat /proc/1/comm)" "$($1 acetate run --pid host "$base" cat /proc/1/comm 2>&1)"
+}
+
+make_users
+plain() { "$@"; }
+HOME=$scratch/home-root
+export HOME
+mkdir "$HOME"
+for each in plain ranged single; do
+  filter=$(sed -n 's/^Seccomp:[[:space:]]*//p' /proc/self/status)
+  [ "$each" != single ] || filter=2
+  suite "$each" "$each" "$filter"
+  suite "$each env ACETATE_RUNTIME=native" "$each, native" "$filter"
+done
+expect "no mounts are left" "" "$(grep -F "$scratch" /proc/self/mountinfo || true)"
+finish
