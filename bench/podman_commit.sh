@@ -1,7 +1,8 @@
 #!/bin/sh
 # How long podman takes to commit, and to diff, one changed file in an image of many files in six layers: it walks the merged tree twice,
 # in two mounts, so this is how fast a mount is walked. One store for each mount_program, the rounds alternating between them; medians
-# and the ratio.
+# and the ratio. With ACETATE_FLOOR, the path of acetate-floor (bench/floor.cc), also what a diff takes when both mounts are of a daemon
+# that does nothing: no daemon is faster.
 #
 # usage: podman_commit.sh FUSE-OVERLAY [FUSE-OVERLAYFS [FILES [ROUNDS [LAYERS]]]]     default: the one in PATH, 36000 files, 3 rounds,
 #   6 layers, 2 at least
@@ -61,17 +62,31 @@ round() { # NAME
   in_store plain "$scratch/$store" podman run --network=none --name one sample sh -c 'echo more >>/etc/file'
   seconds in_store plain "$scratch/$store" podman diff one >>"$scratch/$store.diff"
   seconds in_store plain "$scratch/$store" podman commit -q one changed >>"$scratch/$store.commit"
+  [ "$store" = ours ] || [ -z "${ACETATE_FLOOR:-}" ] || seconds floor_diff >>"$scratch/floor.diff"
   in_store plain "$scratch/$store" podman rm one >/dev/null
   in_store plain "$scratch/$store" podman rmi changed >/dev/null
 }
+# The container of their store, with the floor mounted in both places.
+floor_diff() {
+  env CONTAINERS_STORAGE_CONF="$scratch/theirs/conf/floor.conf" CONTAINERS_CONF="$scratch/theirs/conf/containers.conf" XDG_RUNTIME_DIR="$scratch/theirs/run" podman diff one
+}
+cat >"$scratch/floor-program" <<P
+#!/bin/sh
+for target; do :; done
+"${ACETATE_FLOOR:-}" mount "\$target" $files >/dev/null 2>&1 </dev/null &
+until mountpoint -q "\$target"; do kill -0 \$! || exit 1; sleep 0.01; done
+P
+chmod 755 "$scratch/floor-program"
 for store in ours theirs; do
   eval "program=\$$store"
   store_config "$scratch/$store" "$program"
   in_store plain "$scratch/$store" podman load -q -i "$scratch/image.tar" >/dev/null || { complaint; exit 1; }
 done
+sed "s#^mount_program = .*#mount_program = \"$scratch/floor-program\"#" "$scratch/theirs/conf/storage.conf" >"$scratch/theirs/conf/floor.conf"
 for _ in $(seq "$rounds"); do for store in ours theirs; do round $store; done; done
 median() { sort -n "$1" | awk '{all[NR] = $1} END {print all[int((NR + 1) / 2)]}'; }
 for what in diff commit; do
   a=$(median "$scratch/ours.$what") b=$(median "$scratch/theirs.$what")
   awk -v what=$what -v a="$a" -v b="$b" -v n="$files" -v layers="$layers" 'BEGIN {printf "%-7s of 1 in %d files in %d layers: %.2f s, fuse-overlayfs %.2f s, ratio %.2f\n", what, n, layers, a, b, a / b}'
 done
+[ -z "${ACETATE_FLOOR:-}" ] || awk -v a="$(median "$scratch/floor.diff")" -v b="$(median "$scratch/theirs.diff")" 'BEGIN {printf "diff    with a daemon that does nothing: %.2f s, to fuse-overlayfs %.2f\n", a, a / b}'
