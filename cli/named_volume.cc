@@ -115,6 +115,17 @@ bool is_volume_name(std::string_view name) {
          std::ranges::all_of(name, [&](char c) { return is_letter(c) || c == '_' || c == '.' || c == '-'; });
 }
 
+Result<void> make_volume(const NamedVolume& volume) {
+  constexpr mode_t kOthers = 077;
+  const std::string all = volume.dir.substr(0, volume.dir.rfind('/'));
+  TRY_WITHIN(sys::make_dirs(all, 0700), "making {}", all);
+  const Fd dir = TRY_WITHIN(sys::open(all, O_PATH | O_DIRECTORY), "opening {}", all);
+  if (const struct stat st = TRY(sys::stat(dir.ref())); (st.st_mode & kOthers) != 0)
+    TRY_WITHIN(sys::chmod(dir.ref(), st.st_mode & 07777 & ~kOthers), "closing {} to others", all);
+  TRY_WITHIN(sys::make_dirs(volume.dir, 0755), "making the volume {}", volume.dir);
+  return {};
+}
+
 Result<Fd> enter_volume(const NamedVolume& volume, const std::string& rootfs, bool owners) {
   return TRY_WITHIN(enter(volume, rootfs, owners), "filling the volume {} with what the image has at {}", volume.dir, volume.target);
 }

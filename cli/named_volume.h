@@ -19,6 +19,10 @@ struct NamedVolume {
 // "[a-zA-Z0-9][a-zA-Z0-9_.-]*": podman's rule, which is also what makes one component of a path of it.
 bool is_volume_name(std::string_view name);
 
+// Makes its directory, in one that is closed to everybody else: what runs in a container leaves setuid files in it. A directory of volumes
+// that is open is closed.
+Result<void> make_volume(const NamedVolume& volume);
+
 // Gives an empty volume that nobody uses what `rootfs` (mounted, and nobody runs in it yet) has at its target, the directory's
 // own mode included; `owners`: and the owners, where they can be had. All at once: interrupted, or with the disk full, it is
 // empty as before. Of several containers that begin with it one fills it. Nothing is given where the root has no directory

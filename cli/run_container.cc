@@ -155,7 +155,7 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   if (run.options.read_only)  // what is said to be written to stays writable
     for (const std::string& volume : std::exchange(run.spec.directories, {}))
       run.mounts.mounts.push_back({.kind = sandbox::MountPoint::Kind::tmpfs, .source = {}, .target = volume});
-  for (const NamedVolume& volume : run.mounts.volumes) TRY_WITHIN(sys::make_dirs(volume.dir, 0755), "making the volume {}", volume.dir);
+  for (const NamedVolume& volume : run.mounts.volumes) TRY(make_volume(volume));
   run.person = who_we_are();
   run.spec.keep_id = TRY(parse_userns(run.options.userns, run.person.uid, run.person.gid));
   if (run.spec.keep_id) run.person.uid = run.spec.keep_id->uid, run.person.gid = run.spec.keep_id->gid;

@@ -55,6 +55,8 @@ Json sys_mount(const Spec& spec) {
   // of /sys are too, and no new one of either is to be had.
   const bool masked = spec.surroundings.bound_proc && spec.own_pids;
   if (!masked && (spec.network == Network::none || spec.surroundings.fresh_sysfs)) return mount_entry("/sys", "sysfs", "sysfs", options);
+  // What is mounted in the host's (fusectl, debugfs) does not stay writable below it.
+  if (!writable && spec.surroundings.read_only_below) options.back() = "rro";
   Words bind{"rbind", "rslave"};
   bind.insert(bind.end(), options.begin(), options.end());
   return mount_entry("/sys", "none", "/sys", bind);

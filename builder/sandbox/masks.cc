@@ -10,8 +10,10 @@ const std::vector<std::string> kMasked{"/proc/acpi",        "/proc/asound",     
                                        "/proc/kcore",       "/proc/keys",        "/proc/latency_stats",
                                        "/proc/sched_debug", "/proc/scsi",        "/proc/timer_list",
                                        "/proc/timer_stats", "/sys/firmware",     "/sys/devices/virtual/powercap",
-                                       "/sys/fs/selinux"};
-const std::vector<std::string> kReadOnly{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+                                       "/sys/fs/selinux",
+                                       "/sys/fs/fuse/connections"};  // where whoever owns a mount of FUSE may end it
+// With the host's /proc (--pid host) something may be mounted below /proc/sys, which a runtime's own read-only bind does not reach.
+const std::vector<std::string> kReadOnly{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sys/fs/binfmt_misc", "/proc/sysrq-trigger"};
 
 std::vector<std::string> those_still_masked(const std::vector<std::string>& paths, const Confinement& confinement) {
   std::vector<std::string> left;

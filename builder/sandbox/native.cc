@@ -18,6 +18,7 @@
 #include "builder/sandbox/native_child.h"
 #include "builder/sandbox/seccomp_program.h"
 #include "builder/sandbox/signals.h"
+#include "builder/sandbox/surroundings.h"
 #include "builder/sandbox/terminal_relay.h"
 
 namespace acetate::sandbox {
@@ -104,7 +105,8 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
                     .filter = std::move(filter),
                     .filter_asks = owners != nullptr,
                     .stdio = stdio,
-                    .own_users = own_users};
+                    .own_users = own_users,
+                    .no_devices = TRY(is_real_root())};
   NativePipes pipes = TRY(make_native_pipes());
   std::optional<TerminalMode> mode;
   if (spec.terminal) mode = TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0}));

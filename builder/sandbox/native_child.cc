@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -25,7 +26,9 @@
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
 #include "builder/sandbox/capability_number.h"
+#include "builder/sandbox/exec_format.h"
 #include "builder/sandbox/exec_lookup.h"
+#include "builder/sandbox/in_root.h"
 #include "builder/sandbox/native_mounts.h"
 
 namespace acetate::sandbox {
@@ -113,7 +116,7 @@ class Container {
     what_ = spec_.rootfs;
     TRY(sys::mount(spec_.rootfs.c_str(), spec_.rootfs.c_str(), nullptr, MS_BIND | MS_REC, nullptr));
     root_ = TRY(sys::open(spec_.rootfs, O_PATH | O_DIRECTORY));
-    return make_mounts(child_.config, root_.ref(), what_);
+    return make_mounts(child_.config, root_.ref(), child_.no_devices, what_);
   }
 
   Result<void> enter_root() {
@@ -242,11 +245,46 @@ class Container {
       for (int fd = 3; fd < 65536; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     int code = ENOENT;
     for (const std::string& path : candidates()) {
+      if (leads_to_us(path)) {
+        code = EACCES;
+        continue;
+      }
       ::execve(path.c_str(), argv.data(), env.data());
       if (errno != ENOENT && errno != ENOTDIR) code = errno;
     }
     step(NativeStage::execute, Error(code));
     ::_exit(125);
+  }
+
+  // Until the command is executed /proc/self/exe is our own program (CVE-2019-5736): neither the command nor what interprets it may be reached
+  // by a link of /proc's, which leads elsewhere than the path it shows.
+  static bool leads_to_us(std::string path) {
+    constexpr int kMostInterpreters = 8;  // the kernel goes on to the fifth
+    const auto root = sys::open("/", O_PATH | O_DIRECTORY);
+    for (int n = 0; root && n < kMostInterpreters; ++n) {
+      const auto file = sys::open(path, O_PATH);
+      if (!file) return false;
+      if (!is_where_it_shows(root->ref(), path, file->ref())) return true;
+      const auto readable = sys::reopen(file->ref(), O_RDONLY | O_NONBLOCK);
+      if (!readable) return false;
+      const auto format = read_exec_format(readable->ref());
+      if (!format || format->interpreter.empty()) return false;
+      path = format->interpreter;
+    }
+    return true;
+  }
+
+  static bool is_where_it_shows(FdRef root, const std::string& path, FdRef file) {
+    const auto found = resolve_in_root(root, path.starts_with('/') ? path : current_dir() + "/" + path);
+    if (!found || found->missing > 0) return false;
+    const auto shown = stat_in_root(root, found->path);
+    const auto real = sys::stat(file);
+    return shown && real && shown->st_dev == real->st_dev && shown->st_ino == real->st_ino;
+  }
+
+  static std::string current_dir() {
+    char path[PATH_MAX];
+    return ::getcwd(path, sizeof path) != nullptr ? path : "/";
   }
 
   // What argv[0] may mean, by the PATH of the container.

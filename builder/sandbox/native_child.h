@@ -38,6 +38,7 @@ struct NativeChild {
   bool filter_asks = false;  // somebody of ours, by a descriptor that is sent through NativePipes::owners
   Stdio stdio;
   bool own_users = false;
+  bool no_devices = false;  // as make_mounts() has it: there is no cgroup of devices around our containers
 };
 
 // In the new namespaces. Dies with its parent.

@@ -48,26 +48,31 @@ Result<bool> is_directory(const std::string& source) { return S_ISDIR(TRY(sys::s
 
 // Changes the flags of the mount that `place` is the root of. Flags that a mount outside has are locked: remounting must
 // repeat them, mount_setattr(2) (5.12) leaves them alone and reaches what is mounted below.
-Result<void> set_flags(FdRef place, unsigned long flags, bool below) {
+enum class Below { no, must, where_possible };
+Result<void> set_flags(FdRef place, unsigned long flags, Below below) {
   mount_attr attr{};
   if ((flags & MS_RDONLY) != 0) attr.attr_set |= MOUNT_ATTR_RDONLY;
   if ((flags & MS_NOSUID) != 0) attr.attr_set |= MOUNT_ATTR_NOSUID;
   if ((flags & MS_NODEV) != 0) attr.attr_set |= MOUNT_ATTR_NODEV;
   if ((flags & MS_NOEXEC) != 0) attr.attr_set |= MOUNT_ATTR_NOEXEC;
   if (attr.attr_set == 0) return {};
-  const unsigned how = AT_EMPTY_PATH | (below ? AT_RECURSIVE : 0U);
+  const unsigned how = AT_EMPTY_PATH | (below != Below::no ? AT_RECURSIVE : 0U);
   auto set = sys::done(sys::Call::mount, [&] { return ::syscall(SYS_mount_setattr, place.fd, "", how, &attr, sizeof attr); });
   if (set || !set.error().is(ENOSYS)) return set;
-  if (below) return fail(ENOSYS, "read-only for what is mounted below needs Linux 5.12");
+  if (below == Below::must) return fail(ENOSYS, "read-only for what is mounted below needs Linux 5.12");
   const auto locked = TRY(sys::statfs(place)).f_flags & (ST_NOSUID | ST_NODEV | ST_NOEXEC | ST_RDONLY);
   const sys::ProcFdPath path(place);
   return sys::mount(nullptr, path.c_str(), nullptr, MS_REMOUNT | MS_BIND | flags | static_cast<unsigned long>(locked), nullptr);
 }
 
-Result<void> make_mount(const Json& entry, FdRef root) {
+// Devices of the machine are bound one by one, or with the whole of /dev.
+bool brings_devices(const std::string& source) { return source == "/dev" || source.starts_with("/dev/"); }
+
+Result<void> make_mount(const Json& entry, FdRef root, bool no_devices) {
   const RelPath target = TRY(RelPath::parse_clamped(entry["destination"].get<std::string>()));
-  const auto options = parse_mount_options(entry["options"].get<std::vector<std::string>>());
+  auto options = parse_mount_options(entry["options"].get<std::vector<std::string>>());
   const std::string source = entry["source"], type = entry["type"];
+  if (no_devices && type != "devpts" && !(options.bind && brings_devices(source))) options.flags |= MS_NODEV;
   const bool directory = options.bind ? TRY(is_directory(source)) : true;
   const Fd place = TRY(make_place(root, target, directory));
   const sys::ProcFdPath path(place.ref());
@@ -76,7 +81,7 @@ Result<void> make_mount(const Json& entry, FdRef root) {
   const Fd mounted = TRY(open_place(root, target));
   const sys::ProcFdPath now(mounted.ref());
   if (options.propagation != 0) TRY(sys::mount(nullptr, now.c_str(), nullptr, options.propagation, nullptr));
-  return set_flags(mounted.ref(), options.flags, options.read_only_below);
+  return set_flags(mounted.ref(), options.flags, options.read_only_below ? Below::must : Below::no);
 }
 
 Result<void> furnish_dev(FdRef root) {
@@ -106,15 +111,15 @@ Result<void> make_read_only(FdRef root, const RelPath& path) {
   const sys::ProcFdPath at(place->ref());
   TRY(sys::mount(at.c_str(), at.c_str(), nullptr, MS_BIND | MS_REC, nullptr));
   const Fd mounted = TRY(open_place(root, path));
-  return set_flags(mounted.ref(), MS_RDONLY, false);
+  return set_flags(mounted.ref(), MS_RDONLY, Below::where_possible);
 }
 
 }  // namespace
 
-Result<void> make_mounts(const Json& config, FdRef root, std::string& what) {
+Result<void> make_mounts(const Json& config, FdRef root, bool no_devices, std::string& what) {
   for (const Json& entry : config["mounts"]) {
     what = entry["destination"];
-    TRY(make_mount(entry, root));
+    TRY(make_mount(entry, root, no_devices));
     if (what == "/dev") TRY(furnish_dev(root));
   }
   for (const Json& path : config["linux"]["maskedPaths"]) {
@@ -126,8 +131,10 @@ Result<void> make_mounts(const Json& config, FdRef root, std::string& what) {
     TRY(make_read_only(root, TRY(RelPath::parse_clamped(what))));
   }
   what.clear();
-  if (config["root"].value("readonly", false)) TRY(set_flags(root, MS_RDONLY, false));
-  return {};
+  unsigned long flags = 0;
+  if (config["root"].value("readonly", false)) flags |= MS_RDONLY;
+  if (no_devices) flags |= MS_NODEV;
+  return set_flags(root, flags, Below::no);
 }
 
 }  // namespace acetate::sandbox

@@ -11,7 +11,8 @@
 namespace acetate::sandbox {
 
 // Makes every mount of `config`, /dev's nodes and links, what is masked and what is read-only, below `root` (the new
-// root, already a mount point of its own). When it fails, `what` is the place it was about.
-Result<void> make_mounts(const nlohmann::ordered_json& config, FdRef root, std::string& what);
+// root, already a mount point of its own). When it fails, `what` is the place it was about. `no_devices`: on none of them is a device
+// node one, but on those that bring the machine's own (/dev and what is bound from below it); for real root, who may make any.
+Result<void> make_mounts(const nlohmann::ordered_json& config, FdRef root, bool no_devices, std::string& what);
 
 }  // namespace acetate::sandbox

@@ -80,6 +80,7 @@ struct Confinement {
 struct Surroundings {
   bool cgroup_v2 = false;    // the unified hierarchy alone
   bool fresh_sysfs = false;  // a new sysfs may be mounted with the host's network
+  bool read_only_below = false;  // a bind can be made read-only with all that is mounted below it (mount_setattr(2), Linux 5.12)
   // The ids of a child user namespace, as maps from our namespace; empty: the container shares ours.
   std::vector<sys::IdRange> child_uids = {}, child_gids = {};
   bool cgroup_limits = false;        // the runtime may make cgroups, so it is told the limits

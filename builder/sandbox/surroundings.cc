@@ -3,8 +3,10 @@
 #include <linux/magic.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 
 #include "base/sys/file.h"
@@ -24,6 +26,7 @@ Result<Surroundings> look_around() {
   if (const auto cgroups = sys::open("/sys/fs/cgroup", O_PATH | O_DIRECTORY))
     found.cgroup_v2 = static_cast<unsigned long>(TRY(sys::statfs(cgroups->ref())).f_type) == CGROUP2_SUPER_MAGIC;
   found.fresh_sysfs = TRY(is_real_root());
+  found.read_only_below = ::syscall(SYS_mount_setattr, -1, "", 0U, nullptr, 0UL) == 0 || errno != ENOSYS;
   return found;
 }
 

@@ -102,7 +102,24 @@ suite() { # AS NAME
   expect "$2: the host's processes" "$($1 cat /proc/1/comm)" "$($1 acetate run --pid host "$base" cat /proc/1/comm 2>&1)"
 }
 
+# What is mounted below the host's /sys is not written to from a container that shows it.
+below_sys() { # AS NAME
+  for place in /sys/kernel/debug /sys/fs/fuse/connections; do
+    [ -d "$place" ] || continue
+    expect "$2: nothing is written at $place" over \
+      "$(AS="$1" PLACE=$place BASE=$base unshare -m sh -c '. "$0" && mount -t tmpfs -o mode=1777 tmpfs "$PLACE" && $AS acetate run "$BASE" sh -c "(echo x >$PLACE/file) 2>/dev/null && echo wrote; echo over"' "$scratch/as.sh" 2>&1)"
+  done
+}
+
 make_users
+# The users again, for a shell in other namespaces.
+cat >"$scratch/as.sh" <<END
+scratch=$scratch PATH=$PATH
+$(sed -n '/^as_user()/,/^}/p' "$here/lib.sh")
+ranged() { as_user $ranged_user "\$@"; }
+single() { as_user $single_user "\$@"; }
+plain() { "\$@"; }
+END
 plain() { "$@"; }
 HOME=$scratch/home-root
 export HOME
@@ -112,6 +129,10 @@ for each in plain ranged single; do
   [ "$each" != single ] || filter=2
   suite "$each" "$each" "$filter"
   suite "$each env ACETATE_RUNTIME=native" "$each, native" "$filter"
+  below_sys "$each" "$each"
+  below_sys "$each env ACETATE_RUNTIME=native" "$each, native"
+  $each acetate run -v secret:/s "$base" true
+  expect "$each: nobody else enters the volumes" 700 "$($each sh -c 'stat -c %a "$HOME/.local/share/acetate/volumes"')"
 done
 expect "no mounts are left" "" "$(grep -F "$scratch" /proc/self/mountinfo || true)"
 finish

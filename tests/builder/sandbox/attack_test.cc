@@ -30,6 +30,39 @@ TEST_P(Attack, OverwritesNoProgramOfOursThroughProcSelfExe) {
   EXPECT_EQ(ran.out, "over\n");
 }
 
+// The same before the command is executed: the command, what a script names and what a volume shows lead to the launcher's own program.
+TEST_P(Attack, ExecutesNoProgramOfOurs) {
+  ASSERT_TRUE(sys::symlink("/proc/self/exe", {kWorkingDir, (dir_ / "root/bin/us").c_str()}));
+  dir_.write("root/bin/script", "#!/proc/self/exe\n", 0755);
+  dir_.mkdir("data");
+  dir_.write("data/script", "#!/bin/us\n", 0755);
+  ASSERT_TRUE(sys::symlink("/bin/us", {kWorkingDir, (dir_ / "data/us").c_str()}));
+  for (const char* path : {"/bin/us", "us", "/bin/script", "/data/us", "/data/script", "/proc/self/exe", "/proc/1/exe"}) {
+    Spec spec = shell("");
+    spec.argv = {path, "--gtest_list_tests"};
+    spec.mounts = {{.source = dir_ / "data", .target = "/data"}};
+
+    const Ran ran = run(spec);
+
+    EXPECT_NE(ran.code, 0) << path;
+    EXPECT_THAT(ran.out, Not(HasSubstr("ExecutesNoProgramOfOurs"))) << path;
+    if (std::string_view(GetParam()) == "native") {
+      EXPECT_EQ(ran.code, 126) << path;
+    }
+  }
+}
+
+// Who may make device nodes opens none: neither in /dev, nor on a volume.
+TEST_P(Attack, OpensNoDeviceThatItMade) {
+  dir_.mkdir("data");
+  Spec spec = shell("for at in /dev/made /data/made /tmp/made; do busybox mknod $at c 10 229 2>/dev/null && (exec 3<>$at) 2>/dev/null && echo opened $at; done; "
+                    "(exec 3<>/dev/null) && echo null");
+  spec.capabilities.emplace_back("CAP_MKNOD");
+  spec.mounts = {{.source = dir_ / "data", .target = "/data"}};
+
+  EXPECT_EQ(run(spec).out, "null\n");
+}
+
 TEST_P(Attack, OverwritesNoInitOfOurs) {
   Spec spec = shell("(echo x > /dev/init) 2>/dev/null && echo wrote; (echo x >/proc/1/exe) 2>/dev/null && echo wrote; rm /dev/init 2>/dev/null && echo removed; echo over");
   spec.init = true;
@@ -119,6 +152,26 @@ TEST_P(Attack, SeesNothingThatIsMasked) {
                             "for d in /proc/acpi /proc/scsi /sys/firmware /sys/devices/virtual/powercap; do [ -d $d ] && [ -n \"$(ls $d)\" ] && echo $d; done; echo over"));
 
   EXPECT_EQ(ran.out, "over\n");
+}
+
+// With the host's /proc, systemd's binfmt_misc comes along: an interpreter registered there is started as root outside.
+TEST_P(Attack, RegistersNoInterpreterWithTheHostsProcesses) {
+  Spec spec = shell("(echo x >/proc/sys/fs/binfmt_misc/register) 2>/dev/null && echo wrote; echo over");
+  spec.own_pids = false;
+  const auto code = run_in_holder(plan_, [&] {
+    sys::Command mount{.argv = {"/bin/busybox", "mount", "-t", "tmpfs", "tmpfs", "/proc/sys/fs/binfmt_misc"}};
+    const auto mounted = sys::run_captured(mount);
+    if (!mounted || !mounted->exit.ok()) return 77;
+    auto out = sys::make_pipe();
+    auto exit = launch(spec, dir_ / "run", {.in = {}, .out = out->write.ref(), .err = {}});
+    out->write.reset();
+    const std::string text = *sys::read_all(out->read.ref(), 1 << 20);
+    return exit && text == "over\n" ? 0 : 1;
+  });
+
+  ASSERT_TRUE(code);
+  if (*code == 77) GTEST_SKIP() << "nothing can be mounted at /proc/sys/fs/binfmt_misc here";
+  EXPECT_EQ(*code, 0);
 }
 
 TEST_P(Attack, TakesNoMaskAway) {

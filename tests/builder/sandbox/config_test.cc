@@ -54,6 +54,7 @@ TEST(OciConfig, OfABuildStepInAChildUserNamespace) {
   spec.cwd = "/src";
   spec.surroundings.child_uids = {{0, 0, 1}, {1, 1, 65536}};
   spec.surroundings.child_gids = {{0, 0, 1}, {1, 1, 65536}};
+  spec.surroundings.read_only_below = true;
   expect_golden("build_step", spec);
 }
 
