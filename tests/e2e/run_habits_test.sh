@@ -57,7 +57,9 @@ published() { # AS NAME NETWORK
 suite() { # AS NAME
   say "$2"
   for network in slirp4netns pasta; do
-    if command -v "$network" >/dev/null; then published "$1" "$2" "$network"; else say "$network is not installed"; fi
+    if [ ! -c /dev/net/tun ]; then say "there is no /dev/net/tun, which $network needs"
+    elif command -v "$network" >/dev/null; then published "$1" "$2" "$network"
+    else say "$network is not installed"; fi
   done
   expect_failure "$2: a port of the host's own network" 125 "every port is the host's already" $1 acetate run --network host -p 80 "$base" true
 
