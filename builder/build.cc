@@ -8,6 +8,7 @@
 
 #include "base/sys/file.h"
 #include "builder/build_files.h"
+#include "builder/cache_mount.h"
 #include "builder/cache_registry.h"
 #include "builder/context_layer.h"
 #include "builder/context_source.h"
@@ -15,6 +16,7 @@
 #include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/mount_share.h"
+#include "builder/sandbox/scratch.h"
 #include "builder/squash.h"
 #include "layers/image/config.h"
 #include "layers/image/platform.h"
@@ -94,18 +96,42 @@ Result<std::optional<ExportedImage>> put_out(const Ground& on, const std::vector
   return exported;
 }
 
+Result<Imported> import_place(const CachePlace& place, const BuildOptions& options, Cache& cache, LayerOpener& layers) {
+  if (!place.in_registry) {
+    Imported imported = TRY(import_cache(cache, place.where));
+    if (place.mounts) TRY(import_mounts(options.build_dir, layers, place.where, options.owners));
+    return imported;
+  }
+  if (!place.mounts) return pull_cache(cache, place.where, options.scratch_base);
+  const auto scratch = TRY(sandbox::Scratch::make(options.scratch_base));
+  const WantedMounts mounts{.dir = scratch.path(), .is_wanted = [&](const Digest& id) { return !CacheMount::exists(options.build_dir, id); }};
+  Imported imported = TRY(pull_cache(cache, place.where, options.scratch_base, &mounts));
+  TRY(import_mounts(options.build_dir, layers, scratch.path(), options.owners));
+  return imported;
+}
+
 // One that is not there yet is none to begin with; a damaged one is not worth a build either.
 void import_caches(const BuildOptions& options, Cache& cache, LayerOpener& layers, Progress& progress) {
   for (const CachePlace& place : options.cache_from) {
-    const auto imported = place.in_registry ? pull_cache(cache, place.where, options.scratch_base) : import_cache(cache, place.where);
+    const auto imported = import_place(place, options, cache, layers);
     if (!imported) progress.warn("--cache-from: " + imported.error().message());
     else if (imported->refused != 0)
       progress.warn(fmt::format("--cache-from: {} of {} records are not taken: {}", imported->refused, imported->refused + imported->records,
                                 imported->first_reason));
-    if (!place.mounts) continue;
-    const auto mounts = import_mounts(options.build_dir, layers, place.where, options.owners);
-    if (!mounts) progress.warn("--cache-from: " + mounts.error().message());
   }
+}
+
+Result<void> export_place(const CachePlace& place, const Ground& on) {
+  const BuildOptions& options = on.options;
+  const auto mounts_to = [&](const std::string& dir) { return export_mounts(on.shop.filled.all(), options.build_dir, on.shop.layers, dir); };
+  if (!place.in_registry) {
+    TRY(export_cache(on.shop.cache, on.used_keys, place.where));
+    return place.mounts ? mounts_to(place.where) : Result<void>();
+  }
+  if (!place.mounts) return push_cache(on.shop.cache, on.used_keys, place.where, options.scratch_base);
+  const auto scratch = TRY(sandbox::Scratch::make(options.scratch_base));
+  TRY(mounts_to(scratch.path()));
+  return push_cache(on.shop.cache, on.used_keys, place.where, options.scratch_base, scratch.path());
 }
 
 // After everything else, and not while other builds run: the last of them does it.
@@ -225,9 +251,7 @@ Result<std::optional<ExportedImage>> build_on(Ground& on) {
   // After it: who cannot write the cache has the image all the same.
   for (const CachePlace& place : options.cache_to) {
     if (place.in_image) continue;  // it is there already
-    auto written = place.in_registry ? push_cache(on.shop.cache, on.used_keys, place.where, options.scratch_base)
-                                     : export_cache(on.shop.cache, on.used_keys, place.where);
-    if (written && place.mounts) written = export_mounts(on.shop.filled.all(), options.build_dir, on.shop.layers, place.where);
+    auto written = export_place(place, on);
     if (!written && !place.ignore_error) return std::move(written).error().within("--cache-to");
     if (!written) on.progress.warn("--cache-to: " + written.error().message());
   }

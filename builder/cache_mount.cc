@@ -14,6 +14,8 @@ std::string base_of(const std::string& build_dir, const Digest& id) { return fmt
 
 }  // namespace
 
+bool CacheMount::exists(const std::string& build_dir, const Digest& id) { return sys::stat_following(base_of(build_dir, id) + "/0").has_value(); }
+
 Result<bool> CacheMount::fill(const std::string& build_dir, const Digest& id, const std::function<Result<void>(const std::string& dir)>& fill) {
   const std::string base = base_of(build_dir, id), dir = base + "/0", partial = base + "/0.partial";
   if (sys::stat_following(dir)) return false;

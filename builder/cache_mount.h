@@ -28,6 +28,9 @@ class CacheMount {
   // in the middle leaves none.
   static Result<bool> fill(const std::string& build_dir, const Digest& id, const std::function<Result<void>(const std::string& dir)>& fill);
 
+  // Whether directory 0 of that id is there.
+  static bool exists(const std::string& build_dir, const Digest& id);
+
   const std::string& dir() const noexcept { return dir_; }
   bool is_new() const noexcept { return is_new_; }
 

@@ -10,6 +10,7 @@
 #include "base/sys/file.h"
 #include "base/sys/new_file.h"
 #include "builder/cache_inline.h"
+#include "builder/mount_share.h"
 #include "builder/sandbox/scratch.h"
 #include "layers/image/config.h"
 #include "layers/image/json.h"
@@ -32,6 +33,7 @@ using image::Json;
 constexpr const char* kCacheType = "application/vnd.acetate.build-cache.v2+json";
 constexpr const char* kAnyVersion = "application/vnd.acetate.build-cache.";
 constexpr const char* kDiffId = "org.acetate.layer.diff-id";
+constexpr const char* kMountId = "org.acetate.cache-mount";
 // Under which Cache::packed() keeps the blobs that we have made or looked into. What a registry says of others is not passed on.
 constexpr const char* kPackedHow = "zstd, for the cache in a registry";
 
@@ -40,6 +42,7 @@ struct Artifact {
   Descriptor index;                     // or an image's configuration
   std::map<Digest, Descriptor> layers;  // by diff id
   bool is_image = false;
+  std::map<Digest, Descriptor> mounts = {};  // by the digest of their ids
 };
 
 Result<Descriptor> parse_descriptor(const image::ObjectReader& entry) {
@@ -63,6 +66,8 @@ Result<Artifact> parse_artifact(const std::string& text, const std::string& what
     const auto notes = TRY(entry.string_map("annotations"));
     if (const auto diff_id = notes.find(kDiffId); diff_id != notes.end())
       artifact.layers[TRY_WITHIN(Digest::parse(diff_id->second), "{}", what)] = TRY(parse_descriptor(entry));
+    if (const auto id = notes.find(kMountId); id != notes.end())
+      artifact.mounts[TRY_WITHIN(Digest::parse(id->second), "{}", what)] = TRY(parse_descriptor(entry));
   }
   return artifact;
 }
@@ -161,8 +166,8 @@ Result<void> take_layer(registry::Repository& repository, const Artifact& artifa
 // Takes in what is found under one name.
 class Import {
  public:
-  Import(registry::Repository& repository, std::string what, Cache& cache, image::Layout& layout)
-      : repository_(repository), what_(std::move(what)), cache_(cache), layout_(layout) {}
+  Import(registry::Repository& repository, std::string what, Cache& cache, image::Layout& layout, const WantedMounts* mounts)
+      : repository_(repository), what_(std::move(what)), cache_(cache), layout_(layout), mounts_(mounts) {}
 
   Result<Imported> run(const std::string& tag) {
     TRY(take(tag, true));
@@ -186,7 +191,19 @@ class Import {
     return sys::read_file(TRY(fetch(repository_, blob, layout_)), kMostCacheIndex);
   }
 
-  Result<void> take_artifact(const Artifact& artifact) { return take_index(artifact, TRY(text_of(artifact.index))); }
+  Result<void> take_artifact(const Artifact& artifact) {
+    TRY(take_index(artifact, TRY(text_of(artifact.index))));
+    if (mounts_ == nullptr) return {};
+    for (const auto& [id, blob] : artifact.mounts)
+      if (mounts_->is_wanted(id)) TRY_WITHIN(take_mount(id, blob), "a cache mount of {}", what_);
+    return {};
+  }
+
+  Result<void> take_mount(const Digest& id, const Descriptor& blob) {
+    TRY(sys::make_dirs(mounts_->dir + "/mounts", 0700));
+    const std::string fetched = TRY(fetch(repository_, blob, layout_)), place = mount_path(mounts_->dir, id);
+    return sys::rename({kWorkingDir, fetched.c_str()}, {kWorkingDir, place.c_str()});
+  }
 
   Result<void> take_image(const image::Manifest& manifest) {
     const std::string config = TRY(text_of(manifest.config));
@@ -212,13 +229,14 @@ class Import {
   const std::string what_;
   Cache& cache_;
   image::Layout& layout_;
+  const WantedMounts* const mounts_;
   Imported imported_;
   bool found_ = false;
 };
 
 }  // namespace
 
-Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::string& text, const std::string& scratch_base) {
+Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::string& text, const std::string& scratch_base, const std::string& mounts) {
   const image::Reference name = TRY(image::parse_reference(text));
   const auto all = TRY(registry::Remotes::of_this_process());
   auto repository = TRY(all->to_push(name));
@@ -238,6 +256,13 @@ Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::s
     entry["annotations"] = {{kDiffId, layer.diff_id.str()}};
     layers.push_back(std::move(entry));
   }
+  if (!mounts.empty()) {
+    for (const Digest& id : TRY(mounts_in(mounts))) {
+      Json entry = to_json(TRY(send_layer(repository, mount_path(mounts, id), scratch / "layer")));
+      entry["annotations"] = {{kMountId, id.str()}};
+      layers.push_back(std::move(entry));
+    }
+  }
   const Descriptor config{.media_type = kCacheType, .digest = Digest::of(index.text), .size = index.text.size()};
   TRY(registry::upload_blob(repository, config, registry::Body::text(index.text), {}));
   const std::string document = image::write_json({{"schemaVersion", 2},
@@ -249,14 +274,14 @@ Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::s
       name.tag, {.media_type = std::string(image::kOciManifest), .digest = Digest::of(document), .size = document.size()}, document);
 }
 
-Result<Imported> pull_cache(Cache& cache, const std::string& text, const std::string& scratch_base) {
+Result<Imported> pull_cache(Cache& cache, const std::string& text, const std::string& scratch_base, const WantedMounts* mounts) {
   const image::Reference name = TRY(image::parse_reference(text));
   const auto all = TRY(registry::Remotes::of_this_process());
   const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
   Imported imported;
   TRY(all->pull_from_first(name, [&](registry::Repository& repository) -> Result<void> {
     const auto layout = TRY(image::Layout::open(scratch / "layout"));
-    imported = TRY(Import(repository, name.familiar(), cache, *layout).run(name.digest ? name.digest->str() : name.tag));
+    imported = TRY(Import(repository, name.familiar(), cache, *layout, mounts).run(name.digest ? name.digest->str() : name.tag));
     return {};
   }));
   return imported;

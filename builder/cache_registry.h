@@ -3,8 +3,10 @@
 //
 //   artifactType, config   application/vnd.acetate.build-cache.v2+json
 //   each layer             application/vnd.oci.image.layer.v1.tar+zstd, with the annotation org.acetate.layer.diff-id
+//   each cache mount       the same, with the annotation org.acetate.cache-mount instead: the digest of its id
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 
@@ -13,10 +15,18 @@
 
 namespace acetate::build {
 
-// Under that name; EEXIST when it stands for something that is no build cache. Who we are to the registry is as for `acetate push`. Errors with words.
-Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::string& name, const std::string& scratch_base);
+// Under that name; EEXIST when it stands for something that is no build cache. With what export_mounts() has put into `mounts`, where that is not empty. Who we are to the
+// registry is as for `acetate push`. Errors with words.
+Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::string& name, const std::string& scratch_base, const std::string& mounts = {});
 
-// As import_cache(), of an artifact, an image or an index of images; EBADMSG with words where no cache is in them. Layers that are here are not fetched, and one that cannot be had costs no other.
-Result<Imported> pull_cache(Cache& cache, const std::string& name, const std::string& scratch_base);
+// Where the cache mounts of an artifact are put, as import_mounts() wants them: those that are asked for.
+struct WantedMounts {
+  std::string dir;
+  std::function<bool(const Digest& id)> is_wanted;
+};
+
+// As import_cache(), of an artifact, an image or an index of images; EBADMSG with words where no cache is in them. Layers that are here are not fetched, and one that cannot be
+// had costs no other.
+Result<Imported> pull_cache(Cache& cache, const std::string& name, const std::string& scratch_base, const WantedMounts* mounts = nullptr);
 
 }  // namespace acetate::build

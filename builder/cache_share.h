@@ -30,7 +30,7 @@ struct CachePlace {
   bool in_registry = false;  // the name of an artifact or an image (builder/cache_registry.h)
   bool in_image = false;     // --cache-to: in the configuration of the image that is built (builder/cache_inline.h)
   bool ignore_error = false;  // --cache-to: a cache that cannot be written is a warning
-  bool mounts = false;        // of a directory: cache mounts too (builder/mount_share.h)
+  bool mounts = false;        // cache mounts too (builder/mount_share.h)
 };
 
 // What is known by these keys: cache.json, and the layers it names.

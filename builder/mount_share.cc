@@ -18,22 +18,6 @@ namespace {
 constexpr std::string_view kEnding = ".tar";
 constexpr TimeRule kAsTheyAre{.kind = TimeRule::Kind::keep};
 
-std::string place_of(const std::string& dir, const Digest& id) { return fmt::format("{}/mounts/{}{}", dir, id.hex(), kEnding); }
-
-Result<std::vector<Digest>> ids_in(const std::string& path) {
-  std::vector<Digest> ids;
-  const auto dir = sys::open(path, O_RDONLY | O_DIRECTORY);
-  if (!dir && dir.error().is(ENOENT)) return ids;
-  if (!dir) return dir.error().clone().within("opening " + path);
-  TRY(sys::read_dir(dir->ref(), [&](const sys::DirEntry& entry) {
-    const std::string_view name = entry.name;
-    if (!name.ends_with(kEnding)) return true;
-    if (const auto id = Digest::parse(fmt::format("sha256:{}", name.substr(0, name.size() - kEnding.size())))) ids.push_back(*id);
-    return true;
-  }));
-  return ids;
-}
-
 Result<void> unpack(const LayerPtr& tree, const std::string& dir, bool owners) {
   TRY(write_tree_dir(tree, kAsTheyAre, dir, owners));
   const Attr root = TRY(tree->attr(tree->root()));
@@ -43,12 +27,29 @@ Result<void> unpack(const LayerPtr& tree, const std::string& dir, bool owners) {
 
 }  // namespace
 
+std::string mount_path(const std::string& dir, const Digest& id) { return fmt::format("{}/mounts/{}{}", dir, id.hex(), kEnding); }
+
+Result<std::vector<Digest>> mounts_in(const std::string& dir) {
+  const std::string path = dir + "/mounts";
+  std::vector<Digest> ids;
+  const auto opened = sys::open(path, O_RDONLY | O_DIRECTORY);
+  if (!opened && opened.error().is(ENOENT)) return ids;
+  if (!opened) return opened.error().clone().within("opening " + path);
+  TRY(sys::read_dir(opened->ref(), [&](const sys::DirEntry& entry) {
+    const std::string_view name = entry.name;
+    if (!name.ends_with(kEnding)) return true;
+    if (const auto id = Digest::parse(fmt::format("sha256:{}", name.substr(0, name.size() - kEnding.size())))) ids.push_back(*id);
+    return true;
+  }));
+  return ids;
+}
+
 Result<void> export_mounts(const std::set<std::string>& ids, const std::string& build_dir, LayerOpener& layers, const std::string& dir) {
   if (!ids.empty()) TRY_WITHIN(sys::make_dirs(dir + "/mounts", 0755), "making {}", dir);
   for (const std::string& id : ids) {
     const CacheMount mount = TRY(CacheMount::open(build_dir, id, dockerfile::Mount::Sharing::locked));
     const LayerPtr tree = TRY_WITHIN(layers.open({.path = mount.dir()}), "reading the cache mount {}", id);
-    auto file = TRY(sys::NewFile::make(place_of(dir, Digest::of(id)), 0644));
+    auto file = TRY(sys::NewFile::make(mount_path(dir, Digest::of(id)), 0644));
     TRY_WITHIN(write_tree_tar({{.tree = tree}}, kAsTheyAre, file.ref()), "writing the cache mount {} to {}", id, dir);
     TRY(file.commit());
   }
@@ -57,8 +58,8 @@ Result<void> export_mounts(const std::set<std::string>& ids, const std::string& 
 
 Result<std::size_t> import_mounts(const std::string& build_dir, LayerOpener& layers, const std::string& dir, bool owners) {
   std::size_t made = 0;
-  for (const Digest& id : TRY(ids_in(dir + "/mounts"))) {
-    const std::string path = place_of(dir, id);
+  for (const Digest& id : TRY(mounts_in(dir))) {
+    const std::string path = mount_path(dir, id);
     const auto filled = TRY_WITHIN(CacheMount::fill(build_dir, id, [&](const std::string& into) -> Result<void> {
       return unpack(TRY(layers.open({.path = path})), into, owners);
     }), "the cache mount in {}", path);

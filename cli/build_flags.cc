@@ -250,7 +250,6 @@ Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::strin
     if (type != "local" && !in_registry) return fail(ENOTSUP, "{} {}: type=local,{}=DIRECTORY and type=registry,ref=NAME are known{}", option, text, key,
                                                        option == "--cache-to" ? ", and type=inline" : "");
     if ((in_registry ? name : dir).empty()) return fail(EINVAL, "{} type={} wants {}", option, type, in_registry ? "ref=NAME" : fmt::format("{}=DIRECTORY", key));
-    if (in_registry && mounts) return fail(ENOTSUP, "{} {}: cache mounts go into a directory only (type=local)", option, text);
     if (in_registry) TRY_WITHIN(image::parse_reference(name), "{}", option);
     places.push_back({.where = in_registry ? name : dir, .in_registry = in_registry, .ignore_error = ignore_error, .mounts = mounts});
   }

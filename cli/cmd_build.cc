@@ -294,9 +294,9 @@ Runner build_command(CLI::App& app) {
   app.add_flag("--pull{always}", options->pull,
                "get base images from their registries: always, missing (those that are not here), newer or never; always without a word");
   app.add_option("--shm-size", options->shm_size, "how large /dev/shm is in every RUN")->type_name("");
-  app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY[,mounts=true] or type=registry,ref=NAME: a build cache that --cache-to wrote, also on another machine")
+  app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY[,mounts=true] or type=registry,ref=NAME[,mounts=true]: a build cache that --cache-to wrote, also on another machine")
       ->allow_extra_args(false);
-  app.add_option("--cache-to", options->cache_to, "type=local,dest=DIRECTORY[,mounts=true], type=registry,ref=NAME or type=inline (in the image): write what the cache has of this build there; mounts: what its cache mounts hold, too")
+  app.add_option("--cache-to", options->cache_to, "type=local,dest=DIRECTORY[,mounts=true], type=registry,ref=NAME[,mounts=true] or type=inline (in the image): write what the cache has of this build there; mounts: what its cache mounts hold, too")
       ->allow_extra_args(false);
   app.add_option("--no-cache-filter", options->no_cache_stages, "do every step of this stage anew; may be given again")
       ->allow_extra_args(false);

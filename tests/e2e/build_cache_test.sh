@@ -66,6 +66,16 @@ build seventh --cache-from "type=registry,ref=$registry/team/app:2" >/dev/null
 expect_match "an image without one is told of" "--cache-from: .*/team/app:2 is an image with no build cache in it" "$(cat "$scratch/log")"
 expect_failure "a registry that is not there costs no build" any "unique" sh -c "ACETATE_ROOT=$scratch/fifth acetate build --build-context base=$scratch/base.tar -o type=tar,dest=- --cache-from localhost:1/x:y ctx | tar t | grep unique; exit 1"
 
+
+say "what cache mounts hold, by a registry"
+printf 'FROM base\nRUN --mount=type=cache,target=/c echo kept >/c/kept; cat /proc/sys/kernel/random/uuid >/unique\n' >ctx/Dockerfile.mounts
+build mounting -f ctx/Dockerfile.mounts --cache-to "type=registry,ref=$registry/team/cache:mounts,mounts=true"
+printf 'FROM base\nRUN --mount=type=cache,target=/c cat /c/kept >/unique; rm /c/kept\n' >ctx/Dockerfile.mounted
+expect "another machine has them" kept "$(build mounted -f ctx/Dockerfile.mounted --cache-from "type=registry,ref=$registry/team/cache:mounts,mounts=true")"
+printf 'FROM base\nRUN --mount=type=cache,target=/c ls -a /c | cat >/unique\n' >ctx/Dockerfile.mounted
+expect "but what it has already stays as it is" ". .." "$(build mounted -f ctx/Dockerfile.mounted --cache-from "type=registry,ref=$registry/team/cache:mounts,mounts=true" | tr '\n' ' ' | sed 's/ $//')"
+expect "and none where nobody asked" ". .." "$(build unasked -f ctx/Dockerfile.mounted --cache-from "type=registry,ref=$registry/team/cache:mounts" | tr '\n' ' ' | sed 's/ $//')"
+
 say "squashed"
 ACETATE_ROOT="$scratch/here" acetate build --squash --build-arg TOKEN=hunter2 --build-context base="$scratch/base.tar" -o "type=oci,dest=$scratch/squashed" -q ctx >/dev/null
 python3 - "$scratch/squashed" <<'P' && pass "one layer over the base, without what was removed" || fail "one layer over the base, without what was removed"
