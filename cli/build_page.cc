@@ -27,6 +27,17 @@ std::vector<std::size_t> needs_of(const StageReport& stage) {
   return needs;
 }
 
+// What there is room for in a box. No character is cut in two.
+std::string shortened(std::string_view name) {
+  constexpr int kMost = 20;
+  int characters = 0;
+  for (std::size_t at = 0; at < name.size(); ++at) {
+    const bool begins_one = (static_cast<unsigned char>(name[at]) & 0xc0) != 0x80;
+    if (begins_one && ++characters > kMost) return std::string(name.substr(0, at)) + "…";
+  }
+  return std::string(name);
+}
+
 std::size_t count(const StageReport& stage, How how) { return static_cast<std::size_t>(std::ranges::count(stage.steps, how, &StepReport::how)); }
 
 // A stage stands to the right of all that it needs.
@@ -64,10 +75,10 @@ std::string graph(const BuildReport& report) {
     }
     const char* state = count(stage, How::failed) > 0 ? "failed" : count(stage, How::ran) > 0 ? "ran" : "cached";
     boxes += fmt::format(
-        "<a href=\"#s{0}\"><rect class={1} x={2} y={3} width={4} height={5} rx=6 /><text x={6} y={7}>{8}</text><text class=s x={6} y={9}>{10} "
+        "<a href=\"#s{0}\"><title>{12}</title><rect class={1} x={2} y={3} width={4} height={5} rx=6 /><text x={6} y={7}>{8}</text><text class=s x={6} y={9}>{10} "
         "ran, {11} cached</text></a>\n",
-        stage.number, state, at.x, at.y, kBoxWidth, kBoxHeight, at.x + 10, at.y + 22, escaped_html(stage.name.substr(0, 24)), at.y + 42,
-        count(stage, How::ran) + count(stage, How::failed), count(stage, How::cached));
+        stage.number, state, at.x, at.y, kBoxWidth, kBoxHeight, at.x + 10, at.y + 22, escaped_html(shortened(stage.name)), at.y + 42,
+        count(stage, How::ran) + count(stage, How::failed), count(stage, How::cached), escaped_html(stage.name));
   }
   return fmt::format("<svg viewBox=\"0 0 {0} {1}\" width={0} height={1}>\n{2}{3}</svg>\n", width, height, lines, boxes);
 }
@@ -79,7 +90,7 @@ std::string row(const StepReport& step, const LayerWeight* weight, double whole)
   std::string text = fmt::format("<tr><td><code>{}</code>", escaped_html(step.title));
   if (!step.why.empty()) text += fmt::format("<small>{}</small>", escaped_html(step.why));
   text += fmt::format("<td class={}>{}<td>", word[0] == '\0' ? "none" : word, word);
-  if (step.how != How::config) text += fmt::format("{:.2f} s", step.seconds);
+  if (step.how != How::config) text += fmt::format("{:.2f}&nbsp;s", step.seconds);
   text += fmt::format("<td class=time><div><i style=\"margin-left:{:.2f}%;width:{:.2f}%\"></i></div><td>", percent(step.began), percent(step.seconds));
   if (weight != nullptr) {
     text += human_size(weight->bytes);

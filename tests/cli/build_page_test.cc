@@ -21,7 +21,7 @@ BuildReport two_stages() {
 TEST(BuildPage, TellsOfEveryStepWhereItCameFromAndWhenItRan) {
   const std::string page = build_page("t", two_stages(), {{0, {{0, {.bytes = 1000, .wasted = 10}}}}});
   EXPECT_THAT(page, HasSubstr("1 steps ran, 1 came from the cache"));
-  EXPECT_THAT(page, HasSubstr("<small>a was 1, is 2</small><td class=ran>ran<td>2.00 s<td class=time><div><i style=\"margin-left:25.00%;width:50.00%\">"));
+  EXPECT_THAT(page, HasSubstr("<small>a was 1, is 2</small><td class=ran>ran<td>2.00&nbsp;s<td class=time><div><i style=\"margin-left:25.00%;width:50.00%\">"));
   EXPECT_THAT(page, HasSubstr("<td class=cached>cached"));
   EXPECT_THAT(page, HasSubstr("10B wasted"));
 }
@@ -31,6 +31,13 @@ TEST(BuildPage, DrawsAnArrowForEachStageThatIsTakenFrom) {
   std::size_t arrows = 0;
   for (std::size_t at = page.find("<path "); at != std::string::npos; at = page.find("<path ", at + 1)) ++arrows;
   EXPECT_EQ(arrows, 1U) << "one, though it is its base too";
+}
+
+TEST(BuildPage, CutsALongNameBetweenTwoCharactersAndTellsItWholeWhereOnePointsAtIt) {
+  BuildReport report{.stages = {{.number = 0, .name = "größer-als-jeder-Kasten-ist", .base = "debian"}}, .seconds = 1};
+  const std::string page = build_page("t", report, {});
+  EXPECT_THAT(page, HasSubstr(">größer-als-jeder-Kas…</text>"));
+  EXPECT_THAT(page, HasSubstr("<title>größer-als-jeder-Kasten-ist</title>"));
 }
 
 TEST(BuildPage, ShowsWhatDockerfilesSayAsTextAndLoadsNothing) {
