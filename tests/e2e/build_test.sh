@@ -132,6 +132,28 @@ printf 'FROM ./base.tar\nRUN echo kept >/kept && echo ran-kept\nRUN cat /kept\n'
 if build -f context/Long; then pass "the cache is good afterwards"; else fail "the cache is good afterwards"; log; fi
 expect "and still has the step before" "" "$(ran)"
 
+say "interrupted"
+printf 'FROM ./base.tar\nRUN echo early >/early && echo ran-early\nRUN echo started; sleep 31%s\n' $$ >context/Long
+# As a terminal does it: the signal goes to all of the group.
+code=0
+python3 - acetate build --progress=plain -f context/Long context <<'P' || code=$?
+import os, signal, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background has it ignored
+for line in child.stderr:
+    if line.endswith(" started\n"): os.killpg(child.pid, signal.SIGINT)
+child.wait()
+sys.exit(128 - child.returncode if child.returncode < 0 else child.returncode)
+P
+expect "^C ends a build" 130 $code
+left() { pgrep -f "sleep 31$$" || true; pgrep -f "fuse-overlay.*$scratch" || true; }
+tries=0
+while [ -n "$(left)" ] && [ $tries -lt 600 ]; do tries=$((tries + 1)); sleep 0.1; done
+expect "and nobody is left of it" "" "$(left)"
+printf 'FROM ./base.tar\nRUN echo early >/early && echo ran-early\nRUN cat /early\n' >context/Long
+if build -f context/Long; then pass "the cache is good afterwards"; else fail "the cache is good afterwards"; log; fi
+expect "and what was done is not done again" "" "$(ran)"
+
 say "without privileges"
 if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups unshare -Ur true 2>/dev/null; then
   make_user "act-b$$" without

@@ -1,28 +1,61 @@
 #!/bin/sh
 # A RUN is taken from the cache exactly when nothing of what it looked at has changed: each way to look at a file is a stage of its
-# own, and each change concerns one of them. Not our log is believed but a random number that every run leaves in the image.
+# own, and each change concerns one of them. Not our log is believed but a random number that every run leaves in the image. Ways
+# that no program of a small system takes are those of prober.c, which is compiled here.
 #
 # usage: build_trace_test.sh BIN-DIRECTORIES(colon-separated)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need_to_build
-need_tools python3
+need_tools python3 cc
 
 export ACETATE_ROOT="$scratch/data" ACETATE_CACHE="$scratch/cache"
 mkdir -p "$scratch/base/bin" "$scratch/base/etc" "$scratch/base/proc" "$scratch/base/dev" "$scratch/base/sys"
 cp "$busybox_program" "$scratch/base/bin/busybox"
-for applet in sh cat ls chmod mv rm test readlink stat cp find mkdir ln; do ln -s busybox "$scratch/base/bin/$applet"; done
-echo 'root:x:0:0:root:/root:/bin/sh' >"$scratch/base/etc/passwd"
-echo 'root:x:0:' >"$scratch/base/etc/group"
-# make_base SECONDS FILE...: the same files, another image
-make_base() { tar -C "$scratch/base" --owner=0 --group=0 --mtime="@$1" --sort=name -cf "$scratch/base.tar" .; }
+for applet in sh cat ls chmod mv rm test readlink stat cp find mkdir ln rmdir truncate touch id chown; do ln -s busybox "$scratch/base/bin/$applet"; done
+printf 'root:x:0:0:root:/root:/bin/sh\nme:x:1000:1000::/home:/bin/sh\n' >"$scratch/base/etc/passwd"
+printf 'root:x:0:\nme:x:1000:\n' >"$scratch/base/etc/group"
+cc -static -O1 -o "$scratch/base/bin/probe" "$here/prober.c" || skip "no static C library to be had"
+for name in mapped linked xattr capability unreadable older newer exchanged sent owner; do echo "$name" >"$scratch/base/etc/$name"; done
+cp "$scratch/base/bin/probe" "$scratch/base/etc/program"
+cp "$scratch/base/bin/probe" "$scratch/base/etc/interpreter"
+ln "$scratch/base/etc/linked" "$scratch/base/etc/linked2"
+mkdir -p "$scratch/base/etc/dirs/inside" "$scratch/base/etc/behind" "$scratch/base/etc/through-a" "$scratch/base/etc/through-b"
+echo a >"$scratch/base/etc/through-a/f"
+echo b >"$scratch/base/etc/through-b/f"
+echo f >"$scratch/base/etc/behind/f"
+ln -s through-a "$scratch/base/etc/through"
+# make_base SECONDS: the same files, another image; with what $changes, a piece of Python, does to an entry of the tarball
+changes=
+make_base() {
+  python3 - "$scratch/base" "$scratch/base.tar" "$1" "$changes" <<'P'
+import os, sys, tarfile
+root, out, seconds, changes = sys.argv[1:]
+with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
+    def entry(info):
+        info.uid = info.gid = 0
+        info.mtime = int(seconds)
+        info.uname = info.gname = ""
+        info.name = info.name or "."
+        if info.name == "etc/xattr": info.pax_headers["SCHILY.xattr.user.note"] = "one"
+        if info.name == "etc/capability": info.pax_headers["SCHILY.xattr.user.other"] = "one"
+        exec(changes, {"info": info})
+        return info
+    for folder, dirs, files in sorted(os.walk(root)):
+        dirs.sort()
+        for name in sorted(dirs + files):
+            path = os.path.join(folder, name)
+            if os.path.islink(path) or name in files or name in dirs: tar.add(path, os.path.relpath(path, root), recursive=False, filter=entry)
+P
+}
 make_base 1000000000
 
 cd "$scratch"
 umask 022
-mkdir -p ctx/d/listed ctx/d/walked/sub ctx/d/copied
-for name in read mode size copied_up appended renamed removed mapped; do echo "$name" >"ctx/d/$name"; done
+mkdir -p ctx/d/listed ctx/d/walked/sub ctx/d/copied ctx/d/glob ctx/d/emptied ctx/d/moved_dir
+for name in read mode size copied_up appended renamed removed overwritten truncated kind hard_linked chowned tested; do echo "$name" >"ctx/d/$name"; done
+echo one >ctx/d/moved_dir/one
 echo one >ctx/d/listed/one
 echo one >ctx/d/walked/sub/one
 echo one >ctx/d/copied/one
@@ -50,6 +83,34 @@ stage script 'sh /d/script'
 stage walked 'find /d/walked'
 stage copied 'cp -a /d/copied /copy'
 stage nothing 'test -d /d'
+stage overwritten 'echo new >/d/overwritten'
+stage truncated 'truncate -s 3 /d/truncated'
+stage below_a_file 'test -e /d/kind/inside || true'
+stage glob 'echo /d/glob/*.cfg'
+stage emptied 'rmdir /d/emptied || true'
+stage made 'mkdir /d/made || true'
+stage moved_dir 'mv /d/moved_dir /d/moved_away'
+stage hard_linked 'ln /d/hard_linked /d/hard_linked2'
+stage chowned 'chown 5 /d/chowned'
+stage tested 'test -x /d/tested || true'
+# Of the base image, whose times, owners and attributes are what they are.
+stage program '/etc/program true'
+stage interpreter 'test -x /etc/interpreter && printf "#!/etc/interpreter true\\n" >/s && chmod 755 /s && /s'
+stage mapped 'probe map /etc/mapped'
+stage sent 'probe send /etc/sent'
+stage exchanged 'probe exchange /etc/exchanged /etc/exchanged2'
+stage xattr 'probe getxattr /etc/xattr user.note'
+stage xattrs 'probe listxattr /etc/capability'
+stage links 'stat -c %h /etc/linked'
+stage same 'test /etc/linked -ef /etc/linked2'
+stage owner 'stat -c %u /etc/owner'
+stage older 'test /etc/older -nt /etc/newer || true'
+stage through 'cat /etc/through/f'
+stage behind 'probe as 1000 access /etc/behind/f'
+stage unreadable 'probe as 1000 read /etc/unreadable'
+stage account 'probe true'
+stage directories 'stat -c "%h %s %Y" /etc/dirs'
+sed -i 's/^FROM base AS account$/&\nCOPY --chmod=666 <<E \/account\nE\nUSER me/' Dockerfile
 {
   echo 'FROM scratch'
   for name in $stages; do echo "COPY --from=$name /$name /"; done
@@ -90,6 +151,40 @@ after "a file that was removed, and is another kind of file" "removed " 'rm ctx/
 after "a script that was run" "script " 'printf "exit 0 # other\n" >ctx/d/script'
 after "a name deep in a tree that was walked" "walked " 'touch ctx/d/walked/sub/two'
 after "a mode deep in a tree that was copied" "copied " 'chmod 600 ctx/d/copied/one'
+
+after "a mode that came along in a file that was emptied and written" "overwritten " 'chmod 640 ctx/d/overwritten'
+after "what is left of a file that was shortened" "truncated " 'echo other >ctx/d/truncated'
+after "a file that is a directory now" "below_a_file " 'rm ctx/d/kind; mkdir ctx/d/kind; touch ctx/d/kind/inside'
+after "what a pattern matches" "glob " 'touch ctx/d/glob/a.cfg'
+after "a directory that could be removed while it was empty" "emptied " 'touch ctx/d/emptied/in'
+after "a directory that was made and is there now" "made " 'mkdir ctx/d/made'
+after "a file in a directory that was moved" "moved_dir " 'echo other >ctx/d/moved_dir/one'
+after "a file that got a second name" "hard_linked " 'echo other >ctx/d/hard_linked'
+after "a file that got another owner" "chowned " 'echo other >ctx/d/chowned'
+after "whether a file can be executed" "tested " 'chmod 755 ctx/d/tested'
+
+say "the base image"
+# of_base WHAT WANTED CHANGE
+of_base() { after "$1" "$2" "$3"'; make_base 1000000000'; }
+# also LINE: one more thing that is done to entries of the tarball
+also() { changes="$changes
+$1"; }
+of_base "a program that was run" "program " 'printf x >>base/etc/program'
+of_base "the interpreter of a script" "interpreter " 'printf x >>base/etc/interpreter'
+of_base "a file that was mapped" "mapped " 'echo other >base/etc/mapped'
+of_base "a file that was sent by the kernel" "sent " 'echo other >base/etc/sent'
+of_base "a file that changed places with another" "exchanged " 'echo other >base/etc/exchanged'
+of_base "the value of an attribute" "xattr " 'also "if info.name == \"etc/xattr\": info.pax_headers[\"SCHILY.xattr.user.note\"] = \"two\""'
+of_base "the name of an attribute" "xattrs " 'also "if info.name == \"etc/capability\": info.pax_headers = {\"SCHILY.xattr.user.another\": \"one\"}"'
+of_base "how many names a file has, and whether two are one" "links same " 'rm base/etc/linked2; cp base/etc/linked base/etc/linked2'
+of_base "an owner that was asked for" "owner " 'also "if info.name == \"etc/owner\": info.uid = 7"'
+of_base "a time that was asked for" "older " 'also "if info.name == \"etc/older\": info.mtime += 9"'
+of_base "where a symlink on the way leads" "through " 'ln -sfn through-b base/etc/through'
+of_base "whether one may go through a directory" "behind " 'also "if info.name == \"etc/behind\": info.mode = 0o700"'
+of_base "whether one may read a file" "unreadable " 'also "if info.name == \"etc/unreadable\": info.mode = 0o600"'
+of_base "what a directory counts and when it changed, which no step sees" "" 'mkdir base/etc/dirs/more'
+of_base "who an account is, which every step may ask" "$(echo $stages) " 'sed -i "s/1000:1000/1001:1000/" base/etc/passwd'
+of_base "the shell" "$(echo $stages) " 'printf x >>base/bin/busybox'
 
 say "content alone"
 printf aaaa >ctx/d/read

@@ -131,6 +131,15 @@ debian_rootfs() {
   chmod 644 "$scratch/debian.tar.gz"
 }
 
+# debian_debs PACKAGE...: they and what they need beyond that root filesystem, as $scratch/debs/*.deb
+debian_debs() {
+  mkdir -p "$scratch/debs/partial"
+  tar -C "$scratch/debs/partial" -xzf "$scratch/debian.tar.gz" --wildcards --no-anchored 'var/lib/dpkg/status' || return 1
+  apt-get -qq -y --no-install-recommends --download-only -o Debug::NoLocking=1 -o APT::Sandbox::User=root -o "Dir::State::Status=$scratch/debs/partial/var/lib/dpkg/status" \
+    -o "Dir::Cache::Archives=$scratch/debs" install "$@" >"$scratch/debs.log" 2>&1 || { say "no packages to be had: $(tail -n 1 "$scratch/debs.log")"; return 1; }
+  rm -rf "$scratch/debs/partial"
+}
+
 # The Debian archives of this machine's own list, in either format, for mmdebstrap.
 debian_sources() {
   cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | grep '^deb ' | grep '/debian' || true
