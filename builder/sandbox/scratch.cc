@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "base/sys/spread.h"
 
 namespace acetate::sandbox {
 
@@ -17,14 +18,16 @@ namespace {
 
 constexpr const char* kPrefix = "run-";
 constexpr const char* kLock = ".lock";
+constexpr const char* kLockToBe = ".lock.new";
 
 // Removes one leftover, if its owner is gone.
 Result<void> sweep_one(FdRef base, const std::string& name, const std::function<void()>& before_removal) {
   const Fd dir = TRY(sys::open({base, name.c_str()}, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  // Without a lock it is just being made (or was left in that instant; then it is empty, and rmdir gets it).
+  // Without a lock it is just being made, or removed.
   auto lock = sys::open({dir.ref(), kLock}, O_RDWR | O_NOFOLLOW);
   if (!lock) return lock.error().is(ENOENT) ? Result<void>() : Result<void>(std::move(lock).error());
   TRY(sys::flock(lock->ref(), LOCK_EX | LOCK_NB));
+  if (TRY(sys::stat(lock->ref())).st_nlink == 0) return {};  // its owner has just removed it
   before_removal();
   return sys::remove_tree({base, name.c_str()});
 }
@@ -54,6 +57,10 @@ Result<Scratch> Scratch::make(const std::string& base, const BeforeRemoval& befo
   // Below /tmp anybody could have made it first.
   if (const struct stat st = TRY(sys::stat(at.ref())); st.st_uid != ::geteuid() || (st.st_mode & 022) != 0)
     return fail(EPERM, "{} is writable by others or not ours: remove it, or set TMPDIR", base);
+  // Trees of steps come and go. In the block group of a directory ext4 passes over the inodes that were freed a short while ago, one after the other for each new file: a step
+  // of thousands of files would pay for those of the one before.
+  if (const auto dir = sys::reopen(at.ref(), O_RDONLY | O_DIRECTORY); dir)
+    if (auto spread = sys::spread_directories(dir->ref()); !spread) log::debug("{} is kept together: {}", base, spread.error().message());
   TRY_WITHIN(sweep(at.ref(), base, before_removal), "reading {}", base);
   return make_in(base, kPrefix);
 }
@@ -66,8 +73,11 @@ Result<Scratch> Scratch::temporary() {
 Result<Scratch> Scratch::make_in(const std::string& dir, const char* prefix) {
   std::string path = fmt::format("{}/{}XXXXXX", dir, prefix);
   if (::mkdtemp(path.data()) == nullptr) return Error(errno).within(fmt::format("making a directory in {}", dir));
-  Fd lock = TRY_WITHIN(sys::open(path + "/" + kLock, O_RDWR | O_CREAT | O_EXCL, 0600), "making {}/{}", path, kLock);
-  TRY_WITHIN(sys::flock(lock.ref(), LOCK_EX | LOCK_NB), "locking {}/{}", path, kLock);
+  // Locked before it has the name by which others find it: who sweeps meanwhile must not be first.
+  const std::string made = fmt::format("{}/{}", path, kLockToBe), name = fmt::format("{}/{}", path, kLock);
+  Fd lock = TRY_WITHIN(sys::open(made, O_RDWR | O_CREAT | O_EXCL, 0600), "making {}", made);
+  TRY_WITHIN(sys::flock(lock.ref(), LOCK_EX | LOCK_NB), "locking {}", made);
+  TRY_WITHIN(sys::rename({kWorkingDir, made.c_str()}, {kWorkingDir, name.c_str()}), "making {}", name);
   return Scratch(std::move(path), std::move(lock));
 }
 

@@ -9,7 +9,9 @@
 #include <termios.h>
 
 #include <array>
+#include <atomic>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "builder/sandbox/scratch.h"
 #include "builder/sandbox/seccomp_program.h"
@@ -317,6 +319,22 @@ TEST(ScratchDirectory, IsRemovedAndSoAreThoseOfTheDead) {
   EXPECT_FALSE(dir.exists("base/run-dead"));
   EXPECT_TRUE(dir.exists("base/other/file"));
   EXPECT_TRUE(sys::stat({kWorkingDir, living->path().c_str()}));
+}
+
+// Independent stages of a build make theirs at the same time, and each sweeps first.
+TEST(ScratchDirectory, OfSeveralThatAreMadeAtOnceNoneIsTakenForOneOfTheDead) {
+  const test::TempDir dir;
+  std::atomic<int> taken = 0, failed = 0;
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 4; ++n)
+    threads.emplace_back([&] {
+      for (int turn = 0; turn < 300; ++turn)
+        if (!Scratch::make(dir / "base", [&](const std::string&) { ++taken; })) ++failed;
+    });
+  for (std::thread& thread : threads) thread.join();
+
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(taken, 0);
 }
 
 }  // namespace
