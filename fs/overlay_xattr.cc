@@ -79,10 +79,14 @@ Result<void> Overlay::setxattr(Ino ino, std::string_view name, std::string_view 
   TRY(impl_->with_owner_access(object->ref(), 0200,
                                [&] { return sys::set_xattr(object->ref(), stored->c_str(), on_disk, flags); }));
   if (inode->dir && name == kDefaultAcl) inode->dir->default_acl.store(Known::not_yet, std::memory_order_relaxed);
-  if (!kill_sgid) return {};
+  // A list of who has access is a mode as well (cp(1) and mv(1) set modes by one), and what is noted of an owner says the mode too.
+  const bool is_noted = impl_->permissions().notes_owners() && is_acl_xattr(name);
+  if (!kill_sgid && !is_noted) return {};
   const struct statx st = TRY(impl_->permissions().stat(FileAt{object->ref(), ""}));
-  if ((st.stx_mode & S_ISGID) == 0) return {};
-  return impl_->permissions().chmod(object->ref(), st.stx_mode & 07777 & ~static_cast<mode_t>(S_ISGID));
+  mode_t mode = st.stx_mode & 07777;
+  if (kill_sgid) mode &= ~static_cast<mode_t>(S_ISGID);
+  if (mode == (st.stx_mode & 07777) && !is_noted) return {};
+  return impl_->permissions().chmod(object->ref(), mode);
 }
 
 Result<void> Overlay::removexattr(Ino ino, std::string_view name) {

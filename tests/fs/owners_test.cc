@@ -169,6 +169,20 @@ TEST(NotedOwners, AreKeptBesideTheFileAndShownToNobody) {
   EXPECT_EQ(noted(m, "a"), "33:34:0751:file");
 }
 
+// As mv(1) does from one file system to another: a directory that nobody else may enter, its owner, and at last its mode as a list of who has access.
+TEST(NotedOwners, GoWithTheModeThatAnAccessControlListSets) {
+  Mounted m({owned("a", 3, 4)}, kNoted);
+  ASSERT_EQ(code(m.chmod("a", 0700)), 0);
+  ASSERT_EQ(code(m.overlay().note_owner(m.ino("a"), 33, 34)), 0);
+  // user::rwx group::r-x other::r-x
+  const std::string list("\2\0\0\0" "\1\0\7\0\377\377\377\377" "\4\0\5\0\377\377\377\377" "\40\0\5\0\377\377\377\377", 28);
+  auto set = m.overlay().setxattr(m.ino("a"), "system.posix_acl_access", list, 0, false);
+  if (!set && set.error().is(ENOTSUP)) GTEST_SKIP() << "no ACLs on this file system";
+  ASSERT_TRUE(set) << set.error().message();
+  EXPECT_EQ(on_disk(m, "a").st_mode, S_IFREG | 0755U);
+  EXPECT_EQ(noted(m, "a"), "33:34:0755:file");
+}
+
 TEST(NotedOwners, OfTheLowerAreKeptWhenItIsCopied) {
   Mounted m({owned("a", 3, 4), owned("b", ::geteuid(), ::getegid())}, kNoted);
   ASSERT_EQ(code(m.chmod("a", 0600)), 0);
