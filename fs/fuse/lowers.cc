@@ -40,6 +40,9 @@ void Lowers::log_reads() const {
               "before they were asked for, of {} prefetched",
               tarball.path, count.plain_bytes, tarball.size, count.spans, count.packed_bytes, count.prefetch_used,
               count.prefetched);
+    if (count.fetched_bytes > 0 || count.needed_bytes > 0)
+      log::info("layer {}: {} compressed bytes were fetched while it was mounted, {} were needed; readers waited for them {} times, {:.3f} s together",
+                tarball.path, count.fetched_bytes, count.needed_bytes, count.waits, std::chrono::duration<double>(count.waited).count());
   }
 }
 

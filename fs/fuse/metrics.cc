@@ -31,26 +31,33 @@ struct Number {
   std::string_view name;
   std::string_view help;
   bool counter;  // only ever grows
-  std::uint64_t value;
+  std::string value;
 };
-std::array<Number, 16> numbers(const DaemonState& state) {
+std::string text_of(std::uint64_t count) { return fmt::format("{}", count); }
+std::string text_of(std::chrono::nanoseconds time) { return fmt::format("{:.9f}", seconds(time)); }
+
+std::array<Number, 20> numbers(const DaemonState& state) {
   const OverlayStats& overlay = state.overlay;
-  return {{{"inodes", "Inodes that the kernel or an open file knows.", false, overlay.inodes},
-           {"handles", "Open files and directories.", false, overlay.handles},
-           {"cached_descriptors", "Descriptors kept open between two uses.", false, overlay.cached_descriptors},
-           {"open_descriptors", "Descriptors of the process.", false, state.open_descriptors},
-           {"resident_bytes", "Memory of the process.", false, state.resident_bytes},
-           {"layers", "Lower layers.", false, state.layers},
-           {"copy_ups", "Objects copied up.", true, overlay.copy_ups},
-           {"copied_bytes", "Bytes of data copied up.", true, overlay.copied_bytes},
-           {"known_lookups", "Lookups answered with an inode known before.", true, overlay.known_lookups},
-           {"asked_lookups", "Lookups that had to ask the layers.", true, overlay.asked_lookups},
-           {"decoded_bytes", "Bytes of compressed layers decoded.", true, state.decoded.plain_bytes},
-           {"prefetched_spans", "Pieces of compressed layers decoded because earlier mounts read them.", true, state.decoded.prefetched},
-           {"prefetched_spans_used", "Those of them that were then read.", true, state.decoded.prefetch_used},
-           {"span_hits", "Decoded spans that were found in memory.", true, state.span_hits},
-           {"span_misses", "Decoded spans that had to be decoded, or read from the disk's cache of them.", true, state.span_misses},
-           {"span_bytes", "Decoded spans in memory.", false, state.span_bytes}}};
+  return {{{"inodes", "Inodes that the kernel or an open file knows.", false, text_of(overlay.inodes)},
+           {"handles", "Open files and directories.", false, text_of(overlay.handles)},
+           {"cached_descriptors", "Descriptors kept open between two uses.", false, text_of(overlay.cached_descriptors)},
+           {"open_descriptors", "Descriptors of the process.", false, text_of(state.open_descriptors)},
+           {"resident_bytes", "Memory of the process.", false, text_of(state.resident_bytes)},
+           {"layers", "Lower layers.", false, text_of(state.layers)},
+           {"copy_ups", "Objects copied up.", true, text_of(overlay.copy_ups)},
+           {"copied_bytes", "Bytes of data copied up.", true, text_of(overlay.copied_bytes)},
+           {"known_lookups", "Lookups answered with an inode known before.", true, text_of(overlay.known_lookups)},
+           {"asked_lookups", "Lookups that had to ask the layers.", true, text_of(overlay.asked_lookups)},
+           {"decoded_bytes", "Bytes of compressed layers decoded.", true, text_of(state.decoded.plain_bytes)},
+           {"prefetched_spans", "Pieces of compressed layers decoded because earlier mounts read them.", true, text_of(state.decoded.prefetched)},
+           {"prefetched_spans_used", "Those of them that were then read.", true, text_of(state.decoded.prefetch_used)},
+           {"fetch_waits", "Reads and opens that waited for bytes of layers that are still being fetched.", true, text_of(state.decoded.waits)},
+           {"fetch_wait_seconds", "How long they waited, together.", true, text_of(state.decoded.waited)},
+           {"needed_bytes", "Compressed bytes of such layers that readers came to, each once.", true, text_of(state.decoded.needed_bytes)},
+           {"fetched_bytes", "Compressed bytes of such layers that came since they were mounted, whoever wanted them.", true, text_of(state.decoded.fetched_bytes)},
+           {"span_hits", "Decoded spans that were found in memory.", true, text_of(state.span_hits)},
+           {"span_misses", "Decoded spans that had to be decoded, or read from the disk's cache of them.", true, text_of(state.span_misses)},
+           {"span_bytes", "Decoded spans in memory.", false, text_of(state.span_bytes)}}};
 }
 
 std::uint64_t open_descriptors() {

@@ -9,6 +9,7 @@
 
 #include "layers/stream/checkpoint.h"
 #include "layers/stream/decoder.h"
+#include "layers/stream/far_wait.h"
 
 namespace acetate {
 
@@ -35,6 +36,7 @@ class ChunkSource final : public DecodedSource {
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override {
     if (offset >= size()) return std::size_t{0};
     into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size() - offset)));
+    const FarWaits::Call call(waits_);
     auto chunk = chunk_at(offset);
     for (std::size_t done = 0; done < into.size(); ++chunk) {
       const auto number = static_cast<std::uint64_t>(chunk - chunks_.begin());
@@ -43,6 +45,7 @@ class ChunkSource final : public DecodedSource {
       const auto from = (*bytes)->bytes().subspan(static_cast<std::size_t>(offset + done - chunk->plain_offset));
       const std::size_t count = std::min(from.size(), into.size() - done);
       std::memcpy(into.data() + done, from.data(), count);
+      packed_->need(chunk->packed_offset, packed_end_of(*chunk) - chunk->packed_offset);
       done += count;
     }
     return into.size();
@@ -51,6 +54,7 @@ class ChunkSource final : public DecodedSource {
   // Chunks that lie one after the other come together.
   Result<void> bring(std::uint64_t offset, std::uint64_t length) const override {
     if (offset >= size() || length == 0) return {};
+    const FarWaits::Call call(waits_);
     const std::uint64_t end = offset + std::min(length, size() - offset);
     for (auto chunk = chunk_at(offset); chunk != chunks_.end() && chunk->plain_offset < end;) {
       const std::uint64_t from = chunk->packed_offset;
@@ -63,7 +67,15 @@ class ChunkSource final : public DecodedSource {
 
   DecodeCount counted() const noexcept override {
     const std::uint64_t decoded = chunks_decoded_.load(std::memory_order_relaxed);
-    return {decoded, plain_bytes_.load(std::memory_order_relaxed), packed_bytes_.load(std::memory_order_relaxed), decoded};
+    const auto [needed, came] = packed_->fetched();
+    return {.spans = decoded,
+            .plain_bytes = plain_bytes_.load(std::memory_order_relaxed),
+            .packed_bytes = packed_bytes_.load(std::memory_order_relaxed),
+            .starts = decoded,
+            .waits = waits_.count(),
+            .waited = waits_.time(),
+            .needed_bytes = needed,
+            .fetched_bytes = came};
   }
 
  private:
@@ -79,6 +91,7 @@ class ChunkSource final : public DecodedSource {
   Result<SpanBytes> decode(const Chunk& chunk) const {
     TRY(packed_->bring(chunk.packed_offset, packed_end_of(chunk) - chunk.packed_offset));
     PackedReader reader(packed_, chunk.packed_offset, kPackedBuffer);
+    reader.read_up_to(packed_end_of(chunk));
     const auto decoder =
         TRY(decoder_at_start(format_, std::move(reader), 0, Check::structure, InflateEngine::fastest));
     auto decoded = std::make_shared<DecodedSpan>();
@@ -126,6 +139,7 @@ class ChunkSource final : public DecodedSource {
   std::vector<std::uint64_t> starts_;  // packed, of all members or frames, and where the last ends
   SpanCache& cache_;
   const std::uint64_t id_ = SpanCache::new_source();
+  mutable FarWaits waits_;
   mutable std::atomic<std::uint64_t> chunks_decoded_ = 0, plain_bytes_ = 0, packed_bytes_ = 0;
 };
 

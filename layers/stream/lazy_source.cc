@@ -7,12 +7,19 @@
 
 #include "base/bytes.h"
 #include "base/sys/file.h"
+#include "layers/stream/far_wait.h"
 
 namespace acetate {
 
 namespace {
 
 constexpr std::uint64_t kBlock = PartialBlob::kBlock;
+
+// For counting, which is no reason to fail.
+std::uint64_t bytes_here(const PartialBlob& blob) {
+  const auto here = blob.present_bytes();
+  return here ? *here : 0;
+}
 
 std::uint64_t block_end(std::uint64_t offset, std::uint64_t length) { return (offset + length + kBlock - 1) / kBlock; }
 
@@ -22,7 +29,9 @@ LazySource::LazySource(std::unique_ptr<PartialBlob> blob, std::shared_ptr<BlobFe
     : blob_(std::move(blob)),
       fetcher_(std::move(fetcher)),
       shown_by_(shown_by),
-      known_(static_cast<std::size_t>(blob_->blocks())) {}
+      here_before_(bytes_here(*blob_)),
+      known_(static_cast<std::size_t>(blob_->blocks())),
+      needed_(static_cast<std::size_t>(blob_->blocks())) {}
 
 Result<std::size_t> LazySource::pread(std::span<std::byte> into, std::uint64_t offset) const {
   if (offset >= size() || into.empty()) return std::size_t{0};
@@ -56,13 +65,31 @@ Result<void> LazySource::ensure(std::uint64_t first, std::uint64_t end) const {
   if (missing == there.end()) return {};
   const auto begin = first + static_cast<std::uint64_t>(missing - there.begin());
   while (there[static_cast<std::size_t>(end - 1 - first)]) --end;
-  auto fetched = fetcher_->fetch(*blob_, begin, end);
+  auto fetched = fetch(begin, end);
   if (fetched) return {};
   // One that became whole just now is nobody's work any more.
   const auto now = TRY(blob_->present(begin, end));
   if (std::ranges::count(now, false) == 0) return {};
   return Error(EIO, fmt::format("a part of the layer {} is not here and cannot be fetched: {}", blob_->digest().str(),
                                 fetched.error().message()));
+}
+
+Result<void> LazySource::fetch(std::uint64_t first, std::uint64_t end) const {
+  const FarWait::Here waits;
+  return fetcher_->fetch(*blob_, first, end);
+}
+
+void LazySource::need(std::uint64_t offset, std::uint64_t length) const {
+  if (offset >= size()) return;
+  const std::uint64_t end = block_end(offset, std::min(length, size() - offset));
+  for (std::uint64_t block = offset / kBlock; block < end; ++block)
+    if (!needed_[block].load(std::memory_order_relaxed) && !needed_[block].exchange(true, std::memory_order_relaxed))
+      needed_bytes_.fetch_add(blob_->bytes_of(block), std::memory_order_relaxed);
+}
+
+ByteSource::Fetched LazySource::fetched() const {
+  // Fewer than before: some were found damaged.
+  return {.needed = needed_bytes_.load(std::memory_order_relaxed), .came = std::max(bytes_here(*blob_), here_before_) - here_before_};
 }
 
 Result<void> LazySource::complete(bool soon) const {
@@ -84,7 +111,7 @@ Result<void> LazySource::copy(std::uint64_t block, std::size_t skip, std::span<s
       std::memcpy(into.data(), whole.data() + skip, into.size());
       return {};
     }
-    if (auto fetched = fetcher_->fetch(*blob_, block, block + 1); !fetched)
+    if (auto fetched = fetch(block, block + 1); !fetched)
       return Error(EIO, fmt::format("a part of the layer {} is damaged and cannot be fetched: {}",
                                     blob_->digest().str(), fetched.error().message()));
   }

@@ -25,18 +25,25 @@ class LazySource final : public ByteSource {
   std::uint64_t size() const override { return blob_->size(); }
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override;
   Result<void> bring(std::uint64_t offset, std::uint64_t length) const override;
+  void need(std::uint64_t offset, std::uint64_t length) const override;
+  // Came: since this was made, into the files, whoever asked for it.
+  Fetched fetched() const override;
   // All of it will be read, in order and by somebody who waits.
   Result<void> complete(bool soon) const;
   const PartialBlob& blob() const noexcept { return *blob_; }
 
  private:
   Result<void> ensure(std::uint64_t first, std::uint64_t end) const;
+  Result<void> fetch(std::uint64_t first, std::uint64_t end) const;
   Result<void> copy(std::uint64_t block, std::size_t skip, std::span<std::byte> into) const;
 
   const std::unique_ptr<PartialBlob> blob_;
   const std::shared_ptr<BlobFetcher> fetcher_;
   const ShownBy shown_by_;
+  const std::uint64_t here_before_;
   mutable std::vector<std::atomic<bool>> known_;  // by block: its checksum was found to be right
+  mutable std::vector<std::atomic<bool>> needed_;  // by block
+  mutable std::atomic<std::uint64_t> needed_bytes_ = 0;
 };
 
 }  // namespace acetate

@@ -42,6 +42,10 @@ DecodeCount& DecodeCount::operator+=(const DecodeCount& other) noexcept {
   starts += other.starts;
   prefetched += other.prefetched;
   prefetch_used += other.prefetch_used;
+  waits += other.waits;
+  waited += other.waited;
+  needed_bytes += other.needed_bytes;
+  fetched_bytes += other.fetched_bytes;
   return *this;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,6 +26,11 @@ struct DecodeCount {
   std::uint64_t starts = 0;        // decoders begun at a checkpoint; sequential readers begin one
   std::uint64_t prefetched = 0;    // spans had ready because earlier runs came to them, before anybody asked
   std::uint64_t prefetch_used = 0;  // and those of them that somebody came to
+  // Of layers that are still being fetched:
+  std::uint64_t waits = 0;               // calls of readers that waited for bytes that were not here (far_wait.h), …
+  std::chrono::nanoseconds waited{};     // … for so long together
+  std::uint64_t needed_bytes = 0;        // packed: of the pieces that readers came to, each once
+  std::uint64_t fetched_bytes = 0;       // packed: those that came since the layer was opened, for whatever reason
   DecodeCount& operator+=(const DecodeCount& other) noexcept;
 };
 

@@ -25,6 +25,15 @@ class ByteSource {
     (void)offset, (void)length;
     return {};
   }
+  // Somebody has read what is made of those bytes. For those who count it.
+  virtual void need(std::uint64_t offset, std::uint64_t length) const {
+    (void)offset, (void)length;
+  }
+  // Of bytes from far away: those that somebody needed, each once, and those that came, for whatever reason, since this began.
+  struct Fetched {
+    std::uint64_t needed = 0, came = 0;
+  };
+  virtual Fetched fetched() const { return {}; }
   // Where the bytes lie plain in a file: the descriptor and the offset of our byte 0 in it.
   struct Plain {
     FdRef fd;

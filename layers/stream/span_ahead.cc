@@ -16,10 +16,14 @@ constexpr std::uint64_t kMissedCost = 60'000;
 // Of one layer at one mount: what a start reads, and not what a search through everything came to.
 constexpr std::uint64_t kMostBytesAhead = std::uint64_t{256} << 20;
 
+constexpr unsigned kInARowFromAfar = 2;
+
 }  // namespace
 
-// A reader that comes to a span from the one before will come to the next one.
+// A reader that comes to a span from the one before will come to the next one; one who only crossed from one to the other may not, and
+// where bytes come from far away he gets the benefit of the doubt a span later.
 void SpanSource::see(std::size_t index) const {
+  note_need(index);
   if (Learning* learning = learning_.load(std::memory_order_acquire)) note(*learning, index);
   if (!what_.read_ahead) return;
   for (auto& seen : recent_)
@@ -27,11 +31,15 @@ void SpanSource::see(std::size_t index) const {
   const auto before = std::ranges::find_if(
       recent_, [&](const auto& seen) { return index > 0 && seen.load(std::memory_order_relaxed) + 1 == index; });
   if (before == recent_.end()) {
-    recent_[oldest_recent_.fetch_add(1, std::memory_order_relaxed) % recent_.size()] = index;
+    const std::size_t slot = oldest_recent_.fetch_add(1, std::memory_order_relaxed) % recent_.size();
+    in_a_row_[slot].store(0, std::memory_order_relaxed);
+    recent_[slot] = index;
     return;
   }
   before->store(index, std::memory_order_relaxed);
+  const unsigned in_a_row = in_a_row_[static_cast<std::size_t>(before - recent_.begin())].fetch_add(1, std::memory_order_relaxed) + 1;
   if (index + 1 >= what_.checkpoints->count()) return;
+  if (in_a_row < kInARowFromAfar && what_.packed->fetched().needed > 0) return;
   ReadAhead::process().ask(this, [this, next = index + 1] {
     // Whoever reads it hears of what is wrong with it.
     if (const auto span = this->span(next)) (void)get(*span);

@@ -48,8 +48,10 @@ Result<SpanBytes> SpanCache::get(Key key, const std::function<Result<SpanBytes>(
     }
     if (const auto found = shard.flights.find(key); found != shard.flights.end()) {
       flight = found->second;
+      const auto begin = FarWait::Clock::now();
       hits_.fetch_add(1, std::memory_order_relaxed);
       while (!flight->landed) shard.landed.wait(shard.mutex);
+      FarWait::until(begin, flight->came);
       if (flight->bytes != nullptr) return flight->bytes;
       return flight->error->clone();
     }
@@ -58,10 +60,12 @@ Result<SpanBytes> SpanCache::get(Key key, const std::function<Result<SpanBytes>(
     shard.flights.emplace(key, flight);
   }
 
+  const auto waited_before = FarWait::so_far();
   Result<SpanBytes> decoded = caught(decode);
   {
     Lock lock(shard.mutex);
     flight->landed = true;
+    if (FarWait::so_far() != waited_before) flight->came = FarWait::last_end();
     if (decoded) {
       flight->bytes = *decoded;
       keep(shard, key, *decoded);

@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "base/sys/memory.h"
 #include "layers/stream/block_sums.h"
+#include "layers/stream/far_wait.h"
 
 namespace acetate {
 
@@ -60,8 +61,8 @@ class SpanCache {
   static std::uint64_t new_source() noexcept;
 
   // The span, from memory or by `decode`. Readers who miss one span at the same time decode it once: the first
-  // calls `decode` (without any lock), the others wait and share its answer, the error too. An error is not
-  // kept. `decode` must not get() the same key.
+  // calls `decode` (without any lock), the others wait and share its answer, the error too, and the waiting for bytes from far away
+  // (far_wait.h). An error is not kept. `decode` must not get() the same key.
   Result<SpanBytes> get(Key key, const std::function<Result<SpanBytes>()>& decode);
   // Drops one that has failed, if it is still that one.
   void drop(Key key, const SpanBytes& failed);
@@ -85,6 +86,7 @@ class SpanCache {
     bool landed = false;
     SpanBytes bytes;     // null: it failed
     std::optional<Error> error;
+    FarWait::Clock::time_point came;  // the last of what it was decoded from, where that had to be waited for
   };
   struct Slot {
     SpanBytes bytes;

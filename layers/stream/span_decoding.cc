@@ -31,6 +31,7 @@ Result<SpanBytes> SpanSource::decode(const Span& span) const {
   }
   const std::uint64_t from = lease.decoder->packed().position(), to = TRY(packed_end(span.index));
   if (from < to) TRY(what_.packed->bring(from, to - from));
+  lease.decoder->packed().read_up_to(to);
   const std::uint64_t fetched_before = lease.decoder->packed().fetched();
   const std::uint64_t plain_before = lease.decoder->plain_offset();
 
@@ -48,6 +49,7 @@ Result<SpanBytes> SpanSource::decode_by_zlib(const Span& span, Error failed) con
   if (what_.format != Format::gzip || what_.engine == InflateEngine::zlib || fast_is_wrong_ || !has_fast_inflater())
     return failed;
   const auto decoder = TRY(begin_at(TRY(start_before(span.index)), InflateEngine::zlib));
+  decoder->packed().read_up_to(TRY(packed_end(span.index)));
   auto bytes = decode_with(*decoder, span);
   if (bytes && !fast_is_wrong_.exchange(true))
     log::warn("the fast gzip decoder failed on a layer and zlib reads it from now on: {}", failed.message());
@@ -104,17 +106,28 @@ Result<std::size_t> SpanSource::start_before(std::size_t index) const {
   }
 }
 
-// Where a decoder that has read the span has come to in the packed bytes, at most.
+// Behind the last packed byte that a span is decoded from: where decoding can begin next, or all of them.
 Result<std::uint64_t> SpanSource::packed_end(std::size_t index) const {
   for (++index; index < what_.checkpoints->count(); ++index) {
     const CheckpointView next = TRY(what_.checkpoints->at(index));
-    if (next.has_start()) return std::min(next.packed_bit / 8 + kPackedBuffer, what_.packed->size());
+    if (next.has_start()) return std::min((next.packed_bit + 7) / 8, what_.packed->size());
   }
   return what_.packed->size();
 }
 
+// A reader came to the span.
+void SpanSource::note_need(std::size_t index) const {
+  if (index >= came_to_.size() || came_to_[index].load(std::memory_order_relaxed) || came_to_[index].exchange(true, std::memory_order_relaxed)) return;
+  const auto first = start_before(index);
+  const auto end = packed_end(index);
+  if (!first || !end) return;  // a damaged table is told of to whoever reads
+  const auto start = what_.checkpoints->at(*first);
+  if (start && start->packed_bit / 8 < *end) what_.packed->need(start->packed_bit / 8, *end - start->packed_bit / 8);
+}
+
 Result<void> SpanSource::bring(std::uint64_t offset, std::uint64_t length) const {
   if (offset >= what_.plain_size || length == 0) return {};
+  const FarWaits::Call call(waits_);
   length = std::min(length, what_.plain_size - offset);
   const std::size_t first = TRY(start_before(TRY(find_span(*what_.checkpoints, offset))));
   const std::uint64_t from = TRY(what_.checkpoints->at(first)).packed_bit / 8;

@@ -19,6 +19,7 @@ SpanSource::~SpanSource() {
 Result<std::size_t> SpanSource::pread(std::span<std::byte> into, std::uint64_t offset) const {
   if (offset >= what_.plain_size || into.empty()) return std::size_t{0};
   into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), what_.plain_size - offset)));
+  const FarWaits::Call call(waits_);
   auto found = find_span(*what_.checkpoints, offset);
   if (!found) return answer(std::move(found).error());
   std::size_t index = *found;
@@ -122,12 +123,17 @@ Error SpanSource::answer(Error error) const {
 
 DecodeCount SpanSource::counted() const noexcept {
   const auto read = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
+  const auto [needed, came] = what_.packed->fetched();
   return {.spans = read(spans_),
           .plain_bytes = read(plain_bytes_),
           .packed_bytes = read(packed_bytes_),
           .starts = read(starts_),
           .prefetched = read(prefetched_),
-          .prefetch_used = read(prefetch_used_)};
+          .prefetch_used = read(prefetch_used_),
+          .waits = waits_.count(),
+          .waited = waits_.time(),
+          .needed_bytes = needed,
+          .fetched_bytes = came};
 }
 
 }  // namespace acetate

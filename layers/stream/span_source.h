@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "layers/stream/decoder.h"
 #include "layers/stream/decoder_pool.h"
+#include "layers/stream/far_wait.h"
 #include "layers/stream/read_trace.h"
 #include "layers/stream/seekable.h"
 
@@ -25,7 +26,7 @@ namespace acetate {
 class SpanSource final : public DecodedSource {
  public:
   // The table has a first checkpoint, with a start, at plain offset 0.
-  explicit SpanSource(Seekable what) : what_(std::move(what)) {}
+  explicit SpanSource(Seekable what) : what_(std::move(what)), came_to_(what_.checkpoints->count()) {}
   SpanSource(const SpanSource&) = delete;
   SpanSource& operator=(const SpanSource&) = delete;
   ~SpanSource() override;
@@ -70,6 +71,7 @@ class SpanSource final : public DecodedSource {
     std::atomic<bool> is_saved = false;  // what is known later is a later mount's to tell
   };
   void see(std::size_t index) const;
+  void note_need(std::size_t index) const;
   void note(Learning& learning, std::size_t index) const;
   bool prefetch(Learning& learning, std::size_t index) const;
   void save(Learning& learning) const;
@@ -79,14 +81,17 @@ class SpanSource final : public DecodedSource {
 
   const Seekable what_;
   const std::uint64_t id_ = SpanCache::new_source();
+  mutable FarWaits waits_;
+  mutable std::vector<std::atomic<bool>> came_to_;  // by span: a reader
   mutable DecoderPool decoders_{kLiveDecoders};
   mutable std::atomic<bool> told_ = false;
   mutable std::atomic<bool> fast_is_wrong_ = false;
   mutable std::atomic<bool> mirror_known_ = false;
   mutable Mutex mirror_mutex_;
   mutable std::shared_ptr<Mirror> mirror_ GUARDED_BY(mirror_mutex_);
-  // The spans that readers were in last, and which of these to forget next.
+  // The spans that readers were in last, how many in a row they had come through to them, and which of these to forget next.
   mutable std::array<std::atomic<std::size_t>, kLiveDecoders> recent_ = {kNoSpan, kNoSpan, kNoSpan, kNoSpan};
+  mutable std::array<std::atomic<unsigned>, kLiveDecoders> in_a_row_ = {};
   mutable std::atomic<std::size_t> oldest_recent_ = 0;
   mutable Mutex learning_mutex_;
   mutable std::unique_ptr<Learning> own_learning_ GUARDED_BY(learning_mutex_);

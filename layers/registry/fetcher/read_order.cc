@@ -37,7 +37,7 @@ std::optional<Bytes> packed_of(const CheckpointTable& table, std::uint64_t plain
     const auto at = table.at(i);
     if (!at) return std::nullopt;
     if (!at->has_start()) continue;
-    bytes.to = at->packed_bit / 8 + 1;
+    bytes.to = (at->packed_bit + 7) / 8;
     break;
   }
   bytes.to = std::min(bytes.to, size);

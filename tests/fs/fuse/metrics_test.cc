@@ -40,7 +40,8 @@ TEST(Metrics, AreJsonWithTheOperationsThatWereUsed) {
   EXPECT_EQ(metrics_as_json(metrics, {.overlay = {.inodes = 7, .copy_ups = 2}, .layers = 3}),
             "{\"inodes\": 7, \"handles\": 0, \"cached_descriptors\": 0, \"open_descriptors\": 0, \"resident_bytes\": 0, "
             "\"layers\": 3, \"copy_ups\": 2, \"copied_bytes\": 0, \"known_lookups\": 0, \"asked_lookups\": 0, "
-            "\"decoded_bytes\": 0, \"prefetched_spans\": 0, \"prefetched_spans_used\": 0, \"span_hits\": 0, "
+            "\"decoded_bytes\": 0, \"prefetched_spans\": 0, \"prefetched_spans_used\": 0, \"fetch_waits\": 0, "
+            "\"fetch_wait_seconds\": 0.000000000, \"needed_bytes\": 0, \"fetched_bytes\": 0, \"span_hits\": 0, "
             "\"span_misses\": 0, \"span_bytes\": 0, \"operations\": {\n"
             "  \"lookup\": {\"count\": 1, \"seconds\": 0.000001500, \"buckets\": [[2e-06, 1]]}}}\n");
 }
@@ -69,6 +70,17 @@ TEST(Metrics, TellHowOftenDecodedBytesWereInMemory) {
   EXPECT_THAT(text, HasSubstr("# TYPE fuse_overlay_span_hits_total counter\nfuse_overlay_span_hits_total 9\n"));
   EXPECT_THAT(text, HasSubstr("fuse_overlay_span_misses_total 2\n"));
   EXPECT_THAT(text, HasSubstr("# TYPE fuse_overlay_span_bytes gauge\nfuse_overlay_span_bytes 4096\n"));
+}
+
+TEST(Metrics, TellHowReadersWaitedForBytesFromFarAway) {
+  const DaemonState state{.decoded = {.waits = 3, .waited = 1250ms, .needed_bytes = 700, .fetched_bytes = 900}};
+
+  const std::string text = metrics_as_prometheus(Metrics(), state);
+
+  EXPECT_THAT(text, HasSubstr("# TYPE fuse_overlay_fetch_waits_total counter\nfuse_overlay_fetch_waits_total 3\n"));
+  EXPECT_THAT(text, HasSubstr("# TYPE fuse_overlay_fetch_wait_seconds_total counter\nfuse_overlay_fetch_wait_seconds_total 1.250000000\n"));
+  EXPECT_THAT(text, HasSubstr("fuse_overlay_needed_bytes_total 700\n"));
+  EXPECT_THAT(text, HasSubstr("# TYPE fuse_overlay_fetched_bytes_total counter\nfuse_overlay_fetched_bytes_total 900\n"));
 }
 
 TEST(Metrics, BeginAsFuseOverlayfsPrintsThem) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <barrier>
+#include <latch>
 #include <thread>
 #include <vector>
 
@@ -126,6 +127,57 @@ TEST(SpanCache, TellsAllWhoWaitOfAnError) {
   }
   for (auto& reader : readers) reader.join();
   EXPECT_EQ(failed, 4);
+}
+
+TEST(SpanCache, HandsOnTheWaitForBytesFromFarAway) {
+  SpanCache cache;
+  FarWaits ahead_of_all, reader;
+  std::latch began(1);
+  std::thread ahead([&] {
+    const FarWaits::Call call(ahead_of_all);
+    EXPECT_TRUE(cache.get({1, 0}, [&]() -> Result<SpanBytes> {
+      const FarWait::Here waits;
+      began.count_down();
+      while (cache.hits() == 0) std::this_thread::yield();  // until the other waits for us
+      return span_of(1);
+    }));
+  });
+  began.wait();
+  {
+    const FarWaits::Call call(reader);
+    EXPECT_FALSE(decodes(cache, {1, 0}));
+  }
+  ahead.join();
+  EXPECT_EQ(reader.count(), 1U);
+  EXPECT_GT(reader.time().count(), 0);
+  EXPECT_EQ(ahead_of_all.count(), 1U);
+  // What is here already costs nobody a wait.
+  {
+    const FarWaits::Call call(reader);
+    EXPECT_FALSE(decodes(cache, {1, 0}));
+  }
+  EXPECT_EQ(reader.count(), 1U);
+}
+
+TEST(SpanCache, CountsNoWaitForADecodeThatHasItsBytes) {
+  SpanCache cache;
+  FarWaits reader;
+  std::latch began(1);
+  std::thread ahead([&] {
+    EXPECT_TRUE(cache.get({1, 0}, [&]() -> Result<SpanBytes> {
+      { const FarWait::Here waits; }
+      began.count_down();
+      while (cache.hits() == 0) std::this_thread::yield();
+      return span_of(1);
+    }));
+  });
+  began.wait();
+  {
+    const FarWaits::Call call(reader);
+    EXPECT_FALSE(decodes(cache, {1, 0}));
+  }
+  ahead.join();
+  EXPECT_EQ(reader.count(), 0U);
 }
 
 }  // namespace

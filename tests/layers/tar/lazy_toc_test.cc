@@ -102,6 +102,23 @@ TEST_P(LazyToc, FetchesTheTableAndThenOnlyWhatIsRead) {
   EXPECT_EQ(indexes_.find(blob_), nullptr);
 }
 
+TEST_P(LazyToc, CountsTheChunksThatReadersWaitedForAndNeeded) {
+  put(sample());
+  const auto opened = open();
+  ASSERT_TRUE(opened) << words(opened);
+  EXPECT_EQ(opened->bytes->counted().waits, 0U) << "nobody reads yet";
+  EXPECT_EQ(opened->bytes->counted().needed_bytes, 0U);
+  const auto for_the_table = opened->bytes->counted().fetched_bytes;
+
+  read(*opened->layer, "chunks", kChunk + 10, 10);
+  read(*opened->layer, "chunks", kChunk + 20, 10);
+  const auto count = opened->bytes->counted();
+  EXPECT_EQ(count.waits, 1U);
+  EXPECT_GT(count.waited.count(), 0);
+  EXPECT_GE(count.needed_bytes, kChunk);
+  EXPECT_EQ(count.needed_bytes, count.fetched_bytes - for_the_table) << "the chunk, whole blocks of it";
+}
+
 TEST_P(LazyToc, BringsProgramsWholeInOneRequestWhenTheyAreOpened) {
   put(sample());
   const auto opened = open();

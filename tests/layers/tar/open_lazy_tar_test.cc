@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <random>
 
 #include "base/bytes.h"
+#include "layers/stream/read_ahead.h"
 #include "layers/tar/check_shown.h"
 #include "layers/tar/foreign_index.h"
 #include "tests/layers/stream/fake_fetcher.h"
@@ -82,6 +84,12 @@ class OpenLazyTar : public ::testing::Test {
     if (!got) return "read: " + got.error().message();
     return text.substr(0, *got);
   }
+  // Returns when all is read ahead that was to be.
+  void settle() {
+    std::promise<void> done;
+    ReadAhead::process().ask(this, [&] { done.set_value(); });
+    done.get_future().wait();
+  }
   std::uint64_t blocks_asked() const {
     std::uint64_t sum = 0;
     for (const auto& [first, end] : fetcher_->asked) sum += end - first;
@@ -110,6 +118,55 @@ TEST_F(OpenLazyTar, FetchesOnlyWhatIsReadWhereThereIsOne) {
   EXPECT_EQ(read(*opened->layer, "last"), "z");
   EXPECT_EQ(fetcher_->asked.size(), 1u);
   EXPECT_LT(blocks_asked(), packed_.size() / PartialBlob::kBlock / 2);
+}
+
+TEST_F(OpenLazyTar, CountsWhatReadersWaitedForAndNeeded) {
+  ASSERT_TRUE(indexes_.keep(IndexImage::build(scan())));
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->bytes->counted().waits, 0U);
+  EXPECT_EQ(opened->bytes->counted().needed_bytes, 0U);
+
+  EXPECT_EQ(read(*opened->layer, "last"), "z");
+  const auto once = opened->bytes->counted();
+  EXPECT_EQ(once.waits, 1U);
+  EXPECT_GT(once.waited.count(), 0);
+  EXPECT_GT(once.needed_bytes, 0U);
+  EXPECT_EQ(once.fetched_bytes, blocks_asked() * PartialBlob::kBlock - (PartialBlob::kBlock - packed_.size() % PartialBlob::kBlock));
+  EXPECT_LE(once.needed_bytes, once.fetched_bytes);
+
+  EXPECT_EQ(read(*opened->layer, "last"), "z");
+  const auto again = opened->bytes->counted();
+  EXPECT_EQ(again.waits, 1U);
+  EXPECT_EQ(again.needed_bytes, once.needed_bytes);
+
+  // No block behind the span that is read.
+  EXPECT_EQ(read(*opened->layer, "first"), "one");
+  const auto beginning = opened->bytes->counted();
+  EXPECT_EQ(beginning.waits, 2U);
+  EXPECT_EQ(beginning.needed_bytes - once.needed_bytes, beginning.fetched_bytes - once.fetched_bytes);
+
+  // What is brought because it is a program is fetched, and not needed before it is read.
+  const auto program = opened->layer->open(opened->layer->lookup(opened->layer->root(), "program")->node);
+  ASSERT_TRUE(program);
+  const auto whole = opened->bytes->counted();
+  EXPECT_GT(whole.waits, beginning.waits);
+  EXPECT_GT(whole.fetched_bytes - beginning.fetched_bytes, whole.needed_bytes - beginning.needed_bytes);
+}
+
+TEST_F(OpenLazyTar, FetchesAheadForWhoReadsOnAndNotForWhoCrossesFromOneSpanToTheNext) {
+  ASSERT_TRUE(indexes_.keep(IndexImage::build(scan())));
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  const auto ahead = [&] {
+    settle();
+    const auto count = opened->bytes->counted();
+    return count.fetched_bytes - count.needed_bytes;
+  };
+  EXPECT_EQ(read(*opened->layer, "noise0", 3 << 20).size(), std::size_t{3} << 20);
+  EXPECT_EQ(ahead(), 0U);
+  EXPECT_EQ(read(*opened->layer, "noise1", 3 << 20).size(), std::size_t{3} << 20);
+  EXPECT_GT(ahead(), 0U);
 }
 
 TEST_F(OpenLazyTar, BringsProgramsWholeWhenTheyAreOpened) {
