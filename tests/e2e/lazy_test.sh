@@ -28,11 +28,14 @@ mkdir -p "$HOME" "$XDG_RUNTIME_DIR" "$scratch/mnt"
 in_store() { store=$1; shift; ACETATE_ROOT="$scratch/store-$store" ACETATE_CACHE="$scratch/cache-$store" acetate "$@"; }
 wait_until() { until "$@" 2>/dev/null; do sleep 0.1; done; }
 
-say "an image of two gzip layers"
-python3 - "$scratch/layout" "$(command -v busybox)" <<'P'
+say "an image of two gzip layers, and one of many files"
+python3 - "$scratch/layout" "$(command -v busybox)" "$scratch/many" <<'P'
 import gzip, hashlib, io, json, pathlib, platform, random, sys, tarfile
-layout, busybox = pathlib.Path(sys.argv[1]), sys.argv[2]
-(layout / "blobs/sha256").mkdir(parents=True)
+busybox = sys.argv[2]
+def begin(at):
+    global layout
+    layout = pathlib.Path(at)
+    (layout / "blobs/sha256").mkdir(parents=True)
 def blob(data, kind):
     digest = hashlib.sha256(data).hexdigest()
     (layout / "blobs/sha256" / digest).write_bytes(data)
@@ -46,18 +49,26 @@ def layer(files):
             tar.addfile(info, io.BytesIO(data))
     plain = out.getvalue()
     return plain, blob(gzip.compress(plain, 1, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
+machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+def image(command, layers):
+    config = blob(json.dumps({"architecture": machine, "os": "linux", "config": {"Cmd": command},
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(plain).hexdigest() for plain, _ in layers]}}).encode(), "application/vnd.oci.image.config.v1+json")
+    manifest = blob(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": [layer for _, layer in layers]}).encode(), "application/vnd.oci.image.manifest.v1+json")
+    manifest["annotations"] = {"org.opencontainers.image.ref.name": "1"}
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
+    (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    return manifest
+begin(sys.argv[1])
 dice = random.Random(1)
 big = dice.randbytes(12_000_000)
 below, a = layer([("hello", b"hello\n"), ("big", big), ("bin/busybox", open(busybox, "rb").read()), ("last", b"last\n")])
 above, b = layer([("above", b"above\n"), ("medium", dice.randbytes(3_000_000))])
-machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-config = blob(json.dumps({"architecture": machine, "os": "linux", "config": {"Cmd": ["/bin/busybox", "sha256sum", "/big"]},
-    "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(p).hexdigest() for p in (below, above)]}}).encode(), "application/vnd.oci.image.config.v1+json")
-manifest = blob(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": [a, b]}).encode(), "application/vnd.oci.image.manifest.v1+json")
-manifest["annotations"] = {"org.opencontainers.image.ref.name": "1"}
-(layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
-(layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+manifest = image(["/bin/busybox", "sha256sum", "/big"], [(below, a), (above, b)])
 (layout.parent / "facts").write_text(f"{hashlib.sha256(big).hexdigest()} {a['size'] + b['size']} {a['digest']} {manifest['digest']} {b['digest']}\n")
+# Two bits a byte: pieces that decode to much more than they are.
+letters = bytes(b"ACGT"[i & 3] for i in range(256))
+begin(sys.argv[3])
+image([], [layer([(f"file{i}", dice.randbytes(2 << 20).translate(letters)) for i in range(24)])])
 P
 read -r sum size layer manifest upper <"$scratch/facts"
 
@@ -113,6 +124,36 @@ tell set '{"delay": 0}'
 expect "comes first, before anybody asks" True "$(log "sum(e['path'].endswith('$layer') for e in log[:[i for i, e in enumerate(log) if e['path'].endswith('$upper') and 'Range' in e['headers']][2]]) < 11")"
 expect "and is right" 3000000 "$(wc -c <"$scratch/mnt1/medium")"
 in_store j unmount "$scratch/mnt1"
+
+say "how often a reader waits, without and with what an earlier one read"
+many=127.0.0.1:$home/many:1
+count() { acetate stat "$scratch/mnt1" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+# A page of each file, and none after the one before it.
+read_many() { for i in 0 7 14 21 4 11 18 1 8 15 22 5 12 19 2 9 16 23 6 13 20 3 10 17; do dd if="$scratch/mnt1/file$i" of="$scratch/byte" bs=4096 skip=256 count=1 2>/dev/null; done; }
+in_store n copy -q "oci:$scratch/many" "docker://$many"
+in_store n pull -q "$many" >/dev/null
+in_store n mount "$many" "$scratch/mnt1"
+read_many
+in_store n unmount "$scratch/mnt1"
+in_store n push -q --index "$many"
+tell set '{"delay": 200}'
+in_store o mount --lazy "$many" "$scratch/mnt1"
+expect "nobody has waited yet" 0 "$(count fetch_waits)"
+read_many
+first=$(count fetch_waits)
+[ "$first" -ge 20 ] && pass "pieces are waited for ($first times)" || fail "24 files were waited for $first times"
+expect "and the counters say how long" True "$(python3 -c 'import sys; print(float(sys.argv[1]) >= int(sys.argv[2]) * 0.1)' "$(count fetch_wait_seconds)" "$first")"
+expect "no more is needed than was fetched" True "$(python3 -c 'import sys; print(0 < int(sys.argv[1]) <= int(sys.argv[2]))' "$(count needed_bytes)" "$(count fetched_bytes)")"
+in_store o unmount "$scratch/mnt1"
+tell set '{"delay": 0}'
+in_store n push -q --trace "$many"
+tell set '{"delay": 200}'
+in_store p mount --lazy "$many" "$scratch/mnt1"
+read_many
+second=$(count fetch_waits)
+[ $((second * 5)) -le "$first" ] && pass "with the trace a fifth as often at most ($second times)" || fail "with the trace $second times, without it $first"
+in_store p unmount "$scratch/mnt1"
+tell set '{"delay": 0}'
 
 say "the registry goes"
 tell fault '{"path": "/blobs/", "do": "status", "status": 503, "times": -1}'

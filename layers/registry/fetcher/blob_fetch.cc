@@ -94,6 +94,16 @@ BlobFetch::Run BlobFetch::cut_at_others(Run run) const {
 }
 
 Result<void> BlobFetch::fetch(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience) {
+  return bring(first, end, patience, true, [] { return true; });
+}
+
+Result<void> BlobFetch::fetch_ahead(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience,
+                                    const std::function<bool()>& goes_on) {
+  return bring(first, end, patience, false, goes_on);
+}
+
+Result<void> BlobFetch::bring(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience, bool is_waited_for,
+                              const std::function<bool()>& goes_on) {
   end = std::min(end, blob_->blocks());
   Held lock(mutex_);
   auto pause = kFirstPause;
@@ -119,13 +129,20 @@ Result<void> BlobFetch::fetch(std::uint64_t first, std::uint64_t end, std::chron
       continue;
     }
     if (no_ranges_) {
+      if (!is_waited_for) return Error(ECANCELED);
       TRY(wait_for_whole(lock, missing->first, patience));
       continue;
     }
-    events_.demand_begins();
-    auto streamed = stream(lock, cut_at_others(*missing), [] { return true; });
-    events_.demand_ends();
-    if (streamed || streamed.error().is(ECANCELED)) continue;  // the latter: all has come meanwhile, and is verified
+    if (is_waited_for) events_.demand_begins();
+    auto streamed = stream(lock, cut_at_others(*missing), goes_on);
+    if (is_waited_for) events_.demand_ends();
+    if (streamed) continue;
+    if (streamed.error().is(ECANCELED)) {  // or all has come meanwhile, and is verified
+      lock.unlock();
+      if (!goes_on()) return streamed;
+      lock.lock();
+      continue;
+    }
     if (!is_transient(streamed.error()) || Clock::now() - heard + pause >= patience) return streamed;
     lock.unlock();
     std::this_thread::sleep_for(pause);

@@ -33,6 +33,9 @@ class BlobFetch {
   // Returns when blocks `first` to `end` (not included) are there. Network errors are tried again until nothing came for
   // `patience`. Errors with words.
   Result<void> fetch(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience);
+  // The same for nobody who waits, and so none of the events; `goes_on` is asked every so often, and may take its time before more
+  // is read. ECANCELED when it says false.
+  Result<void> fetch_ahead(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience, const std::function<bool()>& goes_on);
 
   // Fetches all that is missing, in order, and verifies the digest of the whole: what does not verify is fetched once
   // more, from another place where there is one, and is EBADMSG then. ECANCELED when `goes_on` says false.
@@ -57,6 +60,8 @@ class BlobFetch {
   Result<std::optional<Run>> first_missing(std::uint64_t first, std::uint64_t end, bool verify) const;
   const Stream* who_brings(std::uint64_t block) const;
   Run cut_at_others(Run run) const;
+  Result<void> bring(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience, bool is_waited_for,
+                     const std::function<bool()>& goes_on);
   Result<void> stream(Held& lock, Run run, const std::function<bool()>& goes_on);
   Result<bool> comes_with_whole(std::uint64_t block) const;
   Result<void> wait_for_whole(Held& lock, std::uint64_t first, std::chrono::milliseconds patience);

@@ -59,7 +59,7 @@ struct Fetcher::Impl {
       case fetch::Verb::fetch: {
         const auto patience = std::min(kMostPatience, std::chrono::milliseconds(request.patience));
         // Our answer should come before whoever asked gives us up.
-        return fetch->fetch(request.first, request.end, patience * 9 / 10);
+        return work->fetch(*fetch, request.first, request.end, patience * 9 / 10);
       }
       case fetch::Verb::complete: work->want(fetch, false); return {};
       case fetch::Verb::complete_soon: work->want(fetch, true); return {};

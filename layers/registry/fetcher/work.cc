@@ -11,9 +11,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr int kSideBySide = 6;  // as pulls have it
 constexpr std::chrono::milliseconds kLook{100};
-// What is likely to be read shares the wire with what is waited for.
-constexpr int kOrderedSideBySide = 2;
-constexpr std::chrono::milliseconds kOrderedPatience{10000};
+constexpr int kMostAhead = 16;
+constexpr std::chrono::milliseconds kAheadPatience{10000};
+// An answer that nobody takes anything of for long is one that breaks off.
+constexpr std::chrono::milliseconds kLongestYield{1000};
 
 }  // namespace
 
@@ -21,6 +22,7 @@ Work::Work(std::string dir, std::chrono::milliseconds quiet, Whole whole, Order 
     : dir_(std::move(dir)), quiet_(quiet), whole_(std::move(whole)), order_(std::move(order)) {
   for (int i = 0; i < kSideBySide; ++i) threads_.emplace_back([this] { run(true); });
   threads_.emplace_back([this] { run(false); });
+  for (int i = 0; i < kMostAhead; ++i) threads_.emplace_back([this] { run_ahead(); });
 }
 
 Work::~Work() {
@@ -44,11 +46,16 @@ Result<std::shared_ptr<BlobFetch>> Work::find(const Digest& blob) {
   if (!ticket) return std::move(ticket).error();
   auto partial = TRY_WITHIN(PartialBlob::open(dir_, blob), "opening what there is of {}", blob.str());
   if (partial->size() != ticket->blob.size) return fail(EBADMSG, "the ticket of {} speaks of another size", blob.str());
-  FetchEvents events{.demand_begins = [this] { ++waiting_; },
+  FetchEvents events{.demand_begins =
+                         [this] {
+                           ++waiting_;
+                           precedence_.begin();
+                         },
                      .demand_ends =
                          [this] {
                            last_demand_ = Clock::now().time_since_epoch().count();
                            --waiting_;
+                           precedence_.end();
                          },
                      .needs_whole =
                          [this, blob] {
@@ -61,6 +68,14 @@ Result<std::shared_ptr<BlobFetch>> Work::find(const Digest& blob) {
   return entry->fetch;
 }
 
+Result<void> Work::fetch(BlobFetch& fetch, std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ahead_.wanted(fetch.blob().digest(), first, end)) changed_.notify_all();
+  }
+  return fetch.fetch(first, end, patience);
+}
+
 void Work::want(const std::shared_ptr<BlobFetch>& fetch, bool soon) {
   std::unique_lock lock(mutex_);
   const auto found = entries_.find(fetch->blob().digest());
@@ -71,7 +86,7 @@ void Work::want(const std::shared_ptr<BlobFetch>& fetch, bool soon) {
     lock.unlock();
     auto order = order_(*fetch);
     lock.lock();
-    entry.order.assign(order.begin(), order.end());
+    ahead_.put(fetch->blob().digest(), std::move(order));
   }
   entry.state = State::wanted;
   // Whoever has just begun will soon want something.
@@ -114,35 +129,44 @@ std::shared_ptr<Work::Entry> Work::next(bool soon) const {
   return nullptr;
 }
 
-// Of all layers what was come to first. False: there is nothing.
-bool Work::run_ordered(std::unique_lock<std::mutex>& lock) {
-  if (ordered_ == kOrderedSideBySide) return false;
-  std::shared_ptr<Entry> first;
-  for (const auto& [blob, entry] : entries_)
-    if (!entry->order.empty() && entry->state == State::wanted && (first == nullptr || entry->order.front().ms < first->order.front().ms))
-      first = entry;
-  if (first == nullptr) return false;
-  const OrderedRun run = first->order.front();
-  first->order.pop_front();
-  ++ordered_;
-  lock.unlock();
-  const auto fetched = first->fetch->fetch(run.first, run.end, kOrderedPatience);
-  lock.lock();
-  --ordered_;
-  // Whoever reads it hears of what is wrong.
-  if (!fetched) {
-    log::info("{}", fetched.error().message());
-    first->order.clear();
+// What is likely to be read. A thread for each piece that is fetched at a time.
+void Work::run_ahead() {
+  std::unique_lock lock(mutex_);
+  const auto goes_on = [this] {
+    precedence_.yield(kLongestYield);
+    return !ending_.load();
+  };
+  while (!ending_) {
+    const auto piece = ahead_.next(Clock::now());
+    if (!piece) {
+      changed_.wait(lock);
+      continue;
+    }
+    const auto found = entries_.find(piece->blob);
+    auto fetched = Result<void>(Error(ECANCELED));
+    if (found != entries_.end() && found->second->state == State::wanted) {
+      const auto fetch = found->second->fetch;
+      lock.unlock();
+      ++waiting_;
+      fetched = fetch->fetch_ahead(piece->run.first, piece->run.end, kAheadPatience, goes_on);
+      last_demand_ = Clock::now().time_since_epoch().count();
+      --waiting_;
+      lock.lock();
+    }
+    ahead_.came(*piece);
+    // Whoever reads it hears of what is wrong.
+    if (!fetched) {
+      if (!fetched.error().is(ECANCELED)) log::info("{}", fetched.error().message());
+      ahead_.forget(piece->blob);
+    }
+    changed_.notify_all();
   }
-  changed_.notify_all();
-  return true;
 }
 
 void Work::run(bool soon) {
   std::unique_lock lock(mutex_);
   while (!ending_) {
     const auto entry = soon || is_quiet() ? next(soon) : nullptr;
-    if (entry == nullptr && soon && run_ordered(lock)) continue;
     if (entry == nullptr) {
       changed_.wait_for(lock, soon ? std::chrono::hours(1) : kLook);
       continue;

@@ -1,12 +1,11 @@
 // What the fetcher has to do besides answering: blobs that are wanted whole. Those that somebody waits for come at once,
-// several side by side; of the others first what is likely to be read soon (read_order.h), whoever waits for what, and the rest
-// one by one, while nobody waits for anything.
+// several side by side; of the others first what is likely to be read soon (read_order.h, ahead_queue.h), which gives way to what
+// somebody waits for, and the rest one by one, while nobody waits for anything.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,8 +14,10 @@
 #include <thread>
 #include <vector>
 
+#include "layers/registry/fetcher/ahead_queue.h"
 #include "layers/registry/fetcher/blob_fetch.h"
 #include "layers/registry/fetcher/blob_places.h"
+#include "layers/registry/fetcher/precedence.h"
 #include "layers/registry/fetcher/read_order.h"
 
 namespace acetate::registry {
@@ -34,6 +35,8 @@ class Work {
 
   // ENOENT with words when nobody has said where it comes from, or it is whole.
   Result<std::shared_ptr<BlobFetch>> find(const Digest& blob);
+  // BlobFetch::fetch(), for somebody who waits.
+  Result<void> fetch(BlobFetch& fetch, std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience);
   // Wants it whole: soon, or when it is quiet.
   void want(const std::shared_ptr<BlobFetch>& fetch, bool soon);
   // Waits until it is whole, or cannot be.
@@ -48,13 +51,12 @@ class Work {
     bool is_running = false;
     std::atomic<bool> is_soon = false;  // somebody waits
     std::optional<Error> failure = {};
-    bool is_ordered = false;               // `order` was asked for
-    std::deque<OrderedRun> order = {};
+    bool is_ordered = false;               // its order was asked for
   };
 
   void run(bool soon);
   std::shared_ptr<Entry> next(bool soon) const;
-  bool run_ordered(std::unique_lock<std::mutex>& lock);
+  void run_ahead();
   bool is_quiet() const;
 
   const std::string dir_;
@@ -65,7 +67,8 @@ class Work {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<Digest, std::shared_ptr<Entry>> entries_;  // those that are not whole
-  int ordered_ = 0;  // runs of an order that are being fetched
+  AheadQueue ahead_;
+  Precedence precedence_;
   std::atomic<bool> ending_ = false;
   std::atomic<int> waiting_ = 0;                     // fetches that somebody waits for
   std::atomic<std::chrono::steady_clock::rep> last_demand_ = 0;

@@ -35,12 +35,13 @@ class BlobFetchTest : public testing::Test {
   RemotePool pool_;
   std::unique_ptr<BlobFetch> fetch_ = make([] {});
 
-  std::unique_ptr<BlobFetch> make(std::function<void()> needs_whole) {
+  std::unique_ptr<BlobFetch> make(std::function<void()> needs_whole) { return make(FetchEvents{.needs_whole = std::move(needs_whole)}); }
+  std::unique_ptr<BlobFetch> make(FetchEvents events) {
     auto blob = PartialBlob::make(dir_.path(), {.blob = descriptor_.digest, .size = descriptor_.size});
     return std::make_unique<BlobFetch>(
         *std::move(blob),
         std::make_unique<BlobPlaces>(pool_, Ticket{.blob = descriptor_, .sources = {{.name = registry_.host() + "/a:1"}}}),
-        FetchEvents{.needs_whole = std::move(needs_whole)});
+        std::move(events));
   }
   void fault(nlohmann::json fault) {
     fault["path"] = "/blobs/sha256";
@@ -87,6 +88,36 @@ TEST_F(BlobFetchTest, AsksOnceForManyWhoWantTheSame) {
   for (auto& thread : threads) thread.join();
   expect_there(2, 20);
   EXPECT_THAT(ranges(), SizeIs(1));
+}
+
+TEST_F(BlobFetchTest, TellsOfThoseWhoWaitAndNotOfWhatIsFetchedAhead) {
+  int begun = 0, ended = 0;
+  fetch_ = make(FetchEvents{.demand_begins = [&] { ++begun; }, .demand_ends = [&] { ++ended; }});
+  ASSERT_TRUE(fetch_->fetch_ahead(1, 3, kPatience, [] { return true; }));
+  expect_there(1, 3);
+  EXPECT_EQ(begun, 0);
+  ASSERT_TRUE(fetch_->fetch(2, 5, kPatience));
+  expect_there(2, 5);
+  EXPECT_EQ(begun, 1);
+  EXPECT_EQ(ended, 1);
+  EXPECT_THAT(ranges(), ElementsAre("bytes=65536-196607", "bytes=196608-327679"));
+}
+
+TEST_F(BlobFetchTest, StopsFetchingAheadWhenItIsTold) {
+  const auto fetched = fetch_->fetch_ahead(0, 40, kPatience, [] { return false; });
+  ASSERT_FALSE(fetched);
+  EXPECT_TRUE(fetched.error().is(ECANCELED));
+  EXPECT_LT(*fetch_->blob().present_bytes(), 40 * kBlock);
+}
+
+TEST_F(BlobFetchTest, FetchesNothingAheadWhereRangesAreIgnored) {
+  fault({{"do", "ignore_range"}, {"times", -1}});
+  bool whole = false;
+  fetch_ = make([&] { whole = true; });
+  const auto fetched = fetch_->fetch_ahead(40, 42, kPatience, [] { return true; });
+  ASSERT_FALSE(fetched);
+  EXPECT_TRUE(fetched.error().is(ECANCELED));
+  EXPECT_FALSE(whole) << "nobody waits for it";
 }
 
 TEST_F(BlobFetchTest, GoesOnWhereAnAnswerBrokeOff) {
