@@ -43,6 +43,7 @@ class Table {
 
   Result<void> fill() {
     const auto& root = tree_.objects()[TarTree::kRoot];
+    if ((root.flags & lix::kImplied) == 0) first.push_back(entry(root, "./", "dir"));
     if ((root.flags & lix::kOpaque) != 0) whiteout(".wh..wh..opq");
     TRY(below(TarTree::kRoot, ""));
     std::ranges::sort(files, {}, &File::data);

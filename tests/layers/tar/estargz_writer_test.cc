@@ -51,6 +51,16 @@ TEST_F(EstargzWriter, TellsTheSameTreeAsTheTarItWasMadeFrom) {
   EXPECT_EQ(words(same_tree(*toc->layer, *made(blob_))), "nothing");
 }
 
+TEST_F(EstargzWriter, TellsOfARootThatHasAnEntryOfItsOwn) {
+  const std::string tar = TarMaker().dir(".", 0711).file("./f", "f").end();
+  const auto written = write(tar);
+  ASSERT_TRUE(written) << words(written);
+  const auto toc = by_table(*written);
+  ASSERT_TRUE(toc) << words(toc);
+  EXPECT_EQ(toc->layer->attr(toc->layer->root())->mode & 07777, 0711U);
+  EXPECT_EQ(words(same_tree(*toc->layer, *made(tar))), "nothing");
+}
+
 TEST_F(EstargzWriter, NamesTheTarThatIsInIt) {
   const auto written = write(sample());
   FirstPass pass = *FirstPass::open(source_of(blob_));
