@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "builder/base_state.h"
+#include "builder/same_layer.h"
 #include "layers/image/config.h"
 
 namespace acetate::build {
@@ -200,9 +201,13 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
   if (!otherwise && (options_.explain || options_.reported)) report.why = why_missed(job, inputs, place, no_cache);
   if (options_.explain && !otherwise) progress_.note(shown, "not cached: " + report.why);
   const Record made = TRY(job.run([&](std::string_view bytes) { progress_.output(shown, bytes); }, no_cache));
-  if (otherwise)
-    progress_.note(shown, otherwise->record.layer == made.layer ? "verified: the cache has the same"
-                                                                : "the cache has something else for this step: it is not a function of what it looks at");
+  if (otherwise) {
+    // With the time that it was made with.
+    const auto known = TRY(shop_.cache.find(otherwise->key));
+    progress_.note(shown, TRY(same_but_for_step_times(known.value_or(otherwise->record), made, shop_.cache))
+                              ? "verified: the cache has the same"
+                              : "the cache has something else for this step: it is not a function of what it looks at");
+  }
   const bool replace = no_cache || otherwise;
   record = TRY(shop_.cache.put(first, made, replace));
   const auto keep = [&](const Digest& other) -> Result<void> {

@@ -218,5 +218,10 @@ acetate build --trace-cache=verify --build-context base="$scratch/base.tar" -o o
 touch ctx/d/fourth
 acetate build --trace-cache=verify --target read --build-context base="$scratch/base.tar" -o out2 ctx -f Dockerfile >log 2>&1
 expect_match "a command that leaves a random number is found out" "the cache has something else for this step" "$(cat log)"
+printf 'FROM base\nCOPY d/read /read\nRUN --network=none cat /read >/made; chmod 600 /read\n' >Moved
+acetate build --trace-cache=verify --build-context base="$scratch/base.tar" -o type=cacheonly ctx -f Moved >/dev/null 2>&1
+sed -i 's/^RUN/RUN --network=none echo before >\/before\n&/' Moved
+acetate build --trace-cache=verify --build-context base="$scratch/base.tar" -o type=cacheonly ctx -f Moved >log 2>&1
+expect_match "one that has another place, and so another time, is not" "verified: the cache has the same" "$(cat log)"
 
 finish
