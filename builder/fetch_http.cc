@@ -55,13 +55,13 @@ Result<registry::Exchange> start(registry::Http& http, std::string& url) {
   }
 }
 
-Result<FetchedFile> fetch(const std::string& from, const std::string& file) {
+Result<FetchedFile> fetch(const std::string& from, const std::string& file, Digest::Algorithm algorithm) {
   const auto http = TRY(registry::Http::make());
   std::string url = from;
   auto exchange = TRY(start(*http, url));
   if (!exchange.ok()) return fail(EREMOTEIO, "the server answered {}", exchange.status());
   const Fd out = TRY_WITHIN(sys::open(file, O_WRONLY | O_CREAT | O_EXCL, 0600), "writing {}", file);
-  Sha256 hash;
+  Hasher hash(algorithm);
   for (;;) {
     const auto bytes = TRY(exchange.read());
     if (bytes.empty()) break;
@@ -76,7 +76,8 @@ Result<FetchedFile> fetch(const std::string& from, const std::string& file) {
 }  // namespace
 
 Result<FetchedFile> fetch_http(const std::string& url, const std::string& file, const std::optional<Digest>& expected) {
-  FetchedFile fetched = TRY_WITHIN(fetch(url, file), "fetching {}", without_user(url));
+  const auto algorithm = expected ? expected->algorithm() : Digest::Algorithm::sha256;
+  FetchedFile fetched = TRY_WITHIN(fetch(url, file, algorithm), "fetching {}", without_user(url));
   if (expected && fetched.digest != *expected)
     return fail(EBADMSG, "{} is {}, not {}", without_user(url), fetched.digest.str(), expected->str());
   return fetched;

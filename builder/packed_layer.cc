@@ -63,6 +63,7 @@ Result<image::Descriptor> copy_layer(const StageLayer& layer, image::Layout& lay
   if (TRY(layout.has_blob(layer.blob)))
     return image::Descriptor{.media_type = layer.media_type, .digest = layer.blob, .size = layer.size};
   const auto blob = TRY(layout.new_blob());
+  TRY(blob->hash_by(layer.blob.algorithm()));
   TRY(read_layer(layer, [&](Bytes bytes) { return blob->write(bytes); }));
   const auto written = TRY(blob->commit(layer.media_type));
   if (written.digest != layer.blob)
@@ -71,7 +72,7 @@ Result<image::Descriptor> copy_layer(const StageLayer& layer, image::Layout& lay
 }
 
 Result<void> pack(const StageLayer& layer, Packer& packer) {
-  Sha256 plain;
+  Hasher plain(layer.diff_id.algorithm());
   TRY(read_plain(layer, [&](Bytes bytes) -> Result<void> {
     plain.update(bytes);
     return packer.write(bytes);
@@ -85,7 +86,7 @@ Result<void> pack(const StageLayer& layer, Packer& packer) {
 Result<PackedLayer> put_estargz(const StageLayer& layer, image::Layout& layout, int level) {
   const SourcePtr source = TRY(source_of(layer));
   const auto blob = TRY(layout.new_blob());
-  const Estargz made = TRY(write_estargz(source, [&](Bytes bytes) { return blob->write(bytes); }, level));
+  const Estargz made = TRY(write_estargz(source, [&](Bytes bytes) { return blob->write(bytes); }, level, layer.diff_id.algorithm()));
   if (made.source != layer.diff_id) return fail(EBADMSG, "the layer {} is damaged", layer.diff_id.str());
   PackedLayer packed{.blob = TRY(blob->commit(std::string(image::kOciLayerGzip))), .diff_id = made.diff_id};
   packed.blob.toc = made.toc;

@@ -27,7 +27,7 @@ Result<std::optional<CopyStep::Remote>> StagePlanner::plan_remote(const dockerfi
   if (copy.checksum) remote.checksum = TRY(expand(*copy.checksum));
   if (!remote.git) {
     if (!remote.checksum.empty() && !Digest::parse(remote.checksum))
-      return complain("--checksum", fmt::format("invalid checksum digest format: \"{}\" is not sha256:…", remote.checksum));
+      return complain("--checksum", fmt::format("invalid checksum digest format: \"{}\" is not sha256:… or sha512:…", remote.checksum));
     return Answer(std::move(remote));
   }
   if (!remote.checksum.empty() && !remote.git->checksum.empty() && remote.checksum != remote.git->checksum)

@@ -36,6 +36,8 @@ Json describe(const image::Descriptor& descriptor) {
   return {{"mediaType", descriptor.media_type}, {"digest", descriptor.digest.str()}, {"size", descriptor.size}};
 }
 
+Json digest_json(const Digest& digest) { return {{name_of(digest.algorithm()), digest.hex()}}; }
+
 }  // namespace
 
 std::string public_source(const std::string& context) {
@@ -53,7 +55,7 @@ std::string public_source(const std::string& context) {
 std::string provenance_statement(const Provenance& told, const std::vector<Material>& materials, const image::Descriptor& image,
                                  const image::Platform& platform, const std::vector<std::string>& names, std::int64_t ended) {
   Json subjects = Json::array();
-  const Json digest = {{"sha256", image.digest.hex()}};
+  const Json digest = digest_json(image.digest);
   for (const std::string& name : names)
     if (std::string url = package_url(name, platform); !url.empty()) subjects.push_back({{"name", std::move(url)}, {"digest", digest}});
   if (subjects.empty()) subjects.push_back({{"name", "_"}, {"digest", digest}});
@@ -61,7 +63,7 @@ std::string provenance_statement(const Provenance& told, const std::vector<Mater
   Json dependencies = Json::array();
   for (const Material& material : materials)
     if (std::string url = package_url(material.name, material.platform); !url.empty())
-      dependencies.push_back({{"uri", std::move(url)}, {"digest", {{"sha256", material.manifest.hex()}}}});
+      dependencies.push_back({{"uri", std::move(url)}, {"digest", digest_json(material.manifest)}});
 
   Json source = {{"path", told.dockerfile}};
   if (!told.source.empty()) source["uri"] = told.source;

@@ -3,12 +3,13 @@
 #include <algorithm>
 
 #include "layers/stack.h"
+#include "layers/tar/source_digest.h"
 
 namespace acetate::build {
 
 Digest StageState::chain() const {
   Sha256 hash;
-  for (const StageLayer& layer : layers) hash.update(layer.diff_id.sha256);
+  for (const StageLayer& layer : layers) hash.update(layer.diff_id.bytes());
   return hash.finish();
 }
 
@@ -36,9 +37,11 @@ Result<LayerPtr> LayerOpener::open_locked(const LayerSpec& spec, const std::opti
   whole.toc.reset();
   OpenedLayer opened = TRY_WITHIN(open_layer(whole, index_dir_), "opening the layer {}", spec.path);
   // A configuration may claim what it likes, and cache keys are made of diff ids: what was read must be what was claimed.
-  if (opened.diff_id && diff_id && *opened.diff_id != *diff_id)
-    return fail(EBADMSG, "the layer {} is {} uncompressed, and its image's configuration says {}", spec.path,
-                opened.diff_id->str(), diff_id->str());
+  if (opened.diff_id && diff_id) {
+    const Digest found = opened.diff_id->algorithm() == diff_id->algorithm() ? *opened.diff_id : TRY(digest_of(*opened.bytes, diff_id->algorithm()));
+    if (found != *diff_id)
+      return fail(EBADMSG, "the layer {} is {} uncompressed, and its image's configuration says {}", spec.path, found.str(), diff_id->str());
+  }
   open_.emplace_back(spec, opened.layer);
   return std::move(opened.layer);
 }

@@ -69,7 +69,7 @@ struct CopyStep {
   struct Remote {
     std::string url;
     std::optional<GitRef> git = {};  // else a file
-    std::string checksum = {};       // of a file: "sha256:…"
+    std::string checksum = {};       // of a file: "sha256:…" or "sha512:…"
     bool keep_git_dir = false;
     bool unpack = false;
   };

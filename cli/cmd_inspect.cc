@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/image_name.h"
+#include "cli/image_summary.h"
 #include "cli/rows.h"
 #include "cli/store_place.h"
 #include "layers/image/config.h"
@@ -59,7 +60,7 @@ Result<Json> describe(const image::Image& image, const std::optional<image::Stor
   const Json config = Json::parse(config_text);  // our own text
   Json out;
   out["Name"] = image.name;
-  if (!image.config.raw.empty()) out["Id"] = Digest::of(image.config.raw).hex();
+  if (const auto id = id_of(image)) out["Id"] = id->hex();
   if (stored) add_names(*stored, out);
   if (image.manifest_digest) out["Digest"] = image.manifest_digest->str();
   if (!image.config.created.empty()) out["Created"] = image.config.created;

@@ -8,6 +8,7 @@
 #include "cli/human.h"
 #include "cli/image_commands.h"
 #include "cli/image_name.h"
+#include "cli/image_summary.h"
 #include "cli/rows.h"
 
 namespace acetate::cli {
@@ -30,7 +31,7 @@ Json row_of(const image::History& step, std::uint64_t size, const std::string& i
   const auto created = build::parse_time(step.created);
   Json row;
   row["id"] = id;
-  row["ID"] = options.no_trunc || id.size() < kShortId ? id : id.starts_with("sha256:") ? id.substr(7, kShortId) : id;
+  row["ID"] = options.no_trunc || id.size() < kShortId ? id : id.find(':') != id.npos ? id.substr(id.find(':') + 1, kShortId) : id;
   row["created"] = step.created;
   row["CreatedAt"] = step.created.empty() ? "N/A" : step.created;
   row["CreatedSince"] =
@@ -53,7 +54,8 @@ Result<int> show_history(const HistoryOptions& options, const Context& context) 
   const auto told = std::ranges::count(steps, false, &image::History::empty_layer);
   for (auto missing = static_cast<std::ptrdiff_t>(image.layers.size()) - told; missing > 0; --missing)
     steps.insert(steps.begin(), image::History{});
-  const std::string id = image.config.raw.empty() ? "<missing>" : Digest::of(image.config.raw).str();
+  const auto known = id_of(image);
+  const std::string id = known ? known->str() : "<missing>";
   std::vector<Json> rows;
   std::size_t layer = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {

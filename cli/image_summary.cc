@@ -64,6 +64,11 @@ class Summary {
 
 }  // namespace
 
+std::optional<Digest> id_of(const image::Image& image) {
+  if (image.id || image.config.raw.empty()) return image.id;
+  return Digest::of(image.config.raw);
+}
+
 ImageSummary summarise(const image::ImageStore& store, const image::StoredImage& stored,
                        const image::Platform& preferred) {
   return summarise(store.files(stored), stored, preferred);

@@ -31,4 +31,7 @@ ImageSummary summarise(const image::ImageStore& store, const image::StoredImage&
 ImageSummary summarise(const image::ImageFiles& files, const image::StoredImage& stored,
                        const image::Platform& preferred);
 
+// By what people know an image: the digest of its config, as its manifest names that. Nothing of what has no config.
+std::optional<Digest> id_of(const image::Image& image);
+
 }  // namespace acetate::cli

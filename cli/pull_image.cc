@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "base/log.h"
+#include "cli/image_summary.h"
 #include "cli/store_place.h"
 #include "cli/transfer_display.h"
 #include "layers/image/lazy_images.h"
@@ -88,7 +89,7 @@ class Pulling {
 
   Result<void> say_id(const image::Reference& name) {
     const auto image = TRY(store_.find_image(name.str(), request_.platform));
-    ids_ << Digest::of(image.config.raw).hex() << '\n';
+    ids_ << id_of(image).value_or(Digest()).hex() << '\n';
     return {};
   }
 

@@ -58,6 +58,8 @@ Result<void> apply_option(std::string_view option, LayerSpec& spec) {
   return {};
 }
 
+std::string with_dash(const Digest& digest) { return fmt::format("{}-{}", name_of(digest.algorithm()), digest.hex()); }
+
 std::string absolute(const std::string& path) {
   if (path.starts_with('/')) return path;
   char cwd[4096];
@@ -169,10 +171,10 @@ std::string format_layer_spec(const LayerSpec& spec) {
   const auto add = [&](const std::string& option) { options += (options.empty() ? "" : "+") + option; };
   if (spec.offset != 0) add(fmt::format("offset={}", spec.offset));
   if (spec.length) add(fmt::format("length={}", *spec.length));
-  if (spec.digest) add("digest=sha256-" + spec.digest->hex());
-  if (spec.toc) add("toc=sha256-" + spec.toc->hex());
+  if (spec.digest) add("digest=" + with_dash(*spec.digest));
+  if (spec.toc) add("toc=" + with_dash(*spec.toc));
   if (spec.lazy) add("lazy");
-  if (spec.index) add("index=sha256-" + spec.index->hex());
+  if (spec.index) add("index=" + with_dash(*spec.index));
   // A path that begins with "//" would be read as a plugin's.
   if (options.empty() && !spec.path.starts_with("//")) return spec.path;
   return fmt::format("//{}/{}{}", kTarPlugin, options, absolute(spec.path));

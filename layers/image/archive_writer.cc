@@ -15,6 +15,11 @@ constexpr std::size_t kBlock = 512;
 
 }  // namespace
 
+Result<void> ArchiveWriter::header(std::string_view name, std::uint64_t size) {
+  if (name.size() > kMostName) TRY(sys::write_full(out_, long_name(name)));
+  return sys::write_full(out_, ustar_file(name, size));
+}
+
 Result<void> ArchiveWriter::pad(std::uint64_t size) {
   constexpr std::array<std::byte, kBlock> zeroes{};
   const auto rest = static_cast<std::size_t>(size % kBlock);
@@ -24,14 +29,14 @@ Result<void> ArchiveWriter::pad(std::uint64_t size) {
 Result<void> ArchiveWriter::dir(std::string_view name) { return sys::write_full(out_, ustar_dir(name)); }
 
 Result<void> ArchiveWriter::file(std::string_view name, std::string_view text) {
-  TRY(sys::write_full(out_, ustar_file(name, text.size())));
+  TRY(header(name, text.size()));
   TRY(sys::write_full(out_, text));
   return pad(text.size());
 }
 
 Result<void> ArchiveWriter::file(std::string_view name, const LayerSpec& bytes) {
   const std::uint64_t size = bytes.length.value_or(0);
-  TRY(sys::write_full(out_, ustar_file(name, size)));
+  TRY(header(name, size));
   // Reads and writes instead of copy_file_range: `out` may be a pipe.
   TRY(read_bytes(bytes, [&](std::span<const std::byte> part) { return sys::write_full(out_, part); }));
   return pad(size);

@@ -22,6 +22,7 @@ class ArchiveWriter {
   Result<void> finish();
 
  private:
+  Result<void> header(std::string_view name, std::uint64_t size);
   Result<void> pad(std::uint64_t size);
   FdRef out_;
 };

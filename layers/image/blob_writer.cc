@@ -15,6 +15,7 @@
 #include "base/scope.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "layers/image/blob_folders.h"
 
 namespace acetate::image {
 
@@ -41,7 +42,8 @@ class Writer final : public BlobWriter {
         file_(std::move(file)),
         name_(std::move(name)),
         expected_(std::move(expected)),
-        left_(left) {}
+        left_(left),
+        hash_(expected_ ? expected_->digest.algorithm() : Digest::Algorithm::sha256) {}
   ~Writer() override {
     // Best effort: what stays behind is removed by the next one who opens the layout.
     if (!name_.empty() && (left_ == Left::nothing || size_ == 0)) (void)sys::unlink(FileAt{layout_.ref(), name_.c_str()});
@@ -76,9 +78,16 @@ class Writer final : public BlobWriter {
   Result<void> restart() override {
     TRY_WITHIN(sys::truncate(file_.ref(), 0), "writing a blob");
     TRY_WITHIN(sys::lseek(file_.ref(), 0, SEEK_SET), "writing a blob");
-    hash_ = Sha256();
+    hash_ = Hasher(hash_.algorithm());
     size_ = 0;
     return {};
+  }
+
+  Result<void> hash_by(Digest::Algorithm algorithm) override {
+    if (algorithm == hash_.algorithm()) return {};
+    hash_ = Hasher(algorithm);
+    size_ = 0;
+    return TRY_WITHIN(take_up(), "reading what there is of a blob");
   }
 
   Result<Descriptor> commit(std::string media_type) override {
@@ -87,8 +96,7 @@ class Writer final : public BlobWriter {
     left_ = Left::nothing;
     TRY(check(descriptor));
     TRY_WITHIN(sys::fsync(file_.ref()), "writing a blob");
-    const Fd blobs = TRY_WITHIN(sys::open(FileAt{layout_.ref(), "blobs/sha256"}, O_RDONLY | O_DIRECTORY),
-                                "opening blobs/sha256 of the layout");
+    const Fd blobs = TRY_WITHIN(open_blob_folder(layout_.ref(), descriptor.digest.algorithm()), "opening the folder of the layout's blobs");
     // Over what may be there already: it has the same bytes, or was damaged and is mended.
     TRY_WITHIN(sys::rename(FileAt{layout_.ref(), name_.c_str()},
                            FileAt{blobs.ref(), descriptor.digest.hex().c_str()}),
@@ -115,7 +123,7 @@ class Writer final : public BlobWriter {
   std::string name_;  // "" once it is published
   std::optional<Descriptor> expected_;
   Left left_;
-  Sha256 hash_;
+  Hasher hash_;
   std::uint64_t size_ = 0;
 };
 
@@ -126,7 +134,7 @@ Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout, const std::opt
   for (;;) {
     std::string name = fresh_name();
     const FileAt at{dir.ref(), name.c_str()};
-    auto file = sys::open(at, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    auto file = sys::open(at, O_RDWR | O_CREAT | O_EXCL, 0644);
     if (!file && file.error().is(EEXIST)) continue;
     if (!file) return std::move(file).error().within("making a file for a blob");
     Undo undo{[&] { (void)sys::unlink(at); }};

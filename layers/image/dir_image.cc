@@ -16,16 +16,16 @@ namespace acetate::image {
 namespace {
 
 constexpr const char* kVersion = "Directory Transport Version: 1.1\n";
-constexpr std::string_view kBlobs = "blobs/sha256/";
 
 class DirImageFiles final : public ImageFiles {
  public:
   DirImageFiles(std::string path, Digest top) : path_(std::move(path)), top_(top) {}
 
   Result<LayerSpec> locate(const std::string& name) const override {
-    if (!name.starts_with(kBlobs)) return Error(ENOENT);
-    const auto hex = name.substr(kBlobs.size());
-    if (hex == top_.hex()) return file("manifest.json");
+    const auto digest = digest_of_blob_name(name);
+    if (!digest) return Error(ENOENT);
+    if (*digest == top_) return file("manifest.json");
+    const auto hex = digest->hex();
     auto blob = file(hex);
     if (blob || !blob.error().is(ENOENT)) return blob;
     return file(hex + ".manifest.json");
@@ -88,7 +88,7 @@ Result<void> write_dir_image(const ImageFiles& from, const Descriptor& target, c
     }
     const auto name = path + "/" + digest.hex();
     auto file = TRY_WITHIN(sys::NewFile::make(name, 0644), "writing {}", name);
-    Sha256 hash;
+    Hasher hash(digest.algorithm());
     TRY_WITHIN(read_bytes(TRY(locate_blob(from, part.descriptor)),
                           [&](std::span<const std::byte> bytes) {
                             hash.update(bytes);

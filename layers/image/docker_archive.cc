@@ -73,12 +73,10 @@ namespace {
 // The digest in names like "blobs/sha256/<hex>", "<hex>.json" and "sha256:<hex>", by which writers of
 // archives name a file after its content.
 std::optional<Digest> digest_in_name(std::string_view name) {
-  constexpr std::string_view blobs = "blobs/sha256/";
-  if (name.starts_with(blobs)) name.remove_prefix(blobs.size());
+  if (const auto digest = digest_of_blob_name(name)) return digest;
   if (name.ends_with(".json")) name.remove_suffix(5);
-  if (name.starts_with("sha256:")) name.remove_prefix(7);
-  const auto digest = Digest::parse(fmt::format("sha256:{}", name));
-  return digest ? std::optional(*digest) : std::nullopt;
+  if (const auto digest = Digest::parse(name)) return *digest;
+  return Digest::from_hex(name);
 }
 
 }  // namespace
@@ -92,7 +90,7 @@ Result<std::string> read_docker_config(const ImageFiles& files, const DockerItem
                 files.where(), name);
   if (!text) return std::move(text).error();
   const auto named = digest_in_name(name);
-  if (const auto found = Digest::of(*text); named && *named != found)
+  if (const auto found = Digest::of(*text, named ? named->algorithm() : Digest::Algorithm::sha256); named && *named != found)
     return fail(EBADMSG, "the config {} in {} is damaged or not what it says: its digest is {}", name,
                 files.where(), found.str());
   return text;
@@ -111,7 +109,7 @@ Result<Layer> locate_docker_layer(const ImageFiles& files, const std::string& na
     layer.digest = diff_id;  // which is of the uncompressed tarball, and that is what lies here
   } else if (compression == "gzip" || compression == "zstd") {
     layer.media_type += "+" + compression;
-    if (name.starts_with("blobs/sha256/")) layer.digest = digest_in_name(name);
+    layer.digest = digest_of_blob_name(name);
   } else {
     return fail(ENOTSUP, "the layer {} in {} is compressed with {}, which no image layer is", name,
                 files.where(), compression);

@@ -24,7 +24,8 @@ using Copied = std::map<std::string, Descriptor>;
 Result<void> check_diff_id(const Layer& layer, const std::string& name, const Digest& diff_id) {
   if (layer.media_type == kOciLayer) return {};
   Fd file = TRY_WITHIN(sys::open(layer.spec.path, O_RDONLY), "opening {}", layer.spec.path);
-  auto pass = TRY(FirstPass::open(TRY(file_source(std::move(file), layer.spec.offset, *layer.spec.length))));
+  auto pass = TRY(FirstPass::open(TRY(file_source(std::move(file), layer.spec.offset, *layer.spec.length)),
+                                   {.diff_id_by = diff_id.algorithm()}));
   const auto found = TRY_WITHIN(pass.finish(), "reading the layer {}", name).diff_id;
   if (found != diff_id)
     return fail(EBADMSG, "the layer {} in {} is damaged or not what the config says: its digest is {} and not {}", name,

@@ -69,6 +69,7 @@ struct Image {
   std::vector<Layer> layers;  // bottom first, as manifests have them
   std::string name;           // how it was asked for
   std::optional<Digest> manifest_digest;
+  std::optional<Digest> id = {};  // of the config, by whose digest people know an image; nothing where there is none
 
   // lowerdir elements for the daemon, top first.
   std::vector<std::string> lowers() const;

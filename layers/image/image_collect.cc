@@ -7,8 +7,8 @@
 #include <map>
 #include <set>
 
-#include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "layers/image/blob_folders.h"
 #include "layers/image/blob_writer.h"
 #include "layers/image/image_walk.h"
 #include "layers/image/lazy_images.h"
@@ -31,19 +31,11 @@ Result<Fd> lock_for_removal(const std::string& dir, bool wait) {
 }
 
 Result<Sizes> blobs_on_disk(const std::string& dir) {
-  const std::string path = dir + "/blobs/sha256";
-  const Fd blobs = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
-  std::vector<Digest> digests;
-  TRY_WITHIN(sys::read_dir(blobs.ref(),
-                           [&](const sys::DirEntry& entry) {
-                             if (const auto digest = Digest::parse(fmt::format("sha256:{}", entry.name)))
-                               digests.push_back(*digest);
-                             return true;
-                           }),
-             "reading {}", path);
+  const Fd layout = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
   Sizes sizes;
-  for (const auto& digest : digests) {
-    const auto st = TRY_WITHIN(sys::stat(FileAt{blobs.ref(), digest.hex().c_str()}), "looking at {}", path);
+  for (const auto& digest : TRY_WITHIN(list_blobs(layout.ref()), "listing the blobs of {}", dir)) {
+    const auto name = blob_name(digest);
+    const auto st = TRY_WITHIN(sys::stat(FileAt{layout.ref(), name.c_str()}), "looking at {}/{}", dir, name);
     sizes[digest] = static_cast<std::uint64_t>(st.st_size);
   }
   return sizes;
@@ -105,10 +97,9 @@ void decide(std::vector<Candidate>& candidates, const Sizes& sizes, const Collec
 }
 
 Result<void> remove_blobs(const std::string& dir, const std::vector<CollectedBlob>& blobs) {
-  const std::string path = dir + "/blobs/sha256";
-  const Fd fd = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  const Fd layout = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
   for (const auto& blob : blobs) {
-    const auto gone = sys::unlink(FileAt{fd.ref(), blob.digest.hex().c_str()});
+    const auto gone = sys::unlink(FileAt{layout.ref(), blob_name(blob.digest).c_str()});
     if (!gone && !gone.error().is(ENOENT)) return gone.error().clone().within("removing " + blob.digest.str());
   }
   return {};

@@ -90,7 +90,7 @@ Result<std::string> read_blob(const ImageFiles& files, const Descriptor& descrip
   if (text->size() != descriptor.size)
     return fail(EBADMSG, "the blob {} in {} has {} bytes and should have {}", descriptor.digest.str(),
                 files.where(), text->size(), descriptor.size);
-  if (const auto found = Digest::of(*text); found != descriptor.digest)
+  if (const auto found = Digest::of(*text, descriptor.digest.algorithm()); found != descriptor.digest)
     return fail(EBADMSG, "the blob {} in {} is damaged or not what it says: its digest is {}",
                 descriptor.digest.str(), files.where(), found.str());
   return text;
@@ -110,7 +110,12 @@ Result<void> copy_bytes(const LayerSpec& spec, BlobWriter& out) {
   return read_bytes(spec, [&](std::span<const std::byte> part) { return out.write(part); });
 }
 
-std::string blob_name(const Digest& digest) { return "blobs/sha256/" + digest.hex(); }
+std::string blob_name(const Digest& digest) { return fmt::format("blobs/{}/{}", name_of(digest.algorithm()), digest.hex()); }
+
+std::optional<Digest> digest_of_blob_name(std::string_view name) {
+  const auto digest = Digest::from_hex(name.substr(name.rfind('/') + 1));
+  return digest && blob_name(*digest) == name ? digest : std::nullopt;
+}
 
 Result<std::string> compression_at(const LayerSpec& spec) {
   const Fd file = TRY_WITHIN(open_to_read(spec.path), "opening {}", spec.path);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "layers/image/descriptor.h"
@@ -40,8 +42,10 @@ Result<LayerSpec> locate_blob(const ImageFiles& files, const Descriptor& descrip
 // Feeds the bytes a spec names to `out`, in order. EIO with words when there are fewer than it says.
 Result<void> copy_bytes(const LayerSpec& spec, BlobWriter& out);
 
-// "blobs/sha256/<hex>"
+// "blobs/sha256/<hex>", "blobs/sha512/<hex>"
 std::string blob_name(const Digest& digest);
+// The one whose blob_name() this is.
+std::optional<Digest> digest_of_blob_name(std::string_view name);
 
 // The first bytes of what a spec names, as compression_of() tells them; "" when they are plain.
 Result<std::string> compression_at(const LayerSpec& spec);

@@ -147,8 +147,8 @@ Result<std::unique_ptr<BlobWriter>> ImageStore::new_blob(const std::optional<Des
   return TRY(state_->writable())->new_blob(expected);
 }
 
-Result<Descriptor> ImageStore::put_blob(std::string_view bytes, std::string media_type) {
-  return TRY(state_->writable())->put_blob(bytes, std::move(media_type));
+Result<Descriptor> ImageStore::put_blob(std::string_view bytes, std::string media_type, Digest::Algorithm algorithm) {
+  return TRY(state_->writable())->put_blob(bytes, std::move(media_type), algorithm);
 }
 
 Result<bool> ImageStore::has_blob(const Digest& digest) const {

@@ -54,8 +54,9 @@ class ImageStore final : public Layout {
 
   // Blobs (layout.h). has_blob() and blob_path() speak of our own store.
   using Layout::new_blob;
+  using Layout::put_blob;
   Result<std::unique_ptr<BlobWriter>> new_blob(const std::optional<Descriptor>& expected) override;
-  Result<Descriptor> put_blob(std::string_view bytes, std::string media_type) override;
+  Result<Descriptor> put_blob(std::string_view bytes, std::string media_type, Digest::Algorithm algorithm) override;
   Result<bool> has_blob(const Digest& digest) const override;
   std::string blob_path(const Digest& digest) const override;
   // Whether the blob is here, with the size it should have; one that a shared store has is copied over first and

@@ -30,12 +30,14 @@ class DirectoryLayout final : public Layout {
   DirectoryLayout(std::string path, Fd dir) : path_(std::move(path)), dir_(std::move(dir)) {}
 
   using Layout::new_blob;
+  using Layout::put_blob;
   Result<std::unique_ptr<BlobWriter>> new_blob(const std::optional<Descriptor>& expected) override {
     return TRY_WITHIN(new_blob_writer(dir_.ref(), expected), "{}", path_);
   }
 
-  Result<Descriptor> put_blob(std::string_view bytes, std::string media_type) override {
+  Result<Descriptor> put_blob(std::string_view bytes, std::string media_type, Digest::Algorithm algorithm) override {
     const auto writer = TRY(new_blob());
+    TRY(writer->hash_by(algorithm));
     TRY_WITHIN(writer->write(std::as_bytes(std::span(bytes))), "writing a blob to {}", path_);
     return TRY_WITHIN(writer->commit(std::move(media_type)), "{}", path_);
   }

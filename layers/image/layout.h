@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/fd.h"
@@ -27,6 +28,9 @@ class BlobWriter {
   virtual std::uint64_t size() const = 0;
   // Forgets what was written: somebody who was asked to go on sends everything again.
   virtual Result<void> restart() = 0;
+  // Which digest it is published under: else by that of what was announced, and SHA-256 where nothing was. Another than before
+  // has what was written read again.
+  virtual Result<void> hash_by(Digest::Algorithm algorithm) = 0;
   // Syncs and publishes under its digest with one rename. Success says the bytes are there, not that this
   // call put them. EBADMSG with words when they are not those that were announced: then nothing is there.
   virtual Result<Descriptor> commit(std::string media_type) = 0;
@@ -41,7 +45,10 @@ class Layout {
   // `expected`: what the bytes must turn out to be, where somebody else has said so.
   virtual Result<std::unique_ptr<BlobWriter>> new_blob(const std::optional<Descriptor>& expected) = 0;
   Result<std::unique_ptr<BlobWriter>> new_blob() { return new_blob(std::nullopt); }
-  virtual Result<Descriptor> put_blob(std::string_view bytes, std::string media_type) = 0;
+  virtual Result<Descriptor> put_blob(std::string_view bytes, std::string media_type, Digest::Algorithm algorithm) = 0;
+  Result<Descriptor> put_blob(std::string_view bytes, std::string media_type) {
+    return put_blob(bytes, std::move(media_type), Digest::Algorithm::sha256);
+  }
   virtual Result<bool> has_blob(const Digest& digest) const = 0;
   virtual std::string blob_path(const Digest& digest) const = 0;
   // Points `tag` (org.opencontainers.image.ref.name) at a manifest or index whose blobs are all there, as far as

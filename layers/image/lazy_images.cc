@@ -33,9 +33,7 @@ class LazyFiles final : public ImageFiles {
   Result<LayerSpec> locate(const std::string& name) const override {
     auto there = whole_->locate(name);
     if (there || !there.error().is(ENOENT)) return there;
-    constexpr std::string_view kBlobs = "blobs/sha256/";
-    if (!name.starts_with(kBlobs)) return there;
-    const auto digest = Digest::parse("sha256:" + name.substr(kBlobs.size()));
+    const auto digest = digest_of_blob_name(name);
     if (!digest) return there;
     const auto partial = PartialBlob::open(lazy_, *digest);
     if (!partial && partial.error().is(ENOENT)) return there;
@@ -202,7 +200,7 @@ Result<void> LazyImages::sweep(const std::set<Digest>& needed_besides) const {
     return true;
   }));
   for (const auto& name : names) {
-    const auto digest = Digest::parse("sha256:" + name.substr(0, name.find('.')));
+    const auto digest = Digest::from_hex(std::string_view(name).substr(0, name.find('.')));
     if (!digest || needed.contains(*digest) || needed_besides.contains(*digest)) continue;
     const auto data = sys::open({fd->ref(), PartialBlob::data_name(*digest).c_str()}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     // Somebody reads it, or fills it.

@@ -3,11 +3,13 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
-#include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "layers/image/archive_writer.h"
+#include "layers/image/blob_folders.h"
+#include "layers/image/image_files.h"
 #include "layers/image/layout.h"
 
 namespace acetate::image {
@@ -20,19 +22,6 @@ Result<LayerSpec> whole_file(const std::string& path) {
   return LayerSpec{.path = path, .length = static_cast<std::uint64_t>(st.st_size)};
 }
 
-Result<std::vector<std::string>> blob_names(FdRef dir) {
-  const Fd blobs = TRY(sys::open(FileAt{dir, "blobs/sha256"}, O_RDONLY | O_DIRECTORY));
-  std::vector<std::string> names;
-  TRY(sys::read_dir(blobs.ref(), [&](const sys::DirEntry& entry) {
-    // Others' temporary files are no blobs.
-    if (Digest::parse(fmt::format("sha256:{}", entry.name)))
-      names.push_back(fmt::format("blobs/sha256/{}", entry.name));
-    return true;
-  }));
-  std::ranges::sort(names);
-  return names;
-}
-
 }  // namespace
 
 Result<void> write_oci_archive(const std::string& layout_dir, FdRef out) {
@@ -40,11 +29,13 @@ Result<void> write_oci_archive(const std::string& layout_dir, FdRef out) {
   if (!sys::stat(FileAt{dir.ref(), "oci-layout"}))
     return fail(EINVAL, "{} is not an OCI image layout: it has no file oci-layout", layout_dir);
   TRY_WITHIN(sys::flock(dir.ref(), LOCK_SH), "locking {}", layout_dir);
-  auto names = TRY_WITHIN(blob_names(dir.ref()), "listing the blobs of {}", layout_dir);
+  const auto blobs = TRY_WITHIN(list_blobs(dir.ref()), "listing the blobs of {}", layout_dir);
+  std::vector<std::string> names;
+  std::ranges::transform(blobs, std::back_inserter(names), blob_name);
   names.insert(names.end(), {"index.json", "oci-layout"});
 
   ArchiveWriter archive(out);
-  for (const char* name : {"blobs/", "blobs/sha256/"})
+  for (const auto& name : folders_for(blobs))
     TRY_WITHIN(archive.dir(name), "writing the archive of {}", layout_dir);
   for (const auto& name : names) {
     const auto path = layout_dir + "/" + name;

@@ -71,6 +71,7 @@ Result<Image> read_oci_image(const ImageFiles& files, const std::vector<IndexEnt
   Image image;
   image.config = TRY(parse_config(text, what));
   image.manifest_digest = chosen.descriptor.digest;
+  image.id = chosen.manifest.config.digest;
   if (!chosen.platform_was_matched && !image.config.platform.architecture.empty() &&
       !platform_rank(platform, image.config.platform))
     return fail(ENOENT, "{} has no image for {}; it has {}", files.where(), format_platform(platform),

@@ -72,7 +72,7 @@ class Packing {
     const auto packer = gzip_packer([&](std::span<const std::byte> bytes) { return blob->write(bytes); });
     const Fd file = TRY_WITHIN(sys::open(lies.path, O_RDONLY), "opening {}", lies.path);
     std::vector<std::byte> buffer(256 << 10);
-    Sha256 hash;
+    Hasher hash(plain.digest.algorithm());
     for (std::uint64_t at = 0; at < plain.size;) {
       const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), plain.size - at));
       const std::size_t got = TRY_WITHIN(sys::pread(file.ref(), std::span(buffer).first(want), lies.offset + at), "reading {}", lies.path);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "base/sys/file.h"
 #include "layers/tar/archive_members.h"
 
@@ -66,12 +67,12 @@ bool belongs_to_rootfs(std::string_view name) {
 }
 
 bool begins_image_archive(std::string_view name) {
-  constexpr std::string_view usual[] = {"oci-layout",   "index.json", "manifest.json",
-                                        "repositories", "blobs",      "blobs/sha256"};
-  if (std::ranges::find(usual, name) != std::end(usual) || name.starts_with("blobs/sha256/")) return true;
+  constexpr std::string_view usual[] = {"oci-layout",   "index.json", "manifest.json", "repositories",
+                                        "blobs",        "blobs/sha256", "blobs/sha512"};
+  if (std::ranges::find(usual, name) != std::end(usual) || name.starts_with("blobs/sha256/") || name.starts_with("blobs/sha512/"))
+    return true;
   if (name.starts_with("sha256:")) name.remove_prefix(7);
-  const auto hex = name.substr(0, name.find_first_of("./"));
-  return hex.size() == 64 && hex.find_first_not_of("0123456789abcdef") == hex.npos;
+  return Digest::from_hex(name.substr(0, name.find_first_of("./"))).has_value();
 }
 
 Result<Kind> recognise(const std::string& path) {

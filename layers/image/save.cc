@@ -5,6 +5,7 @@
 
 #include "base/sys/file.h"
 #include "layers/image/archive_writer.h"
+#include "layers/image/blob_folders.h"
 #include "layers/image/image_walk.h"
 #include "layers/image/json.h"
 #include "layers/image/layout_index.h"
@@ -52,7 +53,9 @@ std::string index_of(const std::vector<SavedImage>& images) {
 }
 
 Result<void> write_blobs(const Blobs& blobs, ArchiveWriter& archive) {
-  for (const char* name : {"blobs/", "blobs/sha256/"}) TRY(archive.dir(name));
+  std::vector<Digest> digests;
+  for (const auto& [digest, source] : blobs) digests.push_back(digest);
+  for (const auto& name : folders_for(digests)) TRY(archive.dir(name));
   for (const auto& [digest, source] : blobs) TRY(archive.file(blob_name(digest), TRY(locate_blob(*source.files, source.blob))));
   return {};
 }

@@ -55,6 +55,23 @@ std::vector<Digest> digests_of(const ImageFiles& files, const StoredImage& image
   return digests;
 }
 
+// An id, or its beginning: of which algorithm, where that was said.
+struct Id {
+  std::string_view hex;
+  std::optional<Digest::Algorithm> algorithm = {};
+
+  bool is_of(const Digest& digest) const {
+    return (!algorithm || *algorithm == digest.algorithm()) && digest.hex().starts_with(hex);
+  }
+};
+
+Id id_in(std::string_view text) {
+  for (const auto algorithm : Digest::kAlgorithms)
+    if (const auto name = name_of(algorithm); text.starts_with(name) && text.substr(name.size()).starts_with(':'))
+      return {.hex = text.substr(name.size() + 1), .algorithm = algorithm};
+  return {.hex = text};
+}
+
 bool is_hex(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef") == text.npos;
 }
@@ -70,9 +87,10 @@ Result<std::vector<StoredImage>> ImageStore::list() const {
 
 Result<StoredImage> ImageStore::find(std::string_view text) const {
   const auto images = TRY(list());
-  std::string_view id = text.starts_with("sha256:") ? text.substr(7) : text;
-  const bool may_be_id = id.size() >= kShortestId && id.size() <= 64 && is_hex(id);
-  const bool must_be_id = may_be_id && (id.size() == 64 || id.size() != text.size());
+  const Id id = id_in(text);
+  const std::size_t most = 2 * Digest::size_of(id.algorithm.value_or(Digest::Algorithm::sha512));
+  const bool may_be_id = id.hex.size() >= kShortestId && id.hex.size() <= most && is_hex(id.hex);
+  const bool must_be_id = may_be_id && (id.hex.size() == 64 || id.algorithm);
 
   std::vector<Reference> wanted;
   if (!must_be_id) {
@@ -93,9 +111,9 @@ Result<StoredImage> ImageStore::find(std::string_view text) const {
   std::vector<const StoredImage*> found;
   if (may_be_id)
     for (const auto& image : images)
-      if (std::ranges::any_of(digests_of(files(image), image), [&](const Digest& d) { return d.hex().starts_with(id); }))
+      if (std::ranges::any_of(digests_of(files(image), image), [&](const Digest& d) { return id.is_of(d); }))
         found.push_back(&image);
-  if (found.size() > 1 && id.size() < 64)
+  if (found.size() > 1 && id.hex.size() < 64)
     return fail(EINVAL, "\"{}\" is the beginning of {} images' ids; say more of it", text, found.size());
   if (found.empty()) return fail(ENOENT, "there is no image \"{}\" here", text);
   return *found[0];

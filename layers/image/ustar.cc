@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <cassert>
+#include <algorithm>
 #include <cstring>
+
+#include "base/bytes.h"
 
 namespace acetate::image {
 
@@ -41,9 +43,8 @@ class Header {
 
 std::array<std::byte, 512> header(std::string_view name, std::string_view type, unsigned mode,
                                   std::uint64_t size) {
-  assert(name.size() <= 100);
   Header h;
-  h.text(0, name);
+  h.text(0, name.substr(0, kMostName));
   h.octal(Header::kMode, 7, mode);
   h.octal(Header::kUid, 7, 0);
   h.octal(Header::kGid, 7, 0);
@@ -64,5 +65,17 @@ std::array<std::byte, 512> ustar_file(std::string_view name, std::uint64_t size)
   return header(name, "0", 0644, size);
 }
 std::array<std::byte, 512> ustar_dir(std::string_view name) { return header(name, "5", 0755, 0); }
+
+std::string long_name(std::string_view name) {
+  // "LENGTH path=NAME\n", where the length is also of its own digits.
+  std::string record;
+  for (std::size_t length = 1; length != record.size();) {
+    length = std::max<std::size_t>(record.size(), 1);
+    record = fmt::format("{} path={}\n", length, name);
+  }
+  const auto before = header("pax", "x", 0644, record.size());
+  record.resize((record.size() + 511) / 512 * 512);
+  return std::string(as_text(before)) + record;
+}
 
 }  // namespace acetate::image

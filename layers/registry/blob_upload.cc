@@ -87,7 +87,11 @@ class Upload {
   }
 
   Result<void> begin() {
-    auto answer = TRY(send(repository_.ask("POST", "blobs/uploads/")));
+    auto ask = repository_.ask("POST", "blobs/uploads/");
+    // So that the registry need not read all of it again when it hears the digest.
+    if (const auto algorithm = blob_.digest.algorithm(); algorithm != Digest::Algorithm::sha256)
+      ask.url = with_query(ask.url, "digest-algorithm", std::string(name_of(algorithm)));
+    auto answer = TRY(send(std::move(ask)));
     if (answer.status() != 202) return answer_error(answer, what_);
     return move_on(answer);
   }

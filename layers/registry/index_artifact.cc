@@ -96,7 +96,7 @@ Result<std::string> fetch_blob(Repository& repository, const image::Descriptor& 
     bytes.append(as_text(part));
     return true;
   }));
-  if (Digest::of(bytes) != blob.digest) return fail(EBADMSG, "the blob {} is something else", blob.digest.str());
+  if (Digest::of(bytes, blob.digest.algorithm()) != blob.digest) return fail(EBADMSG, "the blob {} is something else", blob.digest.str());
   return bytes;
 }
 

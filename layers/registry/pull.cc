@@ -70,13 +70,13 @@ class Pull {
       if (!TRY(has_(layer))) TRY(options_.later(layer));
     // Bottom up: what is in the layout always has below it what it points at.
     for (auto document = documents_.rbegin(); document != documents_.rend(); ++document)
-      TRY(into_.put_blob(document->bytes, document->descriptor.media_type));
+      TRY(into_.put_blob(document->bytes, document->descriptor.media_type, document->descriptor.digest.algorithm()));
     return Pulled{.target = target, .manifest = *chosen_, .id = id_};
   }
 
  private:
   std::string name_of(const std::string& reference) const {
-    return repository_.where() + (reference.starts_with("sha256:") ? "@" : ":") + reference;
+    return repository_.where() + (Digest::parse(reference) ? "@" : ":") + reference;
   }
 
   Result<void> take_document(FetchedManifest fetched, int depth, bool may_be_chosen = true) {

@@ -68,8 +68,8 @@ class Push {
                      [this](const auto& blob, const auto& progress) { return send(blob, progress); }));
     for (const auto& document : parcel.documents) {
       const bool last = document.descriptor.digest == parcel.target.digest;
-      TRY(repository_.put_manifest(last ? tag : document.descriptor.digest.str(), document.descriptor,
-                                   document.text));
+      TRY(last ? repository_.put_tagged(tag, document.descriptor, document.text)
+               : repository_.put_manifest(document.descriptor.digest.str(), document.descriptor, document.text));
     }
     return parcel.target;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/log.h"
 #include "layers/image/json.h"
 #include "layers/image/media_type.h"
 #include "layers/registry/answer_error.h"
@@ -31,7 +32,7 @@ std::string media_type_of(const Exchange& answer) {
                                                                                                        : type;
 }
 
-// "sha512:…" and the like are no claim that we can check.
+// "sha384:…" and the like are no claim that we can check.
 std::optional<Digest> stated_digest(const Exchange& answer) {
   const std::string* text = answer.headers().find("Docker-Content-Digest");
   if (text == nullptr) return std::nullopt;
@@ -57,7 +58,8 @@ Result<void> for_each_page(Repository& repository, Ask ask, const std::string& w
 
 }  // namespace
 
-std::string referrers_tag(const Digest& digest) { return "sha256-" + digest.hex(); }
+// At most 64 digits, which leaves out half of a SHA-512.
+std::string referrers_tag(const Digest& digest) { return fmt::format("{}-{}", name_of(digest.algorithm()), digest.hex().substr(0, 64)); }
 
 Ask Repository::ask(std::string method, const std::string& below) const {
   const bool reads = method == "GET" || method == "HEAD";
@@ -74,14 +76,16 @@ Result<FetchedManifest> Repository::manifest(const std::string& reference) {
   if (!answer.ok()) return answer_error(answer, what);
   FetchedManifest fetched;
   fetched.bytes = TRY_WITHIN(answer.read_all(image::kMaxDocument), "{}", what);
-  fetched.descriptor = {
-      .media_type = media_type_of(answer), .digest = Digest::of(fetched.bytes), .size = fetched.bytes.size()};
   const auto asked_for = Digest::parse(reference);
+  const auto stated = stated_digest(answer);
+  // What a tag points at has the name that the registry knows it by.
+  const auto algorithm = asked_for ? asked_for->algorithm() : stated ? stated->algorithm() : Digest::Algorithm::sha256;
+  fetched.descriptor = {
+      .media_type = media_type_of(answer), .digest = Digest::of(fetched.bytes, algorithm), .size = fetched.bytes.size()};
   if (asked_for && *asked_for != fetched.descriptor.digest)
     return fail(EBADMSG, "{}: what came has the digest {}", what, fetched.descriptor.digest.str());
-  if (const auto stated = stated_digest(answer); stated && *stated != fetched.descriptor.digest)
-    return fail(EBADMSG, "{}: what came has the digest {}, and the registry says {}", what,
-                fetched.descriptor.digest.str(), stated->str());
+  if (const auto found = stated ? Digest::of(fetched.bytes, stated->algorithm()) : Digest(); stated && *stated != found)
+    return fail(EBADMSG, "{}: what came has the digest {}, and the registry says {}", what, found.str(), stated->str());
   const auto document = TRY(image::parse_any_document(fetched.bytes, fetched.descriptor.media_type, what));
   if (!document.media_type.empty()) fetched.descriptor.media_type = document.media_type;
   if (fetched.descriptor.media_type.empty())
@@ -100,18 +104,31 @@ Result<std::optional<Digest>> Repository::manifest_digest(const std::string& ref
 
 Result<void> Repository::put_manifest(const std::string& reference, const image::Descriptor& manifest,
                                       const std::string& bytes) {
+  TRY(put(reference, manifest, bytes));
+  return {};
+}
+
+Result<void> Repository::put_tagged(const std::string& tag, const image::Descriptor& manifest, const std::string& bytes) {
+  if (manifest.digest.algorithm() == Digest::Algorithm::sha256) return put_manifest(tag, manifest, bytes);
+  const auto tagged = put(manifest.digest.str() + "?tag=" + tag, manifest, bytes);
+  if (tagged && *tagged) return {};
+  if (!tagged) log::info("{}", tagged.error().message());
+  return put_manifest(tag, manifest, bytes);
+}
+
+Result<bool> Repository::put(const std::string& reference, const image::Descriptor& manifest, const std::string& bytes) {
   const std::string what = fmt::format("putting the manifest {} into {}", reference, where());
   auto asked = ask("PUT", "manifests/" + reference);
   asked.headers.add("Content-Type", manifest.media_type);
   asked.body = Body::text(bytes);
   auto answer = TRY_WITHIN(registry_.send(asked), "{}", what);
   if (!answer.ok()) return answer_error(answer, what);
-  if (const auto stated = stated_digest(answer); stated && *stated != manifest.digest)
+  if (const auto stated = stated_digest(answer); stated && *stated != Digest::of(bytes, stated->algorithm()))
     return fail(EBADMSG, "{}: the registry took it for {}", what, stated->str());
-  if (answer.headers().find("OCI-Subject") != nullptr) return {};
-  const auto subject = subject_of(TRY(image::parse_json(bytes, what)));
-  if (!subject) return {};
-  return add_to_referrers_tag(*subject, manifest, bytes);
+  const bool tagged = answer.headers().find("OCI-Tag") != nullptr;
+  if (answer.headers().find("OCI-Subject") != nullptr) return tagged;
+  if (const auto subject = subject_of(TRY(image::parse_json(bytes, what)))) TRY(add_to_referrers_tag(*subject, manifest, bytes));
+  return tagged;
 }
 
 Result<void> Repository::add_to_referrers_tag(const Digest& subject, const image::Descriptor& manifest,

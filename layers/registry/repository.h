@@ -33,11 +33,14 @@ class Repository {
   // that do not keep referrers by themselves (distribution-spec, "Pushing Manifests with Subject").
   Result<void> put_manifest(const std::string& reference, const image::Descriptor& manifest,
                             const std::string& bytes);
+  // Under a tag. One that is named by another digest than the SHA-256 which a registry makes for a tag is known by its own there, too,
+  // where the registry takes such.
+  Result<void> put_tagged(const std::string& tag, const image::Descriptor& manifest, const std::string& bytes);
   Result<void> delete_manifest(const std::string& reference);
 
   // All of them, over as many pages as there are.
   Result<std::vector<std::string>> tags();
-  // Manifests whose subject is `digest`; by the tag "sha256-HEX" where the registry does not know referrers.
+  // Manifests whose subject is `digest`; by the tag "sha256-HEX" (or "sha512-…") where the registry does not know referrers.
   // `artifact_type`: only those of it, "" for all.
   Result<std::vector<image::IndexEntry>> referrers(const Digest& digest, const std::string& artifact_type);
 
@@ -49,6 +52,8 @@ class Repository {
   std::string where() const { return registry_.host() + "/" + name_; }
 
  private:
+  // `reference` with what may stand behind it as a query. True where the registry says that it took the tag of that query.
+  Result<bool> put(const std::string& reference, const image::Descriptor& manifest, const std::string& bytes);
   Result<void> add_to_referrers_tag(const Digest& subject, const image::Descriptor& manifest,
                                     const std::string& bytes);
 

@@ -106,7 +106,7 @@ class ChunkSource final : public DecodedSource {
       done += got;
     }
     add_up(*decoder);
-    if (chunk.digest && Digest::of(decoded->bytes()) != *chunk.digest)
+    if (chunk.digest && Digest::of(decoded->bytes(), chunk.digest->algorithm()) != *chunk.digest)
       return fail(EBADMSG, "the chunk at packed byte {} is not what the table of contents says", chunk.packed_offset);
     return SpanBytes(std::move(decoded));
   }

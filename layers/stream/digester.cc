@@ -11,7 +11,7 @@ constexpr std::size_t kMaxQueuedBytes = std::size_t{8} << 20;
 constexpr std::size_t kMaxSpareBuffers = 32;
 }  // namespace
 
-Digester::Digester() {
+Digester::Digester(Digest::Algorithm packed, Digest::Algorithm plain) : packed_(packed), plain_(plain) {
   try {
     worker_ = std::thread([this] { work(); });
   } catch (const std::system_error&) {

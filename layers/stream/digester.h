@@ -1,4 +1,4 @@
-// Digester: the three kinds of SHA-256 a first pass takes (packed bytes, plain bytes, plain bytes of each span),
+// Digester: the three kinds of digests a first pass takes (packed bytes, plain bytes, plain bytes of each span, which are SHA-256),
 // beside the thread that decodes.
 //
 // Hashing every plain byte twice and every packed byte once costs about as much as a fast inflate; on a second
@@ -21,7 +21,7 @@ namespace acetate {
 class Digester {
  public:
   // Works on the caller's thread where the system gives no other.
-  Digester();
+  Digester(Digest::Algorithm packed, Digest::Algorithm plain);
   ~Digester();
   Digester(const Digester&) = delete;
   Digester& operator=(const Digester&) = delete;
@@ -52,8 +52,8 @@ class Digester {
   void stop();
 
   // Touched by the worker alone while it runs.
-  Sha256 packed_;
-  Sha256 plain_;
+  Hasher packed_;
+  Hasher plain_;
   Sha256 span_;
   std::vector<Digest> spans_;
 

@@ -9,7 +9,8 @@ namespace acetate::fetch {
 
 namespace {
 
-constexpr std::uint32_t kRequestMagic = 0x31514641;  // "AFQ1"
+constexpr std::uint32_t kRequestMagic = 0x31514641;     // "AFQ1"
+constexpr std::uint32_t kRequestMagic512 = 0x32514641;  // "AFQ2"
 constexpr std::uint32_t kReplyMagic = 0x31524641;    // "AFR1"
 constexpr std::size_t kReplyHead = 8;
 
@@ -17,9 +18,9 @@ constexpr std::size_t kReplyHead = 8;
 
 std::vector<std::byte> pack(const Request& request) {
   ByteWriter out;
-  out.put(kRequestMagic);
+  out.put(request.blob.algorithm() == Digest::Algorithm::sha512 ? kRequestMagic512 : kRequestMagic);
   out.put(static_cast<std::uint32_t>(request.verb));
-  out.put(std::span<const std::byte>(request.blob.sha256));
+  out.put(request.blob.bytes());
   out.put(request.first);
   out.put(request.end);
   out.put(request.patience);
@@ -36,13 +37,14 @@ std::vector<std::byte> pack(const Reply& reply) {
 }
 
 std::optional<Request> unpack_request(std::span<const std::byte> bytes) {
-  if (bytes.size() != kRequestBytes) return std::nullopt;
+  if (bytes.size() != kRequestBytes && bytes.size() != kMostRequestBytes) return std::nullopt;
+  const auto algorithm = bytes.size() == kRequestBytes ? Digest::Algorithm::sha256 : Digest::Algorithm::sha512;
   ByteReader in(bytes);
-  if (in.get<std::uint32_t>() != kRequestMagic) return std::nullopt;
+  if (in.get<std::uint32_t>() != (algorithm == Digest::Algorithm::sha256 ? kRequestMagic : kRequestMagic512)) return std::nullopt;
   const auto verb = *in.get<std::uint32_t>();
   if (verb < static_cast<std::uint32_t>(Verb::fetch) || verb > static_cast<std::uint32_t>(Verb::seal)) return std::nullopt;
   Request request{.verb = static_cast<Verb>(verb), .blob = {}};
-  std::ranges::copy(*in.take(request.blob.sha256.size()), request.blob.sha256.begin());
+  request.blob = Digest(algorithm, *in.take(Digest::size_of(algorithm)));
   request.first = *in.get<std::uint64_t>();
   request.end = *in.get<std::uint64_t>();
   request.patience = *in.get<std::uint32_t>();

@@ -34,7 +34,7 @@ struct Reply {
   std::string words = {};
 };
 
-inline constexpr std::size_t kRequestBytes = 64;
+inline constexpr std::size_t kRequestBytes = 64, kMostRequestBytes = 96;  // the latter of a blob whose digest is a SHA-512
 inline constexpr std::size_t kMostReplyBytes = 8 + 2048;
 
 std::vector<std::byte> pack(const Request& request);

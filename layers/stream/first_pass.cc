@@ -20,6 +20,8 @@ constexpr std::size_t kDrainBuffer = std::size_t{256} << 10;
 }  // namespace
 
 struct FirstPass::State {
+  explicit State(const FirstPassOptions& wanted) : options(wanted), digester(wanted.blob_by, wanted.diff_id_by) {}
+
   Format format = Format::unknown;
   FirstPassOptions options;
   Digester digester;
@@ -30,6 +32,8 @@ struct FirstPass::State {
   std::optional<Error> failed;
 
   bool has_spans() const noexcept { return format != Format::plain; }
+  // The plain bytes are the packed ones: one digest of them will do.
+  bool is_hashed_once() const noexcept { return format == Format::plain && options.blob_by == options.diff_id_by; }
   std::uint64_t since_span() const { return decoder->plain_offset() - checkpoints.back().plain_offset; }
   std::uint64_t since_start() const { return decoder->plain_offset() - last_start; }
 
@@ -43,12 +47,14 @@ Result<FirstPass> FirstPass::open(SourcePtr packed, FirstPassOptions options) {
   if (options.span_bytes < 1 || options.span_bytes > kMaxSpanBytes / 2) {
     return fail(EINVAL, "checkpoints every {} bytes: must be from 1 to {}", options.span_bytes, kMaxSpanBytes / 2);
   }
-  auto state = std::make_unique<State>();
-  state->options = options;
+  auto state = std::make_unique<State>(options);
   state->format = TRY(detect_format(*packed));
   Digester& digester = state->digester;
   PackedReader reader(std::move(packed), 0, kPackedBuffer,
-                      [&digester](std::span<const std::byte> bytes) { digester.packed(bytes); });
+                      [&digester, twice = state->format == Format::plain && !state->is_hashed_once()](std::span<const std::byte> bytes) {
+                        digester.packed(bytes);
+                        if (twice) digester.plain(bytes);
+                      });
   if (state->format == Format::plain) {
     state->decoder = plain_decoder(std::move(reader));
   } else {
@@ -157,7 +163,7 @@ Result<FirstPassResult> FirstPass::finish() {
   Digester::Digests digests = state.digester.finish();
   for (std::size_t i = 0; i < checkpoints.size(); ++i) checkpoints[i].digest = digests.spans[i];
   result.blob = digests.packed;
-  result.diff_id = state.format == Format::plain ? digests.packed : digests.plain;  // hashed once
+  result.diff_id = state.is_hashed_once() ? digests.packed : digests.plain;
   result.checkpoints = std::move(checkpoints);
   return result;
 }

@@ -31,6 +31,9 @@ struct FirstPassOptions {
   std::uint64_t most_plain_bytes = std::uint64_t{1} << 40;
   std::uint64_t most_ratio = 2000;                               // plain to packed bytes …
   std::uint64_t ratio_free_bytes = std::uint64_t{8} << 30;       // … of streams that are longer than this
+  // Of what kind the digests are that it tells: as those that they are to be compared with.
+  Digest::Algorithm blob_by = Digest::Algorithm::sha256;
+  Digest::Algorithm diff_id_by = Digest::Algorithm::sha256;
 };
 
 // What a finished pass knows.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -44,7 +45,7 @@ Header header_for(const Mirror::Of& of) {
   std::memcpy(header.magic, mirror_format::kMagic, sizeof header.magic);
   header.plain_bytes = of.plain_size;
   header.spans = of.spans;
-  std::memcpy(header.blob, of.blob.sha256.data(), sizeof header.blob);
+  std::ranges::copy(of.blob.head(), header.blob);
   header.cut = of.cut;
   header.sum = xxh3(raw(header).first(offsetof(Header, sum)));
   return header;

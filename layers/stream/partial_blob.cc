@@ -36,7 +36,7 @@ Header header_for(const PartialBlob::Of& of) {
   Header header{};
   std::memcpy(header.magic, partial_format::kMagic, sizeof header.magic);
   header.size = of.size;
-  std::memcpy(header.blob, of.blob.sha256.data(), sizeof header.blob);
+  std::ranges::copy(of.blob.head(), header.blob);
   header.sum = xxh3(raw(header).first(offsetof(Header, sum)));
   return header;
 }

@@ -13,7 +13,7 @@ inline constexpr std::uint64_t kCondemned = 1;
 struct Header {
   char magic[8];
   std::uint64_t size;  // of the blob
-  std::byte blob[32];  // its SHA-256
+  std::byte blob[32];  // Digest::head()
   std::uint64_t sum;   // xxh3 of the bytes before
   std::uint64_t state;  // 0, or kCondemned
 };

@@ -51,7 +51,7 @@ std::vector<TracePoint> merge_traces(std::span<const TracePoint> now, std::span<
 std::string format_trace(const Digest& blob, std::span<const TracePoint> points) {
   ByteWriter text;
   text.put(kMagic);
-  text.put(std::span<const std::byte>(blob.sha256));
+  text.put(std::span<const std::byte>(blob.head()));
   text.put(std::uint64_t{points.size()});
   for (const TracePoint& point : points) {
     text.put(point.offset);
@@ -67,11 +67,11 @@ Result<std::vector<TracePoint>> parse_trace(std::string_view text, const Digest&
   ByteReader reader(bytes);
   const auto magic = reader.take(kMagic.size());
   if (!magic || as_text(*magic) != kMagic) return fail(EBADMSG, "it is none, or of another version");
-  const auto of = reader.take(blob.sha256.size());
+  const auto of = reader.take(Digest::kHeadBytes);
   const auto count = reader.get<std::uint64_t>();
   if (!of || !count || *count > kMostTracePoints || reader.left() != *count * kPointBytes + 8)
     return fail(EBADMSG, "it is damaged");
-  if (!std::ranges::equal(*of, blob.sha256)) return fail(EBADMSG, "it is of another blob");
+  if (!std::ranges::equal(*of, blob.head())) return fail(EBADMSG, "it is of another blob");
   std::vector<TracePoint> points(static_cast<std::size_t>(*count));
   for (TracePoint& point : points)
     point = {*reader.get<std::uint64_t>(), *reader.get<std::uint32_t>(), *reader.get<std::uint32_t>()};

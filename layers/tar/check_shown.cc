@@ -46,7 +46,7 @@ class Check {
   // not give them back a second time either.
   Error weighed(Error error) const {
     if (is_our_trouble(error)) return error;
-    auto found = digest_of(*packed_);
+    auto found = digest_of(*packed_, layer_.blob.algorithm());
     if (!found) return fail(EIO, "the disk does not keep {}: {}", layer_.blob.str(), found.error().message());
     if (*found != layer_.blob) return changed(*found);
     return Error(EBADMSG, error.message());
@@ -72,7 +72,7 @@ class Check {
   Result<LayerIndexPtr> own_index() const {
     // Damage in it would look like a lie of those who showed the layer.
     if (auto own = indexes_.find(layer_.blob); own != nullptr && own->is_whole()) return own;
-    auto scan = scan_tar(packed_);
+    auto scan = scan_tar(packed_, {.pass = {.blob_by = layer_.blob.algorithm()}});
     // What is no tar at all is not what any index says.
     if (!scan) return weighed(std::move(scan).error());
     // It was verified a moment ago.

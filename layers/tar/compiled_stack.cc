@@ -27,7 +27,7 @@ std::span<const std::byte> bytes_of(const std::vector<T>& items) {
 class Compiler {
  public:
   Compiler(const stack::StackLayer& stack, const Digest& id) : stack_(stack), id_(id) {
-    std::memcpy(&seed_, id.sha256.data(), sizeof seed_);
+    std::memcpy(&seed_, id.head().data(), sizeof seed_);
   }
 
   Result<void> walk(const std::function<bool()>& keep_going);
@@ -127,7 +127,7 @@ Result<void> Compiler::write(FdRef out) const {
   header.major = lix::kMajor;
   header.minor = lix::kMinor;
   header.incompatible = static_cast<std::uint32_t>(lix::IndexKind::stack);
-  std::memcpy(header.blob, id_.sha256.data(), sizeof header.blob);
+  std::memcpy(header.blob, id_.head().data(), sizeof header.blob);
   header.entries = dirents_.size();
   header.name_seed = seed_;
   ProbeTable table(dirents_.size());
@@ -147,7 +147,7 @@ Result<void> Compiler::write(FdRef out) const {
   TRY(put(lix::SectionId::sources, sizeof(lix::Source), bytes_of(sources_)));
   for (const auto& [id, item_bytes] : {std::pair(xattrs, std::size_t{1}), {extents, sizeof(lix::Extent)},
                                        {checkpoints, sizeof(lix::CheckpointRecord)}, {windows, 1},
-                                       {content_ids, sizeof(Digest)}})
+                                       {content_ids, Digest::kHeadBytes}})
     sections.begin(id, static_cast<std::uint32_t>(item_bytes));
   return sections.finish();
 }

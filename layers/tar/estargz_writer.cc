@@ -304,7 +304,7 @@ std::string footer(std::uint64_t table) {
 
 }  // namespace
 
-Result<Estargz> write_estargz(const SourcePtr& tar, const Packer::Out& out, int level) {
+Result<Estargz> write_estargz(const SourcePtr& tar, const Packer::Out& out, int level, Digest::Algorithm source_by) {
   const TarScan scan = TRY(scan_tar(tar));
   Table table(scan.tree);
   TRY(table.fill());
@@ -313,7 +313,7 @@ Result<Estargz> write_estargz(const SourcePtr& tar, const Packer::Out& out, int 
   Chunker chunker(table.files, members);
   FirstPass pass = TRY(FirstPass::open(tar));
   std::vector<std::byte> buffer(1 << 20);
-  Sha256 given;
+  Hasher given(source_by);
   while (const std::size_t got = TRY(pass.read(buffer))) {
     given.update(Bytes(buffer).first(got));
     TRY(chunker.add(Bytes(buffer).first(got)));

@@ -16,7 +16,7 @@
 namespace acetate {
 
 struct Estargz {
-  Digest source;                 // of the tar that was given, unpacked: whoever knows what it should be compares
+  Digest source;                 // by `source_by`, of the tar that was given, unpacked: whoever knows what it should be compares
   Digest diff_id;                // of the tar that is in it
   Digest toc;                    // of the table's JSON, as manifests annotate it
   std::uint64_t plain_size = 0;  // of that tar
@@ -24,6 +24,7 @@ struct Estargz {
 
 // `tar`: packed or not; read twice. The same bytes for the same tar and level. ENOTSUP with words for what a table cannot tell: sparse
 // files, whose bytes do not lie together in the tar, and names that are no UTF-8; else errors as of scan_tar().
-Result<Estargz> write_estargz(const SourcePtr& tar, const Packer::Out& out, int level);
+Result<Estargz> write_estargz(const SourcePtr& tar, const Packer::Out& out, int level,
+                               Digest::Algorithm source_by = Digest::Algorithm::sha256);
 
 }  // namespace acetate

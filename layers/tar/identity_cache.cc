@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -19,12 +18,20 @@ namespace acetate {
 
 namespace {
 
-constexpr std::string_view kMagic = "ACETIDN1";
+constexpr std::string_view kMagic = "ACETIDN1", kMagic512 = "ACETIDN2";
 constexpr std::int64_t kRestSeconds = 2;  // no file system in use has coarser times (FAT)
-constexpr std::size_t kRecordBytes = 8 + 7 * 8 + 32 + 8;
+
+using Algorithm = Digest::Algorithm;
+
+constexpr std::size_t record_bytes(Algorithm algorithm) { return 8 + 7 * 8 + Digest::size_of(algorithm) + 8; }
+constexpr std::string_view magic_of(Algorithm algorithm) { return algorithm == Algorithm::sha512 ? kMagic512 : kMagic; }
 
 std::string name_of(const FilePart& part) {
   return fmt::format("{:x}-{:x}-{:x}-{:x}", part.st.st_dev, part.st.st_ino, part.offset, part.length);
+}
+
+std::string record_name(const FilePart& part, Algorithm algorithm) {
+  return name_of(part) + (algorithm == Algorithm::sha512 ? ".sha512" : "");
 }
 
 std::uint64_t bits(std::int64_t value) noexcept { return static_cast<std::uint64_t>(value); }
@@ -70,46 +77,45 @@ void prune(const std::string& path, FdRef dir, std::size_t most_records) {
 IdentityCache::IdentityCache(const std::string& dir, Clock now, std::size_t most_records)
     : dir_(dir + "/identity"), now_(now ? std::move(now) : real_time), most_records_(most_records) {}
 
-std::optional<IdentityCache::Known> IdentityCache::find(const FilePart& part) const {
-  const std::string path = dir_ + "/" + name_of(part);
+std::optional<IdentityCache::Known> IdentityCache::find(const FilePart& part, Algorithm algorithm) const {
+  const std::string path = dir_ + "/" + record_name(part, algorithm);
   const auto file = sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!file) return std::nullopt;
   // A record is a claim about a file's content: only ours and root's count.
   const auto st = sys::stat(file->ref());
   if (!st || (st->st_uid != ::geteuid() && st->st_uid != 0) || (st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return std::nullopt;
-  const auto content = sys::read_all(file->ref(), kRecordBytes);
-  if (!content || content->size() != kRecordBytes) return std::nullopt;
+  const std::size_t bytes = record_bytes(algorithm);
+  const auto content = sys::read_all(file->ref(), bytes);
+  if (!content || content->size() != bytes) return std::nullopt;
 
   ByteWriter expected;
-  expected.put(kMagic);
+  expected.put(magic_of(algorithm));
   put_times(expected, part.st);
   const std::span<const std::byte> record = as_bytes(*content);
   if (as_text(record.first(expected.size())) != as_text(expected.bytes())) return std::nullopt;
   ByteReader rest(record.subspan(expected.size()));
   const auto recorded = rest.get<std::uint64_t>();
   (void)rest.get<std::uint64_t>();  // reserved
-  const auto digest = rest.take(32);
+  const auto digest = rest.take(Digest::size_of(algorithm));
   const auto sum = rest.get<std::uint64_t>();
-  if (!recorded || !digest || sum != xxh3(record.first(kRecordBytes - 8))) return std::nullopt;
+  if (!recorded || !digest || sum != xxh3(record.first(bytes - 8))) return std::nullopt;
 
-  Known known{.digest = {}, .certain = at_rest(part.st, static_cast<std::int64_t>(*recorded))};
-  std::memcpy(known.digest.sha256.data(), digest->data(), digest->size());
-  return known;
+  return Known{.digest = Digest(algorithm, *digest), .certain = at_rest(part.st, static_cast<std::int64_t>(*recorded))};
 }
 
 void IdentityCache::remember(const FilePart& part, const Digest& digest) const {
   ByteWriter record;
-  record.put(kMagic);
+  record.put(magic_of(digest.algorithm()));
   put_times(record, part.st);
   record.put(bits(now_().tv_sec));
   record.put(std::uint64_t{0});
-  record.put(std::span<const std::byte>(digest.sha256));
+  record.put(digest.bytes());
   record.put(xxh3(record.bytes()));
   const auto write = [&]() -> Result<void> {
     TRY(sys::make_dirs(dir_, 0700));
     const Fd dir = TRY(sys::open(dir_, O_RDONLY | O_DIRECTORY));
-    TRY(sys::write_file_atomically({dir.ref(), name_of(part).c_str()}, as_text(record.bytes()), 0600));
+    TRY(sys::write_file_atomically({dir.ref(), record_name(part, digest.algorithm()).c_str()}, as_text(record.bytes()), 0600));
     prune(dir_, dir.ref(), most_records_);
     return {};
   };

@@ -38,7 +38,8 @@ class IdentityCache {
     Digest digest;
     bool certain;  // the file was at rest when it was recorded
   };
-  std::optional<Known> find(const FilePart& part) const;
+  // Each algorithm's digest is remembered by itself.
+  std::optional<Known> find(const FilePart& part, Digest::Algorithm algorithm = Digest::Algorithm::sha256) const;
   // Never fails: what cannot be remembered is hashed again.
   void remember(const FilePart& part, const Digest& digest) const;
   // Held by whoever finds out the digest of a part, so that two processes do not both; may hold nothing.

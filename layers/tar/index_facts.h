@@ -10,7 +10,7 @@ namespace acetate {
 
 struct IndexFacts {
   Digest blob;
-  Digest diff_id;
+  Digest diff_id;  // by SHA-256, whatever the blob is named by
   std::uint64_t packed_bytes = 0;
   std::uint64_t plain_bytes = 0;
   std::uint64_t entries = 0;  // of the tar

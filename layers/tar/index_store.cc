@@ -29,7 +29,7 @@ Result<void> write_and_sync(FdRef file, const IndexStore::Write& write) {
   return sys::fdatasync(file);
 }
 
-std::string folder_in(const std::string& dir, const Digest& blob) { return dir + "/sha256/" + blob.hex().substr(0, 2); }
+std::string folder_in(const std::string& dir, const Digest& blob) { return fmt::format("{}/{}/{}", dir, name_of(blob.algorithm()), blob.hex().substr(0, 2)); }
 
 // Whom every owner looks like that a user namespace has no id for.
 constexpr uid_t kNobody = 65534;

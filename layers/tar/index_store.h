@@ -1,4 +1,4 @@
-// Where layer indexes are kept: DIR/sha256/<aa>/<hex>.lix by the digest of the blob as it lies on disk.
+// Where layer indexes are kept: DIR/sha256/<aa>/<hex>.lix (or DIR/sha512/…) by the digest of the blob as it lies on disk.
 //
 // Each appears whole, by one link or rename; readers never lock. Any of them may be removed at any time.
 //

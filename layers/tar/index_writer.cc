@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <limits>
 
@@ -27,8 +28,9 @@ std::uint32_t capped(std::uint64_t value) {
 }  // namespace
 
 IndexImage IndexImage::build(TarScan scan) {
+  assert(scan.pass.diff_id.algorithm() == Digest::Algorithm::sha256 && "an index tells the diff id by SHA-256, whatever the blob's name is");
   IndexImage image(std::move(scan));
-  std::memcpy(&image.seed_, image.scan_.pass.blob.sha256.data(), sizeof image.seed_);
+  std::memcpy(&image.seed_, image.scan_.pass.blob.head().data(), sizeof image.seed_);
   image.number_objects();
   for (std::size_t i = 0; i < image.inodes_.size(); ++i) image.fill_inode(image.objects_[i], image.inodes_[i]);
   image.pack_checkpoints();
@@ -127,7 +129,7 @@ void IndexImage::pack_checkpoints() {
     lix::CheckpointRecord record{.plain_offset = point.plain_offset, .packed_bit = point.packed_bit, .window = window,
                                  .window_bytes = static_cast<std::uint32_t>(point.window.size()),
                                  .flags = point.digest ? lix::kDigestKnown : 0, .digest = {}};
-    if (point.digest) std::memcpy(record.digest, point.digest->sha256.data(), sizeof record.digest);
+    if (point.digest) std::memcpy(record.digest, point.digest->head().data(), sizeof record.digest);
     checkpoints_.push_back(record);
     window += point.window.size();
   }
@@ -139,8 +141,8 @@ Result<void> IndexImage::write(FdRef out) const {
   std::memcpy(header.magic, lix::kMagic, sizeof header.magic);
   header.major = lix::kMajor;
   header.minor = lix::kMinor;
-  std::memcpy(header.blob, pass.blob.sha256.data(), sizeof header.blob);
-  std::memcpy(header.diff_id, pass.diff_id.sha256.data(), sizeof header.diff_id);
+  std::memcpy(header.blob, pass.blob.head().data(), sizeof header.blob);
+  std::memcpy(header.diff_id, pass.diff_id.head().data(), sizeof header.diff_id);
   header.packed_bytes = pass.packed_size;
   header.plain_bytes = pass.plain_size;
   header.format = static_cast<std::uint32_t>(pass.format);
@@ -163,7 +165,7 @@ Result<void> IndexImage::write(FdRef out) const {
   TRY(sections.append(bytes_of(scan_.tree.extents())));
   sections.begin(checkpoints, sizeof(lix::CheckpointRecord));
   TRY(sections.append(bytes_of(checkpoints_)));
-  sections.begin(content_ids, sizeof(Digest));
+  sections.begin(content_ids, Digest::kHeadBytes);
   sections.begin(windows, 1);
   for (const Checkpoint& point : pass.checkpoints) TRY(sections.append(point.window));
   return sections.finish();

@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -12,10 +14,10 @@ namespace acetate {
 
 using lix::SectionId;
 
-LayerIndex::LayerIndex(std::unique_ptr<const IndexFile> file) : file_(std::move(file)) {
+LayerIndex::LayerIndex(std::unique_ptr<const IndexFile> file, const Digest& blob) : file_(std::move(file)) {
   const lix::Header& header = file_->header();
-  std::memcpy(facts_.blob.sha256.data(), header.blob, sizeof header.blob);
-  std::memcpy(facts_.diff_id.sha256.data(), header.diff_id, sizeof header.diff_id);
+  facts_.blob = blob;
+  facts_.diff_id = Digest(Digest::Algorithm::sha256, header.diff_id);
   facts_.packed_bytes = header.packed_bytes;
   facts_.plain_bytes = header.plain_bytes;
   facts_.entries = header.entries;
@@ -32,8 +34,9 @@ Result<std::shared_ptr<const LayerIndex>> LayerIndex::open(FdRef fd, std::string
                                                            lix::IndexKind kind, std::uint64_t verified_whole, std::string note) {
   // Before the memory is taken: TRY returns out of the middle of an expression, and nobody would own it yet.
   auto file = TRY(IndexFile::open(fd, std::move(path), kind, verified_whole, std::move(note)));
-  std::shared_ptr<const LayerIndex> index(new LayerIndex(std::move(file)));
-  if (index->facts_.blob != blob || index->file_->header().format > 0xff) return Error(EBADMSG);
+  std::shared_ptr<const LayerIndex> index(new LayerIndex(std::move(file), blob));
+  const lix::Header& header = index->file_->header();
+  if (!std::ranges::equal(header.blob, blob.head()) || header.format > 0xff) return Error(EBADMSG);
   const auto root = index->inode(kRoot);
   if (!root) return Error(EBADMSG);
   if (!S_ISDIR(root->mode)) return Error(EBADMSG);
@@ -138,7 +141,8 @@ Result<void> LayerIndex::xattrs(
 
 Result<std::optional<Digest>> LayerIndex::content_id(const lix::Inode& inode) const {
   if (inode.content_id == 0) return std::optional<Digest>();
-  return std::optional(TRY(file_->record<Digest>(SectionId::content_ids, inode.content_id - 1)));
+  using Bytes = std::array<std::byte, Digest::kHeadBytes>;
+  return std::optional(Digest(Digest::Algorithm::sha256, TRY(file_->record<Bytes>(SectionId::content_ids, inode.content_id - 1))));
 }
 
 Result<lix::Source> LayerIndex::source(std::uint32_t number) const {
@@ -163,7 +167,7 @@ class IndexCheckpoints final : public CheckpointTable {
     CheckpointView view{.plain_offset = record.plain_offset, .packed_bit = record.packed_bit};
     view.window = TRY(file().bytes(SectionId::windows, record.window, record.window_bytes));
     if ((record.flags & lix::kDigestKnown) != 0)
-      std::memcpy(view.digest.emplace().sha256.data(), record.digest, sizeof record.digest);
+      view.digest.emplace(Digest::Algorithm::sha256, record.digest);
     return view;
   }
 

@@ -68,7 +68,7 @@ class LayerIndex {
 
  private:
   friend class IndexCheckpoints;
-  explicit LayerIndex(std::unique_ptr<const IndexFile> file);
+  LayerIndex(std::unique_ptr<const IndexFile> file, const Digest& blob);
   Result<lix::Dirent> dirent(std::uint32_t number, std::uint32_t dir) const;
   Result<std::string_view> string(std::uint64_t at, std::uint64_t bytes) const;
 

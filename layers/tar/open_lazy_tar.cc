@@ -72,7 +72,7 @@ class Opening {
     } else {
       // Nothing else verifies its bytes.
       TRY(source_->complete(true));
-      if (const Digest found = TRY(digest_of(*source_)); found != tar_.blob)
+      if (const Digest found = TRY(digest_of(*source_, tar_.blob.algorithm())); found != tar_.blob)
         return fail(EBADMSG, "it is {} and not {}", found.str(), tar_.blob.str());
     }
     auto opened = TRY(layer_of(std::move(index)));
@@ -123,7 +123,7 @@ class Opening {
     // Of two processes that want it one makes it.
     const FileLock lock = indexes_.lock(tar_.blob);
     if (auto index = indexes_.find(tar_.blob)) return index;
-    TarScan scan = TRY(scan_tar(source_));
+    TarScan scan = TRY(scan_tar(source_, {.pass = {.blob_by = tar_.blob.algorithm()}}));
     if (scan.pass.blob != tar_.blob) return fail(EBADMSG, "it is {} and not {}", scan.pass.blob.str(), tar_.blob.str());
     const auto image = IndexImage::build(std::move(scan));
     if (tar_.toc && tar_.toc_trust == TocTrust::strict) TRY(hold_toc_against(TRY(index_in_memory(image)), source_));

@@ -97,9 +97,9 @@ Result<LayerIndexPtr> Opening::find_index() const {
 
 // Nothing verifies the bytes of a plain tar later.
 Result<void> Opening::prove_given() const {
-  const auto known = identities_.find(part_);
+  const auto known = identities_.find(part_, given_->algorithm());
   if (known && known->certain && known->digest == *given_) return {};
-  const Digest found = TRY(digest_of(*packed_));
+  const Digest found = TRY(digest_of(*packed_, given_->algorithm()));
   if (found != *given_) return fail(EBADMSG, "it is {} and not {}", found.str(), given_->str());
   identities_.remember(part_, found);
   return {};
@@ -122,7 +122,9 @@ std::optional<OpenedTar> Opening::by_toc() const {
 }
 
 Result<LayerIndexPtr> Opening::make_index() {
-  TarScan scan = TRY(scan_tar(packed_, options_));
+  TarScanOptions options = options_;
+  if (given_) options.pass.blob_by = given_->algorithm();
+  TarScan scan = TRY(scan_tar(packed_, options));
   const Digest found = scan.pass.blob;
   if (given_ && found != *given_) return fail(EBADMSG, "it is {} and not {}", found.str(), given_->str());
   if (!same_file_state(part_.st, TRY(sys::stat(file_.ref()))))

@@ -6,8 +6,8 @@
 
 namespace acetate {
 
-Result<Digest> digest_of(const ByteSource& source) {
-  Sha256 sha;
+Result<Digest> digest_of(const ByteSource& source, Digest::Algorithm algorithm) {
+  Hasher sha(algorithm);
   std::vector<std::byte> block(std::size_t{1} << 20);
   for (std::uint64_t at = 0;;) {
     const std::size_t count = TRY(source.pread(block, at));

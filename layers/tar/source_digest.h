@@ -7,6 +7,6 @@
 
 namespace acetate {
 
-Result<Digest> digest_of(const ByteSource& source);
+Result<Digest> digest_of(const ByteSource& source, Digest::Algorithm algorithm = Digest::Algorithm::sha256);
 
 }  // namespace acetate

@@ -80,11 +80,11 @@ Result<void> check(const Digest& found, const Digest& expected) {
   return fail(EBADMSG, "its table of contents is {} and not {}", found.str(), expected.str());
 }
 
-Result<Digest> packed_digest(const ByteSource& packed, const TocPlace& place) {
+Result<Digest> packed_digest(const ByteSource& packed, const TocPlace& place, Digest::Algorithm algorithm) {
   std::vector<std::byte> bytes(place.length);
   if (TRY(packed.pread(bytes, place.offset)) != bytes.size())
     return fail(EBADMSG, "its table of contents is cut off");
-  return Digest::of(bytes);
+  return Digest::of(bytes, algorithm);
 }
 
 }  // namespace
@@ -104,7 +104,7 @@ Result<std::string> read_toc(const SourcePtr& packed, const TocPlace& place, con
   const auto too_large = [] { return fail(EFBIG, "its table of contents has more than {} bytes", kMostTocBytes); };
   if (place.length > kMostTocBytes) return too_large();
   TRY(packed->bring(place.offset, place.length));
-  const bool is_proved = digest && place.format == Format::zstd && TRY(packed_digest(*packed, place)) == *digest;
+  const bool is_proved = digest && place.format == Format::zstd && TRY(packed_digest(*packed, place, digest->algorithm())) == *digest;
   const auto decoder = TRY(decoder_at_start(place.format, PackedReader(packed, place.offset, kPackedBuffer), 0,
                                             Check::everything, InflateEngine::fastest));
   std::string unpacked;
@@ -119,7 +119,7 @@ Result<std::string> read_toc(const SourcePtr& packed, const TocPlace& place, con
     if (decoder->packed().position() >= place.offset + place.length && count == 0) break;
   }
   std::string json = TRY(json_in(std::move(unpacked), place.format));
-  if (digest && !is_proved) TRY(check(Digest::of(json), *digest));
+  if (digest && !is_proved) TRY(check(Digest::of(json, digest->algorithm()), *digest));
   return json;
 }
 

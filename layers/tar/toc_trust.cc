@@ -88,7 +88,9 @@ class Reconciliation {
     std::optional<IndexImage> made;
     // What is damaged would look like a lie.
     if (index == nullptr || !index->is_whole()) {
-      made = IndexImage::build(TRY(scan_tar(packed, what_.options)));
+      TarScanOptions options = what_.options;
+      options.pass.blob_by = what_.blob.algorithm();
+      made = IndexImage::build(TRY(scan_tar(packed, options)));
       if (made->blob() != what_.blob)
         return fail(EBADMSG, "it is {} and not {}", made->blob().str(), what_.blob.str());
       index = TRY(index_in_memory(*made));

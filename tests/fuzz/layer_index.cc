@@ -18,8 +18,7 @@ Result<LayerIndexPtr> any_index(std::span<const std::byte> bytes) {
   const std::uint64_t size = text.size();
   std::memcpy(text.data() + offsetof(lix::Header, file_bytes), &size, sizeof size);
   std::memcpy(text.data() + offsetof(lix::Header, major), &lix::kMajor, sizeof lix::kMajor);
-  Digest blob;
-  std::memcpy(blob.sha256.data(), text.data() + offsetof(lix::Header, blob), sizeof blob.sha256);
+  const Digest blob(Digest::Algorithm::sha256, bytes.subspan(offsetof(lix::Header, blob), Digest::kHeadBytes));
   return test::index_from(test::signed_again(std::move(text)), blob);
 }
 

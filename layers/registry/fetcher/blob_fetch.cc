@@ -289,7 +289,7 @@ Result<void> BlobFetch::complete(const std::function<bool()>& goes_on) {
 
 // With nobody writing. A block that is damaged on the disk is one that is not there.
 Result<BlobFetch::Verdict> BlobFetch::verify(const std::function<bool()>& goes_on) const {
-  Sha256 sha;
+  Hasher sha(blob_->digest().algorithm());
   std::vector<std::byte> bytes(kBlock);
   for (std::uint64_t block = 0; block < blob_->blocks(); ++block) {
     if (!goes_on()) return Error(ECANCELED);

@@ -71,7 +71,7 @@ struct Fetcher::Impl {
   void serve_client(FdRef client) const {
     const auto uid = sys::peer_uid(client);
     if (!uid || (*uid != ::geteuid() && *uid != 0)) return;
-    std::array<std::byte, fetch::kRequestBytes + 1> buffer;
+    std::array<std::byte, fetch::kMostRequestBytes + 1> buffer;
     for (;;) {
       const auto got = sys::receive_message(client, buffer);
       if (!got || *got == 0) return;

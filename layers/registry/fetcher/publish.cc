@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "layers/image/blob_folders.h"
 #include "layers/image/image_files.h"
 #include "layers/image/lazy_images.h"
 #include "layers/registry/fetcher/ticket.h"
@@ -25,8 +26,8 @@ Result<void> forget(FdRef dir, const std::string& name) {
 Result<void> move_to_store(FdRef lazy, const std::string& store, const PartialBlob& blob) {
   const auto data = PartialBlob::data_name(blob.digest());
   TRY(sys::fsync(blob.data()));
-  const std::string path = store + "/blobs/sha256";
-  const Fd blobs = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening {}", path);
+  const Fd layout = TRY_WITHIN(sys::open(store, O_RDONLY | O_DIRECTORY), "opening {}", store);
+  const Fd blobs = TRY_WITHIN(image::open_blob_folder(layout.ref(), blob.digest().algorithm()), "opening the folder of the blobs of {}", store);
   const auto name = blob.digest().hex();
   auto moved = sys::rename({lazy, data.c_str()}, {blobs.ref(), name.c_str()});
   // An earlier try may have come so far.

@@ -128,8 +128,8 @@ Result<ShownManifest> Catalog::put_manifest(const std::string& repository, const
   const auto names = store_names(repository);
   if (names.empty()) return fail(EINVAL, "\"{}\" is no name for a repository", repository);
   const auto document = TRY(image::parse_any_document(bytes, media_type, "the manifest"));
-  const auto digest = Digest::of(bytes);
   const auto asked = Digest::parse(reference);
+  const auto digest = Digest::of(bytes, asked ? asked->algorithm() : Digest::Algorithm::sha256);
   if (asked && *asked != digest) return fail(EBADMSG, "the manifest's digest is {}", digest.str());
   std::vector<image::Reference> wanted;
   for (const auto& tag : asked ? tags : std::vector{reference})
@@ -137,7 +137,7 @@ Result<ShownManifest> Catalog::put_manifest(const std::string& repository, const
   const auto store = TRY(this->store());
   auto stated = document.media_type.empty() ? media_type : document.media_type;
   if (stated.empty()) stated = document.index ? image::kOciIndex : image::kOciManifest;
-  const auto descriptor = TRY(store->put_blob(bytes, std::move(stated)));
+  const auto descriptor = TRY(store->put_blob(bytes, std::move(stated), digest.algorithm()));
   for (const auto& name : wanted) TRY(store->set_reference(name, descriptor));
   if (asked) {
     // One that has a name, or lies below an index with a name, is there already.

@@ -19,6 +19,13 @@ std::optional<std::uint64_t> chunk_begin(const std::string& header) {
   return first;
 }
 
+// By which a client that begins an upload says the blob will be named: at once, or when it ends ("Pushing a blob in chunks").
+Result<Digest::Algorithm> algorithm_of(const httplib::Request& request) {
+  if (request.has_param("digest")) return TRY(Digest::parse(request.get_param_value("digest"))).algorithm();
+  if (request.has_param("digest-algorithm")) return parse_algorithm(request.get_param_value("digest-algorithm"));
+  return Digest::Algorithm::sha256;
+}
+
 constexpr const char* kCutShort = "the connection ended before the body did";
 
 std::string blob_location(const Route& route, const std::string& digest) {
@@ -73,10 +80,13 @@ void Handlers::begin_upload(const Route& route, const Request& request, Response
     response.status = 201;
     return;
   }
+  const auto algorithm = algorithm_of(request);
+  if (!algorithm) return refuse(response, "DIGEST_INVALID", algorithm.error().message());
   const auto store = store_for_writing();
   if (!store) return refuse(response, store.error(), "NAME_UNKNOWN");
   auto writer = (*store)->new_blob();
   if (!writer) return refuse(response, writer.error(), "NAME_UNKNOWN");
+  if (const auto hashed = (*writer)->hash_by(*algorithm); !hashed) return refuse(response, hashed.error(), "NAME_UNKNOWN");
   const auto id = uploads_.begin(route.repository, *std::move(writer));
   if (!id) return refuse(response, id.error(), "NAME_UNKNOWN");
   const auto session = uploads_.find(route.repository, *id);
@@ -144,6 +154,7 @@ void Handlers::finish_upload(const Route& route, const std::string& id, UploadSe
   if (!asked) return refuse(response, "DIGEST_INVALID", asked.error().message());
   const auto writer = std::move(session.writer);
   uploads_.end(id);
+  if (const auto hashed = writer->hash_by(asked->algorithm()); !hashed) return refuse(response, hashed.error(), "BLOB_UPLOAD_UNKNOWN");
   const auto put = writer->commit("application/octet-stream");
   if (!put) return refuse(response, put.error(), "BLOB_UPLOAD_UNKNOWN");
   // What was sent is in the store under the digest it has, points at nothing and goes with the garbage.

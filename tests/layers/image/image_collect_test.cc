@@ -28,9 +28,9 @@ class CollectTest : public ::testing::Test {
   // Under a name, used last that many seconds after 1970.
   void put(const Sample& sample, const std::string& name, std::time_t used = 1000) {
     const auto store = *ImageStore::open(place);
-    for (const auto& layer : sample.layers) ASSERT_TRUE(store->put_blob(layer.text, layer.media_type));
-    ASSERT_TRUE(store->put_blob(sample.config.text, sample.config.media_type));
-    const auto manifest = store->put_blob(sample.manifest.text, sample.manifest.media_type);
+    for (const auto& layer : sample.layers) ASSERT_TRUE(store->put_blob(layer.text, layer.media_type, layer.algorithm));
+    ASSERT_TRUE(store->put_blob(sample.config.text, sample.config.media_type, sample.config.algorithm));
+    const auto manifest = store->put_blob(sample.manifest.text, sample.manifest.media_type, sample.manifest.algorithm);
     ASSERT_TRUE(name.empty() ? store->keep_unnamed(*manifest) : store->set_reference(name, *manifest));
     const timespec times[2] = {{.tv_sec = used, .tv_nsec = 0}, {.tv_sec = used, .tv_nsec = 0}};
     ASSERT_TRUE(sys::set_times(FileAt{kWorkingDir, store->blob_path(manifest->digest).c_str()}, times));
@@ -55,6 +55,25 @@ TEST_F(CollectTest, RemovesWhatNoImageHasAndKeepsWhatAnyHas) {
   EXPECT_THAT(collected->blobs, SizeIs(4)) << "own layer, config, manifest and the left over";
   EXPECT_FALSE(has(one.layers[1]));
   EXPECT_TRUE((*ImageStore::open(place))->find_image("two", test::amd64()));
+}
+
+TEST_F(CollectTest, KnowsBlobsThatAreNamedBySha512) {
+  const auto named = Sample::by_sha512();
+  put(named, "named");
+  put(one, "one");
+  ASSERT_TRUE((*ImageStore::open(place))->put_blob("left over", "text", Digest::Algorithm::sha512));
+
+  const auto first = collect(place, {});
+  ASSERT_TRUE(first) << first.error().message();
+  EXPECT_THAT(first->blobs, SizeIs(1));
+  EXPECT_TRUE((*ImageStore::open(place))->find_image("named", test::amd64()));
+
+  ASSERT_TRUE((*ImageStore::open(place))->remove_image(named.manifest.digest()));
+  const auto second = collect(place, {});
+  ASSERT_TRUE(second) << second.error().message();
+  EXPECT_THAT(second->blobs, SizeIs(4));
+  EXPECT_FALSE(has(named.layers[0]));
+  EXPECT_TRUE(has(one.layers[0]));
 }
 
 TEST_F(CollectTest, LeavesWhatIsNeededBesides) {

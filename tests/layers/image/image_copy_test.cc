@@ -46,6 +46,47 @@ TEST_F(CopyTest, IntoALayoutIsWholeAndByteForByte) {
     EXPECT_EQ(tmp.read("to/" + blob.name()), blob.text);
 }
 
+TEST_F(CopyTest, KeepsEveryDigestOfAnImageThatIsNamedBySha512) {
+  sample = Sample::by_sha512();
+  test::write_to(tmp, "named", sample.oci());
+  const auto files = *directory_files(tmp / "named");
+  const auto oci = archive("named.tar", [&](FdRef out) { return write_oci_archive(saved(*files), out); });
+  const auto docker = archive("docker.tar", [&](FdRef out) { return write_docker_archive(saved(*files), test::amd64(), out); });
+  const auto packed = archive("packed.tar", [&](FdRef out) { return write_oci_archive(tmp / "named", out); });
+  for (const auto& path : {tmp / "named", oci, docker, packed}) {
+    const auto source = open_image_source(path, PlaceKind::store, std::nullopt);
+    ASSERT_TRUE(source) << path << ": " << source.error().message();
+    ASSERT_THAT(source->images, SizeIs(1));
+    EXPECT_EQ(source->images[0].target, target());
+    const test::TempDir into;
+    const auto to = *Layout::open(into / "to");
+    ASSERT_TRUE(copy_image(*source->files, target(), *to)) << path;
+    for (const auto& blob : {sample.layers[0], sample.layers[1], sample.config, sample.manifest})
+      EXPECT_EQ(into.read("to/" + blob.name()), blob.text) << path;
+  }
+
+  ASSERT_TRUE(write_dir_image(*files, target(), tmp / "dir"));
+  const auto dir = *dir_image_files(tmp / "dir");
+  EXPECT_EQ(*read_blob(*dir, {.media_type = "", .digest = sample.config.digest(), .size = sample.config.text.size()}), sample.config.text);
+  EXPECT_EQ(test::bytes_of(*dir->locate(sample.layers[1].name())), sample.layers[1].text);
+}
+
+TEST_F(CopyTest, DockersFormAloneIsCheckedByTheDiffIdsThatItsConfigHas) {
+  sample = Sample::by_sha512();
+  sample.layers[1].text[600] ^= 1;
+  tmp.write("docker.tar", test::packed(sample.docker()));
+  const auto to = *Layout::open(tmp / "to");
+  const auto refused = copy_docker_archive(**archive_files(tmp / "docker.tar"), *to, std::nullopt);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(EBADMSG)) << refused.error().message();
+
+  sample = Sample::by_sha512();
+  tmp.write("good.tar", test::packed(sample.docker()));
+  const auto taken = copy_docker_archive(**archive_files(tmp / "good.tar"), *to, std::nullopt);
+  ASSERT_TRUE(taken) << taken.error().message();
+  EXPECT_TRUE(*to->has_blob(sample.layers[0].digest()));
+}
+
 TEST_F(CopyTest, ReadsNothingThatIsThereAlready) {
   const auto to = *Layout::open(tmp / "to");
   for (const auto& layer : sample.layers) ASSERT_TRUE(to->put_blob(layer.text, layer.media_type));

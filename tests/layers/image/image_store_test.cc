@@ -25,9 +25,9 @@ Descriptor descriptor_of(const Blob& blob) { return {blob.media_type, blob.diges
 
 // The blobs of an image, its manifest last.
 Descriptor put(Layout& store, const Sample& sample) {
-  for (const auto& layer : sample.layers) EXPECT_TRUE(store.put_blob(layer.text, layer.media_type));
-  EXPECT_TRUE(store.put_blob(sample.config.text, sample.config.media_type));
-  EXPECT_TRUE(store.put_blob(sample.manifest.text, sample.manifest.media_type));
+  for (const auto& layer : sample.layers) EXPECT_TRUE(store.put_blob(layer.text, layer.media_type, layer.algorithm));
+  EXPECT_TRUE(store.put_blob(sample.config.text, sample.config.media_type, sample.config.algorithm));
+  EXPECT_TRUE(store.put_blob(sample.manifest.text, sample.manifest.media_type, sample.manifest.algorithm));
   return descriptor_of(sample.manifest);
 }
 
@@ -206,11 +206,48 @@ TEST_F(StoreTest, VerifiesWhatIsAnnouncedWhileItIsWritten) {
   EXPECT_FALSE(*store->has_blob(sample.layers[1].digest()));
 }
 
+TEST_F(StoreTest, KnowsImagesThatAreNamedBySha512) {
+  const auto store = open();
+  const auto named = Sample::by_sha512();
+  const auto target = put(*store, named);
+  ASSERT_TRUE(store->set_reference("app:512", target));
+  EXPECT_EQ(tmp.read("images/" + named.layers[0].name()), named.layers[0].text);
+
+  const std::string hex = named.manifest.digest().hex(), config = named.config.digest().hex();
+  for (const std::string& text : {std::string("app:512"), "app@sha512:" + hex, "sha512:" + hex, hex, hex.substr(0, 64), hex.substr(0, 12),
+                                  "sha512:" + config.substr(0, 12), config.substr(0, 4)}) {
+    const auto found = store->find(text);
+    ASSERT_TRUE(found) << text << ": " << found.error().message();
+    EXPECT_EQ(found->target, target);
+  }
+  EXPECT_FALSE(store->find("sha256:" + hex.substr(0, 12))) << "an id of the other kind";
+  const auto image = store->find_image("app:512", test::amd64());
+  ASSERT_TRUE(image) << image.error().message();
+  EXPECT_EQ(image->id, named.config.digest());
+  EXPECT_EQ(parse_layer_spec(image->lowers()[0])->digest, named.layers[1].digest());
+
+  tmp.write("images/" + named.manifest.name(), std::string(named.manifest.text.size(), ' '));
+  EXPECT_THAT(store->find_image("app:512", test::amd64()).error().message(), HasSubstr("is damaged or not what it says"));
+}
+
+TEST_F(StoreTest, ReadsABlobAgainThatIsToBeNamedOtherwiseThanItBegan) {
+  const auto store = open();
+  const auto writer = *store->new_blob();
+  ASSERT_TRUE(writer->write(as_bytes("begun ")));
+  ASSERT_TRUE(writer->hash_by(Digest::Algorithm::sha512));
+  ASSERT_TRUE(writer->write(as_bytes("and ended")));
+  const auto put = writer->commit("x");
+  ASSERT_TRUE(put) << put.error().message();
+  EXPECT_EQ(put->digest, Digest::of("begun and ended", Digest::Algorithm::sha512));
+  EXPECT_EQ(put->size, 15U);
+  EXPECT_TRUE(*store->has_blob(put->digest));
+}
+
 // A transfer that breaks off, and who goes on with it.
 class StoreParts : public StoreTest {
  protected:
   const std::string text_ = std::string(3 << 20, 'a') + "the end";
-  const Descriptor blob_{.media_type = "x", .digest = Digest::of(text_), .size = text_.size()};
+  Descriptor blob_{.media_type = "x", .digest = Digest::of(text_), .size = text_.size()};
   std::string part() const { return "images/.acetate-part-" + blob_.digest.hex(); }
   // As whoever pulls into the store does it.
   std::unique_ptr<BlobWriter> resume() {
@@ -236,6 +273,17 @@ TEST_F(StoreParts, AreGoneOnWithByTheNextOneWhoWantsTheBlob) {
   EXPECT_EQ(*writer->commit("x"), blob_);
   EXPECT_EQ(tmp.read("images/blobs/sha256/" + blob_.digest.hex()), text_);
   EXPECT_FALSE(tmp.exists(part()));
+}
+
+TEST_F(StoreParts, OfABlobNamedBySha512AreItsOwn) {
+  leave(1 << 20);
+  blob_.digest = Digest::of(text_, Digest::Algorithm::sha512);
+  leave(100);
+  const auto writer = resume();
+  EXPECT_EQ(writer->size(), 100U);
+  ASSERT_TRUE(writer->write(as_bytes(text_).subspan(writer->size())));
+  EXPECT_EQ(*writer->commit("x"), blob_);
+  EXPECT_EQ(tmp.read("images/blobs/sha512/" + blob_.digest.hex()), text_);
 }
 
 TEST_F(StoreParts, ThatTurnOutWrongAreForgotten) {

@@ -280,5 +280,17 @@ TEST(Ustar, WritesSizesBeyondOctalInBase256) {
   EXPECT_EQ(std::memcmp(&big[124], "\x80\0\0\0\0\0\0\2\0\0\0\0", 12), 0);
 }
 
+TEST(Ustar, TellsLongNamesByAnExtendedHeader) {
+  for (const std::size_t length : {std::size_t{101}, std::size_t{141}, std::size_t{990}, std::size_t{992}, std::size_t{2000}}) {
+    const std::string name(length, 'n');
+    const auto header = long_name(name);
+    EXPECT_EQ(header.size() % 512, 0U);
+    const std::size_t bytes = std::stoul(header.substr(512));
+    EXPECT_EQ(header.substr(512, bytes), std::to_string(bytes) + " path=" + name + "\n");
+    EXPECT_EQ(std::stoul(header.substr(124, 11), nullptr, 8), bytes);
+    EXPECT_EQ(as_text(ustar_file(name, 0)).substr(0, 100), name.substr(0, 100));
+  }
+}
+
 }  // namespace
 }  // namespace acetate::image

@@ -17,6 +17,7 @@ using test::amd64;
 
 class LazyImagesTest : public testing::Test {
  protected:
+  explicit LazyImagesTest(test::Sample sample = {}) : sample_(std::move(sample)) {}
   const test::TempDir dir_;
   const StorePlace place_{.dir = dir_ / "store"};
   const LazyImages images_{place_.dir};
@@ -30,12 +31,12 @@ class LazyImagesTest : public testing::Test {
   void SetUp() override {
     const auto store = *ImageStore::open(place_);
     for (const auto* blob : {&sample_.layers[0], &sample_.config, &sample_.manifest})
-      ASSERT_TRUE(store->put_blob(blob->text, blob->media_type));
+      ASSERT_TRUE(store->put_blob(blob->text, blob->media_type, blob->algorithm));
     ASSERT_TRUE(PartialBlob::make(images_.dir(), {.blob = top().digest(), .size = top().text.size()}));
     ASSERT_TRUE(images_.set_reference(name_, target_));
   }
   const test::Blob& top() const { return sample_.layers[1]; }
-  void top_arrives() { ASSERT_TRUE((*ImageStore::open(place_))->put_blob(top().text, top().media_type)); }
+  void top_arrives() { ASSERT_TRUE((*ImageStore::open(place_))->put_blob(top().text, top().media_type, top().algorithm)); }
   bool is_in_store() const { return (*ImageStore::open_to_read(place_))->find("reg.example/team/app:1").has_value(); }
 };
 
@@ -50,6 +51,24 @@ TEST_F(LazyImagesTest, KnowsAnImageByNameAndWhichLayersAreNotHere) {
   EXPECT_TRUE(parse_layer_spec(image->lowers()[0])->lazy);
   EXPECT_TRUE(images_.find("reg.example/team/app:2").error().is(ENOENT));
   EXPECT_FALSE(is_in_store());
+}
+
+class LazyImagesBySha512 : public LazyImagesTest {
+ protected:
+  LazyImagesBySha512() : LazyImagesTest(test::Sample::by_sha512()) {}
+};
+
+TEST_F(LazyImagesBySha512, AreShownSweptAndGivenToTheStoreAsOthers) {
+  const auto image = images_.open_image(*images_.find("reg.example/team/app:1"), amd64());
+  ASSERT_TRUE(image) << image.error().message();
+  EXPECT_TRUE(image->layers[1].spec.lazy);
+  ASSERT_TRUE(PartialBlob::make(images_.dir(), {.blob = Digest::of("nobody's", Digest::Algorithm::sha512), .size = 8}));
+  ASSERT_TRUE(collect(place_, {}));
+  EXPECT_TRUE(std::filesystem::exists(images_.dir() + "/" + PartialBlob::data_name(top().digest())));
+  EXPECT_FALSE(std::filesystem::exists(images_.dir() + "/" + PartialBlob::data_name(Digest::of("nobody's", Digest::Algorithm::sha512))));
+  top_arrives();
+  ASSERT_TRUE(images_.settle());
+  EXPECT_TRUE(is_in_store());
 }
 
 TEST_F(LazyImagesTest, GivesAnImageToTheStoreWhenItIsWhole) {

@@ -33,6 +33,12 @@ void TarBuilder::header(std::string_view name, char type, std::string_view size_
 }
 
 TarBuilder& TarBuilder::file(std::string_view name, std::string_view content) {
+  if (name.size() > 100) {  // as GNU tar has it
+    header("././@LongLink", 'L', fmt::format("{:011o}", name.size() + 1), {});
+    bytes_ += std::string(name) + '\0';
+    bytes_.resize((bytes_.size() + 511) / 512 * 512, '\0');
+    name = name.substr(0, 100);
+  }
   header(name, '0', fmt::format("{:011o}", content.size()), {});
   bytes_ += content;
   bytes_.resize((bytes_.size() + 511) / 512 * 512, '\0');
@@ -108,6 +114,14 @@ Files layout_files(const std::vector<Blob>& blobs, const std::vector<std::string
   Files files{{"oci-layout", R"({"imageLayoutVersion":"1.0.0"})"}, {"index.json", index_blob(entries).text}};
   for (const auto& blob : blobs) files[blob.name()] = blob.text;
   return files;
+}
+
+Sample Sample::by_sha512() {
+  Sample sample;
+  for (auto& layer : sample.layers) layer = test::by_sha512(layer);
+  sample.config = test::by_sha512(config_blob("amd64", sample.layers));
+  sample.manifest = test::by_sha512(manifest_blob(sample.config, sample.layers));
+  return sample;
 }
 
 Files Sample::oci() const {

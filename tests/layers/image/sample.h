@@ -36,8 +36,9 @@ std::string packed(const Files& files);
 struct Blob {
   std::string text;
   std::string media_type;
-  Digest digest() const { return Digest::of(text); }
-  std::string name() const { return "blobs/sha256/" + digest().hex(); }
+  Digest::Algorithm algorithm = Digest::Algorithm::sha256;
+  Digest digest() const { return Digest::of(text, algorithm); }
+  std::string name() const { return std::string("blobs/").append(name_of(algorithm)) + "/" + digest().hex(); }
   // {"mediaType":…,"digest":…,"size":…,EXTRA}
   std::string descriptor(std::string_view extra = {}) const;
 };
@@ -46,6 +47,9 @@ inline constexpr const char* kManifestType = "application/vnd.oci.image.manifest
 inline constexpr const char* kIndexType = "application/vnd.oci.image.index.v1+json";
 inline constexpr const char* kConfigType = "application/vnd.oci.image.config.v1+json";
 inline constexpr const char* kLayerType = "application/vnd.oci.image.layer.v1.tar";
+
+// `blob`, named by its SHA-512.
+inline Blob by_sha512(Blob blob) { return blob.algorithm = Digest::Algorithm::sha512, blob; }
 
 Blob layer_blob(std::string_view file, std::string_view content);
 // A config for linux/ARCHITECTURE with these layers (taken as uncompressed).
@@ -61,6 +65,8 @@ struct Sample {
   std::vector<Blob> layers{layer_blob("bottom", "below"), layer_blob("top", "above")};
   Blob config = config_blob("amd64", layers);
   Blob manifest = manifest_blob(config, layers);
+  // The same image with every digest a SHA-512, those in its documents too.
+  static Sample by_sha512();
   Files oci() const;
   Files docker() const;
 };

@@ -116,6 +116,11 @@ TEST_F(RepositoryTest, FindsReferrersWithAndWithoutTheRegistrysHelp) {
   }
 }
 
+TEST_F(RepositoryTest, ReferrersTagsHaveAtMost64Digits) {
+  const auto digest = Digest::of("subject", Digest::Algorithm::sha512);
+  EXPECT_EQ(referrers_tag(digest), "sha512-" + digest.hex().substr(0, 64));
+}
+
 TEST_F(RepositoryTest, PutsAReferrerOnceUnderItsTag) {
   registry_.set({{"referrers", false}});
   const auto text = manifest_text(R"(,"subject":{"mediaType":"x","digest":")" + Digest::of("subject").str() +

@@ -31,16 +31,16 @@ std::unique_ptr<image::ImageStore> open_store(const std::string& dir) {
 }
 
 SampleImage put_sample(image::ImageStore& store, const std::vector<std::string>& layers,
-                       const std::string& architecture) {
+                       const std::string& architecture, Digest::Algorithm algorithm) {
   SampleImage sample;
   auto config = image::empty_config(platform(architecture));
   for (const auto& bytes : layers) {
-    sample.layers.push_back(must(store.put_blob(bytes, std::string(image::kOciLayer))));
+    sample.layers.push_back(must(store.put_blob(bytes, std::string(image::kOciLayer), algorithm)));
     config.diff_ids.push_back(sample.layers.back().digest);
   }
-  sample.config = must(store.put_blob(must(image::to_json(config)), std::string(image::kOciConfig)));
+  sample.config = must(store.put_blob(must(image::to_json(config)), std::string(image::kOciConfig), algorithm));
   const auto text = image::to_json(image::Manifest{.config = sample.config, .layers = sample.layers});
-  sample.manifest = must(store.put_blob(text, std::string(image::kOciManifest)));
+  sample.manifest = must(store.put_blob(text, std::string(image::kOciManifest), algorithm));
   return sample;
 }
 

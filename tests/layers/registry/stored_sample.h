@@ -16,7 +16,8 @@ struct SampleImage {
 // An image for linux/ARCHITECTURE whose layers are those bytes. No name yet. Ends the program on failure, as
 // all here.
 SampleImage put_sample(image::ImageStore& store, const std::vector<std::string>& layers,
-                       const std::string& architecture = "amd64");
+                       const std::string& architecture = "amd64",
+                       Digest::Algorithm algorithm = Digest::Algorithm::sha256);
 // An index of such images, for amd64 and arm64, each with a layer of its own.
 image::Descriptor put_sample_index(image::ImageStore& store, std::vector<SampleImage>& images);
 

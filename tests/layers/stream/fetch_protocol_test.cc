@@ -26,6 +26,17 @@ TEST(FetchProtocol, ReadsBackWhatItWrites) {
   EXPECT_EQ(pack(Reply{.code = 1, .words = std::string(100000, 'x')}).size(), kMostReplyBytes);
 }
 
+TEST(FetchProtocol, NamesABlobByASha512) {
+  const Request request{.verb = Verb::fetch, .blob = Digest::of("a", Digest::Algorithm::sha512), .first = 1, .end = 2};
+  const auto bytes = pack(request);
+  ASSERT_EQ(bytes.size(), kMostRequestBytes);
+  const auto read = unpack_request(bytes);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->blob, request.blob);
+  EXPECT_EQ(read->end, 2u);
+  EXPECT_FALSE(unpack_request(std::span(bytes).first(kRequestBytes)));
+}
+
 TEST(FetchProtocol, TakesNothingElse) {
   auto bytes = pack(Request{.blob = {}});
   for (const std::size_t size : {std::size_t{0}, std::size_t{4}, bytes.size() - 1})

@@ -50,6 +50,19 @@ TEST(FirstPass, DoesNotNeedCheckpointsForAPlainTar) {
   EXPECT_TRUE(result.checkpoints.empty());
 }
 
+TEST(FirstPass, TellsDigestsOfTheKindThatIsAskedFor) {
+  using enum Digest::Algorithm;
+  const Bytes plain = test::sample_bytes(100'000, 1);
+  for (const Bytes& packed : {test::gzip_of(plain), Bytes(10240)})
+    for (const auto& [blob_by, diff_id_by] : {std::pair(sha256, sha512), {sha512, sha256}, {sha512, sha512}}) {
+      const auto result = must_pass(packed, {.blob_by = blob_by, .diff_id_by = diff_id_by}).result;
+      const Bytes& inside = result.format == Format::plain ? packed : plain;
+      EXPECT_EQ(result.blob, Digest::of(packed, blob_by));
+      EXPECT_EQ(result.diff_id, Digest::of(inside, diff_id_by));
+      for (const auto& point : result.checkpoints) EXPECT_EQ(point.digest->algorithm(), sha256);
+    }
+}
+
 TEST(FirstPass, LeavesSpansThatTileThePlainBytesAndVerify) {
   const Bytes plain = test::sample_bytes(2'000'000, 2);
   for (const Bytes& packed :

@@ -22,6 +22,7 @@ TEST(LayerSpec, ReadsBackWhatItWrites) {
       {.path = "relative:odd,path\\"},
       {.path = "/a.tar", .offset = 512},
       {.path = "/a b+c=d/x.tar", .offset = 1, .length = 2, .digest = Digest::of("x")},
+      {.path = "/x.tar", .digest = Digest::of("x", Digest::Algorithm::sha512), .toc = Digest::of("t", Digest::Algorithm::sha512)},
       {.path = "//twice", .length = 0},
       {.path = "//twice"},
   };

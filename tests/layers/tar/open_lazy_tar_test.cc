@@ -107,6 +107,21 @@ TEST_F(OpenLazyTar, IsIndexedOnItsWayWhereThereIsNoIndex) {
   EXPECT_NE(indexes_.find(blob_), nullptr);
 }
 
+TEST_F(OpenLazyTar, OfABlobNamedBySha512IsVerifiedByThat) {
+  const Digest named = Digest::of(packed_, Digest::Algorithm::sha512), other = Digest::of("other", Digest::Algorithm::sha512);
+  for (const Digest& blob : {named, other}) ASSERT_TRUE(PartialBlob::make(lazy_, {.blob = blob, .size = packed_.size()}));
+  const LazyTar tar{.dir = lazy_, .blob = named, .fetcher = fetcher_};
+
+  const auto opened = open_lazy_tar(tar, indexes_);
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_EQ(opened->facts.blob, named);
+  EXPECT_EQ(tree_of(*opened->layer), tree_of(*made(plain_)));
+  const auto again = open_lazy_tar(tar, indexes_);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->index_was_cached);
+  EXPECT_TRUE(open_lazy_tar({.dir = lazy_, .blob = other, .fetcher = std::make_shared<FakeFetcher>(packed_)}, indexes_).error().is(EBADMSG));
+}
+
 TEST_F(OpenLazyTar, FetchesOnlyWhatIsReadWhereThereIsOne) {
   ASSERT_TRUE(indexes_.keep(IndexImage::build(scan())));
   const auto opened = open();

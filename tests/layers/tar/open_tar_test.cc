@@ -204,6 +204,36 @@ TEST_F(OpenTar, AKnownIndexDoesNotMakeOtherBytesTheLayer) {
   EXPECT_EQ(watch.count(sys::Call::pread), 0);
 }
 
+TEST_F(OpenTar, ABlobNamedBySha512IsIndexedOnceAndVerifiedByThat) {
+  for (const char* name : {"a.tar", "a.tar.gz"}) {
+    const Digest digest = Digest::of(dir_.read(name), Digest::Algorithm::sha512);
+    const auto first = open(name, {.file = {}, .digest = digest});
+    ASSERT_TRUE(first) << words(first);
+    EXPECT_FALSE(first->index_was_cached);
+    EXPECT_EQ(first->facts.blob, digest);
+    EXPECT_EQ(first->facts.diff_id, Digest::of(plain_)) << "by SHA-256, whatever the blob is named by";
+    EXPECT_EQ(tree_of(*first->layer), expected_);
+
+    Watch watch;
+    const auto second = open(name, {.file = {}, .digest = digest});
+    ASSERT_TRUE(second) << words(second);
+    EXPECT_TRUE(second->index_was_cached);
+    EXPECT_EQ(second->facts.blob, digest);
+    EXPECT_EQ(watch.count(sys::Call::pread), 0) << name;
+
+    std::string other = dir_.read(name);
+    other[other.size() / 2] ^= 1;
+    const Digest wrong = Digest::of(other, Digest::Algorithm::sha512);
+    EXPECT_TRUE(open(name, {.file = {}, .digest = wrong}).error().is(EBADMSG));
+    EXPECT_FALSE(open(name)->index_was_cached) << "a name by SHA-256 is another's";
+  }
+  const Digest digest = Digest::of(plain_, Digest::Algorithm::sha512);
+  std::string other = plain_;
+  other[600] ^= 1;
+  dir_.write("other.tar", other);
+  EXPECT_TRUE(open("other.tar", {.file = {}, .digest = digest}).error().is(EBADMSG));
+}
+
 TEST_F(OpenTar, ALostIndexIsAnErrorAndNotADeath) {
   ASSERT_TRUE(open("a.tar.gz"));
   const std::string path = IndexStore(dir_ / "index").path_of(digest_of("a.tar.gz"));

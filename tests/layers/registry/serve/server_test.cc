@@ -126,6 +126,55 @@ TEST_F(Serving, TakesAndGivesAnImageUnchanged) {
   EXPECT_THAT(*repository.tags(), ElementsAre("1"));
 }
 
+TEST_F(Serving, TakesAndGivesAnImageThatIsNamedBySha512Unchanged) {
+  start();
+  const auto from = open_store(dir_ / "from"), into = open_store(dir_ / "into");
+  const auto sample = test::put_sample(*from, {"layer"}, "amd64", Digest::Algorithm::sha512);
+  ASSERT_TRUE(from->set_reference(reference(host() + "/app:1"), sample.manifest));
+  Repository repository(client(), "app");
+
+  const auto pushed = push_image(*from, *from->find(host() + "/app:1"), repository, host(), "1", {.platform = platform("amd64")});
+  ASSERT_TRUE(pushed) << pushed.error().message();
+  EXPECT_EQ(*pushed, sample.manifest);
+  EXPECT_EQ(*repository.manifest_digest("1"), sample.manifest.digest) << "the tag is of the name that the image has";
+  for (const auto& asked : {std::string("1"), sample.manifest.digest.str()}) {
+    const auto pulled = pull_image(repository, asked, *into, {.platform = platform("amd64")});
+    ASSERT_TRUE(pulled) << pulled.error().message();
+    EXPECT_EQ(pulled->target, sample.manifest);
+    EXPECT_EQ(pulled->id, sample.config.digest);
+  }
+  EXPECT_EQ(dir_.read("into/blobs/sha512/" + sample.layers[0].digest.hex()), "layer");
+
+  dir_.write("served/blobs/sha512/" + sample.layers[0].digest.hex(), "LAYER");
+  const auto damaged = pull_image(repository, "1", *open_store(dir_ / "again"), {.platform = platform("amd64")});
+  ASSERT_FALSE(damaged);
+  EXPECT_TRUE(damaged.error().is(EBADMSG)) << damaged.error().message();
+}
+
+TEST_F(Serving, TakesABlobNamedBySha512HoweverItComes) {
+  start();
+  const auto text = [](const std::string& bytes) { return Digest::of(bytes, Digest::Algorithm::sha512).str(); };
+  EXPECT_EQ(ask("POST", "/v2/a/blobs/uploads/?digest=" + text("whole"), {}, "whole").status, 201);
+  EXPECT_EQ(ask("PUT", begin_upload("?digest-algorithm=sha512") + "?digest=" + text("told"), {}, "told").status, 201);
+  EXPECT_EQ(ask("PUT", begin_upload() + "?digest=" + text("told late"), {}, "told late").status, 201);
+  for (const char* query : {"", "?digest-algorithm=sha512", "?digest-algorithm=sha256"}) {
+    const auto location = begin_upload(query);
+    const std::string bytes = std::string("in two pieces ") + query;
+    EXPECT_EQ(ask("PATCH", location, {{"Content-Range", "0-4"}}, bytes.substr(0, 5)).status, 202);
+    EXPECT_EQ(ask("PUT", location + "?digest=" + text(bytes), {}, bytes.substr(5)).status, 201);
+    EXPECT_EQ(ask("GET", "/v2/a/blobs/" + text(bytes)).body, bytes);
+  }
+  const auto got = ask("HEAD", "/v2/a/blobs/" + text("told late"));
+  EXPECT_EQ(got.status, 200);
+  EXPECT_EQ(got.header("Docker-Content-Digest"), text("told late"));
+  EXPECT_EQ(ask("POST", "/v2/b/blobs/uploads/?mount=" + text("whole") + "&from=a").status, 201);
+
+  EXPECT_EQ(ask("PUT", begin_upload("?digest-algorithm=sha512") + "?digest=" + text("this"), {}, "that").status, 400);
+  EXPECT_EQ(ask("GET", "/v2/a/blobs/" + Digest::of("whole").str()).status, 404) << "it has one name";
+  EXPECT_EQ(ask("POST", "/v2/a/blobs/uploads/?digest-algorithm=md5").status, 400);
+  EXPECT_EQ(ask("POST", "/v2/a/blobs/uploads/?digest=md5:d41d8cd98f00b204e9800998ecf8427e", {}, "").status, 400);
+}
+
 TEST_F(Serving, GivesTheImagesOfTheStoreByTheNamesPeopleKnow) {
   start();
   const auto sample = test::put_sample(*store_, {"layer"});
@@ -312,6 +361,27 @@ TEST_F(Serving, FindsReferrers) {
   EXPECT_THAT(
       nlohmann::json::parse(ask("GET", "/v2/a/referrers/" + Digest::of("none").str()).body)["manifests"],
       SizeIs(0));
+}
+
+TEST_F(Serving, FindsReferrersOfWhatIsNamedBySha512) {
+  start();
+  const auto sample = test::put_sample(*store_, {"layer"}, "amd64", Digest::Algorithm::sha512);
+  ASSERT_TRUE(store_->set_reference(reference("localhost/a:1"), sample.manifest));
+  ASSERT_TRUE(store_->put_blob("{}", "x", Digest::Algorithm::sha512));
+  const auto text = R"({"schemaVersion":2,"mediaType":")" + std::string(image::kOciManifest) +
+                    R"(","artifactType":"text/one","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":")" +
+                    Digest::of("{}", Digest::Algorithm::sha512).str() + R"(","size":2},"layers":[],"subject":{"mediaType":"x","digest":")" +
+                    sample.manifest.digest.str() + R"(","size":1}})";
+  const auto digest = Digest::of(text, Digest::Algorithm::sha512);
+
+  const auto answer = ask("PUT", "/v2/a/manifests/" + digest.str(), {{"Content-Type", std::string(image::kOciManifest)}}, text);
+
+  EXPECT_EQ(answer.status, 201) << answer.body;
+  EXPECT_EQ(answer.header("OCI-Subject"), sample.manifest.digest.str());
+  const auto found = Repository(client(), "a").referrers(sample.manifest.digest, "");
+  ASSERT_TRUE(found) << found.error().message();
+  ASSERT_THAT(*found, SizeIs(1));
+  EXPECT_EQ((*found)[0].descriptor.digest, digest);
 }
 
 TEST_F(Serving, ListsTagsInPages) {
