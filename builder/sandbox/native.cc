@@ -100,13 +100,14 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   const bool own_users = config["linux"].contains("uidMappings");
   std::string filter;
   if (config["linux"].contains("seccomp")) filter = TRY(seccomp_program(config["linux"]["seccomp"]));
+  const bool real_root = TRY(is_real_root());
   NativeChild child{.spec = spec,
                     .config = config,
                     .filter = std::move(filter),
                     .filter_asks = owners != nullptr,
                     .stdio = stdio,
                     .own_users = own_users,
-                    .no_devices = TRY(is_real_root())};
+                    .no_devices = real_root};
   NativePipes pipes = TRY(make_native_pipes());
   std::optional<TerminalMode> mode;
   if (spec.terminal) mode = TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0}));

@@ -102,7 +102,10 @@ Result<std::string> seccomp_program(const nlohmann::ordered_json& asked) {
   Json description = asked;
   description.erase("listenerPath");
   const std::lock_guard lock(mutex);
-  if (!last || last->description != description) last = Compiled{description, TRY(compile(description))};
+  if (!last || last->description != description) {
+    std::string program = TRY(compile(description));
+    last = Compiled{std::move(description), std::move(program)};
+  }
   return last->program;
 }
 
