@@ -146,7 +146,7 @@ Result<Kept> Kept::make(const std::string& containers, const std::string& name, 
 }
 
 Result<void> Kept::save(KeptRecord record) {
-  if (record.exit_code) record.finished = now();
+  record.finished = record.exit_code ? now() : std::string();
   const std::string path = dir_ + "/" + kRecord;
   TRY_WITHIN(sys::write_file_atomically({kWorkingDir, path.c_str()}, TRY(to_json(record)), 0600), "writing {}", path);
   record_ = std::move(record);

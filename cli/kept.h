@@ -26,8 +26,8 @@ struct KeptRecord {
   image::Image image;                // as far as layers and configuration go
   std::vector<std::string> command;  // the last one
   std::map<std::string, std::string> labels;
-  std::string created, finished;      // RFC 3339; finished is empty while it was never run to an end
-  std::optional<int> exit_code = {};
+  std::string created, finished;      // RFC 3339; finished is empty from the start of a command to its end
+  std::optional<int> exit_code = {};  // of the last command; none while it runs, and when it was cut short
 };
 
 Result<std::string> to_json(const KeptRecord& record);
@@ -45,7 +45,7 @@ class Kept {
   const KeptRecord& record() const noexcept { return record_; }
   std::string upper() const { return dir_ + "/upper"; }
   const std::string& dir() const noexcept { return dir_; }
-  // Writes the record anew.
+  // Writes the record anew; one with an exit code has finished now, and one without has not.
   Result<void> save(KeptRecord record);
   // Removes it with everything in it, or what an interrupted removal left of it. Inside the holder, where other ids' files
   // can be removed. ENOENT with words when there is neither; EBUSY as for open().

@@ -284,12 +284,19 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   return exit.shell_code();
 }
 
-// How it ended goes into the record of a kept container.
-Result<void> note_end(Run& run, int code) {
+// What runs goes into the record of a kept container, and how an earlier one ended out of it.
+Result<void> note_start(Run& run) {
   if (!run.kept) return {};
   KeptRecord record = run.kept->record();
   record.command = run.spec.argv;
   for (const auto& [name, value] : run.spec.annotations) record.labels[name] = value;
+  record.exit_code.reset();
+  return run.kept->save(std::move(record));
+}
+
+Result<void> note_end(Run& run, int code) {
+  if (!run.kept) return {};
+  KeptRecord record = run.kept->record();
   record.exit_code = code;
   return run.kept->save(std::move(record));
 }
@@ -301,9 +308,10 @@ Result<int> run_container(RunOptions options, std::vector<std::string> typed, co
   Run run = TRY(prepare(std::move(options), std::move(typed), context.streams));
   adopt_indexes(run);
   const auto cgroup = divide_cgroup(run.spec);
+  TRY(note_start(run));
   // The host's processes are seen from the host's pid namespace only.
-  const int code = TRY(in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan); }, run.spec.own_pids));
-  if (auto noted = note_end(run, code); !noted) log::warn("{}", noted.error().message());
+  auto code = in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan); }, run.spec.own_pids);
+  if (auto noted = note_end(run, code ? *code : kOurFault); !noted) log::warn("{}", noted.error().message());
   return code;
 }
 

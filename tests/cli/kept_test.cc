@@ -42,6 +42,26 @@ TEST(Kept, IsTakenUpAgainWithWhatItLiesOn) {
   EXPECT_TRUE(dir.exists("containers/box/upper"));
 }
 
+TEST(Kept, HasNotFinishedWhenItIsStartedAgain) {
+  const test::TempDir dir;
+  {
+    auto kept = Kept::make(dir / "containers", "box", some_image());
+    ASSERT_TRUE(kept) << kept.error().message();
+    for (const std::optional<int> code : {std::optional<int>(3), std::optional<int>()}) {
+      KeptRecord record = kept->record();
+      record.exit_code = code;
+      ASSERT_TRUE(kept->save(std::move(record)));
+    }
+  }
+
+  const auto all = list_kept(dir / "containers");
+
+  ASSERT_TRUE(all);
+  EXPECT_FALSE(all->at(0).running);
+  EXPECT_FALSE(all->at(0).record.exit_code);
+  EXPECT_EQ(all->at(0).record.finished, "");
+}
+
 TEST(Kept, BelongsToOneAtATime) {
   const test::TempDir dir;
   const auto made = Kept::make(dir / "containers", "box", some_image());

@@ -54,10 +54,11 @@ suite() { # AS NAME
   expect "$name: its image is still there" changed "$($as acetate run made:1 2>&1)"
 }
 
-# One that was killed is kept as far as it came, and told as interrupted.
-interrupted() {
+# One that was killed is kept as far as it came, and told as interrupted, whatever an earlier command of it came to.
+interrupted() { # NAME-OR-OPTIONS...
+  rm -f "$scratch/up"
   mkfifo "$scratch/up"
-  acetate run --keep cut -v "$scratch/up:/up" "$base" sh -c 'echo half >/dir/half; echo up >/up; exec sleep 86398' &
+  acetate run -v "$scratch/up:/up" "$@" sh -c 'echo half >/dir/half; echo up >/up; exec sleep 86398' &
   pid=$!
   read -r _ <"$scratch/up"
   expect "while it runs it is told so" running "$(acetate ps --noheading | sed 's/  */ /g' | cut -d' ' -f3)"
@@ -68,8 +69,9 @@ interrupted() {
   tries=0
   while acetate ps --noheading | grep -q running && [ $tries -lt 200 ]; do tries=$((tries + 1)); sleep 0.05; done
   expect "killed, it is interrupted" interrupted "$(acetate ps --noheading | sed 's/  */ /g' | cut -d' ' -f3)"
+  expect "with the command that was" yes "$(acetate ps --format json | grep -q 86398 && echo yes)"
   expect "and goes on" half "$(acetate run cut cat /dir/half 2>/dev/null)"
-  acetate rm cut >/dev/null
+  expect "to an end" "exited (0)" "$(acetate ps --noheading | grep -o 'exited (0)')"
 }
 
 make_users
@@ -81,5 +83,7 @@ suite plain plain
 suite ranged ranged
 suite single single
 say "killed"
-interrupted
+interrupted --keep cut "$base"
+interrupted cut
+acetate rm cut >/dev/null
 finish
