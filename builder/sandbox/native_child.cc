@@ -25,6 +25,7 @@
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
+#include "base/sys/open.h"
 #include "builder/sandbox/capability_number.h"
 #include "builder/sandbox/exec_format.h"
 #include "builder/sandbox/exec_lookup.h"
@@ -62,6 +63,7 @@ class Container {
     ::signal(SIGCHLD, SIG_DFL);
     step(NativeStage::network, join_network());
     step(NativeStage::mounts, make_root());
+    step(NativeStage::directory, make_directory());
     step(NativeStage::hostname, set_hostname());
     if (::setsid() < 0) step(NativeStage::terminal, Error(errno));
     step(NativeStage::terminal, spec_.terminal ? open_terminal() : redirect());
@@ -117,6 +119,30 @@ class Container {
     TRY(sys::mount(spec_.rootfs.c_str(), spec_.rootfs.c_str(), nullptr, MS_BIND | MS_REC, nullptr));
     root_ = TRY(sys::open(spec_.rootfs, O_PATH | O_DIRECTORY));
     return make_mounts(child_.config, root_.ref(), child_.no_devices, what_);
+  }
+
+  // The working directory, where it lies on a volume or a tmpfs: elsewhere it is there already. What else is wrong with it chdir(2) says.
+  Result<void> make_directory() {
+    const RelPath cwd = TRY(RelPath::parse_clamped(spec_.cwd));
+    const auto is_missing = [&](const RelPath& path) {
+      const auto there = sys::open_beneath(root_.ref(), path, O_PATH | O_DIRECTORY);
+      return !there && there.error().is(ENOENT);
+    };
+    if (!is_missing(cwd)) return {};
+    what_ = spec_.cwd;
+    RelPath path;
+    for (const auto& name : cwd.components()) {
+      path = path.child(name);
+      if (!is_missing(path)) continue;
+      const Fd parent = TRY(sys::open_beneath(root_.ref(), path.parent(), O_RDONLY | O_DIRECTORY));
+      const std::string last(name);
+      TRY(sys::mkdir({parent.ref(), last.c_str()}, 0755));
+      // The umask must not decide what the container sees.
+      const Fd made = TRY(sys::open({parent.ref(), last.c_str()}, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+      TRY(sys::chmod(made.ref(), 0755));
+    }
+    what_.clear();
+    return {};
   }
 
   Result<void> enter_root() {

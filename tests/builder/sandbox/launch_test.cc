@@ -157,6 +157,33 @@ TEST_P(Launch, MakesTheWorkingDirectoryAndLeavesItThere) {
   EXPECT_TRUE(dir_.exists("root/srv/new/app"));
 }
 
+TEST_P(Launch, MakesTheWorkingDirectoryOnWhatIsMountedThere) {
+  dir_.mkdir("data");
+  Spec spec = shell("pwd");
+  spec.mounts = {{.source = dir_ / "data", .target = "/data"}, {.kind = MountPoint::Kind::tmpfs, .target = "/t"}};
+  for (const char* cwd : {"/data/new/app", "/t/new/app", "/dev/shm/new"}) {
+    spec.cwd = cwd;
+
+    EXPECT_EQ(run(spec).out, fmt::format("{}\n", cwd));
+  }
+
+  EXPECT_TRUE(dir_.exists("data/new/app"));
+  EXPECT_EQ(sys::stat_following(dir_ / "data/new/app")->st_mode & 07777, 0755U);
+  EXPECT_FALSE(dir_.exists("root/data"));
+}
+
+TEST_P(Launch, SaysThatAWorkingDirectoryCannotBeMade) {
+  dir_.mkdir("data");
+  Spec spec = shell("pwd");
+  spec.mounts = {{.source = dir_ / "data", .target = "/data", .writable = false}};
+  spec.cwd = "/data/new";
+
+  const Ran ran = run(spec);
+
+  EXPECT_EQ(ran.code, 125);
+  EXPECT_NE(ran.out.find("/data/new"), std::string::npos) << ran.out;
+}
+
 TEST_P(Launch, TakesItsMountPointsAwayAgain) {
   EXPECT_EQ(run(shell("cat /etc/hostname")).out, "acetate\n");
 
