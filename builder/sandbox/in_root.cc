@@ -1,5 +1,6 @@
 #include "builder/sandbox/in_root.h"
 
+#include <algorithm>
 #include <deque>
 
 #include "base/sys/open.h"
@@ -36,6 +37,11 @@ Result<Fd> open_shown(FdRef root, const RelPath& path, std::span<const Covering>
   return sys::open_beneath(root, path, kFlags);
 }
 
+// Something will be mounted below it, and whoever mounts that makes it.
+bool leads_to_covering(const RelPath& path, std::span<const Covering> coverings) {
+  return std::ranges::any_of(coverings, [&](const Covering& covering) { return path.contains(covering.target); });
+}
+
 }  // namespace
 
 Result<struct stat> stat_in_root(FdRef root, const RelPath& path) {
@@ -65,7 +71,7 @@ Result<InRoot> resolve_in_root(FdRef root, std::string_view path, std::span<cons
     auto opened = open_shown(root, next, coverings);
     if (!opened && opened.error().is(ENOENT)) {
       at.path = next;
-      at.missing = 1;
+      at.missing = leads_to_covering(next, coverings) ? 0 : 1;
       continue;
     }
     const Fd fd = TRY(std::move(opened));

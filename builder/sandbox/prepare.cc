@@ -24,21 +24,46 @@ bool is_on_fixed_mount(const std::string& path) {
   return is_below(path, "/dev") || is_below(path, "/proc") || is_below(path, "/sys");
 }
 
-Result<void> prepare_mounts(Spec& spec, FdRef root, MountPoints& points) {
+// The root with what will be mounted over it: paths are resolved as the container will see them.
+class View {
+ public:
+  explicit View(FdRef root) : root_(root) {}
+
+  // A mount whose target is resolved.
+  Result<void> cover(const MountPoint& mount) {
+    const bool bind = mount.kind == MountPoint::Kind::bind;
+    if (bind) opened_.push_back(TRY_WITHIN(sys::open(mount.source, O_PATH), "{}", mount.source));
+    coverings_.push_back({.target = TRY(RelPath::parse_clamped(mount.target)), .source = bind ? opened_.back().ref() : FdRef()});
+    return {};
+  }
+  Result<RelPath> resolve(const std::string& path) const { return TRY(resolve_in_root(root_, path, coverings_)).path; }
+  bool is_covered(const RelPath& path) const {
+    return std::ranges::any_of(coverings_, [&](const Covering& covering) { return covering.target.contains(path); });
+  }
+
+ private:
+  FdRef root_;
+  std::vector<Fd> opened_;
+  std::vector<Covering> coverings_;
+};
+
+// Each target through the mounts before it: a symlink of a volume leads where it would in the container.
+Result<void> prepare_mounts(Spec& spec, View& view, MountPoints& points) {
   const auto table = TRY(sys::mounts());
   for (MountPoint& mount : spec.mounts) {
     TRY(examine_source(mount, table));
-    const InRoot target = TRY_WITHIN(resolve_in_root(root, mount.target), "{} in the container", mount.target);
-    const std::string resolved = "/" + target.path.str();
+    const RelPath target = TRY_WITHIN(view.resolve(mount.target), "{} in the container", mount.target);
+    const std::string resolved = "/" + target.str();
     if (resolved == "/" || is_below(resolved, "/proc"))
       return fail(EINVAL, "nothing can be mounted at {} of a container", mount.target);
-    if (is_on_fixed_mount(resolved)) {
-      mount.target = resolved;
-      continue;
+    mount.target = resolved;
+    // What another mount hides is of no use, and what is missing there the runtime makes when it stands.
+    if (!is_on_fixed_mount(resolved) && !view.is_covered(target)) {
+      const bool directory = mount.kind == MountPoint::Kind::tmpfs ||
+                             S_ISDIR(TRY_WITHIN(sys::stat_following(mount.source), "{}", mount.source).st_mode);
+      TRY(points.prepare(resolved, directory ? PointKind::directory : PointKind::file));
     }
-    const bool directory = mount.kind == MountPoint::Kind::tmpfs ||
-                           S_ISDIR(TRY_WITHIN(sys::stat_following(mount.source), "{}", mount.source).st_mode);
-    mount.target = TRY(points.prepare(mount.target, directory ? PointKind::directory : PointKind::file));
+    TRY(view.cover(mount));
   }
   return {};
 }
@@ -67,19 +92,11 @@ Result<void> prepare_devices(Spec& spec) {
 
 // Resolved by us, through volumes too, so that the runtime meets no symlink: one to /proc/self/fd/7 led it out of the
 // container once (CVE-2024-21626).
-Result<void> prepare_cwd(Spec& spec, FdRef root, MountPoints& points) {
-  std::vector<Fd> opened;
-  std::vector<Covering> coverings;
-  for (const MountPoint& mount : spec.mounts) {
-    if (mount.kind == MountPoint::Kind::bind) opened.push_back(TRY_WITHIN(sys::open(mount.source, O_PATH), "{}", mount.source));
-    coverings.push_back({.target = TRY(RelPath::parse_clamped(mount.target)),
-                         .source = mount.kind == MountPoint::Kind::bind ? opened.back().ref() : FdRef()});
-  }
-  const InRoot found = TRY_WITHIN(resolve_in_root(root, spec.cwd, coverings), "working directory {}", spec.cwd);
-  const std::string resolved = "/" + found.path.str();
+Result<void> prepare_cwd(Spec& spec, const View& view, MountPoints& points) {
+  const RelPath found = TRY_WITHIN(view.resolve(spec.cwd), "working directory {}", spec.cwd);
+  const std::string resolved = "/" + found.str();
   if (is_below(resolved, "/proc")) return fail(EINVAL, "the working directory {} lies in /proc", spec.cwd);
-  bool on_volume = false;
-  for (const MountPoint& mount : spec.mounts) on_volume = on_volume || is_below(resolved, mount.target);
+  const bool on_volume = view.is_covered(found);
   // The runtime makes /dev anew, with /dev/fd -> /proc/self/fd in it.
   if (is_below(resolved, "/dev") && resolved != "/dev" && !is_below(resolved, "/dev/shm") && !on_volume)
     return fail(EINVAL, "the working directory {} lies in /dev", spec.cwd);
@@ -103,10 +120,11 @@ Result<void> prepare_root(Spec& spec, FdRef root, MountPoints& points, const std
   for (const char* fixed : {"dev", "proc", "sys"}) TRY(points.prepare_fixed(fixed));
   for (MountPoint& file : TRY(make_etc_files(spec, dir))) spec.mounts.push_back(std::move(file));
   if (spec.init) TRY(add_init(spec));
-  TRY(prepare_mounts(spec, root, points));
+  View view(root);
+  TRY(prepare_mounts(spec, view, points));
   TRY(prepare_directories(spec, points));
   TRY(prepare_devices(spec));
-  return prepare_cwd(spec, root, points);
+  return prepare_cwd(spec, view, points);
 }
 
 }  // namespace acetate::sandbox

@@ -128,6 +128,38 @@ TEST_P(Attack, WritesNoHostFileThroughEtcThatIsASymlink) {
   EXPECT_EQ(dir_.read("outside/hosts"), "untouched\n");
 }
 
+// A target is resolved through the volumes that are mounted before it, as the container will see it.
+TEST_P(Attack, MountsOnAVolumeWhateverTheImageHasBelowIt) {
+  dir_.mkdir("root/data");
+  ASSERT_TRUE(sys::symlink("/elsewhere", {kWorkingDir, (dir_ / "root/data/link").c_str()}));
+  dir_.mkdir("one");
+  dir_.write("two/file", "of the second\n");
+  Spec spec = shell("cat /data/link/file; ls -d /elsewhere 2>/dev/null; echo over");
+  spec.mounts = {{.source = dir_ / "one", .target = "/data"}, {.source = dir_ / "two", .target = "/data/link"}};
+
+  EXPECT_EQ(run(spec).out, "of the second\nover\n");
+}
+
+TEST_P(Attack, IsNotLedAstrayByASymlinkInAVolume) {
+  dir_.mkdir("outside");
+  dir_.mkdir("one");
+  dir_.write("two/file", "of the second\n");
+  ASSERT_TRUE(sys::symlink((dir_ / "outside").c_str(), {kWorkingDir, (dir_ / "one/out").c_str()}));
+  ASSERT_TRUE(sys::symlink("/etc", {kWorkingDir, (dir_ / "one/etc").c_str()}));
+  Spec spec = shell(fmt::format("cat /data/etc/file /etc/file {}/file", dir_ / "outside"));
+  spec.mounts = {{.source = dir_ / "one", .target = "/data"},
+                 {.source = dir_ / "two", .target = "/data/etc"},
+                 {.source = dir_ / "two", .target = "/data/out"}};
+
+  const Ran ran = run(spec);
+
+  EXPECT_EQ(ran.out, "of the second\nof the second\nof the second\n");
+  EXPECT_FALSE(sys::stat_following(dir_ / "outside/file"));
+  spec.mounts[1].target = "/data/proc";
+  ASSERT_TRUE(sys::symlink("/proc/self", {kWorkingDir, (dir_ / "one/proc").c_str()}));
+  EXPECT_EQ(run(spec).code, 125);
+}
+
 // CVE-2022-23648 and its class: a volume that an image declares is made beneath its root, wherever symlinks lead.
 TEST_P(Attack, MakesNoVolumeOutsideOfItsRoot) {
   dir_.mkdir("outside");

@@ -54,6 +54,26 @@ TEST_F(InARoot, LoopsAndFilesOnTheWayAreErrors) {
   EXPECT_EQ(resolve("/file/x"), "error ENOTDIR");
 }
 
+TEST_F(InARoot, WhatIsMountedOverItIsLookedInto) {
+  dir_.mkdir("root/data");
+  dir_.mkdir("one");
+  dir_.mkdir("two");
+  link("/elsewhere", "root/data/link");
+  link("/data/deep/below/there", "one/into");
+  link("there", "two/again");
+  const Fd root = *sys::open(dir_ / "root", O_PATH), one = *sys::open(dir_ / "one", O_PATH), two = *sys::open(dir_ / "two", O_PATH);
+  const Covering coverings[] = {{*RelPath::parse("data"), one.ref()}, {*RelPath::parse("data/deep/below"), two.ref()}};
+  auto look = [&](const char* path) {
+    const auto found = resolve_in_root(root.ref(), path, coverings);
+    return found ? fmt::format("/{} {}", found->path.str(), found->missing) : found.error().message();
+  };
+
+  EXPECT_EQ(look("/data/link"), "/data/link 1");
+  EXPECT_EQ(look("/data/deep/below/again"), "/data/deep/below/there 1") << "a part of the way that is made only when it is mounted";
+  EXPECT_EQ(look("/data/into/x"), "/data/deep/below/there/x 2");
+  EXPECT_EQ(look("/data/deep/other"), "/data/deep/other 1");
+}
+
 TEST_F(InARoot, MountPointsAreMadeWhereTheyLeadAndTakenAwayAgain) {
   dir_.mkdir("run");
   dir_.mkdir("etc");
