@@ -152,9 +152,6 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   for (const auto& mount : run.mounts.images) run.images.emplace_back(mount, TRY(find_or_pull(run, mount.image, streams)));
   run.spec.directories = run.image.config.volumes;
   for (const std::string& target : run.mounts.unnamed) run.spec.directories.push_back(target);
-  if (run.options.read_only)  // what is said to be written to stays writable
-    for (const std::string& volume : std::exchange(run.spec.directories, {}))
-      run.mounts.mounts.push_back({.kind = sandbox::MountPoint::Kind::tmpfs, .source = {}, .target = volume});
   for (const NamedVolume& volume : run.mounts.volumes) TRY(make_volume(volume));
   run.person = who_we_are();
   run.spec.keep_id = TRY(parse_userns(run.options.userns, run.person.uid, run.person.gid));

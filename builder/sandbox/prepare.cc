@@ -27,24 +27,30 @@ bool is_on_fixed_mount(const std::string& path) {
 // The root with what will be mounted over it: paths are resolved as the container will see them.
 class View {
  public:
-  explicit View(FdRef root) : root_(root) {}
+  View(FdRef root, std::string rootfs) : root_(root), rootfs_(std::move(rootfs)) {}
 
   // A mount whose target is resolved.
   Result<void> cover(const MountPoint& mount) {
     const bool bind = mount.kind == MountPoint::Kind::bind;
     if (bind) opened_.push_back(TRY_WITHIN(sys::open(mount.source, O_PATH), "{}", mount.source));
     coverings_.push_back({.target = TRY(RelPath::parse_clamped(mount.target)), .source = bind ? opened_.back().ref() : FdRef()});
+    shows_root_.push_back(bind && mount.source == rootfs_ + mount.target);
     return {};
   }
   Result<RelPath> resolve(const std::string& path) const { return TRY(resolve_in_root(root_, path, coverings_)).path; }
+  // By something else than the root's own.
   bool is_covered(const RelPath& path) const {
-    return std::ranges::any_of(coverings_, [&](const Covering& covering) { return covering.target.contains(path); });
+    for (std::size_t i = coverings_.size(); i-- > 0;)
+      if (coverings_[i].target.contains(path)) return !shows_root_[i];
+    return false;
   }
 
  private:
   FdRef root_;
+  std::string rootfs_;
   std::vector<Fd> opened_;
   std::vector<Covering> coverings_;
+  std::vector<bool> shows_root_;  // of each covering: a part of the root, bound over itself
 };
 
 // Each target through the mounts before it: a symlink of a volume leads where it would in the container.
@@ -64,6 +70,25 @@ Result<void> prepare_mounts(Spec& spec, View& view, MountPoints& points) {
       TRY(points.prepare(resolved, directory ? PointKind::directory : PointKind::file));
     }
     TRY(view.cover(mount));
+  }
+  return {};
+}
+
+// Where the root is read-only these stay writable, with what is in them: each is bound over itself, before what is mounted below it. A tmpfs
+// above it (/run, for /run/mysqld) does not stand in for it; a bind does.
+Result<void> bind_directories(Spec& spec, MountPoints& points) {
+  const std::vector<MountPoint> asked = spec.mounts;
+  for (const std::string& dir : spec.directories) {
+    const RelPath path = TRY(RelPath::parse_clamped(dir));
+    const auto covers = [&](const MountPoint& mount) {
+      const auto target = RelPath::parse_clamped(mount.target);
+      return target && (*target == path || (mount.kind == MountPoint::Kind::bind && target->contains(path)));
+    };
+    if (std::ranges::any_of(asked, covers)) continue;
+    const std::string made = TRY(points.make_directory(dir));
+    if (made == "/" || is_on_fixed_mount(made)) continue;
+    const auto below = std::ranges::find_if(spec.mounts, [&](const MountPoint& mount) { return is_below(mount.target, made); });
+    spec.mounts.insert(below, {.source = spec.rootfs + made, .target = made});
   }
   return {};
 }
@@ -120,9 +145,10 @@ Result<void> prepare_root(Spec& spec, FdRef root, MountPoints& points, const std
   for (const char* fixed : {"dev", "proc", "sys"}) TRY(points.prepare_fixed(fixed));
   for (MountPoint& file : TRY(make_etc_files(spec, dir))) spec.mounts.push_back(std::move(file));
   if (spec.init) TRY(add_init(spec));
-  View view(root);
+  if (spec.read_only) TRY(bind_directories(spec, points));
+  View view(root, spec.rootfs);
   TRY(prepare_mounts(spec, view, points));
-  TRY(prepare_directories(spec, points));
+  if (!spec.read_only) TRY(prepare_directories(spec, points));
   TRY(prepare_devices(spec));
   return prepare_cwd(spec, view, points);
 }

@@ -102,7 +102,7 @@ struct Spec {
   std::string hostname = "acetate";
   bool hostname_asked = false;  // somebody gave it, and will want to know where it cannot be
   std::vector<MountPoint> mounts = {};
-  std::vector<std::string> directories = {};  // made where they are not there, and then part of what is written
+  std::vector<std::string> directories = {};  // made where they are not there, and then part of what is written; writable in a read-only root too
   Network network = Network::host;
   std::vector<Port> ports = {};
   std::vector<std::string> hosts = {};        // further lines of /etc/hosts: "10.0.0.1\tname"

@@ -257,6 +257,27 @@ TEST_P(Launch, WritesNothingIntoAReadOnlyRoot) {
   EXPECT_FALSE(dir_.exists("root/file"));
 }
 
+TEST_P(Launch, WritesInAReadOnlyRootToItsVolumesWhichHaveWhatTheImageHas) {
+  dir_.write("root/data/file", "of the image\n");
+  dir_.mkdir("inner");
+  Spec spec = shell("cat /data/file; echo a >/data/a; echo e >/data/deeper/e; echo b >/data/inner/b; echo c >/run/made/c; echo d >/asked/d; exec 2>&-; echo x >/file || echo refused");
+  spec.read_only = true;
+  spec.directories = {"/data/", "/data/deeper", "/run/made", "/asked"};
+  spec.mounts = {{.kind = MountPoint::Kind::tmpfs, .target = "/run"},
+                 {.kind = MountPoint::Kind::tmpfs, .target = "/asked"},
+                 {.source = dir_ / "inner", .target = "/data/inner"}};
+
+  const Ran ran = run(spec);
+
+  EXPECT_EQ(ran.out, "of the image\nrefused\n");
+  EXPECT_EQ(dir_.read("root/data/a"), "a\n");
+  EXPECT_EQ(dir_.read("root/data/deeper/e"), "e\n");
+  EXPECT_EQ(dir_.read("inner/b"), "b\n");
+  EXPECT_FALSE(dir_.exists("root/data/inner")) << "a mount point is none of what was written";
+  EXPECT_EQ(dir_.read("root/run/made/c"), "c\n");
+  EXPECT_FALSE(dir_.exists("root/asked/d")) << "a tmpfs that was asked for is one";
+}
+
 TEST_P(Launch, WithoutNetworkHasALoopbackThatIsUp) {
   Spec spec = shell("ip -o link | wc -l; ip -o addr show lo | wc -l; cat /etc/resolv.conf");
   spec.network = Network::none;
