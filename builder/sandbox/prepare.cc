@@ -4,8 +4,10 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/sys/file.h"
+#include "builder/sandbox/device_tree.h"
 #include "builder/sandbox/etc_files.h"
 #include "builder/sandbox/in_root.h"
 #include "builder/sandbox/init_program.h"
@@ -102,7 +104,20 @@ Result<void> prepare_directories(const Spec& spec, MountPoints& points) {
   return {};
 }
 
+// A directory of ours stands for the devices below it.
+Result<std::vector<Device>> expand(const Device& device) {
+  if (!S_ISDIR(TRY_WITHIN(sys::stat_following(device.source), "the device {}", device.source).st_mode)) return std::vector<Device>{device};
+  std::vector<Device> all;
+  for (const std::string& name : TRY(list_devices(device.source)))
+    all.push_back({.source = device.source + "/" + name, .target = device.target + "/" + name, .access = device.access});
+  if (all.empty()) return fail(EINVAL, "there is no device in {}", device.source);
+  return all;
+}
+
 Result<void> prepare_devices(Spec& spec) {
+  std::vector<Device> all;
+  for (const Device& device : spec.devices) std::ranges::move(TRY(expand(device)), std::back_inserter(all));
+  spec.devices = std::move(all);
   for (Device& device : spec.devices) {
     const struct stat st = TRY_WITHIN(sys::stat_following(device.source), "the device {}", device.source);
     if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) return fail(EINVAL, "{} is not a device", device.source);

@@ -40,7 +40,7 @@ struct Port {
   bool udp = false;
 };
 
-// A device node of ours, bound into the container.
+// A device node of ours, bound into the container; or a directory, for those below it, which launch() finds.
 struct Device {
   std::string source, target;
   std::string access = "rwm";

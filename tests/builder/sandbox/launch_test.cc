@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <termios.h>
 
@@ -276,6 +277,24 @@ TEST_P(Launch, WritesInAReadOnlyRootToItsVolumesWhichHaveWhatTheImageHas) {
   EXPECT_FALSE(dir_.exists("root/data/inner")) << "a mount point is none of what was written";
   EXPECT_EQ(dir_.read("root/run/made/c"), "c\n");
   EXPECT_FALSE(dir_.exists("root/asked/d")) << "a tmpfs that was asked for is one";
+}
+
+TEST_P(Launch, ShowsTheDevicesBelowADirectory) {
+  dir_.mkdir("empty");
+  dir_.mkdir("nodes");
+  for (const char* name : {"nodes/card", "nodes/in/timer"}) {
+    ASSERT_TRUE(sys::make_dirs(dir_ / "nodes/in", 0755));
+    if (const auto made = sys::mknod({kWorkingDir, (dir_ / name).c_str()}, S_IFCHR | 0666, makedev(1, 3)); !made)
+      GTEST_SKIP() << "no device can be made here: " << made.error().message();
+  }
+  Spec spec = shell("ls /dev/mine /dev/mine/in; test -c /dev/mine/in/timer && echo device");
+  spec.devices = {{.source = dir_ / "nodes", .target = "/dev/mine/"}};
+
+  EXPECT_EQ(run(spec).out, "/dev/mine:\ncard\nin\n\n/dev/mine/in:\ntimer\ndevice\n");
+  spec.devices = {{.source = dir_ / "empty", .target = "/dev/mine"}};
+  const Ran ran = run(spec);
+  EXPECT_EQ(ran.code, 125);
+  EXPECT_NE(ran.out.find("no device in"), std::string::npos) << ran.out;
 }
 
 TEST_P(Launch, WithoutNetworkHasALoopbackThatIsUp) {
