@@ -8,10 +8,10 @@
 #include <sstream>
 
 #include "base/log.h"
-#include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "builder/sandbox/cdi.h"
 #include "builder/sandbox/delegated_cgroup.h"
+#include "builder/sandbox/device_tree.h"
 #include "builder/sandbox/id_maps.h"
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
@@ -124,19 +124,12 @@ void expand_hpc(RunOptions& options, const std::string& working_dir) {
   if (options.workdir.empty()) options.workdir = working_dir;
 }
 
-// Every device that a container does not have anyway, as podman gives --privileged to who is not root.
+// Every device that a container does not have anyway, as podman gives --privileged to who is not root. What is a file system of its own
+// in a container's /dev is not looked into.
 Result<std::vector<sandbox::Device>> every_device() {
+  static constexpr std::string_view kOwn[] = {"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx", "pts", "shm", "mqueue", "fd"};
   std::vector<sandbox::Device> devices;
-  const Fd dir = TRY_WITHIN(sys::open("/dev", O_RDONLY | O_DIRECTORY), "opening /dev");
-  TRY(sys::read_dir(dir.ref(), [&](const sys::DirEntry& entry) {
-    for (const char* own : {"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"})
-      if (entry.name == own) return true;
-    const std::string path = fmt::format("/dev/{}", entry.name), name(entry.name);
-    // A link is none: /dev/stdin leads to whatever we were given.
-    if (auto st = sys::stat(FileAt{dir.ref(), name.c_str()}); st && (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)))
-      devices.push_back({.source = path, .target = path});
-    return true;
-  }));
+  for (const std::string& name : TRY(sandbox::list_devices("/dev", kOwn))) devices.push_back({.source = "/dev/" + name, .target = "/dev/" + name});
   return devices;
 }
 

@@ -86,6 +86,7 @@ suite() { # AS NAME
   expect "$2: all of them taken" "0 0" "$(has --cap-drop all)"
   expect "$2: --privileged" "1 1" "$(has --privileged)"
   expect "$2: which may mount" "mounted" "$($1 acetate run --privileged "$base" sh -c 'mkdir /m && mount -t tmpfs none /m && echo mounted' 2>&1)"
+  if [ -c /dev/net/tun ]; then expect "$2: which has devices in directories too" "there" "$($1 acetate run --privileged "$base" sh -c '[ -c /dev/net/tun ] && echo there' 2>&1)"; fi
   expect_failure "$2: and nobody else" any . $1 acetate run "$base" sh -c 'mkdir /m && mount -t tmpfs none /m'
   expect "$2: no new privileges" 1 "$($1 acetate run --security-opt no-new-privileges "$base" sh -c 'grep NoNewPrivs /proc/self/status | cut -f2' 2>&1)"
   # With one id a filter plays root, whatever is asked.
