@@ -33,6 +33,9 @@ Result<std::string> volume_dir(const std::string& name, const MountContext& cont
   return context.volumes_dir + "/" + name;
 }
 
+// Of docker on a Mac, where a bind is a copy.
+bool is_consistency(const std::string& option) { return option == "cached" || option == "delegated" || option == "consistent"; }
+
 // An option of a bind as -v and --mount have it.
 Result<void> bind_option(sandbox::MountPoint& mount, const std::string& option, const std::string& text) {
   static const char* const kPassed[] = {"nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind",
@@ -40,6 +43,7 @@ Result<void> bind_option(sandbox::MountPoint& mount, const std::string& option, 
   if (option == "ro" || option == "readonly") return void(mount.writable = false), Result<void>();
   if (option == "rw") return void(mount.writable = true), Result<void>();
   if (option == "z" || option == "Z") return log::info("'{}': SELinux labels are left as they are", text), Result<void>();
+  if (is_consistency(option)) return log::info("'{}': what is bound is always one and the same", text), Result<void>();
   if (std::ranges::find(kPassed, option) == std::end(kPassed)) return fail(EINVAL, "'{}': there is no option \"{}\" (ro, rw, nosuid, nodev, noexec, rslave, …)", text, option);
   mount.options.push_back(option);
   return {};
@@ -117,6 +121,7 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
     else if (key == "tmpfs-size" || key == "size") mount.size = TRY(parse_memory(value, "--mount " + key));
     else if (key == "tmpfs-mode") options.push_back("mode=" + value);
     else if (key == "bind-propagation") options.push_back(value);
+    else if (key == "consistency" && (value == "default" || is_consistency(value))) continue;
     else if (key == "volume-nocopy") copies = value == "false";
     else if (key == "bind-nonrecursive" && (value.empty() || value == "true")) options.emplace_back("bind");
     else options.push_back(part);

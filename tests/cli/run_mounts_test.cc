@@ -36,6 +36,16 @@ TEST(RunVolume, IsSourceTargetAndOptions) {
   EXPECT_THAT(volume("/a:/b:noexec,rslave").options, ElementsAre("noexec", "rslave"));
 }
 
+TEST(RunVolume, IsAsConsistentAsItIsWhateverIsAskedFor) {
+  for (const char* option : {"cached", "delegated", "consistent"}) {
+    EXPECT_FALSE(volume(fmt::format("/a:/b:{},ro", option)).writable);
+    EXPECT_THAT(volume(fmt::format("/a:/b:{}", option)).options, ElementsAre());
+    EXPECT_THAT(mount(fmt::format("type=bind,source=/a,target=/b,consistency={}", option)).options, ElementsAre());
+  }
+  RunMounts all;
+  EXPECT_FALSE(add_mount("type=bind,source=/a,target=/b,consistency=wibble", kHere, all));
+}
+
 TEST(RunVolume, WithoutASlashIsADirectoryOfOursByThatName) {
   RunMounts all;
   ASSERT_TRUE(add_volume("data:/b", kHere, all));
