@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -93,12 +94,15 @@ Result<void> introduce(const Person& person, const std::string& rootfs, const st
   } files[] = {{"etc/passwd", person.uid, fmt::format("{}:x:{}:{}::{}:/bin/sh", person.name, person.uid, person.gid, person.home)},
                {"etc/group", person.gid, fmt::format("{}:x:{}:", person.name, person.gid)}};
   for (const auto& file : files) {
+    const std::string target = fmt::format("/{}", file.path);
+    // One that the person gives stands.
+    if (std::ranges::any_of(spec.mounts, [&](const sandbox::MountPoint& mount) { return mount.target == target; })) continue;
     const std::string text = TRY_WITHIN(read_in(root.ref(), file.path), "reading /{} of the container", file.path);
     const std::string path = fmt::format("{}/{}", dir, std::string_view(file.path).substr(4));
     const Fd made = TRY_WITHIN(sys::open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644), "writing {}", path);
     TRY_WITHIN(sys::write_full(made.ref(), with_line(text, file.id, file.line)), "writing {}", path);
     TRY(sys::chmod(made.ref(), 0644));
-    spec.mounts.push_back({.source = path, .target = fmt::format("/{}", file.path)});
+    spec.mounts.push_back({.source = path, .target = target});
   }
   return {};
 }

@@ -25,7 +25,7 @@ struct Person {
 Person who_we_are();
 
 // Gives the container /etc/passwd and /etc/group in which the person has a line: files in `dir`, made from those of
-// `rootfs` and bound over them.
+// `rootfs` and bound over them. One that `spec` mounts already stays what it is.
 Result<void> introduce(const Person& person, const std::string& rootfs, const std::string& dir, sandbox::Spec& spec);
 
 // What --hpc binds: the home and the working directory, each unless it is below the other or not there.

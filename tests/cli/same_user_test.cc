@@ -30,6 +30,22 @@ TEST(SameUser, HasALineUnlessOneIsThere) {
   EXPECT_EQ(with_line("broken\n:\n", 0, "me"), "broken\n:\nme\n");
 }
 
+TEST(SameUser, IsIntroducedWhereNobodyElseHasSaidWhoThereIs) {
+  const test::TempDir dir;
+  dir.write("root/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+  dir.mkdir("made");
+  const Person person{.name = "me", .home = "/home/me", .uid = 1000, .gid = 100};
+  sandbox::Spec spec;
+  spec.mounts = {{.source = "/my/passwd", .target = "/etc/passwd"}};
+
+  ASSERT_TRUE(introduce(person, dir / "root", dir / "made", spec));
+
+  ASSERT_EQ(spec.mounts.size(), 2U);
+  EXPECT_EQ(spec.mounts[1].target, "/etc/group");
+  EXPECT_EQ(dir.read("made/group"), "me:x:100:\n");
+  EXPECT_FALSE(dir.exists("made/passwd"));
+}
+
 TEST(SameUser, BringsHomeAndWorkOnce) {
   const test::TempDir dir;
   dir.mkdir("home");
