@@ -27,7 +27,8 @@ Result<int> rm(const Options& options, const Context& context) {
   const Paths paths = TRY(find_paths());
   std::vector<std::string> names = options.names;
   if (options.all)
-    for (const KeptEntry& entry : TRY(list_kept(containers_dir(paths)))) names.push_back(entry.record.name);
+    for (const KeptEntry& entry : TRY(list_kept(containers_dir(paths))))
+      if (!entry.running && std::ranges::find(options.names, entry.record.name) == options.names.end()) names.push_back(entry.record.name);
   if (names.empty() && !options.all) return fail(EINVAL, "which container? `acetate ps` lists them, and --all means every one");
   if (names.empty()) return 0;
   return in_holder_or_here(context, kOurFault, [&](const sandbox::HolderPlan&) -> Result<int> {

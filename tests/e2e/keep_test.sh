@@ -63,6 +63,9 @@ interrupted() { # NAME-OR-OPTIONS...
   read -r _ <"$scratch/up"
   expect "while it runs it is told so" running "$(acetate ps --noheading | sed 's/  */ /g' | cut -d' ' -f3)"
   expect_failure "and is nobody else's" 125 "in use" acetate run cut true
+  acetate run --keep idle "$base" true
+  expect "rm --all leaves it" "0 idle" "$(acetate rm --all >"$scratch/removed" 2>&1; echo $? $(cat "$scratch/removed"))"
+  expect_failure "rm of it does not" 2 "in use" acetate rm --all cut
   kill -KILL "$pid"
   wait "$pid" 2>/dev/null || true
   # The kernel ends the rest; whoever is last lets go of the lock.
