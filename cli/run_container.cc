@@ -178,9 +178,8 @@ Result<Fd> standard_input(const RunOptions& options) {
 // Files of the image are shown as belonging to whom the image says, in a container whose ids are not in our order.
 Result<std::vector<std::string>> owner_options(const Run& run, sandbox::IdMode ids) {
   if (!run.spec.keep_id || ids != sandbox::IdMode::range) return std::vector<std::string>();
-  const auto count = static_cast<std::uint32_t>(sandbox::count_ids(TRY(sys::current_uid_map())));
-  return std::vector<std::string>{"uidmapping=" + sandbox::mapping_option(sandbox::keep_id_map(run.spec.keep_id->uid, count)),
-                                  "gidmapping=" + sandbox::mapping_option(sandbox::keep_id_map(run.spec.keep_id->gid, count))};
+  const auto maps = TRY(sandbox::keep_id_maps(run.spec.keep_id->uid, run.spec.keep_id->gid));
+  return std::vector<std::string>{"uidmapping=" + sandbox::mapping_option(maps.uids), "gidmapping=" + sandbox::mapping_option(maps.gids)};
 }
 
 // The kernel's overlay writes the ids it is given, and not those that our daemon shows in another order.

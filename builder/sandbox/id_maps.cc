@@ -16,6 +16,13 @@ std::vector<sys::IdRange> keep_id_map(std::uint32_t id, std::uint32_t count) {
   return map;
 }
 
+KeepIdMaps keep_id_maps(uid_t uid, gid_t gid, const std::vector<sys::IdRange>& uids, const std::vector<sys::IdRange>& gids) {
+  const auto count = [](const std::vector<sys::IdRange>& map) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(count_ids(map), UINT32_MAX)); };
+  return {.uids = keep_id_map(uid, count(uids)), .gids = keep_id_map(gid, count(gids))};
+}
+
+Result<KeepIdMaps> keep_id_maps(uid_t uid, gid_t gid) { return keep_id_maps(uid, gid, TRY(sys::current_uid_map()), TRY(sys::current_gid_map())); }
+
 std::string mapping_option(const std::vector<sys::IdRange>& map) {
   std::string text;
   for (const auto& range : map) {

@@ -1,10 +1,13 @@
 // Maps of ids between a container's user namespace and ours.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "base/sys/userns.h"
 
 namespace acetate::sandbox {
@@ -12,6 +15,15 @@ namespace acetate::sandbox {
 // Container -> ours, where ours are `count` ids from 0 and 0 is the caller: `id` of the container is the caller, its
 // others are our others in their order. So root of the container is the first subordinate id.
 std::vector<sys::IdRange> keep_id_map(std::uint32_t id, std::uint32_t count);
+
+// Both of them for whoever is `uid` and `gid` in the container, where `uids` and `gids` map our own namespace's: there need not be as
+// many of the one as of the other. Pure.
+struct KeepIdMaps {
+  std::vector<sys::IdRange> uids, gids;
+};
+KeepIdMaps keep_id_maps(uid_t uid, gid_t gid, const std::vector<sys::IdRange>& uids, const std::vector<sys::IdRange>& gids);
+// With the maps of the namespace that we are in.
+Result<KeepIdMaps> keep_id_maps(uid_t uid, gid_t gid);
 
 // What the daemon is told so that files of an image belong, in such a container, to whom the image says:
 // "0:1:1000:1000:0:1" (on disk : shown : count …).

@@ -48,17 +48,16 @@ std::optional<TimeLimit> time_limit(const Spec& spec) {
 
 // The person outside is somebody else than root inside: only a user namespace below ours can say so.
 Result<void> keep_id(Spec& spec, Runtime& runtime) {
-  const auto ours = TRY(sys::current_uid_map());
-  const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(count_ids(ours), UINT32_MAX));
-  if (count == 1 && !runtime.native) {
+  KeepIdMaps maps = TRY(keep_id_maps(spec.keep_id->uid, spec.keep_id->gid));
+  if (std::min(count_ids(maps.uids), count_ids(maps.gids)) == 1 && !runtime.native) {
     log::info("with one id, {} cannot start as somebody else than root: our own launcher does", runtime.program);
     runtime = Runtime{.program = "native", .native = true, .bound_proc = runtime.bound_proc, .sets_hostname = runtime.sets_hostname};
   }
   if (!runtime.native && runtime.child_uids.empty())
     return fail(ENOTSUP, "--userns keep-id needs a user namespace below ours, which {} cannot make here (ACETATE_RUNTIME=native can)",
                 runtime.program);
-  spec.surroundings.child_uids = keep_id_map(spec.keep_id->uid, count);
-  spec.surroundings.child_gids = keep_id_map(spec.keep_id->gid, count);
+  spec.surroundings.child_uids = std::move(maps.uids);
+  spec.surroundings.child_gids = std::move(maps.gids);
   return {};
 }
 

@@ -22,6 +22,13 @@ TEST(KeepIdMap, OfAnIdBeyondTheRangeLosesNone) {
   EXPECT_THAT(keep_id_map(1234567, 65537), ElementsAre(sys::IdRange{0, 1, 65536}, sys::IdRange{1234567, 0, 1}));
 }
 
+TEST(KeepIdMap, HasAsManyGroupsAsThereAre) {
+  const auto maps = keep_id_maps(1000, 5, {{0, 1000, 1}, {1, 100000, 65536}}, {{0, 100, 1}, {1, 200000, 10}});
+
+  EXPECT_EQ(maps.uids, keep_id_map(1000, 65537));
+  EXPECT_THAT(maps.gids, ElementsAre(sys::IdRange{0, 1, 5}, sys::IdRange{5, 0, 1}, sys::IdRange{6, 6, 5}));
+}
+
 TEST(KeepIdMap, OfOneIdIsThatId) { EXPECT_THAT(keep_id_map(1000, 1), ElementsAre(sys::IdRange{1000, 0, 1})); }
 
 TEST(KeepIdMap, NeverMapsTwoToOne) {
