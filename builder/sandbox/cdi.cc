@@ -37,8 +37,15 @@ Result<std::vector<Json>> read_specs(const std::string& directory) {
   return specs;
 }
 
+// What stands there under that name already is of whoever knew less.
+void set_env(std::vector<std::string>& env, const std::string& entry) {
+  const std::string name = entry.substr(0, entry.find('=')) + "=";
+  std::erase_if(env, [&](const std::string& each) { return each.starts_with(name); });
+  env.push_back(entry);
+}
+
 void apply(const Json& edits, Spec& spec) {
-  for (const Json& entry : edits.value("env", Json::array())) spec.env.push_back(entry.get<std::string>());
+  for (const Json& entry : edits.value("env", Json::array())) set_env(spec.env, entry.get<std::string>());
   for (const Json& node : edits.value("deviceNodes", Json::array())) {
     const std::string path = node.at("path");
     spec.devices.push_back({.source = node.value("hostPath", path), .target = path, .access = node.value("permissions", "rwm")});

@@ -11,7 +11,7 @@
 
 namespace acetate::sandbox {
 
-// Applies the edits of "vendor.com/class=name" ("all" means every one): environment, device nodes and mounts. Hooks run
+// Applies the edits of "vendor.com/class=name" ("all" means every one): environment (instead of what the image says), device nodes and mounts. Hooks run
 // as root on the host and are left out, which the log says. Looks in `directories`, the later going before. ENOENT with words.
 Result<void> add_cdi_device(const std::string& name, Spec& spec, const std::vector<std::string>& directories = {"/etc/cdi", "/var/run/cdi"});
 

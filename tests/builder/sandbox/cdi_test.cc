@@ -33,6 +33,17 @@ TEST(Cdi, GivesWhatADeviceConsistsOf) {
   EXPECT_FALSE(add_cdi_device("vendor.com/gpu=7", spec, {dir / "cdi"}));
 }
 
+TEST(Cdi, HasTheLastWordOnTheEnvironment) {
+  const test::TempDir dir;
+  dir.write("cdi/gpu.json", R"({"cdiVersion": "0.6.0", "kind": "vendor.com/gpu",
+    "devices": [{"name": "0", "containerEdits": {"env": ["VISIBLE=void"]}}, {"name": "1", "containerEdits": {"env": ["VISIBLE=void"]}}]})");
+  Spec spec{.env = {"A=b", "VISIBLE=all", "VISIBLE_TOO=x"}};
+
+  ASSERT_TRUE(add_cdi_device("vendor.com/gpu=all", spec, {dir / "cdi"}));
+
+  EXPECT_THAT(spec.env, ElementsAre("A=b", "VISIBLE_TOO=x", "VISIBLE=void"));
+}
+
 TEST(Cdi, TellsDevicesThatEveryBuildMayHave) {
   const test::TempDir dir;
   dir.write("cdi/a.json", R"({"cdiVersion": "0.6.0", "kind": "vendor.com/device", "devices": [
