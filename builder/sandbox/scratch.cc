@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <vector>
 
 #include "base/log.h"
@@ -20,12 +21,23 @@ constexpr const char* kPrefix = "run-";
 constexpr const char* kLock = ".lock";
 constexpr const char* kLockToBe = ".lock.new";
 
+// Without a lock it is just being made or removed, or was left in the midst of that. Making one takes an instant, so that after a minute there is nobody; and
+// what is still being removed is not empty.
+Result<void> sweep_unlocked(FdRef base, const std::string& name, FdRef dir) {
+  constexpr std::time_t kInstant = 60;
+  if (TRY(sys::stat(dir)).st_mtim.tv_sec > std::time(nullptr) - kInstant) return {};
+  if (const auto lock = sys::open({dir, kLockToBe}, O_RDWR | O_NOFOLLOW)) {
+    TRY(sys::flock(lock->ref(), LOCK_EX | LOCK_NB));
+    TRY(sys::unlink({dir, kLockToBe}));
+  }
+  return sys::rmdir({base, name.c_str()});
+}
+
 // Removes one leftover, if its owner is gone.
 Result<void> sweep_one(FdRef base, const std::string& name, const std::function<void()>& before_removal) {
   const Fd dir = TRY(sys::open({base, name.c_str()}, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  // Without a lock it is just being made, or removed.
   auto lock = sys::open({dir.ref(), kLock}, O_RDWR | O_NOFOLLOW);
-  if (!lock) return lock.error().is(ENOENT) ? Result<void>() : Result<void>(std::move(lock).error());
+  if (!lock) return lock.error().is(ENOENT) ? sweep_unlocked(base, name, dir.ref()) : Result<void>(std::move(lock).error());
   TRY(sys::flock(lock->ref(), LOCK_EX | LOCK_NB));
   if (TRY(sys::stat(lock->ref())).st_nlink == 0) return {};  // its owner has just removed it
   before_removal();

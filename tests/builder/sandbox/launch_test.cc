@@ -404,5 +404,23 @@ TEST(ScratchDirectory, OfSeveralThatAreMadeAtOnceNoneIsTakenForOneOfTheDead) {
   EXPECT_EQ(taken, 0);
 }
 
+TEST(ScratchDirectory, ThatWasLeftBeforeItHadALockIsRemovedWhenNobodyCanBeMakingIt) {
+  const test::TempDir dir;
+  for (const char* name : {"base", "base/run-new", "base/run-old", "base/run-locking", "base/run-full"}) dir.mkdir(name);
+  ASSERT_EQ(::chmod((dir / "base").c_str(), 0700), 0);
+  dir.write("base/run-full/file", "");
+  dir.write("base/run-locking/.lock.new", "");
+  const timespec long_ago[] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+  for (const char* name : {"base/run-old", "base/run-locking", "base/run-full"}) ASSERT_TRUE(sys::set_times(FileAt{kWorkingDir, (dir / name).c_str()}, long_ago));
+
+  const auto scratch = Scratch::make(dir / "base");
+
+  ASSERT_TRUE(scratch) << scratch.error().message();
+  EXPECT_FALSE(dir.exists("base/run-old"));
+  EXPECT_FALSE(dir.exists("base/run-locking"));
+  EXPECT_TRUE(dir.exists("base/run-new"));
+  EXPECT_TRUE(dir.exists("base/run-full/file"));
+}
+
 }  // namespace
 }  // namespace acetate::sandbox
