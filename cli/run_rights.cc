@@ -1,7 +1,10 @@
 #include "cli/run_rights.h"
 
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "builder/sandbox/surroundings.h"
 #include "cli/human.h"
 
 namespace acetate::cli {
@@ -39,6 +43,15 @@ constexpr LimitName kLimits[] = {
     {"nice", RLIMIT_NICE},       {"nofile", RLIMIT_NOFILE},     {"nproc", RLIMIT_NPROC}, {"rss", RLIMIT_RSS},
     {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING}, {"stack", RLIMIT_STACK},
 };
+
+// What the kernel lets nobody go beyond.
+std::uint64_t most_there_is(int limit) {
+  if (limit != RLIMIT_NOFILE) return RLIM_INFINITY;
+  const auto text = sys::read_file("/proc/sys/fs/nr_open", 64);
+  std::uint64_t most = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), most);
+  return most;
+}
 
 Result<void> add_security(const std::string& text, sandbox::Confinement& into) {
   const std::size_t mark = std::min(text.find_first_of("=:"), text.size());
@@ -93,7 +106,15 @@ Result<std::vector<std::string>> change_capabilities(std::vector<std::string> li
   return list;
 }
 
-Result<sandbox::Limit> parse_ulimit(const std::string& text) {
+bool may_raise_limits() {
+  const auto root = sandbox::is_real_root();
+  if (!root || !*root) return false;
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct ours[2] = {};
+  return ::syscall(SYS_capget, &header, ours) == 0 && (ours[CAP_TO_INDEX(CAP_SYS_RESOURCE)].effective & CAP_TO_MASK(CAP_SYS_RESOURCE)) != 0;
+}
+
+Result<sandbox::Limit> parse_ulimit(const std::string& text, bool may_raise) {
   const std::size_t equals = std::min(text.find('='), text.size());
   const std::string name = text.substr(0, equals);
   const auto known = std::ranges::find_if(kLimits, [&](const LimitName& limit) { return name == limit.name; });
@@ -111,9 +132,10 @@ Result<sandbox::Limit> parse_ulimit(const std::string& text) {
   limit.soft = TRY(value(values.substr(0, colon)));
   limit.hard = colon == std::string::npos ? limit.soft : TRY(value(values.substr(colon + 1)));
   if (limit.soft > limit.hard) return fail(EINVAL, "--ulimit {}: the soft limit is above the hard one", text);
-  if (limit.hard > ours.rlim_max) {
-    log::warn("--ulimit {}: it stays at {}, which is our own limit and not for us to raise", text, ours.rlim_max);
-    limit.hard = ours.rlim_max;
+  const std::uint64_t most = may_raise ? std::max<std::uint64_t>(ours.rlim_max, most_there_is(known->number)) : ours.rlim_max;
+  if (limit.hard > most) {
+    log::warn("--ulimit {}: it stays at {}, which is {}", text, most, may_raise ? "the most that the kernel gives (fs.nr_open)" : "our own limit and not for us to raise");
+    limit.hard = most;
     limit.soft = std::min(limit.soft, limit.hard);
   }
   return limit;

@@ -17,9 +17,12 @@ Result<void> describe_rights(const RunOptions& options, sandbox::Spec& spec);
 Result<std::vector<std::string>> change_capabilities(std::vector<std::string> list, const std::vector<std::string>& add,
                                                      const std::vector<std::string>& drop);
 
-// "nofile=1024:2048", "core=-1" (no limit). What is above our own hard limit is brought down to it, since nobody
-// without CAP_SYS_RESOURCE may raise it; the log says so.
-Result<sandbox::Limit> parse_ulimit(const std::string& text);
+// Whether our own hard limits are for us to raise: with CAP_SYS_RESOURCE, outside of any user namespace.
+bool may_raise_limits();
+
+// "nofile=1024:2048", "core=-1" (no limit). What is above our own hard limit is brought down to it where it may not be raised, and
+// else to the most that the kernel gives; the log says so.
+Result<sandbox::Limit> parse_ulimit(const std::string& text, bool may_raise = may_raise_limits());
 
 // "SIGTERM", "TERM", "15".
 Result<int> parse_signal(const std::string& text);

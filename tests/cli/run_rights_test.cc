@@ -66,17 +66,31 @@ TEST(RunRights, AreConfinedByOptions) {
   EXPECT_FALSE(described(options)->confinement.default_masks);
 }
 
+TEST(RunUlimit, IsAboveOursWhereThatIsOursToRaise) {
+  rlimit ours{};
+  ASSERT_EQ(::getrlimit(RLIMIT_CORE, &ours), 0);
+  rlimit less = ours;
+  less.rlim_cur = less.rlim_max = 4096;
+  if (ours.rlim_max >= 4096) { ASSERT_EQ(::setrlimit(RLIMIT_CORE, &less), 0); }
+
+  EXPECT_EQ(parse_ulimit("core=8192", true)->hard, 8192U);
+  EXPECT_EQ(parse_ulimit("core=-1", true)->hard, std::uint64_t{RLIM_INFINITY});
+  EXPECT_EQ(parse_ulimit("core=-1", false)->hard, std::min<std::uint64_t>(ours.rlim_max, 4096));
+  // Of files there are no more than fs.nr_open, for root neither.
+  EXPECT_LT(parse_ulimit("nofile=-1", true)->hard, std::uint64_t{RLIM_INFINITY});
+}
+
 TEST(RunUlimit, IsSoftAndHardAndNeverAboveOurs) {
   rlimit ours{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &ours), 0);
 
-  const auto limit = parse_ulimit("nofile=16:32");
+  const auto limit = parse_ulimit("nofile=16:32", false);
   ASSERT_TRUE(limit);
   EXPECT_EQ(limit->name, "RLIMIT_NOFILE");
   EXPECT_EQ(limit->soft, 16U);
   EXPECT_EQ(limit->hard, 32U);
   EXPECT_EQ(parse_ulimit("nofile=16")->hard, 16U);
-  EXPECT_EQ(parse_ulimit("nofile=16:-1")->hard, ours.rlim_max);
+  EXPECT_EQ(parse_ulimit("nofile=16:-1", false)->hard, ours.rlim_max);
   for (const char* wrong : {"", "nofile", "wibble=1", "nofile=2:1", "nofile=x"}) EXPECT_FALSE(parse_ulimit(wrong)) << wrong;
 }
 

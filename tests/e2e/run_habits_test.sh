@@ -137,5 +137,12 @@ for each in plain ranged single; do
   $each acetate run -v secret:/s "$base" true
   expect "$each: nobody else enters the volumes" 700 "$($each sh -c 'stat -c %a "$HOME/.local/share/acetate/volumes"')"
 done
+# CAP_SYS_RESOURCE is 24.
+raised=100
+if python3 -c 'import sys; sys.exit(not [l for l in open("/proc/self/status") if l.startswith("CapEff") and int(l.split()[1], 16) >> 24 & 1])'; then raised=unlimited; fi
+for runtime in "" native; do
+  expect "a limit above our own, by ${runtime:-an OCI runtime}, is for real root to raise, with the right to" "$raised" \
+    "$( (ulimit -c 100; ACETATE_RUNTIME=$runtime acetate run --ulimit core=-1 "$base" sh -c 'ulimit -Hc') 2>/dev/null)"
+done
 expect "no mounts are left" "" "$(grep -F "$scratch" /proc/self/mountinfo || true)"
 finish
