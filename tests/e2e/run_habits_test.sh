@@ -16,7 +16,7 @@ need_runtime
 [ ! -c /dev/net/tun ] || chmod 666 /dev/net/tun
 
 mkdir -p "$scratch/base/etc" "$scratch/base/www"
-busybox_in "$scratch/base" sh cat echo id pwd env httpd grep sleep true ls mount mkdir touch cut
+busybox_in "$scratch/base" sh cat echo id pwd env httpd grep sleep true ls mount mkdir touch cut stat
 echo "out of the container" >"$scratch/base/www/index.html"
 printf 'root:x:0:0::/root:/bin/sh\n' >"$scratch/base/etc/passwd"
 printf 'root:x:0:\n' >"$scratch/base/etc/group"
@@ -73,6 +73,22 @@ suite() { # AS NAME
   expect "$2: and the environment is the same, but for PATH" "set /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
     "$($1 env IT_IS=set acetate run --hpc "$base" sh -c 'echo $IT_IS $PATH' 2>&1)"
 
+  printf 'me:x:%s:%s::/home/me:/bin/sh\n' "$($1 id -u)" "$($1 id -g)" >"$scratch/passwd"
+  chmod 644 "$scratch/passwd"
+  expect "$2: keep-id and a passwd that is given" "me /home/me" \
+    "$($1 acetate run --userns keep-id -v "$scratch/passwd:/etc/passwd:ro" "$base" sh -c 'echo $(id -un) $(cut -d: -f6 /etc/passwd)' 2>&1)"
+
+  # Directories that are mounted, and what is below them.
+  $1 rm -rf v1 v2
+  $1 mkdir v1 v2
+  $1 ln -sfn /made/by/link v1/link
+  expect "$2: a working directory that is made on a volume" "/v/new/x" "$($1 acetate run -v ./v1:/v:cached -w /v/new/x "$base" pwd 2>&1)"
+  expect "$2: and on a tmpfs" "/t/x" "$($1 acetate run --tmpfs /t -w /t/x "$base" pwd 2>&1)"
+  expect "$2: a volume below a volume is where that says" "found" \
+    "$($1 acetate run -v ./v1:/www -v ./v2:/www/link "$base" sh -c 'echo found >/made/by/link/f; cat /www/link/f' 2>&1)"
+  expect "$2: with --read-only a volume has what the image has" "out of the container x" \
+    "$($1 acetate run --read-only -v /www "$base" sh -c 'echo x >/www/x; echo $(cat /www/index.html /www/x)' 2>&1)"
+
   expect "$2: --env-host" set "$($1 env IT_IS=set acetate run --env-host -e PATH=/bin "$base" sh -c 'echo $IT_IS' 2>&1)"
   expect "$2: --env-file" "a b|here" "$($1 env TAKEN_OVER=here acetate run --env-file "$scratch/env" "$base" sh -c 'echo "$FROM_FILE|$TAKEN_OVER"' 2>&1)"
   expect_failure "$2: no such file of them" 125 "/no/such" $1 acetate run --env-file /no/such "$base" true
@@ -123,7 +139,12 @@ ranged() { as_user $ranged_user "\$@"; }
 single() { as_user $single_user "\$@"; }
 plain() { "\$@"; }
 END
-plain() { "$@"; }
+# As many subordinate group ids as there need be, and fewer than user ids.
+few_user=act-f$$
+make_user "$few_user" with
+sed -i "s/^$few_user:1500000:65536/$few_user:1500000:1100/" /etc/subgid
+few() { as_user "$few_user" "$@"; }
+plain() { (cd "$HOME" && "$@"); }
 HOME=$scratch/home-root
 export HOME
 mkdir "$HOME"
@@ -136,6 +157,10 @@ for each in plain ranged single; do
   below_sys "$each env ACETATE_RUNTIME=native" "$each, native"
   $each acetate run -v secret:/s "$base" true
   expect "$each: nobody else enters the volumes" 700 "$($each sh -c 'stat -c %a "$HOME/.local/share/acetate/volumes"')"
+done
+for runtime in "" native; do
+  expect "keep-id with fewer groups than users, by ${runtime:-an OCI runtime}" "$(few id -u):$(few id -g) 0:0" \
+    "$(few env ACETATE_RUNTIME=$runtime acetate run --userns keep-id "$base" sh -c 'echo $(id -u):$(id -g) $(stat -c %u:%g /www/index.html)' 2>&1)"
 done
 # CAP_SYS_RESOURCE is 24.
 raised=100
