@@ -143,7 +143,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
     return explain(failure, spec);
   }
   const auto limit = spec.time_limit ? std::optional<TimeLimit>({*spec.time_limit, spec.stop_signal}) : std::nullopt;
-  auto exit = relay ? relay->wait(signals, container, limit) : wait_forwarding(signals, container, limit);
+  auto exit = relay ? relay->wait(signals, container, limit) : wait_forwarding(signals, container, limit, Group::its_own);
   if (relay) relay->finish();
   return exit;
 }

@@ -41,19 +41,22 @@ Result<Fd> HeldSignals::descriptor() const {
                                       [&] { return ::signalfd(-1, &held_, SFD_CLOEXEC | SFD_NONBLOCK); })));
 }
 
-bool is_for_child(int signal, int code) noexcept {
-  return signal != SIGCHLD && code != SI_KERNEL;
+bool is_for_child(int signal, int code, Group group) noexcept {
+  if (signal == SIGCHLD) return false;
+  if (code != SI_KERNEL) return true;
+  // The size of a terminal is seen by those who have that terminal.
+  return group == Group::its_own && signal != SIGWINCH;
 }
 
-Forwarder::Forwarder(sys::Child& child, Fd held, Fd ended, std::optional<TimeLimit> limit)
-    : child_(child), held_(std::move(held)), ended_(std::move(ended)), limit_(limit) {
+Forwarder::Forwarder(sys::Child& child, Fd held, Fd ended, std::optional<TimeLimit> limit, Group group)
+    : child_(child), held_(std::move(held)), ended_(std::move(ended)), limit_(limit), group_(group) {
   if (limit_) due_ = Clock::now() + std::chrono::seconds(limit_->seconds);
 }
 
-Result<Forwarder> Forwarder::make(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit) {
+Result<Forwarder> Forwarder::make(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Group group) {
   auto ended = child.pidfd();
   if (!ended && !ended.error().is(ENOSYS)) return std::move(ended).error();
-  return Forwarder(child, TRY(signals.descriptor()), ended ? *std::move(ended) : Fd(), limit);
+  return Forwarder(child, TRY(signals.descriptor()), ended ? *std::move(ended) : Fd(), limit, group);
 }
 
 Result<void> Forwarder::send(int signal) {
@@ -88,12 +91,12 @@ Result<bool> Forwarder::hand_on() {
     if (TRY(std::move(got)) != sizeof info) return resized;
     const int signal = static_cast<int>(info.ssi_signo);
     resized = resized || signal == SIGWINCH;
-    if (is_for_child(signal, info.ssi_code)) TRY(send(signal));
+    if (is_for_child(signal, info.ssi_code, group_)) TRY(send(signal));
   }
 }
 
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit) {
-  Forwarder forwarder = TRY(Forwarder::make(signals, child, limit));
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Group group) {
+  Forwarder forwarder = TRY(Forwarder::make(signals, child, limit, group));
   for (;;) {
     if (auto exit = TRY(child.poll())) return *exit;
     const int timeout = TRY(forwarder.timeout());

@@ -32,9 +32,11 @@ class HeldSignals {
   bool active_ = true;
 };
 
-// Whether a signal is to be handed on to a child of the same process group: what the terminal sends (^C) the
-// child has got already.
-bool is_for_child(int signal, int code) noexcept;
+// Whose process group a child is in, and so whether what the terminal sends (^C) reaches it without us.
+enum class Group { ours, its_own };
+
+// Whether a signal is to be handed on to the child.
+bool is_for_child(int signal, int code, Group group = Group::ours) noexcept;
 
 // How long a child may run: then it gets the signal, and SIGKILL ten seconds after it.
 struct TimeLimit {
@@ -46,7 +48,7 @@ struct TimeLimit {
 class Forwarder {
  public:
   // Both must outlive it.
-  static Result<Forwarder> make(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit);
+  static Result<Forwarder> make(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Group group);
   FdRef signals() const noexcept { return held_.ref(); }
   FdRef ended() const noexcept { return ended_.ref(); }  // readable once the child has ended; none before Linux 5.3
   // What poll(2) may wait for, once what is due of the limit has been sent.
@@ -56,17 +58,18 @@ class Forwarder {
 
  private:
   using Clock = std::chrono::steady_clock;
-  Forwarder(sys::Child& child, Fd held, Fd ended, std::optional<TimeLimit> limit);
+  Forwarder(sys::Child& child, Fd held, Fd ended, std::optional<TimeLimit> limit, Group group);
   Result<void> send(int signal);
   sys::Child& child_;
   Fd held_, ended_;
   std::optional<TimeLimit> limit_;
+  Group group_;
   Clock::time_point due_ = {};
   bool asked_ = false, killed_ = false;
 };
 
 // Waits for the child to end, forwarding meanwhile. Sleeps on descriptors alone, so it may be used in a program
 // with threads.
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit = {});
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit = {}, Group group = Group::ours);
 
 }  // namespace acetate::sandbox

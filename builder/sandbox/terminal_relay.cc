@@ -29,7 +29,7 @@ bool TerminalRelay::pass(FdRef from, FdRef to) {
 }
 
 Result<sys::Exit> TerminalRelay::wait(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit) {
-  Forwarder forwarder = TRY(Forwarder::make(signals, child, limit));
+  Forwarder forwarder = TRY(Forwarder::make(signals, child, limit, Group::its_own));
   bool typing = true, showing = true;
   std::optional<sys::Exit> exit;
   for (;;) {

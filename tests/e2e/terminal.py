@@ -26,7 +26,7 @@ def check(what, good, detail=""):
 class Session:
     """A command on a pseudo terminal of its own."""
 
-    def __init__(self, *options, script, rows=24, columns=80):
+    def __init__(self, *options, script, rows=24, columns=80, at="-it", output=None, below=(), **others):
         self.ours, theirs = pty.openpty()
         self.resize(rows, columns)
         self.name = os.ttyname(theirs)
@@ -36,11 +36,14 @@ class Session:
         self.silent_since = time.monotonic()
 
         def lead():
+            # A shell that starts us in the background has them ignored, and no shell traps what it was started with so.
+            for each in (signal.SIGINT, signal.SIGQUIT):
+                signal.signal(each, signal.SIG_DFL)
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-        self.process = subprocess.Popen(["acetate", "run", "-it", *options, IMAGE, "sh", "-c", script], stdin=theirs, stdout=theirs,
-                                        stderr=theirs, preexec_fn=lead)
+        self.process = subprocess.Popen([*below, "acetate", "run", *([at] if at else []), *options, IMAGE, "sh", "-c", script],
+                                        stdin=theirs, stdout=theirs if output is None else output, stderr=theirs, preexec_fn=lead, **others)
 
     def resize(self, rows, columns):
         fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -138,5 +141,12 @@ session.wait_for("ready")
 session.process.send_signal(signal.SIGTERM)
 check("SIGTERM of ours ends it", session.end() in (143, 137), session.text)
 check("the terminal is as it was after that", session.mode_is_back())
+
+for key, name, code in (("\x03", "INT", 9), ("\x1c", "QUIT", 8)):
+    session = Session(at="", script=f"trap 'echo interrupted; exit {code}' {name}; echo ready; while :; do sleep 0.05; done")
+    session.wait_for("ready")
+    session.type(key)
+    got = session.end()
+    check(f"SIG{name} of the terminal reaches a command without one, once", got == code and session.text.count("interrupted") == 1, (got, session.text))
 
 print("ok   over")
