@@ -91,10 +91,12 @@ Result<sys::Exit> attend(sys::Command command, const Spec& spec, Stdio stdio) {
   for (const auto& [fd, as] : {std::pair{stdio.in, 0}, std::pair{stdio.out, 1}, std::pair{stdio.err, 2}})
     if (fd) command.fds.push_back({fd, as});
   std::optional<TerminalMode> mode;
-  if (spec.terminal) mode = TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0}));
+  const FdRef terminal = stdio.in ? stdio.in : FdRef{0};
+  if (spec.terminal) mode = TRY(TerminalMode::keep(terminal));
   const HeldSignals signals;
   sys::Child child = TRY(sys::spawn(command));
-  auto exit = wait_forwarding(signals, child, time_limit(spec));
+  // A runtime keeps the container's terminal open when ours is gone, so that who waits at it would wait for ever.
+  auto exit = wait_watching(signals, child, time_limit(spec), {.terminal = spec.terminal ? terminal : FdRef{}, .last = SIGKILL});
   if (mode) mode->restore();
   return exit;
 }

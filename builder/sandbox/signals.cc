@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -44,6 +45,8 @@ Result<Fd> HeldSignals::descriptor() const {
 bool is_for_child(int signal, int code, Group group) noexcept {
   if (signal == SIGCHLD) return false;
   if (code != SI_KERNEL) return true;
+  // That the terminal has gone is told to the leader of its session alone.
+  if (signal == SIGHUP && ::getsid(0) == ::getpid()) return true;
   // The size of a terminal is seen by those who have that terminal.
   return group == Group::its_own && signal != SIGWINCH;
 }
@@ -71,8 +74,8 @@ Result<int> Forwarder::timeout() {
   const int longest = ended_ ? -1 : 50;
   if (!limit_ || killed_) return longest;
   if (Clock::now() >= due_) {
-    const int signal = std::exchange(asked_, true) ? SIGKILL : limit_->signal;
-    killed_ = signal == SIGKILL;
+    const int signal = asked_ || limit_->signal == SIGKILL ? limit_->last : limit_->signal;
+    killed_ = std::exchange(asked_, true) || signal == limit_->last;
     due_ = Clock::now() + std::chrono::seconds(10);
     TRY(send(signal));
     if (killed_) return longest;
@@ -82,28 +85,51 @@ Result<int> Forwarder::timeout() {
   return longest < 0 ? wait : std::min(wait, longest);
 }
 
-Result<bool> Forwarder::hand_on() {
-  bool resized = false;
+Result<Forwarder::Heard> Forwarder::hand_on() {
+  Heard heard;
   for (;;) {
     signalfd_siginfo info{};
     auto got = sys::read(held_.ref(), std::as_writable_bytes(std::span(&info, 1)));
-    if (!got && got.error().is(EAGAIN)) return resized;
-    if (TRY(std::move(got)) != sizeof info) return resized;
+    if (!got && got.error().is(EAGAIN)) return heard;
+    if (TRY(std::move(got)) != sizeof info) return heard;
     const int signal = static_cast<int>(info.ssi_signo);
-    resized = resized || signal == SIGWINCH;
-    if (is_for_child(signal, info.ssi_code, group_)) TRY(send(signal));
+    heard.resized = heard.resized || signal == SIGWINCH;
+    if (!is_for_child(signal, info.ssi_code, group_)) continue;
+    heard.handed_on = true;
+    TRY(send(signal));
   }
 }
 
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Group group) {
-  Forwarder forwarder = TRY(Forwarder::make(signals, child, limit, group));
+void Forwarder::hang_up(int last) {
+  limit_ = TimeLimit{.seconds = 0, .signal = SIGHUP, .last = last};
+  due_ = Clock::now();
+  asked_ = killed_ = false;
+}
+
+namespace {
+
+Result<sys::Exit> wait_for(Forwarder forwarder, sys::Child& child, Watched watched) {
   for (;;) {
     if (auto exit = TRY(child.poll())) return *exit;
     const int timeout = TRY(forwarder.timeout());
-    pollfd polled[] = {{forwarder.signals().fd, POLLIN, 0}, {forwarder.ended().fd, POLLIN, 0}};
+    pollfd polled[] = {{forwarder.signals().fd, POLLIN, 0}, {forwarder.ended().fd, POLLIN, 0}, {watched.terminal.fd, 0, 0}};
     TRY(sys::done(sys::Call::poll, [&] { return ::poll(polled, std::size(polled), timeout); }));
     if (polled[0].revents != 0) TRY(forwarder.hand_on());
+    if (polled[2].revents != 0) {
+      watched.terminal = {};
+      forwarder.hang_up(watched.last);
+    }
   }
+}
+
+}  // namespace
+
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Group group) {
+  return wait_for(TRY(Forwarder::make(signals, child, limit, group)), child, {});
+}
+
+Result<sys::Exit> wait_watching(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Watched watched) {
+  return wait_for(TRY(Forwarder::make(signals, child, limit, Group::ours)), child, watched);
 }
 
 }  // namespace acetate::sandbox

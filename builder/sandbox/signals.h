@@ -38,10 +38,11 @@ enum class Group { ours, its_own };
 // Whether a signal is to be handed on to the child.
 bool is_for_child(int signal, int code, Group group = Group::ours) noexcept;
 
-// How long a child may run: then it gets the signal, and SIGKILL ten seconds after it.
+// How long a child may run: then it gets the signal, and the last one ten seconds after it.
 struct TimeLimit {
   int seconds;
   int signal;
+  int last = SIGKILL;
 };
 
 // What waiting consists of, for whoever waits for more than a child.
@@ -53,8 +54,14 @@ class Forwarder {
   FdRef ended() const noexcept { return ended_.ref(); }  // readable once the child has ended; none before Linux 5.3
   // What poll(2) may wait for, once what is due of the limit has been sent.
   Result<int> timeout();
-  // When signals() is readable. True when the terminal changed its size.
-  Result<bool> hand_on();
+  // When signals() is readable.
+  struct Heard {
+    bool resized = false;    // the terminal has another size
+    bool handed_on = false;  // something was for the child
+  };
+  Result<Heard> hand_on();
+  // The terminal is gone: SIGHUP now, and what a limit sends last as long after it.
+  void hang_up(int last);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -71,5 +78,11 @@ class Forwarder {
 // Waits for the child to end, forwarding meanwhile. Sleeps on descriptors alone, so it may be used in a program
 // with threads.
 Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit = {}, Group group = Group::ours);
+// Watches a terminal too, which the child relays: once that is gone it gets SIGHUP, and `last` ten seconds later.
+struct Watched {
+  FdRef terminal;
+  int last;
+};
+Result<sys::Exit> wait_watching(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Watched watched);
 
 }  // namespace acetate::sandbox

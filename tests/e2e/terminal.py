@@ -93,6 +93,26 @@ class Session:
         self.drain()
         return code
 
+    def hang_up(self):
+        """As when the window is closed, or the connection is lost."""
+        os.close(self.theirs)
+        os.close(self.ours)
+
+    def paste_until_full(self):
+        """Pastes until no more is taken while the command goes on showing something; False when it no longer does."""
+        os.set_blocking(self.ours, False)
+        shown = 0
+        while shown < 5:
+            try:
+                os.write(self.ours, b"x" * 99 + b"\n")
+                shown = 0
+            except BlockingIOError:
+                self.text = ""
+                if not self.wait_for("tick"):
+                    return False
+                shown += 1
+        return True
+
     def mode_is_back(self):
         return termios.tcgetattr(self.theirs) == self.before
 
@@ -148,5 +168,47 @@ for key, name, code in (("\x03", "INT", 9), ("\x1c", "QUIT", 8)):
     session.type(key)
     got = session.end()
     check(f"SIG{name} of the terminal reaches a command without one, once", got == code and session.text.count("interrupted") == 1, (got, session.text))
+
+for at in ("-it", ""):
+    how = f"with {at}" if at else "without -t"
+    session = Session(at=at, script="trap 'exit 7' HUP; echo ready; while :; do sleep 0.05; done")
+    session.wait_for("ready")
+    session.hang_up()
+    code = session.process.wait()
+    check(f"that the terminal is gone is told to the command, {how}", code == 7, code)
+
+    # The shell is told, and not we; what it had in front of the terminal is, when it ends. All of ours hold the pipe.
+    held, holding = os.pipe()
+    session = Session(at=at, script="trap 'exit 7' HUP; echo ready; while :; do sleep 0.05; done", below=("sh", "-c", '"$@"; exit 7', "sh"), pass_fds=(holding,))
+    os.close(holding)
+    session.wait_for("ready")
+    session.hang_up()
+    os.read(held, 1)
+    session.process.wait()
+    os.close(held)
+    check(f"and so it is where a shell is between, {how}", True)
+
+session = Session(script="echo ready; exec cat")
+session.wait_for("ready")
+session.hang_up()
+session.process.wait()
+check("who reads from a terminal that is gone does not wait for ever", True)
+
+# Whoever starts us may have SIGPIPE ignored, as Python has, or not, as a shell.
+for restored in (True, False):
+    read, write = os.pipe()
+    session = Session(at="-t", script="exec yes", output=write, restore_signals=restored)
+    os.close(write)
+    os.read(read, 1)
+    os.close(read)
+    session.process.wait()
+    check(f"nobody reads its output any more, and it ends{'' if restored else ', where SIGPIPE is ignored'}", session.mode_is_back())
+
+session = Session(script="trap 'exit 5' TERM; echo ready; while sleep 0.05; do echo tick; done")
+session.wait_for("ready")
+check("input that nobody reads does not keep output back", session.paste_until_full(), session.text[-50:])
+session.process.send_signal(signal.SIGTERM)
+check("nor a signal", session.end() == 5)
+check("the terminal is as it was after that too", session.mode_is_back())
 
 print("ok   over")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# acetate run -t through a real pseudo terminal: echo, size and its change, ^C, ^Z, the mode given back; by an OCI runtime and
-# by our own launcher.
+# acetate run at a real pseudo terminal, with -t and without: echo, size and its change, ^C, ^Z, the mode given back, input and output
+# that nobody reads, the terminal going away; by an OCI runtime and by our own launcher.
 #
 # usage: terminal_test.sh BIN-DIRECTORIES(colon-separated)
 set -eu
@@ -12,7 +12,7 @@ need_userns
 need_tools acetate fuse-overlay busybox python3
 
 mkdir -p "$scratch/base/bin"
-busybox_in "$scratch/base" sh cat echo sleep stty test trap seq tty
+busybox_in "$scratch/base" sh cat echo sleep stty test trap seq tty yes
 tar -C "$scratch/base" --owner=0 --group=0 -cf "$scratch/base.tar" .
 HOME=$scratch/home
 export HOME
