@@ -68,7 +68,7 @@ def main() -> None:
     if has("bwrap"):
         ways["bubblewrap"] = ["bwrap", "--unshare-all", "--bind", tree, "/", "--proc", "/proc", "--dev", "/dev", *argv]
     if has("podman"):
-        ways["podman run --rootfs"] = ["podman", "--cgroup-manager=cgroupfs", "run", "--rm", "--network", "host", "--rootfs", tree, *argv]
+        ways["podman run --rootfs"] = ["podman", "--cgroup-manager=cgroupfs", "run", "--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--network", "host", "--rootfs", tree, *argv]
 
     times: dict[str, list[float]] = {name: [] for name in ways}
     busy: dict[str, list[float]] = {name: [] for name in ways}
