@@ -76,8 +76,8 @@ Result<void> prepare_mounts(Spec& spec, View& view, MountPoints& points) {
   return {};
 }
 
-// Where the root is read-only these stay writable, with what is in them: each is bound over itself, before what is mounted below it. A tmpfs
-// above it (/run, for /run/mysqld) does not stand in for it; a bind does.
+// Where the root is read-only these stay writable, with what is in them: each is bound over itself, before what is mounted below it. Below a
+// tmpfs that was asked for (/run, for /run/mysqld) nothing of the root can be bound any more: there it is a tmpfs. A bind above stands in for it.
 Result<void> bind_directories(Spec& spec, MountPoints& points) {
   const std::vector<MountPoint> asked = spec.mounts;
   for (const std::string& dir : spec.directories) {
@@ -87,6 +87,14 @@ Result<void> bind_directories(Spec& spec, MountPoints& points) {
       return target && (*target == path || (mount.kind == MountPoint::Kind::bind && target->contains(path)));
     };
     if (std::ranges::any_of(asked, covers)) continue;
+    const auto hides = [&](const MountPoint& mount) {
+      const auto target = RelPath::parse_clamped(mount.target);
+      return target && mount.kind == MountPoint::Kind::tmpfs && target->contains(path);
+    };
+    if (std::ranges::any_of(asked, hides)) {
+      spec.mounts.push_back({.kind = MountPoint::Kind::tmpfs, .source = {}, .target = dir});
+      continue;
+    }
     const std::string made = TRY(points.make_directory(dir));
     if (made == "/" || is_on_fixed_mount(made)) continue;
     const auto below = std::ranges::find_if(spec.mounts, [&](const MountPoint& mount) { return is_below(mount.target, made); });
