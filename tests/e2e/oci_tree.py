@@ -42,7 +42,7 @@ def remove(tree, path):
 
 
 def flatten(layers):
-    tree = {}
+    tree, above = {}, set()  # above: what has had something below it, so that a layer of many files is not searched for each
     for layer in layers:
         archive = tarfile.open(fileobj=io.BytesIO(layer))
         members = [(posixpath.normpath("/" + m.name)[1:], m) for m in archive]
@@ -57,7 +57,11 @@ def flatten(layers):
             if posixpath.basename(path).startswith(".wh.") or not path:
                 continue
             if not member.isdir():
-                remove(tree, path)
+                remove(tree, path) if path in above else tree.pop(path, None)
+            parent = posixpath.dirname(path)
+            while parent and parent not in above:
+                above.add(parent)
+                parent = posixpath.dirname(parent)
             if member.islnk():
                 tree[path] = tree[posixpath.normpath("/" + member.linkname)[1:]]
             else:
