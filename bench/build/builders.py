@@ -116,6 +116,11 @@ class Docker:
             if self.daemon.poll() is not None:
                 raise RuntimeError(f"dockerd ended: {open(place + '/log').read()[-600:]}")
             time.sleep(0.1)
+        # Newer ones need a plugin for it.
+        able = subprocess.run([self.program, "build", "--help"], env=self.env, capture_output=True, text=True, check=False)
+        if able.returncode != 0:
+            self.end()
+            raise RuntimeError(f"{self.program} does not build with BuildKit: {able.stderr.strip().splitlines()[0]}")
 
     def base(self, archive: str, name: str) -> None:
         image = run([self.program, "load", "-q", "-i", archive], self.env).strip().splitlines()[-1].split(": ", 1)[1]
