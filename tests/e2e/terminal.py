@@ -37,7 +37,7 @@ class Session:
 
         def lead():
             # A shell that starts us in the background has them ignored, and no shell traps what it was started with so.
-            for each in (signal.SIGINT, signal.SIGQUIT):
+            for each in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
                 signal.signal(each, signal.SIG_DFL)
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
