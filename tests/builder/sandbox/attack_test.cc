@@ -19,6 +19,20 @@ class Attack : public Launch {
     const std::string prober = self.substr(0, self.rfind('/')) + "/prober";
     dir_.write("root/bin/prober", dir_read(prober), 0755);
   }
+
+  // Runs it where a tmpfs is mounted at `place` outside: 0 when it said "over" and nothing else, 1 when not, 77 where nothing can be mounted there.
+  Result<int> below_a_mount(const Spec& spec, const std::string& place) {
+    return run_in_holder(plan_, [&] {
+      sys::Command mount{.argv = {"/bin/busybox", "mount", "-t", "tmpfs", "tmpfs", place}};
+      const auto mounted = sys::run_captured(mount);
+      if (!mounted || !mounted->exit.ok()) return 77;
+      auto out = sys::make_pipe();
+      auto exit = launch(spec, dir_ / "run", {.in = {}, .out = out->write.ref(), .err = {}});
+      out->write.reset();
+      const std::string text = *sys::read_all(out->read.ref(), 1 << 20);
+      return exit && text == "over\n" ? 0 : 1;
+    });
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(By, Attack, ::testing::Values("runc", "native"), runtime_name);
@@ -190,16 +204,7 @@ TEST_P(Attack, SeesNothingThatIsMasked) {
 TEST_P(Attack, RegistersNoInterpreterWithTheHostsProcesses) {
   Spec spec = shell("(echo x >/proc/sys/fs/binfmt_misc/register) 2>/dev/null && echo wrote; echo over");
   spec.own_pids = false;
-  const auto code = run_in_holder(plan_, [&] {
-    sys::Command mount{.argv = {"/bin/busybox", "mount", "-t", "tmpfs", "tmpfs", "/proc/sys/fs/binfmt_misc"}};
-    const auto mounted = sys::run_captured(mount);
-    if (!mounted || !mounted->exit.ok()) return 77;
-    auto out = sys::make_pipe();
-    auto exit = launch(spec, dir_ / "run", {.in = {}, .out = out->write.ref(), .err = {}});
-    out->write.reset();
-    const std::string text = *sys::read_all(out->read.ref(), 1 << 20);
-    return exit && text == "over\n" ? 0 : 1;
-  });
+  const auto code = below_a_mount(spec, "/proc/sys/fs/binfmt_misc");
 
   ASSERT_TRUE(code);
   if (*code == 77) GTEST_SKIP() << "nothing can be mounted at /proc/sys/fs/binfmt_misc here";
@@ -251,17 +256,8 @@ TEST_P(Attack, WritesToNothingBelowAVolumeThatIsReadOnly) {
   dir_.mkdir("data/below");
   Spec spec = shell("(echo x > /data/below/file) 2>/dev/null && echo wrote; (echo x > /data/file) 2>/dev/null && echo wrote; echo over");
   spec.mounts = {{.source = dir_ / "data", .target = "/data", .writable = false}};
-  const auto code = run_in_holder(plan_, [&] {
-    // A mount below the source, as a home directory has them.
-    sys::Command mount{.argv = {"/bin/busybox", "mount", "-t", "tmpfs", "tmpfs", dir_ / "data/below"}};
-    const auto mounted = sys::run_captured(mount);
-    if (!mounted || !mounted->exit.ok()) return 77;
-    auto out = sys::make_pipe();
-    auto exit = launch(spec, dir_ / "run", {.in = {}, .out = out->write.ref(), .err = {}});
-    out->write.reset();
-    const std::string text = *sys::read_all(out->read.ref(), 1 << 20);
-    return exit && text == "over\n" ? 0 : 1;
-  });
+  // A mount below the source, as a home directory has them.
+  const auto code = below_a_mount(spec, dir_ / "data/below");
 
   ASSERT_TRUE(code);
   EXPECT_EQ(*code, 0);
