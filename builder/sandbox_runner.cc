@@ -77,7 +77,7 @@ class SandboxRunner : public Runner {
     spec.record_owners = root->notes_owners();
     SandboxMounts extra(root->scratch(), scratch_base_, ids_);
     for (const ReadyMount& mount : mounts) TRY_WITHIN(extra.add(mount, spec), "--mount={}", describe(mount.is));
-    for (const RunStep::Device& device : step.devices) TRY(add_device(device, spec));
+    TRY(add_devices(step.devices, spec));
     if (step.script) spec.mounts.push_back(TRY(script_mount(*step.script, root->scratch())));
 
     sys::Exit exit = TRY(launch(spec, root->scratch(), output));
@@ -99,16 +99,19 @@ class SandboxRunner : public Runner {
     return std::nullopt;
   }
 
-  static Result<void> add_device(const RunStep::Device& device, sandbox::Spec& spec) {
-    const bool is_node = device.name.starts_with('/');
-    auto may_all = is_node ? Result<bool>(false) : sandbox::is_for_every_build(device.name);
-    if (is_node && !sys::stat_following(device.name)) may_all = fail(ENOENT, "there is no device {}", device.name);
-    if (!may_all && may_all.error().is(ENOENT) && !device.required) return {};
-    if (!TRY(std::move(may_all)) && !device.allowed)
-      return fail(EPERM, "entitlement device is not allowed: {0}; --allow device={0} allows it", device.name);
-    if (!is_node) return sandbox::add_cdi_device(device.name, spec);
-    spec.devices.push_back({.source = device.name, .target = device.name});
-    return {};
+  static Result<void> add_devices(const std::vector<RunStep::Device>& devices, sandbox::Spec& spec) {
+    std::vector<std::string> by_cdi;  // all at once: what a specification says of its kind is done once
+    for (const RunStep::Device& device : devices) {
+      const bool is_node = device.name.starts_with('/');
+      auto may_all = is_node ? Result<bool>(false) : sandbox::is_for_every_build(device.name);
+      if (is_node && !sys::stat_following(device.name)) may_all = fail(ENOENT, "there is no device {}", device.name);
+      if (!may_all && may_all.error().is(ENOENT) && !device.required) continue;
+      if (!TRY(std::move(may_all)) && !device.allowed)
+        return fail(EPERM, "entitlement device is not allowed: {0}; --allow device={0} allows it", device.name);
+      if (is_node) spec.devices.push_back({.source = device.name, .target = device.name});
+      else by_cdi.push_back(device.name);
+    }
+    return sandbox::add_cdi_devices(by_cdi, spec);
   }
 
   static std::string describe(const dockerfile::Mount& mount) {

@@ -153,7 +153,7 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   run.spec.devices = run.mounts.devices;
   if (run.options.privileged)
     for (auto& device : TRY(every_device())) run.spec.devices.push_back(std::move(device));
-  for (const std::string& device : run.mounts.cdi_devices) TRY(sandbox::add_cdi_device(device, run.spec));
+  TRY(sandbox::add_cdi_devices(run.mounts.cdi_devices, run.spec));
   if (run.options.hpc)
     for (auto& mount : home_and_work(run.person, working_dir)) run.spec.mounts.push_back(std::move(mount));
   return run;

@@ -26,8 +26,9 @@ Json process(const Spec& spec) {
   // The primary group is among them, as docker and BuildKit have it: a process that changes its group stays a member, and files that
   // are closed to the group stay closed to it.
   std::vector<gid_t> groups{spec.gid};
-  for (const gid_t group : spec.groups)
-    if (group != spec.gid) groups.push_back(group);
+  for (const auto* more : {&spec.groups, &spec.device_groups})
+    for (const gid_t group : *more)
+      if (std::ranges::find(groups, group) == groups.end()) groups.push_back(group);
   if (!single) user["additionalGids"] = groups;
   // Inheritable and ambient stay empty: they would survive an exec by a user who is not root.
   Json capabilities = Json::object();
@@ -114,6 +115,18 @@ Json mounts(const Spec& spec) {
   return all;
 }
 
+Json hooks(const Spec& spec) {
+  Json all = Json::object();
+  for (const Hook& hook : spec.hooks) {
+    Json entry{{"path", hook.path}};
+    if (!hook.args.empty()) entry["args"] = hook.args;
+    if (hook.env) entry["env"] = *hook.env;
+    if (hook.timeout) entry["timeout"] = *hook.timeout;
+    all[name_of(hook.stage)].push_back(std::move(entry));
+  }
+  return all;
+}
+
 Json id_map(const std::vector<sys::IdRange>& ranges) {
   Json map = Json::array();
   for (const auto& range : ranges)
@@ -124,12 +137,14 @@ Json id_map(const std::vector<sys::IdRange>& ranges) {
 // Has an effect for real root only; the runtime adds the harmless devices every container has.
 Json resources(const Spec& spec) {
   Json devices = Json::array({{{"allow", false}, {"access", "rwm"}}});
-  for (const Device& device : spec.devices)
+  for (const Device& device : spec.devices) {
+    if (device.access.empty()) continue;  // runc wants some
     devices.push_back({{"allow", true},
                        {"type", std::string(1, device.type)},
                        {"major", device.major},
                        {"minor", device.minor},
                        {"access", device.access}});
+  }
   Json all{{"devices", std::move(devices)}};
   if (!spec.surroundings.cgroup_limits) return all;
   if (spec.resources.memory) all["memory"] = {{"limit", *spec.resources.memory}, {"swap", *spec.resources.memory}};
@@ -182,6 +197,10 @@ Result<std::string> to_oci_config(const Spec& spec) {
     if (mount.kind == MountPoint::Kind::bind && !mount.source.starts_with('/'))
       return fail(EINVAL, "the mount source '{}' is not an absolute path", mount.source);
   }
+  for (const Hook& hook : spec.hooks) {
+    if (!hook.path.starts_with('/')) return fail(EINVAL, "the hook '{}' is not an absolute path", hook.path);
+    if (hook.timeout && *hook.timeout <= 0) return fail(EINVAL, "the hook {} has no time at all", hook.path);
+  }
   Json on_linux = TRY(linux_part(spec));
   Json config{{"ociVersion", "1.0.2"},
                     {"process", process(spec)},
@@ -190,6 +209,7 @@ Result<std::string> to_oci_config(const Spec& spec) {
                     {"mounts", mounts(spec)},
                     {"linux", std::move(on_linux)}};
   if (spec.hostname.empty()) config.erase("hostname");
+  if (!spec.hooks.empty()) config["hooks"] = hooks(spec);
   for (const auto& [name, value] : spec.annotations) config["annotations"][name] = value;
   // An argument need not be UTF-8, but JSON is.
   try {

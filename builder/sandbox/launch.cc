@@ -146,6 +146,8 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   if (spec.keep_id) TRY(keep_id(spec, runtime));
   TRY(consider_limits(spec, runtime, TRY(is_real_root())));
   keep_ours(spec.capabilities);
+  if (!spec.device_groups.empty() && spec.ids == IdMode::single) log::warn("with one id no group of a CDI device can be had: {}", fmt::join(spec.device_groups, ", "));
+  if (!spec.hooks.empty() && runtime.native) log::warn("the hooks of a CDI device are not run by our own launcher");
 
   if (!runtime.sets_hostname) take_our_hostname(spec);
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -43,10 +44,25 @@ struct Port {
 // A device node of ours, bound into the container; or a directory, for those below it, which launch() finds.
 struct Device {
   std::string source, target;
-  std::string access = "rwm";
+  std::string access = "rwm";  // empty: none, where a cgroup of devices is kept to
   char type = 'c';  // 'c' or 'b'; it and the numbers launch() finds out
   unsigned major = 0, minor = 0;
 };
+
+// A program of whoever set a device up, which the runtime starts at a point of the container's life (runtime-spec config.md#posix-platform-hooks).
+struct Hook {
+  // In this order. In our namespaces, and path is ours: prestart, create_runtime, poststart, poststop. In the container's, before its root is
+  // entered, so that path is ours too: create_container. In it, as the command itself, and path is the container's: start_container.
+  enum class Stage { prestart, create_runtime, create_container, start_container, poststart, poststop } stage = Stage::create_runtime;
+  std::string path;                                   // absolute
+  std::vector<std::string> args = {};                 // argv, its name included; the path alone when empty
+  std::optional<std::vector<std::string>> env = {};   // "K=V"; whoever starts it has, when absent
+  std::optional<int> timeout = {};                    // seconds, above 0
+  bool operator==(const Hook&) const = default;
+};
+// As the runtime-spec calls it: "createRuntime".
+const char* name_of(Hook::Stage stage) noexcept;
+std::optional<Hook::Stage> parse_hook_stage(std::string_view name) noexcept;
 
 // setrlimit(2), by the name getrlimit has: "RLIMIT_NOFILE".
 struct Limit {
@@ -108,6 +124,8 @@ struct Spec {
   std::vector<std::string> hosts = {};        // further lines of /etc/hosts: "10.0.0.1\tname"
   std::vector<std::string> nameservers = {};  // instead of ours
   std::vector<Device> devices = {};
+  std::vector<gid_t> device_groups = {};      // the process is a member of these too, whoever it is; not to be had with one id
+  std::vector<Hook> hooks = {};               // of each stage in this order
   bool own_pids = true;
   bool init = false;                          // a reaper of ours is pid 1, and the command its child
   std::uint64_t shm_size = 64 << 20;

@@ -177,5 +177,31 @@ TEST(OciConfig, RefusesWhatNoContainerCanBe) {
   EXPECT_EQ(code([](Spec& spec) { spec.env.emplace_back("X=\xff\xfe"); }), EILSEQ);
 }
 
+TEST(OciConfig, HasTheHooksOfDevicesInTheirOrder) {
+  Spec spec = plain();
+  spec.hooks = {{.stage = Hook::Stage::create_container, .path = "/usr/bin/hook", .args = {"hook", "links"}, .env = std::vector<std::string>{"A=b"}, .timeout = 5},
+                {.stage = Hook::Stage::prestart, .path = "/first"},
+                {.stage = Hook::Stage::create_container, .path = "/second", .env = std::vector<std::string>()}};
+
+  EXPECT_EQ(config_of(spec)["hooks"], Json::parse(R"({"createContainer": [{"path": "/usr/bin/hook", "args": ["hook", "links"], "env": ["A=b"], "timeout": 5}, {"path": "/second", "env": []}],
+                                                      "prestart": [{"path": "/first"}]})"));
+  EXPECT_FALSE(config_of(plain()).contains("hooks"));
+  spec.hooks[0].path = "hook";
+  EXPECT_FALSE(to_oci_config(spec));
+}
+
+TEST(OciConfig, HasTheGroupsOfDevicesAndNoEmptyAccess) {
+  Spec spec = plain();
+  spec.groups = {10};
+  spec.device_groups = {44, 10};
+  spec.devices = {{.source = "/dev/a", .target = "/dev/a", .access = ""}, {.source = "/dev/b", .target = "/dev/b", .access = "r"}};
+
+  const Json config = config_of(spec);
+
+  EXPECT_EQ(config["process"]["user"]["additionalGids"], Json({0, 10, 44}));
+  ASSERT_EQ(config["linux"]["resources"]["devices"].size(), 2U);
+  EXPECT_EQ(config["linux"]["resources"]["devices"][1]["access"], "r");
+}
+
 }  // namespace
 }  // namespace acetate::sandbox
