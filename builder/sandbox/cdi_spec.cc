@@ -113,7 +113,9 @@ bool is_name(std::string_view text, bool digit_first, std::string_view within) {
 Result<void> add_node(const Json& json, const std::string& where, CdiEdits& edits, Needed& needed) {
   const auto node = TRY(Fields::of(json, where, {"path", "hostPath", "type", "major", "minor", "fileMode", "permissions", "uid", "gid"}));
   constexpr std::int64_t kId = std::numeric_limits<std::uint32_t>::max();
-  Device device{.source = TRY(node.text("hostPath")), .target = TRY(node.required("path"))};
+  Device device;
+  device.source = TRY(node.text("hostPath"));
+  device.target = TRY(node.required("path"));
   if (device.source.empty()) device.source = device.target;
   else needed.have("0.5.0", node.at("hostPath"));
   const std::string type = TRY(node.text("type")), permissions = TRY(node.text("permissions"));
@@ -137,7 +139,9 @@ Result<void> add_mount(const Json& json, const std::string& where, CdiEdits& edi
   const auto mount = TRY(Fields::of(json, where, {"hostPath", "containerPath", "options", "type"}));
   const std::string type = TRY(mount.text("type"));
   if (!type.empty()) needed.have("0.4.0", mount.at("type"));
-  MountPoint point{.source = TRY(mount.required("hostPath")), .target = TRY(mount.required("containerPath"))};
+  MountPoint point;
+  point.source = TRY(mount.required("hostPath"));
+  point.target = TRY(mount.required("containerPath"));
   bool bind = type.empty() || type == "bind" || type == "none";
   for (const std::string& option : TRY(mount.words("options"))) {
     // Always with what is mounted below: in a user namespace the kernel lets nobody leave it out.
@@ -160,7 +164,9 @@ Result<void> add_hook(const Json& json, const std::string& where, CdiEdits& edit
   const std::string name = TRY(hook.required("hookName"));
   const auto stage = parse_hook_stage(name);
   if (!stage) return fail(EINVAL, "{}: there is no hook called {}", hook.at("hookName"), name);
-  Hook made{.stage = *stage, .path = TRY(hook.required("path")), .args = TRY(hook.words("args"))};
+  Hook made{.stage = *stage};
+  made.path = TRY(hook.required("path"));
+  made.args = TRY(hook.words("args"));
   if (!made.path.starts_with('/')) return fail(EINVAL, "{}: {} is not an absolute path", hook.at("path"), made.path);
   if (hook.find("env") != nullptr) made.env = TRY(hook.environment("env"));
   if (const auto seconds = TRY(hook.number("timeout", 1, std::numeric_limits<int>::max()))) made.timeout = static_cast<int>(*seconds);
