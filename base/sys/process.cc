@@ -201,7 +201,7 @@ Result<Child> spawn(const Command& command) {
   if (command.argv.empty()) return fail(EINVAL, "no program to start");
   if (command.fds.size() > 64) return fail(EINVAL, "more than 64 descriptors to pass on");
   Prepared prepared;
-  prepared.path = TRY_WITHIN(find_program(command.argv[0]), "{}", command.argv[0]);
+  prepared.path = !command.program.empty() ? command.program : TRY_WITHIN(find_program(command.argv[0]), "{}", command.argv[0]);
   prepared.argv = pointers(command.argv);
   if (command.env) {
     prepared.env = pointers(*command.env);
@@ -226,7 +226,7 @@ Result<Child> spawn(const Command& command) {
   const std::size_t got = TRY(read(errors.read.ref(), std::as_writable_bytes(std::span(&code, 1))));
   if (got == sizeof code) {
     (void)child.wait();
-    return Error(code).within(command.argv[0]);
+    return Error(code).within(command.program.empty() ? command.argv[0] : command.program);
   }
   return child;
 }

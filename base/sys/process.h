@@ -30,6 +30,7 @@ struct Inherit {
 
 struct Command {
   std::vector<std::string> argv;                    // argv[0] is looked up in PATH when it has no slash
+  std::string program = {};                         // its path, where argv[0] is only what it is called
   std::optional<std::vector<std::string>> env = {};  // "K=V"; ours when absent
   std::string cwd = {};                              // ours when empty
   std::vector<Inherit> fds = {};                     // 0, 1, 2 not named here are inherited as they are

@@ -35,7 +35,9 @@ std::optional<sys::Exit> refuse_command(Executable found, const std::string& nam
 
 Result<sys::Exit> judge(const std::string& complaint, const std::string& runtime, const std::string& command) {
   auto says = [&](const char* words) { return complaint.find(words) != std::string::npos; };
-  const bool about_exec = says("exec");
+  // runc's words and crun's; what is not there then is the hook.
+  const bool about_hook = says("running hook") || says("executing hook");
+  const bool about_exec = says("exec") && !about_hook;
   if (about_exec && (says("no such file") || says("not found") || says("No such file"))) {
     log::error("{}: cannot be executed in the container: it, or the interpreter it names, is not there", command);
     return sys::Exit{.code = kNotFound};

@@ -101,6 +101,13 @@ Result<sys::Exit> attend(sys::Command command, const Spec& spec, Stdio stdio) {
   return exit;
 }
 
+// What its hooks read is all that makes it write a bundle.
+Result<sys::Exit> run_ourselves(const Spec& spec, const std::string& config, const std::string& dir, Stdio stdio, OwnerRecorder* owners) {
+  const Invocation invocation{.bundle = dir, .id = new_id()};
+  if (!spec.hooks.empty()) TRY_WITHIN(make_bundle(invocation, config), "making the container's bundle in {}", dir);
+  return run_native(spec, config, stdio, owners, invocation);
+}
+
 Result<sys::Exit> run_with(const Runtime& runtime, const Spec& spec, const std::string& config, const std::string& dir, Stdio stdio) {
   const Invocation invocation{.bundle = dir, .id = new_id()};
   TRY_WITHIN(make_bundle(invocation, config), "making the container's bundle in {}", dir);
@@ -147,7 +154,6 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   TRY(consider_limits(spec, runtime, TRY(is_real_root())));
   keep_ours(spec.capabilities);
   if (!spec.device_groups.empty() && spec.ids == IdMode::single) log::warn("with one id no group of a CDI device can be had: {}", fmt::join(spec.device_groups, ", "));
-  if (!spec.hooks.empty() && runtime.native) log::warn("the hooks of a CDI device are not run by our own launcher");
 
   if (!runtime.sets_hostname) take_our_hostname(spec);
 
@@ -171,7 +177,7 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   const std::string config = TRY(to_oci_config(spec));
   const KillCount kills = KillCount::above(spec.limited_cgroup);
   const sys::Exit exit =
-      TRY(runtime.native ? run_native(spec, config, stdio, owners.get()) : run_with(runtime, spec, config, scratch_dir, stdio));
+      TRY(runtime.native ? run_ourselves(spec, config, scratch_dir, stdio, owners.get()) : run_with(runtime, spec, config, scratch_dir, stdio));
   if (kills.now() > 0) log::warn("a process of the container was killed for want of memory: the limit is {} bytes (--memory)", spec.resources.memory.value_or(0));
   // The kernel's ENOEXEC, which runc says on the container's stderr and ends with 1.
   if (exit.code == 1 && found == Executable::odd_format) return sys::Exit{.code = 126};

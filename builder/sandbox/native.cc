@@ -82,8 +82,27 @@ Result<void> write_maps(pid_t pid, const Json& linux_part) {
   return {};
 }
 
+// Those that the container waits for with its mounts made. One that was made no further tells by `failed`.
+Result<void> run_hooks_outside(const ContainerHooks& hooks, pid_t pid, NativePipes& pipes) {
+  if (!hooks.any() || pid == 0) return {};
+  std::byte ready{};
+  if (TRY(sys::read(pipes.ready.read.ref(), std::span(&ready, 1))) == 0) return {};
+  for (const auto stage : {Hook::Stage::prestart, Hook::Stage::create_runtime}) TRY_WITHIN(hooks.run(stage, pid), "starting the container");
+  return sys::send_full(pipes.go.one.ref(), "\n");
+}
+
+// When the container is gone, however that came about.
+struct AfterContainer {
+  const ContainerHooks& hooks;
+  bool made = false;
+  ~AfterContainer() {
+    if (made) hooks.run_poststop();
+  }
+};
+
 Result<sys::Exit> explain(const NativeFailure& failure, const Spec& spec) {
   const Error error(failure.code);
+  if (failure.stage == NativeStage::hooks && *failure.what != '\0') return fail(failure.code, "starting the container: {}", failure.what);
   if (failure.stage == NativeStage::execute) {
     const bool absent = error.is(ENOENT) || error.is(ENOTDIR);
     log::error("{}: cannot be executed in the container: {}", spec.argv[0], error.message());
@@ -95,23 +114,26 @@ Result<sys::Exit> explain(const NativeFailure& failure, const Spec& spec) {
 
 }  // namespace
 
-Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio stdio, OwnerRecorder* owners) {
+Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio stdio, OwnerRecorder* owners, const Invocation& invocation) {
   const Json config = Json::parse(text);  // our own
   const bool own_users = config["linux"].contains("uidMappings");
   std::string filter;
   if (config["linux"].contains("seccomp")) filter = TRY(seccomp_program(config["linux"]["seccomp"]));
   const bool real_root = TRY(is_real_root());
+  const ContainerHooks hooks(spec, invocation.id, invocation.bundle);
   NativeChild child{.spec = spec,
                     .config = config,
                     .filter = std::move(filter),
                     .filter_asks = owners != nullptr,
                     .stdio = stdio,
                     .own_users = own_users,
+                    .hooks = hooks,
                     .no_devices = real_root};
   NativePipes pipes = TRY(make_native_pipes());
   std::optional<TerminalMode> mode;
   if (spec.terminal) mode = TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0}));
   const HeldSignals signals;
+  AfterContainer after{hooks};
   const pid_t pid = TRY_WITHIN(start(config, child, pipes), "starting the container");
   sys::Child container = pid > 0 ? sys::Child(pid) : sys::Child();
   pipes.failed.write.reset();
@@ -119,6 +141,8 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   pipes.go.other.reset();
   pipes.terminal.other.reset();
   pipes.owners.other.reset();
+  after.made = pid > 0;
+  TRY(run_hooks_outside(hooks, pid, pipes));
 
   if (own_users && pid > 0) {
     std::byte ready{};
@@ -141,6 +165,11 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
     if (relay) relay->finish();
     failure.what[sizeof failure.what - 1] = '\0';
     return explain(failure, spec);
+  }
+  if (auto ran = hooks.run(Hook::Stage::poststart, pid); !ran) {
+    container = {};  // killed
+    if (relay) relay->finish();
+    return std::move(ran).error().within("starting the container");
   }
   const auto limit = spec.time_limit ? std::optional<TimeLimit>({*spec.time_limit, spec.stop_signal}) : std::nullopt;
   auto exit = relay ? relay->wait(signals, container, limit) : wait_forwarding(signals, container, limit, Group::its_own);

@@ -65,6 +65,9 @@ class Container {
     step(NativeStage::mounts, make_root());
     step(NativeStage::directory, make_directory());
     step(NativeStage::hostname, set_hostname());
+    // Still in the session that the person's ^C reaches.
+    if (child_.hooks.any()) prepare_with_hooks();
+    step(NativeStage::mounts, seal_root(child_.config, root_.ref(), child_.no_devices));
     if (::setsid() < 0) step(NativeStage::terminal, Error(errno));
     step(NativeStage::terminal, spec_.terminal ? open_terminal() : redirect());
     step(NativeStage::root, enter_root());
@@ -85,6 +88,7 @@ class Container {
     // Not before: the kernel forgets it whenever credentials change. A parent that died earlier left a pipe without
     // a writer, which enter_users() met.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (start_state_) start_with_hooks();
     execute();
   }
 
@@ -95,6 +99,39 @@ class Container {
     what_.copy(failure.what, sizeof failure.what - 1);
     tell_failure(pipes_.failed.write.ref(), failure);
     ::_exit(125);
+  }
+
+  // Those outside come first, and whoever runs them tells us when they are done.
+  void prepare_with_hooks() {
+    step(NativeStage::hooks, sys::write_full(pipes_.ready.write.ref(), std::string_view("\n")));
+    step(NativeStage::hooks, await_go());
+    hook_step(child_.hooks.run(Hook::Stage::create_container, ::getpid()));
+    // While a file can be made: the filter of calls may refuse that.
+    if (!child_.hooks.any(Hook::Stage::start_container)) return;
+    auto state = child_.hooks.input(Hook::Stage::start_container, ::getpid());
+    if (!state) return hook_step(std::move(state).error());
+    start_state_ = *std::move(state);
+  }
+
+  // Programs of the image, perhaps, run by a process whose /proc/PID/exe is still ours: nobody but who may trace us is let to it.
+  void start_with_hooks() {
+    step(NativeStage::hooks, try_call([] { return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }));
+    for (const Hook& hook : child_.hooks.all())
+      if (hook.stage == Hook::Stage::start_container && leads_to_us(hook.path)) hook_step(fail(EACCES, "the startContainer hook {} leads out of the container", hook.path));
+    hook_step(child_.hooks.run(Hook::Stage::start_container, start_state_.ref()));
+  }
+
+  void hook_step(const Result<void>& done) {
+    if (done) return;
+    what_ = done.error().message();
+    step(NativeStage::hooks, Error(done.error().code()));
+  }
+
+  Result<void> await_go() {
+    std::byte byte{};
+    pipes_.go.one.reset();
+    if (TRY(sys::read(pipes_.go.other.ref(), std::span(&byte, 1))) == 0) return Error(EPIPE);
+    return {};
   }
 
   Result<void> set_hostname() {
@@ -204,10 +241,7 @@ class Container {
       TRY(sys::unshare(CLONE_NEWUSER | (is_given(CAP_SYS_ADMIN) ? CLONE_NEWNS : 0)));
       TRY(sys::write_full(pipes_.ready.write.ref(), std::string_view("\n")));
     }
-    std::byte byte{};
-    pipes_.go.one.reset();
-    if (TRY(sys::read(pipes_.go.other.ref(), std::span(&byte, 1))) == 0) return Error(EPIPE);
-    return {};
+    return await_go();
   }
 
   Result<void> change_ids() {
@@ -333,6 +367,7 @@ class Container {
   const Spec& spec_;
   NativePipes& pipes_;
   Fd root_;
+  Fd start_state_;  // for the hooks that are run in the container, if there are any
   std::string what_;
 };
 
@@ -361,7 +396,7 @@ int Container::limit_number(const std::string& name) {
 }  // namespace
 
 const char* name_of(NativeStage stage) noexcept {
-  static constexpr const char* kNames[] = {"entering its cgroup", "making its namespaces", "joining its network", "mounting", "entering its root", "setting its hostname",
+  static constexpr const char* kNames[] = {"entering its cgroup", "making its namespaces", "joining its network", "mounting", "running its hooks", "entering its root", "setting its hostname",
                                            "making its terminal", "entering its working directory", "setting the limit", "mapping its ids",
                                            "setting its capabilities", "installing its system call filter", "executing"};
   return kNames[static_cast<std::size_t>(stage)];

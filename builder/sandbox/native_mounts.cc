@@ -131,6 +131,10 @@ Result<void> make_mounts(const Json& config, FdRef root, bool no_devices, std::s
     TRY(make_read_only(root, TRY(RelPath::parse_clamped(what))));
   }
   what.clear();
+  return {};
+}
+
+Result<void> seal_root(const Json& config, FdRef root, bool no_devices) {
   unsigned long flags = 0;
   if (config["root"].value("readonly", false)) flags |= MS_RDONLY;
   if (no_devices) flags |= MS_NODEV;

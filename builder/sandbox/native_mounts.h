@@ -15,4 +15,7 @@ namespace acetate::sandbox {
 // node one, but on those that bring the machine's own (/dev and what is bound from below it); for real root, who may make any.
 Result<void> make_mounts(const nlohmann::ordered_json& config, FdRef root, bool no_devices, std::string& what);
 
+// The same of the root itself, read-only where it is to be; when whoever prepares the container has written what they had to.
+Result<void> seal_root(const nlohmann::ordered_json& config, FdRef root, bool no_devices);
+
 }  // namespace acetate::sandbox

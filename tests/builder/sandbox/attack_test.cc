@@ -44,6 +44,22 @@ TEST_P(Attack, OverwritesNoProgramOfOursThroughProcSelfExe) {
   EXPECT_EQ(ran.out, "over\n");
 }
 
+// The same by a program of the image that a device's hook runs in the container before the command is executed.
+TEST_P(Attack, OverwritesNoProgramOfOursFromAHookInTheContainer) {
+  Spec spec = shell("cat /said; echo over");
+  spec.hooks = {{.stage = Hook::Stage::start_container, .path = "/bin/sh", .args = {"sh", "-c", "for pid in self 1; do (exec 9>>/proc/$pid/exe) 2>/dev/null && echo wrote $pid; cat /proc/$pid/exe >/dev/null 2>&1 && echo read $pid; done >/said; true"}}};
+  const std::string ours = std::string(GetParam()) == "native" ? "" : "read 1\n";  // of runc's it is a copy
+
+  const Ran ran = run(spec);
+
+  EXPECT_EQ(ran.out, "read self\n" + ours + "over\n");
+  ASSERT_TRUE(sys::symlink("/proc/self/exe", {kWorkingDir, (dir_ / "root/bin/us").c_str()}));
+  spec.hooks = {{.stage = Hook::Stage::start_container, .path = "/bin/us", .args = {"us", "--gtest_list_tests"}}};
+  if (ours.empty()) {
+    EXPECT_THAT(run(spec).out, HasSubstr("the startContainer hook /bin/us leads out of the container"));
+  }
+}
+
 // The same before the command is executed: the command, what a script names and what a volume shows lead to the launcher's own program.
 TEST_P(Attack, ExecutesNoProgramOfOurs) {
   ASSERT_TRUE(sys::symlink("/proc/self/exe", {kWorkingDir, (dir_ / "root/bin/us").c_str()}));
