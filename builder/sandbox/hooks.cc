@@ -1,6 +1,7 @@
 #include "builder/sandbox/hooks.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,8 +63,9 @@ class Listener {
 
 // Its end is asked for every so often and not waited for: a filter of the container's may refuse pidfd_open(2), and what it leaves in the background
 // keeps the pipe open. The pipe's end, which is most often that of the hook, is seen at once.
-Result<std::optional<sys::Exit>> attend(sys::Child& child, Listener& listener, std::optional<int> seconds) {
-  constexpr int kTick = 50, kTickAfterEnd = 1;
+Result<std::optional<sys::Exit>> attend(sys::Child& child, Listener& listener, std::optional<int> seconds, bool can_be_called_off) {
+  constexpr int kTick = 50;  // milliseconds
+  int tick_after_end = 1;
   const auto due = Clock::now() + std::chrono::seconds(seconds.value_or(0));
   for (;;) {
     if (auto exit = TRY(child.poll())) {
@@ -72,8 +74,9 @@ Result<std::optional<sys::Exit>> attend(sys::Child& child, Listener& listener, s
       return exit;
     }
     if (seconds && Clock::now() >= due) return std::optional<sys::Exit>();
-    if (listener.at_end() && !seconds) return std::optional(TRY(child.wait()));
-    TRY(listener.hear(listener.at_end() ? kTickAfterEnd : kTick));
+    if (can_be_called_off && take_calling_off()) return fail(EINTR, "called off by a signal");
+    TRY(listener.hear(listener.at_end() ? tick_after_end : kTick));
+    if (listener.at_end()) tick_after_end = std::min(2 * tick_after_end, kTick);
   }
 }
 
@@ -88,6 +91,14 @@ std::string last_words(std::string_view said) {
 }
 
 }  // namespace
+
+bool take_calling_off() noexcept {
+  sigset_t ending;
+  sigemptyset(&ending);
+  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) sigaddset(&ending, signal);
+  constexpr timespec kNow{};
+  return ::sigtimedwait(&ending, nullptr, &kNow) > 0;
+}
 
 ContainerHooks::ContainerHooks(const Spec& spec, std::string id, std::string bundle)
     : hooks_(spec.hooks), id_(std::move(id)), bundle_(std::move(bundle)), rootfs_(spec.rootfs), env_(spec.env), annotations_(spec.annotations) {}
@@ -132,7 +143,7 @@ Result<void> ContainerHooks::run_one(const Hook& hook, FdRef input) const {
   sys::Child child = *std::move(spawned);
   pipe.write.reset();
   Listener listener(std::move(pipe.read));
-  const auto exit = TRY_WITHIN(attend(child, listener, hook.timeout), "the {} hook {}", name_of(hook.stage), hook.path);
+  const auto exit = TRY_WITHIN(attend(child, listener, hook.timeout, hook.stage != Hook::Stage::poststop), "the {} hook {}", name_of(hook.stage), hook.path);
   const std::string words = last_words(listener.said());
   // The child is killed as it goes.
   if (!exit) return fails(ETIMEDOUT, fmt::format("took longer than its {} s", *hook.timeout), words);

@@ -16,6 +16,9 @@
 
 namespace acetate::sandbox {
 
+// Takes a signal that waits and would end the command: for somebody who holds them (signals.h) while hooks take their time. Whether there was one.
+bool take_calling_off() noexcept;
+
 class ContainerHooks {
  public:
   // `bundle`: an absolute path, with config.json in it: from there hooks know the root.
@@ -31,7 +34,7 @@ class ContainerHooks {
   Result<Fd> input(Hook::Stage stage, pid_t pid) const;
 
   // Those of a stage, up to the first that fails; success where there is none. An error is one sentence with its path and what it said. One that takes
-  // longer than its time is killed: ETIMEDOUT. What a hook leaves running in the background is not waited for.
+  // longer than its time is killed: ETIMEDOUT; one that somebody calls off, EINTR. What a hook leaves running in the background is not waited for.
   Result<void> run(Hook::Stage stage, pid_t pid) const;
   Result<void> run(Hook::Stage stage, FdRef input) const;
   // After the container: every one is run, and what goes wrong is a warning.

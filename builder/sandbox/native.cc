@@ -82,13 +82,24 @@ Result<void> write_maps(pid_t pid, const Json& linux_part) {
   return {};
 }
 
-// Those that the container waits for with its mounts made. One that was made no further tells by `failed`.
+// Until there is something to read, or the other end is gone. Hooks may take their time, and nobody else looks for signals yet.
+Result<void> await(FdRef pipe) {
+  constexpr int kTick = 50;  // milliseconds
+  while (!TRY(sys::wait_readable(pipe, kTick)))
+    if (take_calling_off()) return fail(EINTR, "starting the container: called off by a signal while its hooks were running");
+  return {};
+}
+
+// Those that the container waits for with its mounts made; and then its own, before its root is entered. One that was made no further tells by `failed`.
 Result<void> run_hooks_outside(const ContainerHooks& hooks, pid_t pid, NativePipes& pipes) {
   if (!hooks.any() || pid == 0) return {};
   std::byte ready{};
   if (TRY(sys::read(pipes.ready.read.ref(), std::span(&ready, 1))) == 0) return {};
   for (const auto stage : {Hook::Stage::prestart, Hook::Stage::create_runtime}) TRY_WITHIN(hooks.run(stage, pid), "starting the container");
-  return sys::send_full(pipes.go.one.ref(), "\n");
+  static_cast<void>(sys::send_full(pipes.go.one.ref(), "\n").has_value());  // gone: `failed` tells
+  TRY(await(pipes.ready.read.ref()));
+  static_cast<void>(TRY(sys::read(pipes.ready.read.ref(), std::span(&ready, 1))));
+  return {};
 }
 
 // When the container is gone, however that came about.
@@ -158,6 +169,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   // Its last act before it executes; a container that failed before has sent none, and `failed` tells.
   if (owners != nullptr && pid > 0)
     if (auto listener = sys::receive_fd(pipes.owners.one.ref())) TRY(owners->answer(*std::move(listener)));
+  if (hooks.any()) TRY(await(pipes.failed.read.ref()));
   NativeFailure failure{};
   const std::size_t told = TRY(sys::read(pipes.failed.read.ref(), std::as_writable_bytes(std::span(&failure, 1))));
   if (told == sizeof failure) {

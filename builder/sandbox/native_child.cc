@@ -106,6 +106,7 @@ class Container {
     step(NativeStage::hooks, sys::write_full(pipes_.ready.write.ref(), std::string_view("\n")));
     step(NativeStage::hooks, await_go());
     hook_step(child_.hooks.run(Hook::Stage::create_container, ::getpid()));
+    step(NativeStage::hooks, sys::write_full(pipes_.ready.write.ref(), std::string_view("\n")));
     // While a file can be made: the filter of calls may refuse that.
     if (!child_.hooks.any(Hook::Stage::start_container)) return;
     auto state = child_.hooks.input(Hook::Stage::start_container, ::getpid());

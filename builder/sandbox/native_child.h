@@ -26,7 +26,7 @@ void tell_failure(FdRef pipe, const NativeFailure& failure) noexcept;
 
 struct NativePipes {
   sys::Pipe pid;     // the container's pid, from the one between
-  sys::Pipe ready;   // a byte when its mounts stand, if there are hooks; and one when it is in its user namespace
+  sys::Pipe ready;   // a byte when its mounts stand and one when its own hooks are done, if there are any; and one when it is in its user namespace
   sys::Pipe failed;  // a NativeFailure; closed by a successful exec
   sys::SocketPair go;        // a byte when the hooks outside are done, if there are hooks; and one when its ids are mapped: to one that may have ended, which is no reason for SIGPIPE
   sys::SocketPair terminal;  // the master of its terminal

@@ -9,7 +9,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::Not;
-using ::testing::StartsWith;
 using Stage = Hook::Stage;
 
 class LaunchHooks : public Launch {
@@ -85,7 +84,7 @@ TEST_P(LaunchHooks, WriteIntoARootThatIsReadOnlyToTheCommand) {
   const Ran ran = run(spec);
 
   EXPECT_NE(ran.code, 0);
-  EXPECT_THAT(ran.out, StartsWith("theirs\n"));
+  EXPECT_THAT(ran.out, HasSubstr("theirs\n"));
   EXPECT_THAT(ran.out, HasSubstr("Read-only file system"));
 }
 
@@ -162,6 +161,25 @@ TEST_P(OurLaunchHooks, KnowThatItRuns) {
 
   EXPECT_EQ(run(spec).code, 0);
   EXPECT_THAT(dir_.read("running"), HasSubstr("\"status\":\"running\""));
+}
+
+TEST_P(OurLaunchHooks, AreCalledOffByWhatWouldEndTheCommand) {
+  const std::string endless = fmt::format("touch {}; exec sleep 1000", dir_ / "started");
+  // Our process, once one that has no end is running.
+  const Hook stop = hook(Stage::prestart, fmt::format("rm -f {0}; (until [ -e {0} ]; do sleep 0.02; done; kill -TERM $PPID) >/dev/null 2>&1 &", dir_ / "started"));
+  dir_.mkdir("root/here");
+  for (const Stage stage : {Stage::create_runtime, Stage::create_container, Stage::start_container, Stage::poststart}) {
+    Spec spec = shell("exec sleep 1000");
+    spec.mounts = {{.source = dir_.path(), .target = "/here"}};
+    spec.hooks = {stop, stage == Stage::start_container ? inside("touch /here/started; exec sleep 1000") : hook(stage, endless), hook(Stage::poststop, "touch " + (dir_ / "after"))};
+
+    const Ran ran = run(spec);
+
+    EXPECT_EQ(ran.code, 125) << name_of(stage);
+    EXPECT_THAT(ran.out, HasSubstr("called off by a signal")) << name_of(stage);
+    EXPECT_TRUE(dir_.exists("after")) << name_of(stage);
+    ASSERT_TRUE(sys::unlink({kWorkingDir, (dir_ / "after").c_str()}));
+  }
 }
 
 TEST_P(OurLaunchHooks, AfterTheContainerHarmNothing) {
