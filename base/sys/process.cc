@@ -168,10 +168,10 @@ Result<void> Child::kill(int signal) {
   return done(Call::kill, [&] { return ::kill(pid_, signal); });
 }
 
-Result<Fd> Child::pidfd() const {
+Result<Fd> pidfd_open(pid_t pid) {
 #ifdef SYS_pidfd_open
   return Fd(Adopt{}, static_cast<int>(
-                         TRY(checked(Call::pidfd_open, [&] { return ::syscall(SYS_pidfd_open, pid_, 0U); }))));
+                         TRY(checked(Call::pidfd_open, [&] { return ::syscall(SYS_pidfd_open, pid, 0U); }))));
 #else
   return Error(ENOSYS);
 #endif

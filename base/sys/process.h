@@ -38,6 +38,9 @@ struct Command {
   bool die_with_parent = false;                      // PR_SET_PDEATHSIG, SIGKILL; tied to the calling thread
 };
 
+// A descriptor that polls readable once the process ended, be it anybody's (Linux 5.3; ENOSYS before).
+Result<Fd> pidfd_open(pid_t pid);
+
 // A running child. Owns it: the destructor kills (SIGKILL) and reaps a child nobody waited for, so none is
 // ever left behind; release() gives the child up.
 class Child {
@@ -54,8 +57,8 @@ class Child {
   // Nothing while it runs.
   Result<std::optional<Exit>> poll();
   Result<void> kill(int signal);
-  // A descriptor that polls readable once it ended (Linux 5.3; ENOSYS before).
-  Result<Fd> pidfd() const;
+  // As pidfd_open().
+  Result<Fd> pidfd() const { return pidfd_open(pid_); }
   pid_t release() noexcept;
 
  private:

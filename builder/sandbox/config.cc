@@ -156,7 +156,7 @@ Json resources(const Spec& spec) {
 
 Json namespaces(const Spec& spec) {
   Json all = Json::array({{{"type", "mount"}}});
-  if (!spec.surroundings.bound_proc) all.push_back({{"type", "pid"}});
+  if (!spec.surroundings.shares_pids()) all.push_back({{"type", "pid"}});
   all.push_back({{"type", "ipc"}});
   all.push_back({{"type", "uts"}});
   if (!spec.surroundings.network_namespace.empty())

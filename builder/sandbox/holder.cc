@@ -69,7 +69,7 @@ Result<int> run(const HolderPlan& plan, const std::function<int()>& body, bool& 
     be_holder({std::move(go.read), std::move(failed.write)}, signals, plan.own_pids, body);
   }
 
-  sys::Child holder(*forked);
+  Attended holder{sys::Child(*forked)};
   go.read.reset();
   failed.write.reset();
   TRY(write_maps(plan, holder.pid()));

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
+#include "builder/sandbox/offspring.h"
 
 namespace acetate::sandbox {
 
@@ -35,8 +37,9 @@ constexpr int kOurFault = 125;
   leave(kOurFault);
 }
 
-bool parent_is_gone(FdRef go) {
-  pollfd watched{go.fd, POLLIN, 0};
+// Whoever has the other end.
+bool is_gone(FdRef pipe) {
+  pollfd watched{pipe.fd, POLLIN, 0};
   return ::poll(&watched, 1, 0) > 0 && (watched.revents & POLLHUP) != 0;
 }
 
@@ -44,13 +47,14 @@ void set_up(const HolderPipes& pipes, bool own_pids) {
   std::byte byte{};
   auto got = sys::read(pipes.go.ref(), std::span(&byte, 1));
   if (!got || *got == 0) leave(kOurFault);  // the parent failed, or died
-  // Not before the maps stand: the kernel forgets it whenever credentials change.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (parent_is_gone(pipes.go.ref())) leave(kOurFault);
+  // Not before the maps stand: the kernel forgets it whenever credentials change. With the first process of a pid namespace all others go; without one
+  // tend() sees it and ends them.
+  if (own_pids) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (is_gone(pipes.go.ref())) leave(kOurFault);
   if (auto made = sys::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr); !made)
     give_up(pipes, HolderStage::mounts, made.error().code());
   if (!own_pids) {
-    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (auto adopted = adopt_orphans(); !adopted) give_up(pipes, HolderStage::body, adopted.error().code());
     return;
   }
   // /proc has to speak of the pids we see; the kernel refuses a new one where a container masked parts of it.
@@ -58,30 +62,26 @@ void set_up(const HolderPipes& pipes, bool own_pids) {
     give_up(pipes, HolderStage::proc, made.error().code());
 }
 
-// Waits for the body, reaping whatever is orphaned into our care.
-int tend(const HeldSignals& signals, pid_t body) {
+int shell_code(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
+
+// Waits for the body, reaping whatever is orphaned into our care. `parent`: a pipe whose other end is our parent's; nobody's where the kernel sees to it
+// that we do not outlive him.
+int tend(const HeldSignals& signals, FdRef parent, pid_t body) {
+  const auto held = signals.descriptor();
+  if (!held) leave(kOurFault);
   for (;;) {
     int status = 0;
     pid_t ended = 0;
     while ((ended = ::waitpid(-1, &status, WNOHANG)) > 0)
-      if (ended == body) return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    const auto info = signals.next();
-    if (info && is_for_child(info->si_signo, info->si_code)) ::kill(body, info->si_signo);
-  }
-}
-
-// Without a pid namespace nobody kills for us what the body left running.
-void kill_orphans() {
-  for (;;) {
-    auto children = sys::read_file("/proc/thread-self/children", 1 << 20);
-    if (!children || children->empty()) return;
-    for (std::size_t at = 0; at < children->size();) {
-      const std::size_t space = std::min(children->find(' ', at), children->size());
-      const long pid = std::strtol(children->substr(at, space - at).c_str(), nullptr, 10);
-      if (pid > 1) ::kill(static_cast<pid_t>(pid), SIGKILL);
-      at = space + 1;
+      if (ended == body) return shell_code(status);
+    pollfd polled[] = {{held->ref().fd, POLLIN, 0}, {parent.fd, 0, 0}};
+    if (::poll(polled, std::size(polled), -1) < 0) continue;
+    if (polled[1].revents != 0) return kOurFault;
+    signalfd_siginfo info{};
+    while (auto got = sys::read(held->ref(), std::as_writable_bytes(std::span(&info, 1)))) {
+      if (*got != sizeof info) break;
+      if (is_for_child(static_cast<int>(info.ssi_signo), info.ssi_code)) ::kill(body, static_cast<int>(info.ssi_signo));
     }
-    if (::waitpid(-1, nullptr, 0) < 0 && errno != EINTR) return;
   }
 }
 
@@ -92,14 +92,16 @@ void be_holder(HolderPipes pipes, HeldSignals& signals, bool own_pids, const std
   auto forked = sys::checked(sys::Call::clone, [] { return ::fork(); });
   if (!forked) give_up(pipes, HolderStage::body, forked.error().code());
   const pid_t pid = *forked;
-  pipes = {};
+  pipes.failed.reset();
   if (pid == 0) {
+    pipes.go.reset();
     if (!own_pids) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     signals.restore();
     leave(body());
   }
-  const int code = tend(signals, pid);
-  if (!own_pids) kill_orphans();
+  const int code = tend(signals, own_pids ? FdRef{} : pipes.go.ref(), pid);
+  if (!own_pids)
+    if (auto ended = end_offspring(); !ended) log::warn("ending what is left running: {}", ended.error().message());
   leave(code);
 }
 

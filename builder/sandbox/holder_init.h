@@ -1,7 +1,8 @@
 // The first process of a holder: sets the namespaces up, starts the body, reaps, and says how it ended.
 //
 // It is pid 1 of the holder's pid namespace, so when it ends, for whatever reason, the kernel ends everything
-// in the holder, and with the last of it the mounts.
+// in the holder, and with the last of it the mounts. Where there is no such namespace it does that itself (offspring.h), for every reason but
+// that it is killed.
 #pragma once
 
 #include <functional>
@@ -18,9 +19,9 @@ struct HolderFailure {
   int code;
 };
 
-// The pipe ends the child works with; both are closed before the body runs.
+// The pipe ends the child works with; the body has neither.
 struct HolderPipes {
-  Fd go;      // one byte when the id maps are written; EOF when the parent is gone
+  Fd go;      // one byte when the id maps are written; EOF when the parent is gone, then or later
   Fd failed;  // a HolderFailure, or EOF when the body has started
 };
 

@@ -86,15 +86,21 @@ void keep_ours(std::vector<std::string>& capabilities) {
   std::erase_if(capabilities, [](const std::string& name) { return ::prctl(PR_CAPBSET_READ, capability_number(name), 0, 0, 0) == 0; });
 }
 
+Result<Attended> start(const sys::Command& command, const Invocation& invocation) {
+  if (!invocation.kept) return Attended(TRY(sys::spawn(command)));
+  return Attended::keep({.start = [&]() -> Result<pid_t> { return TRY(sys::spawn(command)).release(); }, .pid_file = invocation.pid_file()});
+}
+
 // Starts the runtime and stays with it to the end.
-Result<sys::Exit> attend(sys::Command command, const Spec& spec, Stdio stdio) {
+Result<sys::Exit> attend(const Runtime& runtime, const Invocation& invocation, const Spec& spec, Stdio stdio) {
+  sys::Command command = run_command(runtime, invocation);
   for (const auto& [fd, as] : {std::pair{stdio.in, 0}, std::pair{stdio.out, 1}, std::pair{stdio.err, 2}})
     if (fd) command.fds.push_back({fd, as});
   std::optional<TerminalMode> mode;
   const FdRef terminal = stdio.in ? stdio.in : FdRef{0};
   if (spec.terminal) mode = TRY(TerminalMode::keep(terminal));
   const HeldSignals signals;
-  sys::Child child = TRY(sys::spawn(command));
+  Attended child = TRY(start(command, invocation));
   // A runtime keeps the container's terminal open when ours is gone, so that who waits at it would wait for ever.
   auto exit = wait_watching(signals, child, time_limit(spec), {.terminal = spec.terminal ? terminal : FdRef{}, .last = SIGKILL});
   if (mode) mode->restore();
@@ -109,9 +115,9 @@ Result<sys::Exit> run_ourselves(const Spec& spec, const std::string& config, con
 }
 
 Result<sys::Exit> run_with(const Runtime& runtime, const Spec& spec, const std::string& config, const std::string& dir, Stdio stdio) {
-  const Invocation invocation{.bundle = dir, .id = new_id()};
+  const Invocation invocation{.bundle = dir, .id = new_id(), .kept = spec.surroundings.shares_pids()};
   TRY_WITHIN(make_bundle(invocation, config), "making the container's bundle in {}", dir);
-  auto ended = attend(run_command(runtime, invocation), spec, stdio);
+  auto ended = attend(runtime, invocation, spec, stdio);
   // Whatever happened, nothing of it goes on running.
   if (auto removed = remove_container(runtime, invocation); !removed)
     log::warn("removing the container: {}", removed.error().message());

@@ -37,7 +37,7 @@ int namespaces_of(const Json& config) {
   return flags;
 }
 
-// The container's pid 1 as a child of ours: the one between is there because a fork in a program with threads may do
+// The container's first process as a child of ours: the one between is there because a fork in a program with threads may do
 // nothing but become somebody else, and because namespaces are entered by a process with one thread.
 Result<pid_t> start(const Json& config, const NativeChild& child, NativePipes& pipes) {
   const pid_t between = TRY(sys::checked(sys::Call::clone, [] { return ::fork(); }));
@@ -63,6 +63,13 @@ Result<pid_t> start(const Json& config, const NativeChild& child, NativePipes& p
   const std::size_t got = TRY(sys::read(pipes.pid.read.ref(), std::as_writable_bytes(std::span(&pid, 1))));
   TRY(shim.wait());
   return got == sizeof pid ? pid : pid_t{0};
+}
+
+Result<Attended> attend(const Json& config, const NativeChild& child, NativePipes& pipes) {
+  const auto begin = [&] { return start(config, child, pipes); };
+  if (child.spec.surroundings.shares_pids()) return Attended::keep({.start = begin});
+  const pid_t pid = TRY(begin());
+  return pid > 0 ? Attended(sys::Child(pid)) : Attended();
 }
 
 std::string format_map(const Json& map) {
@@ -145,8 +152,9 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   if (spec.terminal) mode = TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0}));
   const HeldSignals signals;
   AfterContainer after{hooks};
-  const pid_t pid = TRY_WITHIN(start(config, child, pipes), "starting the container");
-  sys::Child container = pid > 0 ? sys::Child(pid) : sys::Child();
+  Attended container = TRY_WITHIN(attend(config, child, pipes), "starting the container");
+  const pid_t pid = container.pid();
+  pipes.pid = {};
   pipes.failed.write.reset();
   pipes.ready.write.reset();
   pipes.go.other.reset();

@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* kState = "state";
 constexpr const char* kLog = "runtime.log";
+constexpr const char* kPidFile = "pid";
 
 std::vector<std::string> command_head(const Runtime& runtime) {
   // Paths relative to the bundle, where it is started: a socket's path may not be long.
@@ -19,9 +20,12 @@ std::vector<std::string> command_head(const Runtime& runtime) {
 
 }  // namespace
 
+std::string Invocation::pid_file() const { return fmt::format("{}/{}", bundle, kPidFile); }
+
 Result<void> make_bundle(const Invocation& invocation, const std::string& config) {
   const Fd dir = TRY(sys::open(invocation.bundle, O_PATH | O_DIRECTORY));
-  if (auto gone = sys::unlink({dir.ref(), kLog}); !gone && !gone.error().is(ENOENT)) return gone;
+  for (const char* name : {kLog, kPidFile})
+    if (auto gone = sys::unlink({dir.ref(), name}); !gone && !gone.error().is(ENOENT)) return gone;
   const Fd file = TRY(sys::open({dir.ref(), "config.json"}, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
   return sys::write_full(file.ref(), std::string_view(config));
 }
@@ -29,6 +33,7 @@ Result<void> make_bundle(const Invocation& invocation, const std::string& config
 sys::Command run_command(const Runtime& runtime, const Invocation& invocation) {
   sys::Command command{.argv = command_head(runtime), .cwd = invocation.bundle, .die_with_parent = true};
   for (const char* word : {"run", "--bundle", "."}) command.argv.emplace_back(word);
+  if (invocation.kept) command.argv.insert(command.argv.end(), {"--no-subreaper", "--pid-file", kPidFile});
   command.argv.push_back(invocation.id);
   return command;
 }

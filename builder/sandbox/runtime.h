@@ -37,6 +37,8 @@ void apply(const Runtime& runtime, Surroundings& surroundings);
 struct Invocation {
   std::string bundle;
   std::string id;
+  bool kept = false;  // a keeper is over the runtime (keeper.h): it adopts what the command leaves, and is told whom to watch
+  std::string pid_file() const;
 };
 // Writes config.json into the bundle, and forgets what an earlier container in it left.
 Result<void> make_bundle(const Invocation& invocation, const std::string& config);

@@ -51,12 +51,12 @@ bool is_for_child(int signal, int code, Group group) noexcept {
   return group == Group::its_own && signal != SIGWINCH;
 }
 
-Forwarder::Forwarder(sys::Child& child, Fd held, Fd ended, std::optional<TimeLimit> limit, Group group)
+Forwarder::Forwarder(Attended& child, Fd held, Fd ended, std::optional<TimeLimit> limit, Group group)
     : child_(child), held_(std::move(held)), ended_(std::move(ended)), limit_(limit), group_(group) {
   if (limit_) due_ = Clock::now() + std::chrono::seconds(limit_->seconds);
 }
 
-Result<Forwarder> Forwarder::make(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Group group) {
+Result<Forwarder> Forwarder::make(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Group group) {
   auto ended = child.pidfd();
   if (!ended && !ended.error().is(ENOSYS)) return std::move(ended).error();
   return Forwarder(child, TRY(signals.descriptor()), ended ? *std::move(ended) : Fd(), limit, group);
@@ -108,7 +108,7 @@ void Forwarder::hang_up(int last) {
 
 namespace {
 
-Result<sys::Exit> wait_for(Forwarder forwarder, sys::Child& child, Watched watched) {
+Result<sys::Exit> wait_for(Forwarder forwarder, Attended& child, Watched watched) {
   for (;;) {
     if (auto exit = TRY(child.poll())) return *exit;
     const int timeout = TRY(forwarder.timeout());
@@ -124,11 +124,11 @@ Result<sys::Exit> wait_for(Forwarder forwarder, sys::Child& child, Watched watch
 
 }  // namespace
 
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Group group) {
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Group group) {
   return wait_for(TRY(Forwarder::make(signals, child, limit, group)), child, {});
 }
 
-Result<sys::Exit> wait_watching(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Watched watched) {
+Result<sys::Exit> wait_watching(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Watched watched) {
   return wait_for(TRY(Forwarder::make(signals, child, limit, Group::ours)), child, watched);
 }
 

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "base/sys/process.h"
+#include "builder/sandbox/attended.h"
 
 namespace acetate::sandbox {
 
@@ -49,7 +50,7 @@ struct TimeLimit {
 class Forwarder {
  public:
   // Both must outlive it.
-  static Result<Forwarder> make(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Group group);
+  static Result<Forwarder> make(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Group group);
   FdRef signals() const noexcept { return held_.ref(); }
   FdRef ended() const noexcept { return ended_.ref(); }  // readable once the child has ended; none before Linux 5.3
   // What poll(2) may wait for, once what is due of the limit has been sent.
@@ -65,9 +66,9 @@ class Forwarder {
 
  private:
   using Clock = std::chrono::steady_clock;
-  Forwarder(sys::Child& child, Fd held, Fd ended, std::optional<TimeLimit> limit, Group group);
+  Forwarder(Attended& child, Fd held, Fd ended, std::optional<TimeLimit> limit, Group group);
   Result<void> send(int signal);
-  sys::Child& child_;
+  Attended& child_;
   Fd held_, ended_;
   std::optional<TimeLimit> limit_;
   Group group_;
@@ -77,12 +78,12 @@ class Forwarder {
 
 // Waits for the child to end, forwarding meanwhile. Sleeps on descriptors alone, so it may be used in a program
 // with threads.
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit = {}, Group group = Group::ours);
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit = {}, Group group = Group::ours);
 // Watches a terminal too, which the child relays: once that is gone it gets SIGHUP, and `last` ten seconds later.
 struct Watched {
   FdRef terminal;
   int last;
 };
-Result<sys::Exit> wait_watching(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit, Watched watched);
+Result<sys::Exit> wait_watching(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Watched watched);
 
 }  // namespace acetate::sandbox

@@ -105,6 +105,8 @@ struct Surroundings {
   std::string owner_listener = {};   // where the runtime sends the descriptor that owners are recorded by (owner_recorder.h); empty: it does not
   bool bound_proc = false;           // a new proc may not be mounted: ours is bound, and our pids are seen
   std::string network_namespace = {};  // a path, where the network was made beforehand
+
+  bool shares_pids() const noexcept { return bound_proc; }  // it has no pid namespace: what it leaves running is ended by a keeper (keeper.h)
 };
 
 struct Spec {

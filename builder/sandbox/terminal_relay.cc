@@ -61,14 +61,15 @@ void TerminalRelay::hang_up() {
   typed_.drop();
 }
 
-Result<sys::Exit> TerminalRelay::wait(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit) {
+Result<sys::Exit> TerminalRelay::wait(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit) {
   Forwarder forwarder = TRY(Forwarder::make(signals, child, limit, Group::its_own));
   std::optional<sys::Exit> exit;
   for (;;) {
     if (!exit) exit = TRY(child.poll());
     if (exit && !showing_ && shown_.empty()) return *exit;
     // Once it has ended, what it wrote is still on its way through the terminal, whose end comes with the last process
-    // that has it open. Without a pid namespace one may be left over; then a quiet moment is the end.
+    // Once it has ended, what it wrote is still on its way through the terminal, whose end comes with the last process
+    // that has it open. That may be one whom the command handed it to; then a quiet moment is the end.
     constexpr int kQuiet = 200;
     const int timeout = !exit ? TRY(forwarder.timeout()) : shown_.empty() ? kQuiet : -1;
     const int typed = typing_ && typed_.empty() ? POLLIN : 0;

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "base/sys/process.h"
+#include "builder/sandbox/attended.h"
 #include "builder/sandbox/signals.h"
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox/terminal_mode.h"
@@ -23,7 +24,7 @@ class TerminalRelay {
   // Relays until the child has ended and everything it wrote has been shown. Waits for neither side alone: who does not
   // read what was typed, or what was shown, keeps nobody from signals, the time limit and the other direction. When the person's
   // terminal is gone, or nobody reads our output any more, the container's terminal is hung up: its leader gets SIGHUP.
-  Result<sys::Exit> wait(const HeldSignals& signals, sys::Child& child, std::optional<TimeLimit> limit);
+  Result<sys::Exit> wait(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit);
   void finish();
 
  private:

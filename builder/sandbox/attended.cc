@@ -1,0 +1,78 @@
+#include "builder/sandbox/attended.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <span>
+
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+
+namespace acetate::sandbox {
+
+namespace {
+
+// False where it ended before it told.
+template <class Message>
+Result<bool> hear(FdRef pipe, Message& message) {
+  return TRY(sys::read(pipe, std::as_writable_bytes(std::span(&message, 1)))) == sizeof message;
+}
+
+}  // namespace
+
+Attended::Attended(sys::Child command) : command_(command.pid()), child_(std::move(command)) {}
+
+Attended::Attended(sys::Child keeper, pid_t command, Fd lifeline, Fd told)
+    : command_(command), child_(std::move(keeper)), lifeline_(std::move(lifeline)), told_(std::move(told)) {}
+
+Attended::Attended(Attended&&) noexcept = default;
+
+Attended::~Attended() {
+  // A keeper that is killed ends nobody; so it is told, and waited for.
+  if (!lifeline_ || !child_) return;
+  lifeline_.reset();
+  static_cast<void>(child_.wait().has_value());
+}
+
+Result<Attended> Attended::keep(const KeptCommand& command) {
+  sys::Pipe lifeline = TRY(sys::make_pipe());
+  sys::Pipe told = TRY(sys::make_pipe());
+  // fork(2) and no bare clone(2): the keeper goes on in this program, whose other threads may hold what only fork(2) puts right.
+  const pid_t pid = TRY(sys::checked(sys::Call::clone, [] { return ::fork(); }));
+  if (pid == 0) {
+    lifeline.write.reset();
+    told.read.reset();
+    be_keeper({.lifeline = std::move(lifeline.read), .told = std::move(told.write)}, command);
+  }
+  sys::Child keeper(pid);
+  lifeline.read.reset();
+  told.write.reset();
+  KeeperStarted started{};
+  if (!TRY(hear(told.read.ref(), started))) return fail(EIO, "the process over the command {}", TRY(keeper.wait()).describe());
+  if (started.pid == 0) TRY(keeper.wait());
+  started.words[sizeof started.words - 1] = '\0';
+  if (started.code != 0) return Error(started.code, started.words);
+  return Attended(std::move(keeper), started.pid, std::move(lifeline.write), std::move(told.read));
+}
+
+Result<sys::Exit> Attended::how(sys::Exit ended) const {
+  KeeperEnded told{};
+  if (!told_ || !TRY(hear(told_.ref(), told))) return ended;  // the keeper itself was killed
+  return sys::Exit{.code = told.code, .signal = told.signal != 0 ? std::optional(told.signal) : std::nullopt};
+}
+
+Result<sys::Exit> Attended::wait() { return how(TRY(child_.wait())); }
+
+Result<std::optional<sys::Exit>> Attended::poll() {
+  const auto ended = TRY(child_.poll());
+  if (!ended) return ended;
+  return std::optional(TRY(how(*ended)));
+}
+
+Result<void> Attended::kill(int signal) {
+  if (signal != SIGKILL || !told_) return child_.kill(signal);
+  lifeline_.reset();
+  return {};
+}
+
+}  // namespace acetate::sandbox

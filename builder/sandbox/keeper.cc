@@ -1,0 +1,147 @@
+#include "builder/sandbox/keeper.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/log.h"
+#include "base/sys/call.h"
+#include "base/sys/file.h"
+#include "base/sys/process.h"
+#include "builder/sandbox/offspring.h"
+
+namespace acetate::sandbox {
+
+namespace {
+
+// Our own, seen by nobody: whoever started us learns from the pipes.
+constexpr int kOurFault = 125;
+
+template <class Message>
+void tell(FdRef pipe, const Message& message) {
+  // A pipe takes so much at once or not at all; of one that nobody reads there is nobody to tell.
+  static_cast<void>(sys::write_full(pipe, std::as_bytes(std::span(&message, 1))).has_value());
+}
+
+// Every one that there is: also which a --stop-signal names.
+Result<Fd> take_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  return Fd(Adopt{}, TRY(sys::checked(sys::Call::signalfd, [&] { return ::signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK); })));
+}
+
+// What others are to learn the end of (pipes, mounts, locks) must not stay for our sake. Standard input, output and error stay, for what the log has to say.
+void close_all_but(std::span<const int> kept) {
+  std::vector<unsigned> sorted(kept.begin(), kept.end());
+  std::ranges::sort(sorted);
+  sorted.push_back(~0U);
+  unsigned low = 3;
+  for (const unsigned fd : sorted) {
+    if (fd > low && ::syscall(SYS_close_range, low, fd - 1, 0U) != 0)
+      for (unsigned each = low; each < std::min(fd, 65536U); ++each) ::close(static_cast<int>(each));
+    low = std::max(low, fd + 1);
+  }
+}
+
+void hand_on(FdRef signals, pid_t command) {
+  for (;;) {
+    signalfd_siginfo info{};
+    const auto got = sys::read(signals, std::as_writable_bytes(std::span(&info, 1)));
+    if (!got || *got != sizeof info) return;
+    if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL) ::kill(command, static_cast<int>(info.ssi_signo));
+  }
+}
+
+// The command's status once it has ended; what was orphaned meanwhile is reaped along the way.
+std::optional<int> reap(pid_t command) {
+  std::optional<int> ended;
+  int status = 0;
+  for (pid_t pid; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;)
+    if (pid == command) ended = status;
+  return ended;
+}
+
+// The end of a process that is not our child.
+class Elsewhere {
+ public:
+  explicit Elsewhere(const std::string& pid_file) : file_(pid_file), done_(pid_file.empty()) {}
+
+  FdRef descriptor() const { return pidfd_.ref(); }  // readable once it has ended; none before Linux 5.3
+  // What poll(2) may wait for.
+  int timeout() const { return done_ || pidfd_ ? -1 : kSoon; }
+  // True once: when it is seen to have ended.
+  bool ends() {
+    if (done_) return false;
+    if (pid_ == 0 && !find()) return false;
+    done_ = is_over(pid_);
+    if (done_) pidfd_.reset();
+    return done_;
+  }
+
+ private:
+  static constexpr int kSoon = 20;  // milliseconds: while a runtime starts, which takes longer
+
+  bool find() {
+    // Renamed into place by runc, written in place by crun: no number is half of one, for pids of ours are told at once.
+    const auto text = sys::read_file(file_, 32);
+    if (!text || std::from_chars(text->data(), text->data() + text->size(), pid_).ec != std::errc()) return false;
+    if (auto opened = sys::pidfd_open(pid_)) pidfd_ = *std::move(opened);
+    return true;
+  }
+
+  std::string file_;
+  pid_t pid_ = 0;
+  Fd pidfd_;
+  bool done_;
+};
+
+int tend(pid_t command, Elsewhere first, FdRef signals, FdRef lifeline) {
+  for (;;) {
+    if (const auto status = reap(command)) return *status;
+    if (first.ends())
+      if (auto ended = end_offspring(command); !ended) log::warn("ending what the command left running: {}", ended.error().message());
+    pollfd polled[] = {{signals.fd, POLLIN, 0}, {lifeline.fd, 0, 0}, {first.descriptor().fd, POLLIN, 0}};
+    if (::poll(polled, std::size(polled), first.timeout()) < 0) continue;
+    if (polled[0].revents != 0) hand_on(signals, command);
+    if (polled[1].revents == 0) continue;
+    ::kill(command, SIGKILL);
+    int status = 0;
+    while (::waitpid(command, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
+  }
+}
+
+}  // namespace
+
+void be_keeper(KeeperPipes pipes, const KeptCommand& kept) {
+  ::prctl(PR_SET_NAME, "acetate-keeper");
+  auto signals = take_signals();
+  auto adopted = adopt_orphans();
+  Result<pid_t> command = !signals ? std::move(signals).error() : !adopted ? std::move(adopted).error() : kept.start();
+  KeeperStarted started{.pid = command ? *command : 0, .code = command ? 0 : command.error().code(), .words = {}};
+  if (!command) command.error().message().copy(started.words, sizeof started.words - 1);
+  tell(pipes.told.ref(), started);
+  if (started.pid == 0) ::_exit(kOurFault);
+
+  const int needed[] = {pipes.lifeline.ref().fd, pipes.told.ref().fd, signals->ref().fd};
+  close_all_but(needed);
+  const int status = tend(started.pid, Elsewhere(kept.pid_file), signals->ref(), pipes.lifeline.ref());
+  if (auto ended = end_offspring(); !ended) log::warn("ending what the command left running: {}", ended.error().message());
+  tell(pipes.told.ref(), WIFSIGNALED(status) ? KeeperEnded{0, WTERMSIG(status)} : KeeperEnded{WEXITSTATUS(status), 0});
+  ::_exit(0);
+}
+
+}  // namespace acetate::sandbox
