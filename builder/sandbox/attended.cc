@@ -25,7 +25,17 @@ Attended::Attended(sys::Child command) : command_(command.pid()), child_(std::mo
 Attended::Attended(sys::Child keeper, pid_t command, Fd lifeline, Fd told)
     : command_(command), child_(std::move(keeper)), lifeline_(std::move(lifeline)), told_(std::move(told)) {}
 
-Attended::Attended(Attended&&) noexcept = default;
+Attended::Attended(Attended&& other) noexcept
+    : command_(std::exchange(other.command_, 0)), child_(std::move(other.child_)), lifeline_(std::move(other.lifeline_)), told_(std::move(other.told_)) {}
+
+Attended& Attended::operator=(Attended&& other) noexcept {
+  Attended moved(std::move(other));
+  std::swap(command_, moved.command_);
+  std::swap(child_, moved.child_);
+  std::swap(lifeline_, moved.lifeline_);
+  std::swap(told_, moved.told_);
+  return *this;
+}
 
 Attended::~Attended() {
   // A keeper that is killed ends nobody; so it is told, and waited for.

@@ -16,14 +16,14 @@ namespace acetate::sandbox {
 class Attended {
  public:
   Attended() = default;
-  // By nobody but us.
+  // Without a keeper.
   explicit Attended(sys::Child command);
   // With a keeper over it. Where it started nothing and told why elsewhere there is nothing to attend (pid() is 0), which is no error. If this process
   // dies, everything below the keeper is killed.
   static Result<Attended> keep(const KeptCommand& command);
 
   Attended(Attended&&) noexcept;
-  Attended& operator=(Attended&&) = delete;
+  Attended& operator=(Attended&& other) noexcept;
   ~Attended();
 
   pid_t pid() const noexcept { return command_; }  // of the command

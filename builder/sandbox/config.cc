@@ -37,6 +37,8 @@ Json process(const Spec& spec) {
                {"args", spec.argv},         {"env", spec.env},
                {"cwd", spec.cwd},           {"capabilities", std::move(capabilities)},
                {"noNewPrivileges", single || spec.confinement.no_new_privileges}};
+  // Told and not only set afterwards: a command that is quick asks before.
+  if (const auto& size = spec.surroundings.console_size; spec.terminal && size) process["consoleSize"] = {{"height", size->rows}, {"width", size->columns}};
   for (const Limit& limit : spec.limits)
     process["rlimits"].push_back({{"type", limit.name}, {"soft", limit.soft}, {"hard", limit.hard}});
   return process;

@@ -156,6 +156,7 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   spec.surroundings = TRY(look_around());
   apply(runtime, spec.surroundings);
   if (!spec.own_pids) spec.surroundings.bound_proc = true;
+  if (spec.terminal) spec.surroundings.console_size = console_size(stdio.in ? stdio.in : FdRef{0});
   if (spec.keep_id) TRY(keep_id(spec, runtime));
   TRY(consider_limits(spec, runtime, TRY(is_real_root())));
   keep_ours(spec.capabilities);

@@ -202,6 +202,10 @@ class Container {
     TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(master.ref().fd, TIOCGPTN, &number); }));
     const std::string name = std::to_string(number);
     const Fd slave = TRY(sys::open({pts.ref(), name.c_str()}, O_RDWR | O_NOCTTY));
+    if (const auto& known = spec_.surroundings.console_size) {
+      const winsize size{.ws_row = known->rows, .ws_col = known->columns, .ws_xpixel = 0, .ws_ypixel = 0};
+      TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(master.ref().fd, TIOCSWINSZ, &size); }));
+    }
     TRY(sys::send_fd(pipes_.terminal.other.ref(), master.ref()));
     TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(slave.ref().fd, TIOCSCTTY, 0); }));
     { const Fd console = TRY(sys::open({root_.ref(), "dev/console"}, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600)); }

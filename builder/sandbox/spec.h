@@ -106,6 +106,12 @@ struct Surroundings {
   bool bound_proc = false;           // a new proc may not be mounted: ours is bound, and our pids are seen
   std::string network_namespace = {};  // a path, where the network was made beforehand
 
+  // Of the person's terminal, with which the container's begins; none: it is not known, or there is none.
+  struct ConsoleSize {
+    unsigned short rows, columns;
+  };
+  std::optional<ConsoleSize> console_size = {};
+
   bool shares_pids() const noexcept { return bound_proc; }  // it has no pid namespace: what it leaves running is ended by a keeper (keeper.h)
 };
 

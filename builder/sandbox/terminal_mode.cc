@@ -1,5 +1,7 @@
 #include "builder/sandbox/terminal_mode.h"
 
+#include <sys/ioctl.h>
+
 namespace acetate::sandbox {
 
 Result<TerminalMode> TerminalMode::keep(FdRef terminal) {
@@ -16,5 +18,11 @@ void TerminalMode::make_raw() const {
 }
 
 void TerminalMode::restore() const { ::tcsetattr(terminal_.fd, TCSADRAIN, &before_); }
+
+std::optional<Surroundings::ConsoleSize> console_size(FdRef terminal) {
+  winsize size{};
+  if (::ioctl(terminal.fd, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return std::nullopt;
+  return Surroundings::ConsoleSize{.rows = size.ws_row, .columns = size.ws_col};
+}
 
 }  // namespace acetate::sandbox

@@ -4,8 +4,11 @@
 
 #include <termios.h>
 
+#include <optional>
+
 #include "base/fd.h"
 #include "base/result.h"
+#include "builder/sandbox/spec.h"
 
 namespace acetate::sandbox {
 
@@ -22,5 +25,8 @@ class TerminalMode {
   FdRef terminal_;
   termios before_{};
 };
+
+// Nothing where it is no terminal, or one that has no size, as a serial line.
+std::optional<Surroundings::ConsoleSize> console_size(FdRef terminal);
 
 }  // namespace acetate::sandbox

@@ -76,7 +76,7 @@ TEST(OciConfig, OfRealRootWithoutNetworkReadOnlyWithMounts) {
   spec.read_only = true;
   spec.terminal = true;
   spec.hostname = "box";
-  spec.surroundings = {.cgroup_v2 = true, .fresh_sysfs = true};
+  spec.surroundings = {.cgroup_v2 = true, .fresh_sysfs = true, .console_size = {{.rows = 31, .columns = 97}}};
   spec.mounts = {{.source = "/data", .target = "/data"},
                  {.source = "/etc/hosts", .target = "/etc/hosts", .writable = false, .locked = {"nosuid", "nodev"}},
                  {.source = "/", .target = "/host", .writable = false, .has_submounts = true},
