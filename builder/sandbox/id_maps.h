@@ -16,6 +16,10 @@ namespace acetate::sandbox {
 // others are our others in their order. So root of the container is the first subordinate id.
 std::vector<sys::IdRange> keep_id_map(std::uint32_t id, std::uint32_t count);
 
+// The same map, `ours` being the one of our own namespace, in ranges that the kernel takes: none spans two lines of `ours` (user_namespaces(7)), of which
+// there is one for each subordinate range somebody has.
+std::vector<sys::IdRange> within_lines(const std::vector<sys::IdRange>& map, const std::vector<sys::IdRange>& ours);
+
 // Both of them for whoever is `uid` and `gid` in the container, where `uids` and `gids` map our own namespace's: there need not be as
 // many of the one as of the other. Pure.
 struct KeepIdMaps {

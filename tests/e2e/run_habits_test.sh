@@ -144,6 +144,14 @@ few_user=act-f$$
 make_user "$few_user" with
 sed -i "s/^$few_user:1500000:65536/$few_user:1500000:1100/" /etc/subgid
 few() { as_user "$few_user" "$@"; }
+# Two ranges each, of which the first ends before their own id.
+parts_user=act-p$$
+make_user "$parts_user" with
+for file in /etc/subuid /etc/subgid; do
+  sed -i "s/^$parts_user:1500000:65536/$parts_user:1500000:600/" "$file"
+  echo "$parts_user:1600000:65536" >>"$file"
+done
+parts() { as_user "$parts_user" "$@"; }
 plain() { (cd "$HOME" && "$@"); }
 HOME=$scratch/home-root
 export HOME
@@ -161,6 +169,11 @@ done
 for runtime in "" native; do
   expect "keep-id with fewer groups than users, by ${runtime:-an OCI runtime}" "$(few id -u):$(few id -g) 0:0" \
     "$(few env ACETATE_RUNTIME=$runtime acetate run --userns keep-id "$base" sh -c 'echo $(id -u):$(id -g) $(stat -c %u:%g /www/index.html)' 2>&1)"
+done
+for runtime in "" native; do
+  expect "keep-id with several subordinate ranges, by ${runtime:-an OCI runtime}" "$(parts id -u):$(parts id -g) 0:0 7:5000" \
+    "$(parts env ACETATE_RUNTIME=$runtime acetate run --userns keep-id "$base" sh -c 'echo $(id -u):$(id -g) $(stat -c %u:%g /www/index.html)' 2>&1) $(
+    parts env ACETATE_RUNTIME=$runtime acetate run -u 7:5000 --userns keep-id "$base" sh -c 'echo $(id -u):$(id -g)' 2>&1)"
 done
 # CAP_SYS_RESOURCE is 24.
 raised=100

@@ -29,6 +29,15 @@ TEST(KeepIdMap, HasAsManyGroupsAsThereAre) {
   EXPECT_THAT(maps.gids, ElementsAre(sys::IdRange{0, 1, 5}, sys::IdRange{5, 0, 1}, sys::IdRange{6, 6, 5}));
 }
 
+TEST(KeepIdMap, KeepsToTheLinesOfOurOwn) {
+  const std::vector<sys::IdRange> ours{{0, 1000, 1}, {1, 100000, 500}, {501, 900000, 65536}};
+
+  const auto maps = keep_id_maps(1000, 0, ours, ours);
+
+  EXPECT_THAT(maps.uids, ElementsAre(sys::IdRange{0, 1, 500}, sys::IdRange{500, 501, 500}, sys::IdRange{1000, 0, 1}, sys::IdRange{1001, 1001, 65036}));
+  EXPECT_THAT(maps.gids, ElementsAre(sys::IdRange{0, 0, 1}, sys::IdRange{1, 1, 500}, sys::IdRange{501, 501, 65536}));
+}
+
 TEST(KeepIdMap, OfOneIdIsThatId) { EXPECT_THAT(keep_id_map(1000, 1), ElementsAre(sys::IdRange{1000, 0, 1})); }
 
 TEST(KeepIdMap, NeverMapsTwoToOne) {
