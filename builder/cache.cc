@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "base/sys/local_fs.h"
 
 namespace acetate::build {
 
@@ -17,7 +18,6 @@ constexpr std::int64_t kVersion = 3;
 
 constexpr const char* kTables[] = {"records", "others", "steps", "trees", "reads", "places", "packs", "files", "mounts"};
 
-// A rollback journal and not WAL: it also works on network file systems, and we write a few rows a step.
 constexpr const char* kSchema = R"(
   CREATE TABLE IF NOT EXISTS records(
     key TEXT PRIMARY KEY, diff_id TEXT, size INTEGER, clock INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
@@ -47,9 +47,10 @@ Result<std::int64_t> version_of(Database& database) {
   return TRY(select.step()) ? select.number(0) : 0;
 }
 
-Result<Database> open_records(const std::string& path) {
-  Database database = TRY(Database::open(path));
-  TRY(database.execute("PRAGMA synchronous = NORMAL"));
+// What is on record for a step is written without waiting for the disk: a power cut loses the latest records, and their steps are done
+// again. A record that is there after it is good, since its layer was on the disk before it was written.
+Result<Database> open_records(const std::string& path, bool is_local) {
+  Database database = TRY(Database::open(path, is_local ? Database::Journal::ahead : Database::Journal::rollback));
   if (TRY(version_of(database)) == kVersion) return database;
   {
     auto transaction = TRY(Transaction::begin(database));
@@ -76,7 +77,7 @@ Result<Cache> Cache::open(const std::string& dir) {
     if (locked.error().is(EWOULDBLOCK)) log::warn("waiting for somebody who prunes the build cache {}", dir);
     TRY_WITHIN(sys::flock(lock.ref(), LOCK_SH), "locking the build cache {}", dir);
   }
-  Database database = TRY_WITHIN(open_records(dir + "/records.db"), "opening the build cache {}", dir);
+  Database database = TRY_WITHIN(open_records(dir + "/records.db", TRY(sys::is_on_local_fs(layer_dir.ref()))), "opening the build cache {}", dir);
   return Cache(dir, std::move(layer_dir), std::move(lock), std::move(database));
 }
 

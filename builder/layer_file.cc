@@ -37,7 +37,7 @@ class LayerFileImpl : public LayerFile {
     const auto published = temporary_.empty() ? sys::link(fd_.ref(), at) : sys::link(FileAt{dir_, temporary_.c_str()}, at);
     if (!published && !published.error().is(EEXIST))
       return published.error().clone().within("adding a layer to the build cache");
-    TRY_WITHIN(sys::fsync(dir_), "writing a layer to the build cache");
+    // Its name need not be on the disk: a record whose layer a power cut took away is none (Cache::find()).
     return layer;
   }
 

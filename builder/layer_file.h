@@ -17,7 +17,7 @@ class LayerFile {
   virtual ~LayerFile() = default;
   // As read_upper() tells them: parents before children, a link's target before the link.
   virtual Result<void> add(const DeltaOp& op, const FileView* content) = 0;
-  // Synced and published with one link; success says the layer is there, not that this call put it.
+  // Its bytes synced, and published with one link; success says the layer is there, not that this call put it.
   virtual Result<CachedLayer> commit() = 0;
 };
 

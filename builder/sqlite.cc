@@ -4,9 +4,13 @@
 
 #include <cerrno>
 
+#include "base/log.h"
+
 namespace acetate::build {
 
 namespace {
+
+constexpr int kPatience = 60'000;  // milliseconds
 
 // SQLite's codes as ours; its words are kept.
 Error error_of(sqlite3* db) {
@@ -22,6 +26,21 @@ Error error_of(sqlite3* db) {
     default: break;
   }
   return fail(code, "{}", sqlite3_errmsg(db));
+}
+
+struct CloseConnection {
+  void operator()(sqlite3* db) const { sqlite3_close(db); }
+};
+using Connection = std::unique_ptr<sqlite3, CloseConnection>;
+
+Result<Connection> connect(const std::string& path) {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &raw,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  Connection connection(raw);
+  if (code != SQLITE_OK) return error_of(raw);
+  sqlite3_busy_timeout(raw, kPatience);
+  return connection;
 }
 
 }  // namespace
@@ -70,13 +89,39 @@ bool Statement::is_null(int column) const {
 
 void Database::close(sqlite3* db) { sqlite3_close(db); }
 
-Result<Database> Database::open(const std::string& path) {
-  sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
-  Database database(raw);
-  if (code != SQLITE_OK) return error_of(raw).within(fmt::format("opening {}", path));
-  sqlite3_busy_timeout(raw, 60'000);
+// Whoever has it open with the other journal is not waited for: he may build for long.
+Result<void> Database::use_journal_ahead() {
+  const auto ask = [&](const char* sql) -> Result<std::string> {
+    Statement mode = TRY(prepare(sql));
+    return TRY(mode.step()) ? mode.text(0) : std::string();
+  };
+  if (TRY(ask("PRAGMA journal_mode")) == "wal") return {};
+  sqlite3_busy_timeout(db_.get(), 0);
+  const auto now = ask("PRAGMA journal_mode = WAL");
+  sqlite3_busy_timeout(db_.get(), kPatience);
+  if (!now) log::info("the build cache keeps its rollback journal for now: {}", now.error().message());
+  else if (*now != "wal") log::info("the build cache keeps its rollback journal: SQLite has no other here");
+  return {};
+}
+
+// Alone with it no memory is shared, so that a journal which was written where that works can be emptied where it does not.
+Result<void> Database::use_rollback_journal() {
+  TRY(execute("PRAGMA locking_mode = EXCLUSIVE"));
+  TRY(execute("PRAGMA journal_mode = DELETE"));
+  return execute("PRAGMA locking_mode = NORMAL");
+}
+
+Result<Database> Database::open(const std::string& path, Journal wanted) {
+  Database database(TRY_WITHIN(connect(path), "opening {}", path).release());
+  const auto journal = wanted == Journal::ahead ? database.use_journal_ahead() : database.use_rollback_journal();
+  if (!journal) {
+    // The memory that is shared is a file, and on a full disk there is no room for it. Who is alone does without, and can make some.
+    database = Database(TRY_WITHIN(connect(path), "opening {}", path).release());
+    const bool is_alone = wanted == Journal::ahead && database.execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA user_version");
+    if (!is_alone) return journal.error().clone().within(fmt::format("opening {}", path));
+  }
+  // Of a journal ahead: when it is emptied into the file. Of the other: at each commit.
+  TRY(database.execute("PRAGMA synchronous = NORMAL"));
   return database;
 }
 

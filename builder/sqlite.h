@@ -46,13 +46,20 @@ class Statement {
 
 class Database {
  public:
-  // Made when absent. Waits for other processes' locks instead of failing.
-  static Result<Database> open(const std::string& path);
+  // How a commit is made whole. With `ahead` (SQLite's WAL) it waits for no disk: after a power cut the latest may be missing, and what is
+  // there is what some commit left. Processes share memory for it, which those on other machines cannot. With `rollback` it waits.
+  enum class Journal { rollback, ahead };
+
+  // Made when absent. Waits for other processes' locks instead of failing. Which journal there is, is kept in the file: that of somebody
+  // who has it open at the moment stays, and one that does not work here is not used.
+  static Result<Database> open(const std::string& path, Journal wanted);
   Result<void> execute(const char* sql);
   Result<Statement> prepare(std::string_view sql);
 
  private:
   static void close(sqlite3* db);
+  Result<void> use_journal_ahead();
+  Result<void> use_rollback_journal();
   explicit Database(sqlite3* db) : db_(db, &close) {}
   std::unique_ptr<sqlite3, void (*)(sqlite3*)> db_;
 };

@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "base/sys/cache_file.h"
 #include "base/sys/file.h"
 #include "builder/hash_file.h"
 
@@ -101,7 +102,7 @@ Result<Contents> contents_of(const StageLayer& from, LayerOpener& layers, Cache&
     contents.emplace(path, id ? *id : TRY(hash_file(*TRY(layer->open(entry.node)))));
     return {};
   }));
-  TRY_WITHIN(sys::write_file_atomically({kWorkingDir, file.c_str()}, format_contents(contents), 0600), "writing {}", file);
+  TRY_WITHIN(sys::write_cache_file({kWorkingDir, file.c_str()}, format_contents(contents), 0600), "writing {}", file);
   return contents;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/scope.h"
+#include "base/sys/cache_file.h"
 #include "base/sys/call.h"
 #include "base/sys/dir.h"
 
@@ -301,7 +302,11 @@ Result<void> flock(FdRef fd, int operation) {
   return done(Call::flock, [&] { return ::flock(fd.fd, operation); });
 }
 
-Result<void> write_file_atomically(FileAt at, std::string_view content, mode_t mode) {
+namespace {
+
+enum class Sync { yes, no };
+
+Result<void> write_beside(FileAt at, std::string_view content, mode_t mode, Sync sync) {
   // Beside what it will replace, whatever path leads there.
   const std::string_view whole = at.name;
   const std::size_t slash = whole.rfind('/');
@@ -320,14 +325,20 @@ Result<void> write_file_atomically(FileAt at, std::string_view content, mode_t m
   }
   Undo undo([&] { ::unlinkat(at.dir.fd, temporary.c_str(), 0); });
   TRY(write_full(file.ref(), content));
-  TRY(fsync(file.ref()));
+  if (sync == Sync::yes) TRY(fsync(file.ref()));
   TRY(rename(FileAt{at.dir, temporary.c_str()}, at));
   undo.release();
-  if (at.dir.fd != kWorkingDir.fd) {
+  if (sync == Sync::yes && at.dir.fd != kWorkingDir.fd) {
     // A directory that cannot be synced (some network file systems) still holds the new file.
     if (auto dir = reopen(at.dir, O_RDONLY | O_DIRECTORY)) (void)fsync(dir->ref());
   }
   return {};
 }
+
+}  // namespace
+
+Result<void> write_file_atomically(FileAt at, std::string_view content, mode_t mode) { return write_beside(at, content, mode, Sync::yes); }
+
+Result<void> write_cache_file(FileAt at, std::string_view content, mode_t mode) { return write_beside(at, content, mode, Sync::no); }
 
 }  // namespace acetate::sys

@@ -25,6 +25,16 @@ Result<Fd> open_blob_folder(FdRef layout, Digest::Algorithm algorithm) {
   return sys::open(FileAt{layout, path.c_str()}, O_RDONLY | O_DIRECTORY);
 }
 
+Result<void> sync_blob_folders(FdRef layout) {
+  for (const auto algorithm : Digest::kAlgorithms) {
+    const auto folder = sys::open(FileAt{layout, folder_of(algorithm).c_str()}, O_RDONLY | O_DIRECTORY);
+    if (!folder && folder.error().is(ENOENT)) continue;
+    if (!folder) return folder.error().clone();
+    TRY(sys::fsync(folder->ref()));
+  }
+  return {};
+}
+
 Result<std::vector<Digest>> list_blobs(FdRef layout) {
   TRY(sys::stat(FileAt{layout, "blobs"}));
   std::vector<Digest> blobs;

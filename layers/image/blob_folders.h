@@ -13,6 +13,9 @@ namespace acetate::image {
 // The folder of an algorithm's blobs, open and on the disk. `layout` is the layout's directory.
 Result<Fd> open_blob_folder(FdRef layout, Digest::Algorithm algorithm);
 
+// Waits until the disk has the names of all blobs. A folder that is not there has none.
+Result<void> sync_blob_folders(FdRef layout);
+
 // Sorted. What is there under other names (others' temporary files) is no blob.
 Result<std::vector<Digest>> list_blobs(FdRef layout);
 

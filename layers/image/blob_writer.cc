@@ -102,7 +102,6 @@ class Writer final : public BlobWriter {
                            FileAt{blobs.ref(), descriptor.digest.hex().c_str()}),
                "publishing the blob {}", descriptor.digest.str());
     name_.clear();
-    TRY_WITHIN(sys::fsync(blobs.ref()), "publishing the blob {}", descriptor.digest.str());
     return descriptor;
   }
 

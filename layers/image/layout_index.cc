@@ -7,6 +7,7 @@
 #include <cctype>
 
 #include "base/sys/file.h"
+#include "layers/image/blob_folders.h"
 #include "layers/image/json.h"
 
 namespace acetate::image {
@@ -28,6 +29,8 @@ Result<void> edit_index(FdRef dir, const std::string& path,
   const auto changed = write_json(index);
   if (changed.size() > kMaxDocument)
     return fail(EFBIG, "{} would become longer than {} bytes; remove images first", what, kMaxDocument);
+  // Once for all blobs that came since, and not with each: a name must stand for a whole image after a power cut, too.
+  TRY_WITHIN(sync_blob_folders(dir), "publishing the blobs in {}", path);
   return TRY_WITHIN(sys::write_file_atomically(FileAt{dir, "index.json"}, changed, 0644), "writing {}", what);
 }
 

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/sys/cache_file.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 
@@ -115,7 +116,8 @@ void IdentityCache::remember(const FilePart& part, const Digest& digest) const {
   const auto write = [&]() -> Result<void> {
     TRY(sys::make_dirs(dir_, 0700));
     const Fd dir = TRY(sys::open(dir_, O_RDONLY | O_DIRECTORY));
-    TRY(sys::write_file_atomically({dir.ref(), record_name(part, digest.algorithm()).c_str()}, as_text(record.bytes()), 0600));
+    // It has a checksum.
+    TRY(sys::write_cache_file({dir.ref(), record_name(part, digest.algorithm()).c_str()}, as_text(record.bytes()), 0600));
     prune(dir_, dir.ref(), most_records_);
     return {};
   };

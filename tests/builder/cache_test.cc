@@ -105,7 +105,7 @@ TEST_F(CacheTest, SaysWhereItCouldNotBeOpened) {
 TEST_F(CacheTest, BeginsOneOfAnotherVersionAnew) {
   { ASSERT_TRUE(open().put(key("b"), Record{.clock = 3})); }
   {
-    Database database = *Database::open(dir_ / "cache/records.db");
+    Database database = *Database::open(dir_ / "cache/records.db", Database::Journal::ahead);
     ASSERT_TRUE(database.execute("PRAGMA user_version = 1"));
   }
   Cache cache = open();
@@ -291,7 +291,7 @@ class PrunedCacheTest : public CacheTest {
     Cache cache = open();
     const Record record{.layer = layer(std::string(bytes, name[0])), .clock = 1};
     EXPECT_TRUE(cache.put(key(name), record));
-    Database database = *Database::open(dir_ / "cache/records.db");
+    Database database = *Database::open(dir_ / "cache/records.db", Database::Journal::ahead);
     EXPECT_TRUE(database.execute(fmt::format("UPDATE records SET used = used - {} WHERE key = '{}'", seconds_ago, key(name).hex()).c_str()));
     return record;
   }

@@ -102,6 +102,30 @@ ACETATE_ROOT="$scratch/here" acetate build --progress plain --ssh default="$scra
 expect_match "a step reaches an agent that holds them" "reached" "$(cat "$scratch/log")"
 expect_failure "what is no key" any "is no key" env ACETATE_ROOT="$scratch/here" acetate build --ssh default="$scratch/base.tar" ctx
 
+say "where the cache lies"
+# Byte 18 of the database: 2 where the journal is written ahead, 1 where it is a rollback journal.
+journal() { od -An -tu1 -j18 -N1 "$scratch/$1/build/records.db" | tr -d ' '; }
+# copies MACHINE: builds what needs no RUN
+copies() { ACETATE_ROOT="$scratch/$1" acetate build --progress plain -o type=cacheonly -f ctx/Dockerfile.copies ctx 2>&1; }
+printf 'FROM scratch\nCOPY one /one\nCOPY one /two\n' >ctx/Dockerfile.copies
+case $(stat -f -c %T "$scratch") in
+  ext2/ext3 | xfs | btrfs | tmpfs | overlayfs) expect "a local file system: a journal ahead" 2 "$(journal here)" ;;
+  *) say "skipped: a local file system: $scratch is on another" ;;
+esac
+mkdir lower upper work far
+if [ "$(id -u)" = 0 ] && fuse-overlay -o "lowerdir=lower,upperdir=upper,workdir=work" far; then
+  copies far/data >/dev/null
+  expect "one that others may have mounted, too: none" 1 "$(journal far/data)"
+  expect "and what is there is found" 2 "$(copies far/data | grep -c CACHED)"
+  copies near >/dev/null
+  cp -r near far/moved
+  expect "moved there, it is found too" 2 "$(copies far/moved | grep -c CACHED)"
+  expect "and its journal is another" 1 "$(journal far/moved)"
+  umount far
+else
+  say "skipped: one that others may have mounted, too: nothing is mounted as root here"
+fi
+
 say "kept small"
 build here >/dev/null
 ACETATE_ROOT="$scratch/here" acetate gc -q --build-cache 0 >"$scratch/log"

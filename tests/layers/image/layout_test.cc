@@ -234,8 +234,9 @@ TEST_F(LayoutTest, KeepsItsReferencesWhenANewOneCannotBeWritten) {
   const auto manifest = put_sample(*layout);
   ASSERT_TRUE(layout->set_reference("v1", manifest));
   const auto before = tmp.read("layout/index.json");
-  {
-    FailFrom full(sys::Call::write, 0, ENOSPC);
+  // The names of the blobs are synced first: what they are named in must not be there without them.
+  for (const auto call : {sys::Call::write, sys::Call::fsync}) {
+    FailFrom full(call, 0, ENOSPC);
     EXPECT_TRUE(layout->set_reference("v2", manifest).error().is(ENOSPC));
   }
 
