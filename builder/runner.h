@@ -51,7 +51,8 @@ class Runner {
 };
 
 // Mounts the layers with our daemon and hands the process to an OCI runtime. Works inside the holder only.
-// `scratch_base`: where uppers are kept while a step runs. `upper`: who keeps them; the layers are the same.
+// `scratch_base`: where uppers are kept while a step runs. `upper`: who keeps them; the layers are the same. With `either` it is the kernel
+// where that works and comes to the same: our daemon for steps that are recorded or have every capability, and where there is one id only.
 std::unique_ptr<Runner> make_sandbox_runner(std::string scratch_base, sandbox::IdMode ids, sandbox::UpperKind upper);
 
 // Where nothing can be run: each step that is not in the cache ends with `why`. Its steps are found there by the keys of a runner of

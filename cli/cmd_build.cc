@@ -43,7 +43,7 @@ struct Options {
   std::vector<std::string> hosts, no_cache_stages, cache_from, cache_to;
   std::string shm_size;
   std::string format = "oci";
-  std::string trace_cache = "auto", pull, upper = "own";
+  std::string trace_cache = "auto", pull, upper = "auto";
   std::string provenance;
   std::vector<std::string> ulimits, platforms, attestations;
   unsigned jobs = 0;
@@ -287,7 +287,8 @@ Runner build_command(CLI::App& app) {
                  "verify (run it all the same, and compare)")
       ->check(CLI::IsMember({"auto", "on", "off", "verify"}));
   app.add_option("--upper", options->upper,
-                 "who keeps what a RUN writes: own (our daemon), kernel (its overlay above our layers) or auto (the kernel's where it works)")
+                 "who keeps what a RUN writes: auto (default: the kernel's overlay above our layers where it works and the step is not recorded for "
+                 "the cache), own (our daemon) or kernel; the layers are the same")
       ->check(CLI::IsMember({"own", "kernel", "auto"}));
   app.add_option("--add-host", options->hosts, "NAME:ADDRESS, a line more in the /etc/hosts of every RUN")->allow_extra_args(false);
   app.add_option("--ulimit", options->ulimits, "NAME=SOFT[:HARD], a limit of every RUN's processes: nofile=1024:2048")->allow_extra_args(false);

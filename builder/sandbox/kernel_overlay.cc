@@ -72,8 +72,10 @@ Result<void> try_kernel_overlay(const std::string& dir) {
 }
 
 Result<KernelOverlay> KernelOverlay::mount(const Places& places, bool durable) {
-  // xino: one device number for all of it, as on a single file system; inode numbers of ours leave the upper bits free.
-  std::string options = fmt::format("lowerdir={},upperdir={},workdir={},xino=on", escaped(places.lower), escaped(places.upper), escaped(places.work));
+  // Without xino, which sets the uppermost bit in the inode numbers of what lies below: programs for 32 bits without large files cannot
+  // stat(2) such a one, and those that keep it as a double (Node.js) take neighbours for one file. Directories are of one device all the
+  // same, and whoever stays on one file system asks it of them.
+  std::string options = fmt::format("lowerdir={},upperdir={},workdir={},xino=off", escaped(places.lower), escaped(places.upper), escaped(places.work));
   // With "userxattr" the rest is off, and may not even be named.
   options += TRY(is_real_root()) ? ",redirect_dir=nofollow,metacopy=off,index=off" : ",userxattr";
   if (!durable) options += ",volatile";

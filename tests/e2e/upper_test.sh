@@ -61,6 +61,9 @@ suite() { # AS NAME
   as=$1 name=$2
   say "$name"
   expect "$name: the kernel keeps it" "overlay / overlay" "$($as acetate run --upper=kernel "$base" cat /proc/mounts 2>&1 | grep -o '^overlay / overlay')"
+  # Which programs for 32 bits can take, and those that keep them as doubles.
+  numbers() { $as acetate run --upper="$1" "$base" stat -c '%n %i' /dir/one /full/deep/file /bin/busybox; }
+  expect "$name: files below have the same numbers" "$(numbers own)" "$(numbers kernel)"
   for first in own kernel; do
     $as acetate run --upper=$first --keep $first -v "$scratch/work.sh:/work.sh:ro" "$base" sh /work.sh
     $as acetate diff $first >"$scratch/$first.diff"
@@ -84,14 +87,35 @@ suite() { # AS NAME
   expect "$name: changed once more by the other" "$($as acetate diff own)" "$($as acetate diff kernel)"
   $as acetate rm own kernel >/dev/null
 
-  for upper in own kernel; do
+  for upper in own kernel auto; do
     $as env ACETATE_ROOT="$($as sh -c pwd)/build-$upper" acetate build -q --upper=$upper --build-context base="$base" -f "$scratch/Dockerfile" "$scratch/context" >"$scratch/$upper.id" 2>&1 || cat "$scratch/$upper.id"
     $as env ACETATE_ROOT="$($as sh -c pwd)/build-$upper" acetate build -q --upper=$upper --trace-cache=on --no-cache --build-context base="$base" -f "$scratch/Dockerfile" "$scratch/context" >"$scratch/$upper.traced" 2>&1 ||
       cat "$scratch/$upper.traced"
   done
   expect_match "$name: an image was built" '^sha256:' "$(cat "$scratch/own.id")"
   [ "$name" = single ] || expect "$name: the same image" "$(cat "$scratch/own.id")" "$(cat "$scratch/kernel.id")"
-  for upper in own kernel; do expect "$name: the same when what it looks at is recorded" "$(cat "$scratch/$upper.id")" "$(cat "$scratch/$upper.traced")"; done
+  expect "$name: the same where it is left to us" "$(cat "$scratch/own.id")" "$(cat "$scratch/auto.id")"
+  for upper in own kernel auto; do expect "$name: the same when what it looks at is recorded" "$(cat "$scratch/$upper.id")" "$(cat "$scratch/$upper.traced")"; done
+}
+
+# Of a step with a network, of one without, and of one with every capability.
+keepers() { # OPTION...
+  $as env ACETATE_ROOT="$($as sh -c pwd)/keepers" acetate build --progress plain --no-cache --allow security.insecure "$@" --build-context base="$base" \
+    -f "$scratch/Dockerfile.keepers" "$scratch/context" 2>&1 | sed -n 's/^#[0-9]* [0-9.]* \([^ ]*\) \/ .*/\1/p' | sed 's/^overlay$/kernel/; t; s/.*/own/' | tr '\n' ' '
+}
+printf 'FROM base\nRUN cat /proc/mounts\nRUN --network=none cat /proc/mounts\nRUN --security=insecure cat /proc/mounts\n' >"$scratch/Dockerfile.keepers"
+chmod 644 "$scratch/Dockerfile.keepers"
+
+who_keeps_steps() { # AS NAME
+  as=$1 name=$2
+  say "$name: who keeps what a step writes"
+  with_network=kernel
+  [ "$name" = single ] && with_network=own # which notes owners
+  expect "$name: the kernel, where nothing is recorded" "$with_network own own " "$(keepers)"
+  expect "$name: ours, where it is recorded" "own own own " "$(keepers --trace-cache=on)"
+  expect "$name: the kernel, where nothing ever is" "$with_network $with_network own " "$(keepers --trace-cache=off)"
+  expect "$name: ours, asked for" "own own own " "$(keepers --upper=own)"
+  expect "$name: the kernel, asked for" "kernel kernel kernel " "$(keepers --upper=kernel)"
 }
 
 # What no path may break, and what a killed command leaves.
@@ -136,9 +160,10 @@ plain() { (cd "$HOME" && "$@"); }
 HOME=$scratch/home-root
 export HOME
 mkdir "$HOME"
-suite plain plain
-suite ranged ranged
-suite single single
+for who in plain ranged single; do
+  suite $who $who
+  who_keeps_steps $who $who
+done
 say "odd places"
 odd_places
 say "refused"
