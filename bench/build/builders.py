@@ -39,11 +39,12 @@ class Person:
 
 
 class Acetate:
-    def __init__(self, name: str, work: str, options: list[str], person: Person = Person()):
+    def __init__(self, name: str, work: str, options: list[str], person: Person = Person(), programs: list[str] | None = None):
         self.name, self.options, self.prefix = name, options, person.prefix
         self.place = f"{work}/{name}"
         person.owns(self.place)
         self.env = dict(person.env(self.place), ACETATE_ROOT=self.place + "/data", ACETATE_CACHE=self.place + "/cache")
+        self.env["PATH"] = os.pathsep.join([*(programs or []), self.env["PATH"]])
 
     def base(self, archive: str, name: str) -> None:
         run([*self.prefix, "acetate", "load", "-q", "-i", archive, "-t", name], self.env)
@@ -149,7 +150,7 @@ def make(name: str, work: str, person: Person):
         if not shutil.which(needed):
             raise RuntimeError(f"{needed} is not installed")
     if program == "acetate":
-        options = {"": [], "traced": ["--trace-cache=on"], "untraced": ["--trace-cache=off"], "kernel": ["--upper=kernel"]}
+        options = {"": [], "traced": ["--trace-cache=on"], "untraced": ["--trace-cache=off"], "kernel": ["--upper=kernel"], "own": ["--upper=own"]}
         return Acetate(name, work, options[name.partition("-")[2]], person)
     if program == "docker":
         if os.geteuid() != 0:

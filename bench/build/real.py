@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """How long Dockerfiles of the kinds people write take to build, by us and by others, in turns within one run.
 
-usage: real.py ROOTFS.tar[.gz] --bin DIRECTORIES [--rounds N] [--only NAME,...] [--tools NAME,...] [--as USER] [--debs DIRECTORY]
+usage: real.py ROOTFS.tar[.gz] --bin DIRECTORIES [--rounds N] [--only NAME,...] [--tools NAME,...] [--as USER] [--debs DIRECTORY] [--also NAME=DIRECTORIES]
 
 As whoever calls it, root or not; `--as USER` runs everything but docker as that user, so that rootless builders can be compared with BuildKit as root. ROOTFS holds
 python3, git, gcc and a C library (tests/e2e/lib.sh makes one). Four questions: nothing is cached; everything is; one file of the context has changed; the base
 image was made anew with a file that nobody looks at. Medians in seconds, with the least and most.
 
 Tools: acetate; acetate-traced (--trace-cache=on: believes that what a step got over the network is the same); acetate-untraced (off); acetate-kernel
-(--upper=kernel); buildah and podman on the kernel's overlay; buildah-fuse and podman-fuse on fuse-overlayfs; docker (BuildKit; DOCKER names the client). What does
-not work for who calls it is left out and said. DIRECTORY holds nginx and what it needs as .deb, for the project nginx.
+(--upper=kernel); acetate-own (--upper=own); buildah and podman on the kernel's overlay; buildah-fuse and podman-fuse on fuse-overlayfs; docker (BuildKit; DOCKER names the client). What does
+not work for who calls it is left out and said. `--also` is another build of ours, by the name NAME. DIRECTORY holds nginx and what it needs as .deb, for the project nginx.
 """
 import argparse
 import os
@@ -90,6 +90,7 @@ def main() -> None:
     parser.add_argument("--tools", default="acetate,acetate-traced,acetate-untraced,buildah,buildah-fuse,podman,podman-fuse,docker")
     parser.add_argument("--as", dest="person", default="", help="a user for everything but docker")
     parser.add_argument("--debs", default="", help="a directory of packages, for the project nginx")
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=DIRECTORIES", help="another acetate, colon-separated as --bin")
     arguments = parser.parse_args()
     os.environ["PATH"] = os.pathsep.join([*(os.path.realpath(p) for p in arguments.bin.split(":") if p), os.environ["PATH"]])
     work = tempfile.mkdtemp(prefix="acetate-real-")
@@ -104,6 +105,8 @@ def main() -> None:
                 tools.append(builders.make(name, work, builders.Person(arguments.person)))
             except RuntimeError as error:
                 print(f"{name} is left out: {error}")
+        for name, _, programs in (also.partition("=") for also in arguments.also):
+            tools.append(builders.Acetate(name, work, [], builders.Person(arguments.person), [os.path.realpath(p) for p in programs.split(":")]))
         for tool in tools:
             tool.base(bases[0], projects.BASE)  # the long part
         print("| | " + " | ".join(QUESTIONS) + " |\n|---|" + "---|" * len(QUESTIONS))
