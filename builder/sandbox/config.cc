@@ -179,7 +179,7 @@ Result<Json> linux_part(const Spec& spec) {
   part["namespaces"] = namespaces(spec);
   if (!spec.surroundings.cgroup.empty()) part["cgroupsPath"] = spec.surroundings.cgroup;
   part["resources"] = resources(spec);
-  part["maskedPaths"] = masked_paths(spec.confinement);
+  part["maskedPaths"] = masked_paths(spec.confinement, spec.surroundings);
   part["readonlyPaths"] = read_only_paths(spec.confinement);
   if (Json filter = TRY(seccomp_filter(spec)); !filter.is_null()) {
     if (!spec.surroundings.owner_listener.empty()) filter["listenerPath"] = spec.surroundings.owner_listener;

@@ -64,7 +64,7 @@ Result<void> keep_id(Spec& spec, Runtime& runtime) {
 // Limits are the runtime's to set where we are real root. Anybody else needs a cgroup that was given to them. The runtime puts the
 // container into it and stays outside, with its own memory and threads; beside a hierarchy of version 1, of which it would
 // make use instead, it is in it as we are.
-Result<void> consider_limits(Spec& spec, const Runtime& runtime, bool real_root) {
+Result<void> consider_limits(Spec& spec, const Runtime& runtime) {
   if (spec.resources.empty()) return {};
   Surroundings& around = spec.surroundings;
   if (spec.limited_cgroup) {
@@ -74,9 +74,9 @@ Result<void> consider_limits(Spec& spec, const Runtime& runtime, bool real_root)
     else TRY_WITHIN(enter_cgroup(spec.limited_cgroup), "entering the cgroup with the limits");
     return {};
   }
-  around.cgroup_limits = real_root && !runtime.native;
+  around.cgroup_limits = around.real_root && !runtime.native;
   around.shows_cgroup = around.cgroup_limits && around.cgroup_v2;
-  const std::string why = real_root ? "our launcher makes none" : spec.why_unlimited;
+  const std::string why = around.real_root ? "our launcher makes none" : spec.why_unlimited;
   if (!around.cgroup_limits) log::warn("no limit is kept: memory, processors and processes are limited by cgroups, and {}", why);
   return {};
 }
@@ -158,7 +158,7 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   if (!spec.own_pids) spec.surroundings.bound_proc = true;
   if (spec.terminal) spec.surroundings.console_size = console_size(stdio.in ? stdio.in : FdRef{0});
   if (spec.keep_id) TRY(keep_id(spec, runtime));
-  TRY(consider_limits(spec, runtime, TRY(is_real_root())));
+  TRY(consider_limits(spec, runtime));
   keep_ours(spec.capabilities);
   if (!spec.device_groups.empty() && spec.ids == IdMode::single) log::warn("with one id no group of a CDI device can be had: {}", fmt::join(spec.device_groups, ", "));
 

@@ -1,6 +1,7 @@
 #include "builder/sandbox/masks.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace acetate::sandbox {
 
@@ -27,8 +28,9 @@ bool is_masked(const Confinement& confinement, const std::string& path) {
   return confinement.default_masks && std::ranges::find(confinement.unmasked, path) == confinement.unmasked.end();
 }
 
-std::vector<std::string> masked_paths(const Confinement& confinement) {
+std::vector<std::string> masked_paths(const Confinement& confinement, const Surroundings& surroundings) {
   std::vector<std::string> paths = those_still_masked(kMasked, confinement);
+  std::ranges::move(those_still_masked(surroundings.throttles, confinement), std::back_inserter(paths));
   paths.insert(paths.end(), confinement.masked.begin(), confinement.masked.end());
   return paths;
 }

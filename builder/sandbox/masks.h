@@ -9,7 +9,7 @@
 namespace acetate::sandbox {
 
 // Hidden under an empty file or directory.
-std::vector<std::string> masked_paths(const Confinement& confinement);
+std::vector<std::string> masked_paths(const Confinement& confinement, const Surroundings& surroundings);
 std::vector<std::string> read_only_paths(const Confinement& confinement);
 
 // Whether a path that is restricted by default stays so.

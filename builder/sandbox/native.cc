@@ -137,7 +137,6 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   const bool own_users = config["linux"].contains("uidMappings");
   std::string filter;
   if (config["linux"].contains("seccomp")) filter = TRY(seccomp_program(config["linux"]["seccomp"]));
-  const bool real_root = TRY(is_real_root());
   const ContainerHooks hooks(spec, invocation.id, invocation.bundle);
   NativeChild child{.spec = spec,
                     .config = config,
@@ -146,7 +145,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
                     .stdio = stdio,
                     .own_users = own_users,
                     .hooks = hooks,
-                    .no_devices = real_root};
+                    .no_devices = spec.surroundings.real_root};
   NativePipes pipes = TRY(make_native_pipes());
   std::optional<TerminalMode> mode;
   if (spec.terminal) mode = TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0}));

@@ -94,8 +94,10 @@ struct Confinement {
 
 // What the description depends on that nobody wishes but the system has. launch() fills it in.
 struct Surroundings {
+  bool real_root = false;    // we are root with every id there is, outside of any user namespace
   bool cgroup_v2 = false;    // the unified hierarchy alone
   bool fresh_sysfs = false;  // a new sysfs may be mounted with the host's network
+  std::vector<std::string> throttles = {};  // what /sys tells of each processor's heat, by which one container learns what another computes
   bool read_only_below = false;  // a bind can be made read-only with all that is mounted below it (mount_setattr(2), Linux 5.12)
   // The ids of a child user namespace, as maps from our namespace; empty: the container shares ours.
   std::vector<sys::IdRange> child_uids = {}, child_gids = {};

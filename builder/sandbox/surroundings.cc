@@ -6,9 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
+#include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
 
@@ -20,12 +22,29 @@ Result<bool> is_real_root() {
   return map.size() == 1 && map[0].inside == 0 && map[0].outside == 0 && map[0].count == UINT32_MAX;
 }
 
+std::vector<std::string> throttles_below(const std::string& processors) {
+  std::vector<std::string> paths;
+  const auto dir = sys::open(processors, O_RDONLY | O_DIRECTORY);
+  if (!dir) return paths;
+  const auto read = sys::read_dir(dir->ref(), [&](const sys::DirEntry& entry) {
+    const std::string path = fmt::format("{}/thermal_throttle", entry.name);
+    const bool is_processor = entry.name.starts_with("cpu") && entry.name.find_first_not_of("0123456789", 3) == std::string_view::npos;
+    if (is_processor && sys::stat(FileAt{dir->ref(), path.c_str()})) paths.push_back(fmt::format("{}/{}", processors, path));
+    return true;
+  });
+  if (!read) paths.clear();
+  std::ranges::sort(paths);
+  return paths;
+}
+
 Result<Surroundings> look_around() {
   Surroundings found;
   // No /sys at all is no unified hierarchy either.
   if (const auto cgroups = sys::open("/sys/fs/cgroup", O_PATH | O_DIRECTORY))
     found.cgroup_v2 = static_cast<unsigned long>(TRY(sys::statfs(cgroups->ref())).f_type) == CGROUP2_SUPER_MAGIC;
-  found.fresh_sysfs = TRY(is_real_root());
+  found.real_root = TRY(is_real_root());
+  found.fresh_sysfs = found.real_root;
+  found.throttles = throttles_below("/sys/devices/system/cpu");
   found.read_only_below = ::syscall(SYS_mount_setattr, -1, "", 0U, nullptr, 0UL) == 0 || errno != ENOSYS;
   return found;
 }
