@@ -65,12 +65,16 @@ class Writer final : public BlobWriter {
     if (expected_ && bytes.size() > expected_->size - size_)
       return fail(EBADMSG, "the blob {} is longer than the {} bytes it should have", expected_->digest.str(),
                   expected_->size);
+    TRY(check_unbroken());
+    if (auto written = sys::write_full(file_.ref(), bytes); !written) {
+      is_broken_ = true;      // some of it may be in the file, and nobody knows how much
+      left_ = Left::nothing;  // a full disk is not kept full
+      return written;
+    }
+    // Only what is in the file counts, for the digest as for whoever goes on behind it.
     hash_.update(bytes);
     size_ += bytes.size();
-    auto written = sys::write_full(file_.ref(), bytes);
-    // A full disk is not kept full.
-    if (!written) left_ = Left::nothing;
-    return written;
+    return {};
   }
 
   std::uint64_t size() const override { return size_; }
@@ -80,11 +84,13 @@ class Writer final : public BlobWriter {
     TRY_WITHIN(sys::lseek(file_.ref(), 0, SEEK_SET), "writing a blob");
     hash_ = Hasher(hash_.algorithm());
     size_ = 0;
+    is_broken_ = false;
     return {};
   }
 
   Result<void> hash_by(Digest::Algorithm algorithm) override {
     if (algorithm == hash_.algorithm()) return {};
+    TRY(check_unbroken());
     hash_ = Hasher(algorithm);
     size_ = 0;
     return TRY_WITHIN(take_up(), "reading what there is of a blob");
@@ -92,10 +98,14 @@ class Writer final : public BlobWriter {
 
   Result<Descriptor> commit(std::string media_type) override {
     assert(!name_.empty() && "a blob is committed once");
+    TRY(check_unbroken());
     const Descriptor descriptor{.media_type = std::move(media_type), .digest = hash_.finish(), .size = size_};
     left_ = Left::nothing;
     TRY(check(descriptor));
     TRY_WITHIN(sys::fsync(file_.ref()), "writing a blob");
+    // The digest is of what we were given: that the file holds just that is seen before it gets the name, over one that may be good.
+    if (const auto st = TRY_WITHIN(sys::stat(file_.ref()), "writing a blob"); static_cast<std::uint64_t>(st.st_size) != size_)
+      return fail(EIO, "the file of the blob {} has {} bytes, and {} were written to it", descriptor.digest.str(), st.st_size, size_);
     const Fd blobs = TRY_WITHIN(open_blob_folder(layout_.ref(), descriptor.digest.algorithm()), "opening the folder of the layout's blobs");
     // Over what may be there already: it has the same bytes, or was damaged and is mended.
     TRY_WITHIN(sys::rename(FileAt{layout_.ref(), name_.c_str()},
@@ -106,6 +116,10 @@ class Writer final : public BlobWriter {
   }
 
  private:
+  Result<void> check_unbroken() const {
+    return is_broken_ ? fail(EIO, "a blob that could not be written is not gone on with") : Result<void>();
+  }
+
   Result<void> check(const Descriptor& found) const {
     if (!expected_) return {};
     if (found.size != expected_->size)
@@ -122,6 +136,7 @@ class Writer final : public BlobWriter {
   std::string name_;  // "" once it is published
   std::optional<Descriptor> expected_;
   Left left_;
+  bool is_broken_ = false;  // a write failed
   Hasher hash_;
   std::uint64_t size_ = 0;
 };

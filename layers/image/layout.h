@@ -22,9 +22,9 @@ namespace acetate::image {
 class BlobWriter {
  public:
   virtual ~BlobWriter() = default;
-  // EBADMSG with words as soon as there are more bytes than were announced.
+  // EBADMSG with words as soon as there are more bytes than were announced. After any other failure (a full disk) all but restart() is EIO with words.
   virtual Result<void> write(std::span<const std::byte> bytes) = 0;
-  // How much was written, which is where a transfer that broke off goes on.
+  // How much was written well, which is where a transfer that broke off goes on.
   virtual std::uint64_t size() const = 0;
   // Forgets what was written: somebody who was asked to go on sends everything again.
   virtual Result<void> restart() = 0;
@@ -32,7 +32,7 @@ class BlobWriter {
   // has what was written read again.
   virtual Result<void> hash_by(Digest::Algorithm algorithm) = 0;
   // Syncs and publishes under its digest with one rename. Success says the bytes are there, not that this
-  // call put them. EBADMSG with words when they are not those that were announced: then nothing is there.
+  // call put them. EBADMSG with words when they are not those that were announced, EIO when the file does not hold what was written: then nothing is there.
   virtual Result<Descriptor> commit(std::string media_type) = 0;
 };
 

@@ -229,6 +229,45 @@ TEST_F(LayoutTest, LeavesNothingWhenTheDiskIsFull) {
   EXPECT_EQ(names_in(dir), (std::vector<std::string>{"blobs", "index.json", "oci-layout"}));
 }
 
+TEST_F(LayoutTest, PublishesNothingWithAHoleWhereTheDiskWasFull) {
+  const auto layout = open();
+  const std::string good = "first second";
+  ASSERT_TRUE(layout->put_blob(good, "x"));
+  const auto writer = *layout->new_blob();
+  const auto write = [&](std::string_view text) { return writer->write(std::as_bytes(std::span(text))); };
+  ASSERT_TRUE(write("first "));
+  {
+    FailFrom full(sys::Call::write, 0, ENOSPC);
+    EXPECT_TRUE(write("second").error().is(ENOSPC));
+  }
+
+  EXPECT_EQ(writer->size(), 6u) << "what did not get into the file was not written";
+  EXPECT_TRUE(write("second").error().is(EIO));
+  EXPECT_TRUE(writer->hash_by(Digest::Algorithm::sha512).error().is(EIO));
+  EXPECT_TRUE(writer->commit("x").error().is(EIO));
+  EXPECT_EQ(tmp.read("layout/blobs/sha256/" + Digest::of(good).hex()), good);
+
+  ASSERT_TRUE(writer->restart());
+  ASSERT_TRUE(write("again"));
+  EXPECT_EQ(writer->commit("x")->digest, Digest::of("again"));
+  EXPECT_EQ(tmp.read("layout/blobs/sha256/" + Digest::of("again").hex()), "again");
+}
+
+TEST_F(LayoutTest, PublishesNoFileThatIsNotAsLongAsWhatWasWritten) {
+  const auto layout = open();
+  ASSERT_TRUE(layout->put_blob("text", "x"));
+  const auto writer = *layout->new_blob();
+  const std::string_view text = "text";
+  ASSERT_TRUE(writer->write(std::as_bytes(std::span(text))));
+  const auto names = names_in(dir);
+  const auto file = std::ranges::find_if(names, [](const auto& name) { return name.starts_with(".acetate-blob-"); });
+  ASSERT_NE(file, names.end());
+  ASSERT_TRUE(sys::truncate(sys::open(dir + "/" + *file, O_WRONLY)->ref(), 2));
+
+  EXPECT_TRUE(writer->commit("x").error().is(EIO));
+  EXPECT_EQ(tmp.read("layout/blobs/sha256/" + Digest::of("text").hex()), "text");
+}
+
 TEST_F(LayoutTest, KeepsItsReferencesWhenANewOneCannotBeWritten) {
   const auto layout = open();
   const auto manifest = put_sample(*layout);
