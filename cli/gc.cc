@@ -41,7 +41,14 @@ Result<int> collect_garbage(const GcOptions& options, const Context& context) {
   const auto paths = TRY(find_paths());
   const auto place = TRY(store_place(paths));
   how.needed_besides = [&] { return layers_of_kept(containers_dir(paths)); };
+  how.wait = false;
   auto collected = image::collect(place, how);
+  if (!collected && collected.error().is(EWOULDBLOCK) && !options.no_wait) {
+    // By pulls and builds for as long as they last, and by serve while something is being pushed to it.
+    if (!options.quiet) context.streams.err << fmt::format("acetate: the image store {} is in use; waiting for the end of that\n", place.dir) << std::flush;
+    how.wait = true;
+    collected = image::collect(place, how);
+  }
   if (!collected && collected.error().is(EWOULDBLOCK))
     return fail(EWOULDBLOCK, "the image store {} is in use; without --no-wait gc waits for its end", place.dir);
   if (!collected) return std::move(collected).error();

@@ -45,8 +45,16 @@ void refuse(httplib::Response& response, const Error& error, const char* missing
       return refuse(response, "MANIFEST_INVALID", error.message());
     case EFBIG:
       return refuse(response, "SIZE_INVALID", error.message());
+    case EPERM:
+      return refuse(response, "DENIED", error.message());
     case EBUSY:
       return refuse(response, "TOOMANYREQUESTS", error.message());
+    case ENOSPC:
+    case EDQUOT:
+      // Said to clients too, who may wait for room: with a status that they try again after.
+      log::error("{}", error.message());
+      response.status = 500;
+      return answer_json(response, R"({"errors":[{"code":"UNKNOWN","message":"the registry has no space left"}]})");
     default:
       log::error("{}", error.message());
       response.status = 500;

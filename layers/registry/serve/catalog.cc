@@ -15,11 +15,12 @@ namespace acetate::registry {
 
 namespace {
 
-bool has_host(const std::string& repository) {
+// "" for none.
+std::string host_of(const std::string& repository) {
   const auto slash = repository.find('/');
-  if (slash == std::string::npos) return false;
+  if (slash == std::string::npos) return "";
   const auto first = repository.substr(0, slash);
-  return first == "localhost" || first.find_first_of(".:") != std::string::npos;
+  return first == "localhost" || first.find_first_of(".:") != std::string::npos ? first : "";
 }
 
 bool is_of(const image::Reference& name, const std::string& repository) {
@@ -43,12 +44,25 @@ Result<ShownManifest> read_shown(const image::ImageFiles& files, const image::De
   return shown_from(TRY(image::read_blob(files, descriptor)), descriptor);
 }
 
+std::vector<Digest> names_in(const image::Document& document) {
+  std::vector<Digest> names;
+  if (document.index)
+    for (const auto& entry : document.index->entries) names.push_back(entry.descriptor.digest);
+  if (document.manifest) {
+    names.push_back(document.manifest->config.digest);
+    for (const auto& layer : document.manifest->layers) names.push_back(layer.digest);
+  }
+  return names;
+}
+
 }  // namespace
 
 std::vector<image::Reference> store_names(const std::string& repository) {
   std::vector<std::string> texts;
-  if (has_host(repository))
+  if (const auto host = host_of(repository); host == "localhost")
     texts = {repository};
+  else if (!host.empty())
+    texts = {"localhost/" + repository, repository};
   else
     texts = {"localhost/" + repository, "docker.io/" + repository, "docker.io/library/" + repository};
   std::vector<image::Reference> names;
@@ -89,42 +103,45 @@ Result<bool> Catalog::is_below(const image::ImageStore& store, const image::Stor
   return found;
 }
 
-Result<std::optional<image::StoredImage>> Catalog::find(const image::ImageStore& store,
-                                                        const std::string& repository,
-                                                        const std::string& reference) {
+Result<std::optional<Catalog::Found>> Catalog::find(const image::ImageStore& store, const std::string& repository,
+                                                    const std::string& reference) {
   const auto images = TRY(store.list());
   if (const auto digest = Digest::parse(reference)) {
     for (const auto& image : images)
-      if (image.target.digest == *digest && is_visible(image, repository)) return std::optional(image);
+      if (image.target.digest == *digest && is_visible(image, repository)) return std::optional(Found{.image = image});
     for (auto image : images) {
       // The index may be damaged, and that is nobody's business who asks for something else.
       const auto below =
           is_visible(image, repository) ? is_below(store, image, *digest) : Result<bool>(false);
       if (!below || !*below) continue;
-      const auto lies = TRY(image::locate_blob(store.files(image), {.digest = *digest, .size = 0}));
-      image.target = {.media_type = "", .digest = *digest, .size = lies.length.value_or(0)};
-      return std::optional(std::move(image));
+      // The index says how long it is, and walking it has compared that.
+      const auto lies = TRY(store.files(image).locate(image::blob_name(*digest)));
+      Found found{.image = std::move(image)};
+      found.index = found.image.target.digest;
+      found.image.target = {.media_type = "", .digest = *digest, .size = lies.length.value_or(0)};
+      found.image.names.clear();
+      return std::optional(std::move(found));
     }
-    return std::optional<image::StoredImage>();
+    return std::optional<Found>();
   }
   for (auto candidate : store_names(repository)) {
     candidate.tag = reference;
     for (const auto& image : images)
-      if (std::ranges::find(image.names, candidate) != image.names.end()) return std::optional(image);
+      if (std::ranges::find(image.names, candidate) != image.names.end()) return std::optional(Found{.image = image});
   }
-  return std::optional<image::StoredImage>();
+  return std::optional<Found>();
 }
 
 Result<ShownManifest> Catalog::manifest(const std::string& repository, const std::string& reference) {
   const auto store = TRY(this->store());
   const auto found = TRY(find(*store, repository, reference));
   if (!found) return Error(ENOENT);
-  return read_shown(store->files(*found), found->target);
+  return read_shown(store->files(found->image), found->image.target);
 }
 
-Result<ShownManifest> Catalog::put_manifest(const std::string& repository, const std::string& reference,
-                                            const std::string& media_type, const std::string& bytes,
-                                            const std::vector<std::string>& tags) {
+Result<PutManifest> Catalog::put_manifest(const std::string& repository, const std::string& reference,
+                                          const std::string& media_type, const std::string& bytes,
+                                          const std::vector<std::string>& tags) {
   const auto names = store_names(repository);
   if (names.empty()) return fail(EINVAL, "\"{}\" is no name for a repository", repository);
   const auto document = TRY(image::parse_any_document(bytes, media_type, "the manifest"));
@@ -139,31 +156,37 @@ Result<ShownManifest> Catalog::put_manifest(const std::string& repository, const
   if (stated.empty()) stated = document.index ? image::kOciIndex : image::kOciManifest;
   const auto descriptor = TRY(store->put_blob(bytes, std::move(stated), digest.algorithm()));
   for (const auto& name : wanted) TRY(store->set_reference(name, descriptor));
+  auto shown = TRY(shown_from(bytes, descriptor));
+  bool is_safe = !wanted.empty() || (shown.subject && open_blob(*shown.subject));
   if (asked) {
     // One that has a name, or lies below an index with a name, is there already.
-    if (!TRY(find(*store, repository, reference))) TRY(store->keep_unnamed(descriptor));
+    const auto known = TRY(find(*store, repository, reference));
+    if (!known) TRY(store->keep_unnamed(descriptor));
+    is_safe = is_safe || (known && (known->index || !known->image.names.empty()));
     const Lock lock(mutex_);
     put_by_digest_.emplace(repository, digest);
   }
-  return shown_from(bytes, descriptor);
+  return PutManifest{.shown = std::move(shown), .names = names_in(document), .is_safe = is_safe};
 }
 
 Result<void> Catalog::remove_manifest(const std::string& repository, const std::string& reference) {
   const auto store = TRY(this->store());
   const auto found = TRY(find(*store, repository, reference));
   if (!found) return Error(ENOENT);
+  if (found->index) return fail(EPERM, "{} is part of the index {}, which is what can be deleted", reference, found->index->str());
+  const auto& image = found->image;
   const bool by_digest = Digest::parse(reference).has_value();
   if (by_digest) {
     const Lock lock(mutex_);
-    put_by_digest_.erase({repository, found->target.digest});
+    put_by_digest_.erase({repository, image.target.digest});
   }
   bool others = false;
-  for (const auto& name : found->names) {
+  for (const auto& name : image.names) {
     const bool here = is_of(name, repository) && (by_digest || name.tag == reference);
     if (here) TRY(store->remove_reference(name));
     others = others || !here;
   }
-  if (by_digest && !others) return store->remove_image(found->target.digest);
+  if (by_digest && !others) return store->remove_image(image.target.digest);
   return {};
 }
 
@@ -207,8 +230,11 @@ Result<Fd> Catalog::open_blob(const Digest& digest) const {
   auto dirs = place_.shared;
   dirs.insert(dirs.begin(), place_.dir);
   for (const auto& dir : dirs) {
-    auto file = sys::open(dir + "/" + image::blob_name(digest), O_RDONLY | O_NOFOLLOW);
-    if (file || !file.error().is(ENOENT)) return file;
+    // Links are followed, as DirectoryFiles does: stores may be laid out as links to elsewhere. And nobody is waited for at a FIFO.
+    auto file = sys::open(dir + "/" + image::blob_name(digest), O_RDONLY | O_NONBLOCK);
+    if (!file && file.error().is(ENOENT)) continue;
+    if (file && !S_ISREG(TRY(sys::stat(file->ref())).st_mode)) return fail(EIO, "{} in {} is not a regular file", image::blob_name(digest), dir);
+    return file;
   }
   return Error(ENOENT);
 }

@@ -15,7 +15,6 @@ namespace {
 
 using Kind = Route::Kind;
 
-constexpr std::chrono::minutes kKeepStore{10};
 constexpr std::size_t kPiece = 256 << 10;
 
 struct Span {
@@ -69,16 +68,15 @@ void Handlers::handle(const Request& request, Response& response, RequestBody* b
 
 void Handlers::tidy() {
   uploads_.drop_idle();
-  std::shared_ptr<image::ImageStore> gone;
-  const Lock lock(mutex_);
-  if (kept_since_ + kKeepStore < std::chrono::steady_clock::now()) gone.swap(kept_);
+  hold_.tidy();
 }
 
-Result<std::shared_ptr<image::ImageStore>> Handlers::store_for_writing() {
-  const Lock lock(mutex_);
-  if (kept_ == nullptr) kept_ = TRY(catalog_.store());
-  kept_since_ = std::chrono::steady_clock::now();
-  return kept_;
+Result<Fd> Handlers::open_and_keep(const Digest& digest, std::chrono::minutes patience) {
+  // The store first: what is found in it while it is open stays.
+  const auto store = TRY(hold_.store());
+  auto blob = TRY(catalog_.open_blob(digest));
+  hold_.expect_manifest(store, digest, patience);
+  return blob;
 }
 
 void Handlers::get(const Route& route, const Request& request, Response& response) {
@@ -106,7 +104,9 @@ void Handlers::get(const Route& route, const Request& request, Response& respons
 void Handlers::get_blob(const Route& route, const Request& request, Response& response) {
   const auto digest = Digest::parse(route.reference);
   if (!digest) return refuse(response, "DIGEST_INVALID", digest.error().message());
-  auto opened = catalog_.open_blob(*digest);
+  // Who asks only whether it is here wants to leave it out of a push.
+  const bool may_push = request.method == "HEAD" && !rights_.read_only;
+  auto opened = may_push ? open_and_keep(*digest, StoreHold::kAskedFor) : catalog_.open_blob(*digest);
   if (!opened) return refuse(response, opened.error(), "BLOB_UNKNOWN");
   const auto st = sys::stat(opened->ref());
   if (!st) return refuse(response, st.error(), "BLOB_UNKNOWN");

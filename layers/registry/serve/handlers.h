@@ -3,14 +3,13 @@
 
 #include <httplib.h>
 
-#include <chrono>
 #include <memory>
 #include <string>
 
-#include "base/mutex.h"
 #include "layers/registry/serve/catalog.h"
 #include "layers/registry/serve/request_body.h"
 #include "layers/registry/serve/route.h"
+#include "layers/registry/serve/store_hold.h"
 #include "layers/registry/serve/uploads.h"
 
 namespace acetate::registry {
@@ -21,7 +20,7 @@ class Handlers {
     bool read_only = false;
     bool allow_delete = false;
   };
-  Handlers(image::StorePlace place, Rights rights) : catalog_(std::move(place)), rights_(rights) {}
+  Handlers(image::StorePlace place, Rights rights) : catalog_(std::move(place)), rights_(rights), hold_([this] { return catalog_.store(); }) {}
 
   // `body` is null for methods without a body.
   void handle(const httplib::Request& request, httplib::Response& response, RequestBody* body);
@@ -43,22 +42,21 @@ class Handlers {
   void write_upload(const Route& route, const Request& request, Response& response, RequestBody& body);
   void remove(const Route& route, Response& response);
 
-  // Feeds a request's body to a session. False when the answer is a refusal already.
-  bool receive(UploadSession& session, Response& response, RequestBody& body) REQUIRES(session.mutex);
+  // Feeds a request's body to a session. False when the answer is a refusal already; the session is no more where it could not be written.
+  bool receive(const std::string& id, UploadSession& session, Response& response, RequestBody& body) REQUIRES(session.mutex);
+  void give_up(const std::string& id, UploadSession& session) REQUIRES(session.mutex);
   void finish_upload(const Route& route, const std::string& id, UploadSession& session,
                      const std::string& digest, Response& response) REQUIRES(session.mutex);
   void say_progress(const Route& route, const std::string& id, UploadSession& session, Response& response)
       REQUIRES(session.mutex);
 
-  // The store, kept open for a while: between a blob and its manifest, garbage collection must not come.
-  Result<std::shared_ptr<image::ImageStore>> store_for_writing();
+  // A blob that is here, and stays for as long as a client may need to name it in a manifest. ENOENT bare.
+  Result<Fd> open_and_keep(const Digest& digest, std::chrono::minutes patience);
 
   Catalog catalog_;
   const Rights rights_;
   Uploads uploads_;
-  Mutex mutex_;
-  std::shared_ptr<image::ImageStore> kept_ GUARDED_BY(mutex_);
-  std::chrono::steady_clock::time_point kept_since_ GUARDED_BY(mutex_);
+  StoreHold hold_;
 };
 
 }  // namespace acetate::registry

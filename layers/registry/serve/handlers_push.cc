@@ -55,16 +55,21 @@ void Handlers::put_manifest(const Route& route, const Request& request, Response
   if (!whole) return refuse(response, "MANIFEST_INVALID", kCutShort);
   auto type = request.get_header_value("Content-Type");
   type = type.substr(0, type.find_first_of("; "));
-  if (const auto kept = store_for_writing(); !kept) return refuse(response, kept.error(), "NAME_UNKNOWN");
   // "Pushing Manifests": tags that go along with a digest, of which a registry says which it took.
   std::vector<std::string> tags;
   for (auto [each, end] = request.params.equal_range("tag"); each != end; ++each) tags.push_back(each->second);
-  const auto shown = catalog_.put_manifest(route.repository, route.reference, type, bytes, tags);
-  if (!shown) return refuse(response, shown.error(), "MANIFEST_BLOB_UNKNOWN");
-  const auto digest = shown->descriptor.digest.str();
+  // From now on, and while the manifest is put in, what it names stays.
+  const auto store = hold_.store();
+  if (!store) return refuse(response, store.error(), "NAME_UNKNOWN");
+  const auto put = catalog_.put_manifest(route.repository, route.reference, type, bytes, tags);
+  if (!put) return refuse(response, put.error(), "MANIFEST_BLOB_UNKNOWN");
+  const auto& shown = put->shown;
+  if (!put->is_safe) hold_.expect_manifest(*store, shown.descriptor.digest);
+  hold_.found_manifest(put->names);
+  const auto digest = shown.descriptor.digest.str();
   response.set_header("Location", fmt::format("/v2/{}/manifests/{}", route.repository, digest));
   response.set_header("Docker-Content-Digest", digest);
-  if (shown->subject) response.set_header("OCI-Subject", shown->subject->str());
+  if (shown.subject) response.set_header("OCI-Subject", shown.subject->str());
   if (route.reference == digest)
     for (const auto& tag : tags) response.set_header("OCI-Tag", tag);
   response.status = 201;
@@ -73,7 +78,7 @@ void Handlers::put_manifest(const Route& route, const Request& request, Response
 void Handlers::begin_upload(const Route& route, const Request& request, Response& response,
                             RequestBody& body) {
   const auto mount = request.get_param_value("mount");
-  if (const auto digest = Digest::parse(mount); digest && catalog_.open_blob(*digest)) {
+  if (const auto digest = Digest::parse(mount); digest && open_and_keep(*digest, StoreHold::kPutIn)) {
     // One store for all: what is here is here for every repository.
     response.set_header("Location", blob_location(route, mount));
     response.set_header("Docker-Content-Digest", mount);
@@ -82,18 +87,20 @@ void Handlers::begin_upload(const Route& route, const Request& request, Response
   }
   const auto algorithm = algorithm_of(request);
   if (!algorithm) return refuse(response, "DIGEST_INVALID", algorithm.error().message());
-  const auto store = store_for_writing();
+  const auto store = hold_.store();
   if (!store) return refuse(response, store.error(), "NAME_UNKNOWN");
   auto writer = (*store)->new_blob();
   if (!writer) return refuse(response, writer.error(), "NAME_UNKNOWN");
   if (const auto hashed = (*writer)->hash_by(*algorithm); !hashed) return refuse(response, hashed.error(), "NAME_UNKNOWN");
-  const auto id = uploads_.begin(route.repository, *std::move(writer));
+  const auto id = uploads_.begin(route.repository, *store, *std::move(writer));
   if (!id) return refuse(response, id.error(), "NAME_UNKNOWN");
   const auto session = uploads_.find(route.repository, *id);
   const Lock lock(session->mutex);
   if (request.has_param("digest")) {  // all of it in this one request
-    if (receive(*session, response, body))
+    if (receive(*id, *session, response, body))
       finish_upload(route, *id, *session, request.get_param_value("digest"), response);
+    else
+      give_up(*id, *session);  // whose Location nobody has been told
     return;
   }
   say_progress(route, *id, *session, response);
@@ -119,18 +126,14 @@ void Handlers::write_upload(const Route& route, const Request& request, Response
       return;
     }
   }
-  if (!receive(*session, response, body)) return;
+  if (!receive(route.reference, *session, response, body)) return;
   if (last)
     return finish_upload(route, route.reference, *session, request.get_param_value("digest"), response);
   say_progress(route, route.reference, *session, response);
   response.status = 202;
 }
 
-bool Handlers::receive(UploadSession& session, Response& response, RequestBody& body) {
-  if (const auto kept = store_for_writing(); !kept) {
-    refuse(response, kept.error(), "NAME_UNKNOWN");
-    return false;
-  }
+bool Handlers::receive(const std::string& id, UploadSession& session, Response& response, RequestBody& body) {
   std::optional<Error> failure;
   auto& writer = *session.writer;
   const bool whole = body.read([&](const char* data, std::size_t size) {
@@ -140,12 +143,20 @@ bool Handlers::receive(UploadSession& session, Response& response, RequestBody& 
   });
   session.touched = std::chrono::steady_clock::now();
   if (whole) return true;
-  // What came stays: the client asks where we are and goes on.
-  if (failure)
-    refuse(response, *failure, "BLOB_UPLOAD_UNKNOWN");
-  else
+  if (!failure) {
+    // What came stays: the client asks where we are and goes on.
     refuse(response, "BLOB_UPLOAD_INVALID", kCutShort);
+    return false;
+  }
+  // What could not be written is not gone on with, and a full disk is not kept full: the client begins again.
+  give_up(id, session);
+  refuse(response, failure->clone().within("writing an upload"), "BLOB_UPLOAD_UNKNOWN");
   return false;
+}
+
+void Handlers::give_up(const std::string& id, UploadSession& session) {
+  session.writer.reset();
+  uploads_.end(id);
 }
 
 void Handlers::finish_upload(const Route& route, const std::string& id, UploadSession& session,
@@ -161,6 +172,7 @@ void Handlers::finish_upload(const Route& route, const std::string& id, UploadSe
   if (put->digest != *asked)
     return refuse(response, "DIGEST_INVALID",
                   fmt::format("what was sent has the digest {}", put->digest.str()));
+  hold_.expect_manifest(session.store, put->digest);
   response.set_header("Location", blob_location(route, digest));
   response.set_header("Docker-Content-Digest", digest);
   response.status = 201;

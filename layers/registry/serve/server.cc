@@ -18,7 +18,8 @@ namespace acetate::registry {
 
 namespace {
 
-constexpr std::size_t kThreads = 64;  // connections at once; a client has about six
+// Connections at once. A client has about six, and one that has sent half a request has its thread until the read timeout, whoever it is.
+constexpr std::size_t kThreads = 256;
 constexpr std::size_t kMaxFile = 1 << 20;
 
 class HttpServer final : public Server {

@@ -15,15 +15,21 @@ std::string fresh_id() {
 
 }  // namespace
 
-Result<std::string> Uploads::begin(const std::string& repository, std::unique_ptr<image::BlobWriter> writer) {
+Result<std::string> Uploads::begin(const std::string& repository, std::shared_ptr<image::ImageStore> store,
+                                   std::unique_ptr<image::BlobWriter> writer) {
   auto session = std::make_shared<UploadSession>();
   session->repository = repository;
+  session->store = std::move(store);
   {
     const Lock lock(session->mutex);
     session->writer = std::move(writer);
   }
   const Lock lock(mutex_);
-  if (sessions_.size() >= kMost) return fail(EBUSY, "{} uploads are under way already", sessions_.size());
+  if (sessions_.size() >= most_) {
+    const auto idle = longest_idle(std::chrono::steady_clock::now() - rests_);
+    if (idle == sessions_.end()) return fail(EBUSY, "{} uploads are under way already", sessions_.size());
+    sessions_.erase(idle);
+  }
   auto id = fresh_id();
   sessions_[id] = std::move(session);
   return id;
@@ -33,6 +39,18 @@ std::shared_ptr<UploadSession> Uploads::find(const std::string& repository, cons
   const Lock lock(mutex_);
   const auto at = sessions_.find(id);
   return at == sessions_.end() || at->second->repository != repository ? nullptr : at->second;
+}
+
+Uploads::Sessions::iterator Uploads::longest_idle(std::chrono::steady_clock::time_point since) {
+  auto found = sessions_.end();
+  for (auto each = sessions_.begin(); each != sessions_.end(); ++each) {
+    if (each->second.use_count() > 1) continue;  // a request is at it
+    const Lock inner(each->second->mutex);
+    if (each->second->touched > since) continue;
+    since = each->second->touched;
+    found = each;
+  }
+  return found;
 }
 
 void Uploads::end(const std::string& id) {

@@ -1,17 +1,24 @@
 // Our registry with our client, and with requests of our own making where a client would not misbehave.
 #include "layers/registry/serve/server.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/base64.h"
+#include "base/sys/call.h"
+#include "base/sys/dir.h"
+#include "base/sys/file.h"
 #include "base/sys/unix_socket.h"
+#include "layers/image/image_collect.h"
 #include "layers/image/media_type.h"
 #include "layers/registry/blob_upload.h"
 #include "layers/registry/pull.h"
@@ -82,14 +89,18 @@ class Serving : public testing::Test {
     answer.body = *got->read_all(64 << 20);
     return answer;
   }
-  // What comes back for each of these, sent one after the other over one connection as the answers come.
-  std::vector<std::string> say(const std::vector<std::string>& requests) {
-    const Fd socket(Adopt{}, ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Fd connect() {
+    Fd socket(Adopt{}, ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in address{.sin_family = AF_INET,
                               .sin_port = htons(static_cast<std::uint16_t>(server_->port())),
                               .sin_addr = {htonl(INADDR_LOOPBACK)},
                               .sin_zero = {}};
     EXPECT_EQ(::connect(socket.ref().fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    return socket;
+  }
+  // What comes back for each of these, sent one after the other over one connection as the answers come.
+  std::vector<std::string> say(const std::vector<std::string>& requests) {
+    const Fd socket = connect();
     std::vector<std::string> answers;
     for (const auto& request : requests) {
       (void)sys::send_full(socket.ref(), request);  // what comes back says how that went
@@ -100,6 +111,16 @@ class Serving : public testing::Test {
         answer.append(piece.data(), static_cast<std::size_t>(got));
     }
     return answers;
+  }
+  // The files of uploads that did not end.
+  std::vector<std::string> unfinished() {
+    std::vector<std::string> names;
+    const auto dir = sys::open(dir_ / "served", O_RDONLY | O_DIRECTORY);
+    EXPECT_TRUE(dir && sys::read_dir(dir->ref(), [&](const sys::DirEntry& entry) {
+      if (entry.name.starts_with(".acetate-blob-")) names.emplace_back(entry.name);
+      return true;
+    }));
+    return names;
   }
   std::string begin_upload(const std::string& query = "") {
     return ask("POST", "/v2/a/blobs/uploads/" + query).header("Location");
@@ -198,6 +219,29 @@ TEST_F(Serving, GivesTheImagesOfTheStoreByTheNamesPeopleKnow) {
             nlohmann::json({"debian", "own", "quay.io/a/b"}));
 }
 
+TEST_F(Serving, MovesNoNameOfAnotherRegistryByAPush) {
+  start();
+  const auto owners = test::put_sample(*store_, {"the owner's"});
+  for (const char* name : {"docker.io/library/alpine:1", "quay.io/a/b:1"}) ASSERT_TRUE(store_->set_reference(reference(name), owners.manifest));
+  const auto from = open_store(dir_ / "from");
+  const auto pushed = test::put_sample(*from, {"somebody's"});
+  const auto bytes_of = [&](const image::Descriptor& blob) { return dir_.read("from/blobs/sha256/" + blob.digest.hex()); };
+  for (const auto& blob : {pushed.config, pushed.layers[0]})
+    ASSERT_EQ(ask("POST", "/v2/a/blobs/uploads/?digest=" + blob.digest.str(), {}, bytes_of(blob)).status, 201);
+
+  for (const char* repository : {"docker.io/library/alpine", "library/alpine", "alpine", "quay.io/a/b", "localhost/own"}) {
+    const std::string path = std::string("/v2/") + repository + "/manifests/1";
+    EXPECT_EQ(ask("PUT", path, {{"Content-Type", pushed.manifest.media_type}}, bytes_of(pushed.manifest)).status, 201) << repository;
+    EXPECT_EQ(ask("GET", path).body, bytes_of(pushed.manifest)) << repository << ": who pushed gets what he pushed";
+  }
+  for (const char* name : {"docker.io/library/alpine:1", "quay.io/a/b:1"}) EXPECT_EQ(store_->find(name)->target, owners.manifest) << name;
+  for (const char* name : {"localhost/docker.io/library/alpine:1", "localhost/alpine:1", "localhost/quay.io/a/b:1", "localhost/own:1"}) {
+    const auto found = store_->find(name);
+    ASSERT_TRUE(found) << name;
+    EXPECT_EQ(found->target, pushed.manifest) << name;
+  }
+}
+
 TEST_F(Serving, GivesPartsOfBlobs) {
   start();
   const auto blob = *store_->put_blob("0123456789", "x");
@@ -250,6 +294,39 @@ TEST_F(Serving, TakesChunksInOrderOnly) {
   EXPECT_EQ(ask("GET", location).status, 404);
 }
 
+// Every write(2) through our own calls fails: those of HTTP are not among them.
+class FullDisk final : public sys::Hook {
+ public:
+  FullDisk() : before_(sys::install(this)) {}
+  ~FullDisk() override { sys::install(before_); }
+  int before(sys::Call call) noexcept override { return call == sys::Call::write ? ENOSPC : 0; }
+
+ private:
+  Hook* const before_;
+};
+
+TEST_F(Serving, EndsAnUploadThatFindsTheDiskFull) {
+  start();
+  const std::string bytes = "0123456789";
+  const auto digest = store_->put_blob(bytes, "x")->digest;
+  const auto location = begin_upload();
+  ASSERT_EQ(ask("PATCH", location, {{"Content-Range", "0-4"}}, "01234").status, 202);
+  {
+    const FullDisk full;
+    const auto answer = ask("PATCH", location, {{"Content-Range", "5-6"}}, "56");
+    EXPECT_EQ(answer.status, 500);
+    EXPECT_THAT(answer.body, HasSubstr("no space left"));
+    EXPECT_EQ(ask("POST", "/v2/a/blobs/uploads/?digest=" + digest.str(), {}, bytes).status, 500);
+  }
+
+  EXPECT_EQ(ask("GET", location).status, 404) << "the client begins again";
+  EXPECT_EQ(ask("PATCH", location, {{"Content-Range", "7-9"}}, "789").status, 404);
+  EXPECT_EQ(ask("PUT", location + "?digest=" + digest.str()).status, 404);
+  EXPECT_EQ(ask("GET", "/v2/a/blobs/" + digest.str()).body, bytes);
+  EXPECT_THAT(unfinished(), testing::IsEmpty()) << "a full disk is not kept full";
+  EXPECT_EQ(ask("POST", "/v2/a/blobs/uploads/?digest=" + digest.str(), {}, bytes).status, 201);
+}
+
 TEST_F(Serving, TakesNoBodyForTheNextRequest) {
   start();
   const auto location = begin_upload();
@@ -278,6 +355,88 @@ TEST_F(Serving, TakesTheWholeInOneRequest) {
   EXPECT_EQ(answer.header("Location"), "/v2/a/blobs/" + digest);
   EXPECT_EQ(ask("POST", "/v2/b/blobs/uploads/?mount=" + digest + "&from=a").status, 201);
   EXPECT_EQ(ask("POST", "/v2/b/blobs/uploads/?mount=" + Digest::of("none").str() + "&from=a").status, 202);
+}
+
+TEST_F(Serving, KeepsGarbageCollectionAwayNoLongerThanItMust) {
+  start();
+  const auto from = open_store(dir_ / "from");
+  const auto sample = test::put_sample(*from, {"layer"});
+  const auto text_of = [&](const image::Descriptor& blob) { return dir_.read("from/blobs/sha256/" + blob.digest.hex()); };
+  const Headers type{{"Content-Type", sample.manifest.media_type}};
+  const auto is_free = [&] {
+    const auto collected = image::collect({.dir = dir_ / "served"}, {.wait = false});
+    EXPECT_TRUE(collected || collected.error().is(EWOULDBLOCK)) << collected.error().message();
+    return collected.has_value();
+  };
+  store_.reset();
+  ASSERT_TRUE(is_free());
+
+  const auto location = begin_upload();
+  EXPECT_FALSE(is_free()) << "an upload is under way";
+  EXPECT_EQ(ask("DELETE", location).status, 204);
+  EXPECT_TRUE(is_free());
+  for (const auto& blob : {sample.config, sample.layers[0]}) {
+    EXPECT_EQ(ask("POST", "/v2/a/blobs/uploads/?digest=" + blob.digest.str(), {}, text_of(blob)).status, 201);
+    EXPECT_FALSE(is_free()) << "nothing names it yet";
+  }
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/" + sample.manifest.digest.str(), type, text_of(sample.manifest)).status, 201);
+  EXPECT_FALSE(is_free()) << "it may be part of an index that is to come";
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/1", type, text_of(sample.manifest)).status, 201);
+  EXPECT_FALSE(is_free());
+  const auto index = image::to_json(image::Index{.entries = {{.descriptor = sample.manifest}}});
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/2", {{"Content-Type", std::string(image::kOciIndex)}}, index).status, 201);
+  EXPECT_TRUE(is_free());
+  EXPECT_EQ(ask("GET", "/v2/a/manifests/1").body, text_of(sample.manifest));
+
+  // What a client hears is here must be here when it names it.
+  EXPECT_EQ(ask("GET", "/v2/a/blobs/" + sample.config.digest.str()).status, 200);
+  EXPECT_TRUE(is_free()) << "who pulls does not name it";
+  for (const char* method : {"HEAD", "POST"}) {
+    const auto asked = method == std::string("HEAD") ? ask("HEAD", "/v2/a/blobs/" + sample.layers[0].digest.str())
+                                                     : ask("POST", "/v2/a/blobs/uploads/?from=b&mount=" + sample.layers[0].digest.str());
+    EXPECT_TRUE(asked.status == 200 || asked.status == 201) << method;
+    EXPECT_FALSE(is_free()) << method;
+    EXPECT_EQ(ask("PUT", "/v2/a/manifests/3", type, text_of(sample.manifest)).status, 201);
+    EXPECT_TRUE(is_free()) << method;
+  }
+}
+
+TEST_F(Serving, KeepsNothingOfWhatBreaksOff) {
+  start();
+  const auto digest = Digest::of("whole").str();
+  const Fd socket = connect();
+  ASSERT_TRUE(sys::send_full(socket.ref(), "POST /v2/a/blobs/uploads/?digest=" + digest + " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nwho"));
+  ASSERT_EQ(::shutdown(socket.ref().fd, SHUT_WR), 0);
+  std::array<char, 4096> answer;
+  while (::recv(socket.ref().fd, answer.data(), answer.size(), 0) > 0) {
+  }
+  EXPECT_THAT(unfinished(), testing::IsEmpty()) << "nobody knows how it would be gone on with";
+  const auto location = begin_upload();
+  EXPECT_THAT(unfinished(), SizeIs(1)) << "the one whose Location somebody has been told";
+  EXPECT_EQ(ask("DELETE", location).status, 204);
+  EXPECT_THAT(unfinished(), testing::IsEmpty());
+}
+
+TEST_F(Serving, GivesBlobsThatAreLinks) {
+  start();
+  const auto blob = *store_->put_blob("0123456789", "x");
+  const auto path = store_->blob_path(blob.digest);
+  ASSERT_EQ(::rename(path.c_str(), (dir_ / "elsewhere").c_str()), 0);
+  ASSERT_EQ(::symlink((dir_ / "elsewhere").c_str(), path.c_str()), 0);
+  EXPECT_EQ(ask("GET", "/v2/a/blobs/" + blob.digest.str()).body, "0123456789");
+  ASSERT_EQ(::unlink(path.c_str()), 0);
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(ask("GET", "/v2/a/blobs/" + blob.digest.str()).status, 500) << "and nobody waits at a pipe";
+}
+
+TEST_F(Serving, AnswersBesideManyHalfSentRequests) {
+  start();
+  std::vector<Fd> halves;
+  for (int i = 0; i < 100; ++i) {
+    halves.push_back(connect());
+    ASSERT_TRUE(sys::send_full(halves.back().ref(), "GET /v2/ HTTP/1.1\r\nHo"));
+  }
+  EXPECT_EQ(ask("GET", "/v2/").status, 200);
 }
 
 TEST_F(Serving, GivesAManifestAllTagsItIsPutWith) {
@@ -421,6 +580,57 @@ TEST_F(Serving, DeletesTagsAndManifestsOfOneRepository) {
   EXPECT_EQ(ask("GET", by_digest).status, 404);
   EXPECT_EQ(ask("GET", "/v2/a/manifests/2").status, 404);
   EXPECT_EQ(ask("GET", "/v2/b/manifests/1").status, 200) << "what another repository has stays";
+}
+
+// As pull --all-platforms, load and copy put one in, and as garbage collection leaves one that was pushed: its manifests have no entry of
+// their own.
+class ServingAnIndex : public Serving {
+ protected:
+  std::vector<test::SampleImage> images_;
+  const image::Descriptor index_ = test::put_sample_index(*store_, images_);
+  void SetUp() override { ASSERT_TRUE(store_->set_reference(reference("localhost/a:1"), index_)); }
+  std::string path_of(const char* repository, const image::Descriptor& manifest) const {
+    return fmt::format("/v2/{}/manifests/{}", repository, manifest.digest.str());
+  }
+  std::string text_of(const image::Descriptor& manifest) { return dir_.read("served/blobs/sha256/" + manifest.digest.hex()); }
+};
+
+TEST_F(ServingAnIndex, GivesTheManifestsBelowIt) {
+  start();
+  for (const auto& image : images_) {
+    const auto got = ask("GET", path_of("a", image.manifest));
+    EXPECT_EQ(got.status, 200) << got.body;
+    EXPECT_EQ(got.body, text_of(image.manifest));
+    EXPECT_EQ(got.header("Content-Type"), image.manifest.media_type);
+    EXPECT_EQ(ask("HEAD", path_of("a", image.manifest)).header("Content-Length"), std::to_string(image.manifest.size));
+    EXPECT_EQ(ask("GET", path_of("b", image.manifest)).status, 404) << "which is of another repository";
+  }
+  Repository repository(client(), "a");
+  const auto into = open_store(dir_ / "into");
+  const auto pulled = pull_image(repository, "1", *into, {.platform = platform("arm64")});
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_EQ(pulled->target, index_);
+}
+
+TEST_F(ServingAnIndex, TakesItOnceMore) {
+  start();
+  for (const auto& image : images_)
+    for (const char* repository : {"a", "b"})
+      EXPECT_EQ(ask("PUT", path_of(repository, image.manifest), {{"Content-Type", image.manifest.media_type}}, text_of(image.manifest)).status, 201)
+          << repository;
+  EXPECT_EQ(ask("PUT", "/v2/b/manifests/1", {{"Content-Type", index_.media_type}}, text_of(index_)).status, 201);
+  EXPECT_EQ(ask("GET", path_of("b", images_[1].manifest)).body, text_of(images_[1].manifest));
+}
+
+TEST_F(ServingAnIndex, KeepsItWholeWhenOneOfItsManifestsIsToBeDeleted) {
+  start({.allow_delete = true});
+  const auto answer = ask("DELETE", path_of("a", images_[0].manifest));
+  EXPECT_EQ(answer.status, 403);
+  EXPECT_THAT(answer.body, HasSubstr(index_.digest.str()));
+  EXPECT_EQ(ask("GET", "/v2/a/manifests/1").body, text_of(index_));
+  EXPECT_EQ(ask("GET", path_of("a", images_[0].manifest)).status, 200);
+  EXPECT_EQ(ask("DELETE", path_of("a", index_)).status, 202);
+  EXPECT_EQ(ask("GET", "/v2/a/manifests/1").status, 404);
 }
 
 TEST_F(Serving, OnlyGivesWhenToldSo) {
