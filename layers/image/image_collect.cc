@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/sys/file.h"
 #include "layers/image/blob_folders.h"
@@ -13,6 +14,7 @@
 #include "layers/image/image_walk.h"
 #include "layers/image/lazy_images.h"
 #include "layers/image/store_state.h"
+#include "layers/image/subject.h"
 
 namespace acetate::image {
 
@@ -45,6 +47,7 @@ Result<Sizes> blobs_on_disk(const std::string& dir) {
 struct Candidate {
   StoredImage image;
   std::set<Digest> blobs = {};
+  std::optional<Digest> subject = {};
   std::time_t used = 0;
   bool goes = false;
 };
@@ -57,6 +60,7 @@ Result<std::vector<Candidate>> candidates_of(const ImageStore& store) {
     candidate.used = TRY(last_used(store, image));
     const auto walked = walk_image(store.files(image), image.target, [&](const ImagePart& part) -> Result<void> {
       candidate.blobs.insert(part.descriptor.digest);
+      if (part.descriptor.digest == image.target.digest) candidate.subject = TRY(read_subject(part.text, image.target.digest.str()));
       return {};
     });
     if (!walked)
@@ -69,10 +73,24 @@ Result<std::vector<Candidate>> candidates_of(const ImageStore& store) {
   return found;
 }
 
-std::set<Digest> reachable(const std::vector<Candidate>& candidates) {
+// The blobs of images that stay: those of referrers to one of them, or to what `others` says is there, among them.
+std::set<Digest> reachable(const std::vector<Candidate>& candidates, const std::function<bool(const Digest&)>& others) {
   std::set<Digest> digests;
-  for (const auto& candidate : candidates)
-    if (!candidate.goes) digests.insert(candidate.blobs.begin(), candidate.blobs.end());
+  std::vector<const Candidate*> referrers;
+  for (const auto& candidate : candidates) {
+    if (!candidate.goes)
+      digests.insert(candidate.blobs.begin(), candidate.blobs.end());
+    else if (candidate.subject)
+      referrers.push_back(&candidate);
+  }
+  // One may refer to another, as a signature of an SBOM does.
+  const auto stays = [&](const Candidate* each) {
+    if (!digests.contains(*each->subject) && !others(*each->subject)) return false;
+    digests.insert(each->blobs.begin(), each->blobs.end());
+    return true;
+  };
+  while (std::erase_if(referrers, stays) > 0) {
+  }
   return digests;
 }
 
@@ -83,17 +101,22 @@ std::uint64_t bytes_of(const std::set<Digest>& digests, const Sizes& sizes) {
   return sum;
 }
 
-// Which images go: pure but for the clock that set their times.
-void decide(std::vector<Candidate>& candidates, const Sizes& sizes, const CollectOptions& options) {
+// Which images go, and the blobs of the others: pure but for the clock that set their times.
+std::set<Digest> decide(std::vector<Candidate>& candidates, const Sizes& sizes, const CollectOptions& options,
+                        const std::function<bool(const Digest&)>& others) {
   for (auto& candidate : candidates) {
     if (options.unnamed && candidate.image.names.empty()) candidate.goes = true;
     if (options.unused_since && candidate.used < *options.unused_since) candidate.goes = true;
   }
-  if (!options.max_bytes) return;
-  for (auto& candidate : candidates) {  // the one used longest ago comes first
-    if (bytes_of(reachable(candidates), sizes) <= *options.max_bytes) return;
-    candidate.goes = true;
-  }
+  auto stays = reachable(candidates, others);
+  if (options.max_bytes)
+    for (auto& candidate : candidates) {  // the one used longest ago comes first
+      if (bytes_of(stays, sizes) <= *options.max_bytes) break;
+      if (std::exchange(candidate.goes, true)) continue;
+      stays = reachable(candidates, others);
+    }
+  for (auto& candidate : candidates) candidate.goes = candidate.goes && !stays.contains(candidate.image.target.digest);
+  return stays;
 }
 
 Result<void> remove_blobs(const std::string& dir, const std::vector<CollectedBlob>& blobs) {
@@ -122,12 +145,18 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
 
   auto candidates = TRY(candidates_of(*store));
   const Sizes sizes = TRY(blobs_on_disk(place.dir));
-  decide(candidates, sizes, options);
-  auto stays = reachable(candidates);
   // Images that are still being fetched need their documents, and the layers that are whole by now.
   const LazyImages lazy(place.dir);
-  for (const auto& digest : TRY(lazy.needed())) stays.insert(digest);
+  const auto coming = TRY(lazy.needed());
+  const std::set<Digest> fetched(coming.begin(), coming.end());
   const auto besides = options.needed_besides ? TRY(options.needed_besides()) : std::set<Digest>();
+  const auto is_elsewhere = [&](const Digest& digest) {
+    return fetched.contains(digest) || besides.contains(digest) || std::ranges::any_of(place.shared, [&](const auto& dir) {
+             return sys::stat_following(dir + "/" + blob_name(digest)).has_value();
+           });
+  };
+  auto stays = decide(candidates, sizes, options, is_elsewhere);
+  stays.insert(fetched.begin(), fetched.end());
   stays.insert(besides.begin(), besides.end());
   for (auto& candidate : candidates)
     if (candidate.goes) out.images.push_back(candidate.image);

@@ -15,7 +15,7 @@ namespace acetate::image {
 
 struct CollectOptions {
   bool dry_run = false;                           // only say what would go
-  bool unnamed = true;                            // images without a name too
+  bool unnamed = true;                            // images without a name too, but for referrers of what stays
   std::optional<std::time_t> unused_since = {};   // named images last used before then too (seconds since 1970)
   std::optional<std::uint64_t> max_bytes = {};    // images used longest ago, until the blobs left are no more than that
   bool wait = true;                               // for others who have the store open
@@ -37,6 +37,9 @@ struct Collected {
 
 // Must not be called while this process has the store open, unless it is a dry run, which locks nobody out. EWOULDBLOCK bare where somebody has and `wait` is
 // false. A damaged image is EBADMSG or ENOENT with words, and nothing is removed: what belongs to it cannot be told.
+//
+// A manifest that refers to another by its `subject` (a signature, an SBOM, the indexes of an image's layers) has no name as a rule: it
+// stays for as long as its subject does, whether that is an image of ours, of a shared store or one below an index.
 //
 // Images are forgotten before any of their blobs goes, so that whatever interrupts it leaves every name whole and
 // the rest to the next collection. What is mounted goes on being readable: its files are open.

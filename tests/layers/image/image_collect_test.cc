@@ -23,6 +23,17 @@ Sample numbered(int number) {
   return sample;
 }
 
+// An artifact that says something about what `subject` is the digest of.
+Sample referring_to(const Digest& subject, const std::string& what) {
+  Sample sample;
+  sample.layers = {test::layer_blob("said", what)};
+  sample.config = {.text = "{}", .media_type = "application/vnd.oci.empty.v1+json"};
+  sample.manifest = test::manifest_blob(sample.config, sample.layers);
+  sample.manifest.text.pop_back();
+  sample.manifest.text += R"(,"artifactType":"text/plain","subject":{"mediaType":"x","size":1,"digest":")" + subject.str() + R"("}})";
+  return sample;
+}
+
 class CollectTest : public ::testing::Test {
  protected:
   // Under a name, used last that many seconds after 1970.
@@ -74,6 +85,50 @@ TEST_F(CollectTest, KnowsBlobsThatAreNamedBySha512) {
   EXPECT_THAT(second->blobs, SizeIs(4));
   EXPECT_FALSE(has(named.layers[0]));
   EXPECT_TRUE(has(one.layers[0]));
+}
+
+TEST_F(CollectTest, KeepsWhatRefersToAnImageForAsLongAsThat) {
+  put(one, "one", 2000);
+  const auto sbom = referring_to(one.manifest.digest(), "sbom"), signature = referring_to(sbom.manifest.digest(), "signature of the sbom"),
+             stray = referring_to(Digest::of("nothing here"), "stray");
+  for (const auto* each : {&signature, &sbom, &stray}) put(*each, "", 1000);
+
+  auto collected = collect(place, {.unused_since = 1500});
+  ASSERT_TRUE(collected) << collected.error().message();
+  EXPECT_THAT(collected->images, SizeIs(1));
+  EXPECT_FALSE(has(stray.manifest));
+  for (const Sample* each : std::initializer_list<const Sample*>{&one, &sbom, &signature}) EXPECT_TRUE(has(each->manifest) && has(each->layers[0]) && has(each->config));
+  EXPECT_THAT(collect(place, {.dry_run = true, .max_bytes = 0})->images, SizeIs(3));
+
+  ASSERT_TRUE((*ImageStore::open(place))->remove_image(one.manifest.digest()));
+  collected = collect(place, {});
+  ASSERT_TRUE(collected) << collected.error().message();
+  EXPECT_THAT(collected->images, SizeIs(2));
+  for (const Sample* each : std::initializer_list<const Sample*>{&one, &sbom, &signature}) EXPECT_FALSE(has(each->manifest) || has(each->layers[0]));
+}
+
+TEST_F(CollectTest, KeepsWhatRefersToAnImageOfASharedStoreOrBelowAnIndex) {
+  put(one, "one");
+  const StorePlace above{.dir = tmp / "above", .shared = {place.dir}};
+  put(two, "");
+  const auto index = test::index_blob({two.manifest.descriptor()});
+  {
+    const auto store = *ImageStore::open(place);
+    ASSERT_TRUE(store->set_reference("index", *store->put_blob(index.text, index.media_type)));
+    ASSERT_TRUE(store->remove_image(two.manifest.digest()));
+  }
+  const auto of_two = referring_to(two.manifest.digest(), "of two");
+  put(of_two, "");
+  const auto own = place;
+  place = above;
+  const auto of_one = referring_to(one.manifest.digest(), "of one");
+  put(of_one, "");
+
+  EXPECT_THAT(collect(above, {})->images, IsEmpty());
+  EXPECT_TRUE(has(of_one.manifest));
+  EXPECT_THAT(collect(own, {})->images, IsEmpty());
+  place = own;
+  EXPECT_TRUE(has(of_two.manifest));
 }
 
 TEST_F(CollectTest, LeavesWhatIsNeededBesides) {
