@@ -1,8 +1,10 @@
 #include "layers/image/archive_writer.h"
 
 #include <array>
+#include <optional>
 
 #include "base/bytes.h"
+#include "base/digest.h"
 #include "base/sys/file.h"
 #include "layers/image/read_bytes.h"
 #include "layers/image/ustar.h"
@@ -37,8 +39,15 @@ Result<void> ArchiveWriter::file(std::string_view name, std::string_view text) {
 Result<void> ArchiveWriter::file(std::string_view name, const LayerSpec& bytes) {
   const std::uint64_t size = bytes.length.value_or(0);
   TRY(header(name, size));
-  // Reads and writes instead of copy_file_range: `out` may be a pipe.
-  TRY(read_bytes(bytes, [&](std::span<const std::byte> part) { return sys::write_full(out_, part); }));
+  std::optional<Hasher> hash;
+  if (bytes.digest) hash.emplace(bytes.digest->algorithm());
+  // Reads and writes instead of copy_file_range: `out` may be a pipe, and whoever gets the archive has only our word that it is whole.
+  TRY(read_bytes(bytes, [&](std::span<const std::byte> part) {
+    if (hash) hash->update(part);
+    return sys::write_full(out_, part);
+  }));
+  if (hash && hash->finish() != *bytes.digest)
+    return fail(EBADMSG, "{} is damaged: its bytes are not those of {}", bytes.path, bytes.digest->str());
   return pad(size);
 }
 

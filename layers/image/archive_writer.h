@@ -16,7 +16,8 @@ class ArchiveWriter {
   explicit ArchiveWriter(FdRef out) : out_(out) {}
   Result<void> dir(std::string_view name);  // ends with '/'
   Result<void> file(std::string_view name, std::string_view text);
-  // The bytes a spec names. EIO with words when there are fewer than it says.
+  // The bytes a spec names. EIO with words when there are fewer than it says; EBADMSG with words when it has a digest and they are not what
+  // that says: the archive is not to be used then.
   Result<void> file(std::string_view name, const LayerSpec& bytes);
   // Once, last.
   Result<void> finish();

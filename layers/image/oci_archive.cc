@@ -39,7 +39,9 @@ Result<void> write_oci_archive(const std::string& layout_dir, FdRef out) {
     TRY_WITHIN(archive.dir(name), "writing the archive of {}", layout_dir);
   for (const auto& name : names) {
     const auto path = layout_dir + "/" + name;
-    TRY_WITHIN(archive.file(name, TRY_WITHIN(whole_file(path), "packing {}", path)), "packing {}", path);
+    auto file = TRY_WITHIN(whole_file(path), "packing {}", path);
+    file.digest = digest_of_blob_name(name);
+    TRY_WITHIN(archive.file(name, file), "packing {}", path);
   }
   return TRY_WITHIN(archive.finish(), "writing the archive of {}", layout_dir);
 }

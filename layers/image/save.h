@@ -15,7 +15,8 @@ struct SavedImage {
   NamedImage image;
 };
 
-// An OCI layout as a tarball. Blobs that images share are in it once; their digests are verified on the way.
+// An OCI layout as a tarball. Blobs that images share are in it once; their digests are verified on the way, and a damaged one is EBADMSG with
+// words: what was written by then is no archive.
 Result<void> write_oci_archive(const std::vector<SavedImage>& images, FdRef out);
 
 // The same tarball with manifest.json and repositories in it, so that whoever reads docker's old form (docker, podman,

@@ -110,6 +110,24 @@ TEST_F(CopyTest, OfADamagedBlobFailsAndPublishesNothing) {
   EXPECT_FALSE(*to->has_blob(sample.manifest.digest()));
 }
 
+TEST_F(CopyTest, PacksNoDamagedBlobIntoAnArchive) {
+  for (const auto& damaged : {sample.layers[1], sample.config, sample.manifest}) {
+    const test::TempDir dir;
+    test::write_to(dir, "from", sample.oci());
+    auto text = damaged.text;
+    text[text.size() / 2] ^= 1;
+    dir.write("from/" + damaged.name(), text);
+    const auto files = *directory_files(dir / "from");
+    const auto out = *sys::open(dir / "out.tar", O_WRONLY | O_CREAT, 0644);
+    for (const auto& written : {write_oci_archive(saved(*files), out.ref()), write_docker_archive(saved(*files), test::amd64(), out.ref()),
+                                write_oci_archive(dir / "from", out.ref())}) {
+      ASSERT_FALSE(written) << damaged.name();
+      EXPECT_TRUE(written.error().is(EBADMSG)) << written.error().message();
+      EXPECT_THAT(written.error().message(), HasSubstr(damaged.digest().hex()));
+    }
+  }
+}
+
 TEST_F(CopyTest, OciArchiveComesBackAsItWas) {
   const auto files = from();
   const auto path = archive("image.tar", [&](FdRef out) { return write_oci_archive(saved(*files), out); });
