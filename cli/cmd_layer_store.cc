@@ -50,7 +50,8 @@ Result<int> serve(const Options& options) {
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return Error(error.value()).within("/proc/self/exe");
   std::vector<std::string> words{options.dir};
-  // Containers of others than its owner look into it, by way of the overlay.
+  // The overlay's daemon and namespaces other than ours look into it: and the kernel sees to it that of all users only root does (the tree's
+  // own directories are 0700).
   if (::geteuid() == 0) words.insert(words.end(), {"-o", "allow_other,default_permissions"});
   words.insert(words.end(), {"--", self.string(), "layer-store"});
   for (const auto& [flag, value] : {std::pair("--platform", &options.platform), {"--index", &options.lazy.indexes},

@@ -99,9 +99,37 @@ fi
 
 say "with our daemon"
 offer daemon
+stranger() { (cd / && setpriv --reuid=65534 --regid=65534 --clear-groups "$@"); }
+if stranger test -x "$scratch"; then
+  # The name is known by then, and so are its layers.
+  image=$als/$(printf %s "$name" | base64 -w0)
+  layer=$(ls "$image" | head -1)
+  test -e "$image/$layer/diff" -a -n "$layer" || fail "the owner does not see the layers"
+  for path in "$als" "$image" "$image/$layer/diff" "$image/$layer/blob" "$als/$(printf %s "127.0.0.1:$port/team/app:2" | base64 -w0)"; do
+    said=$(stranger ls "$path" 2>&1) && fail "another user sees $path: $said" || case $said in *"Permission denied"*) ;; *) fail "another user and $path: $said" ;; esac
+  done
+  grep -q "team/app:2" "$scratch/als.err" && fail "another user has registries asked" || pass "other users neither see images nor have registries asked"
+fi
 configure "$scratch/daemon-home"
 trial daemon "$scratch/daemon-home"
 expect "an image that nobody knows is pulled as ever" "125" "$(in_store plain "$scratch/daemon-home" podman pull -q --tls-verify=false "127.0.0.1:$port/team/none:1" >/dev/null 2>&1 || echo $?)"
+
+say "beside a registry that does not answer"
+in_ours daemon copy -q "oci:$scratch/layout" localhost/again:1
+python3 -c 'import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(100); print(s.getsockname()[1], flush=True); time.sleep(1e6)' >"$scratch/silent" & silent=$!
+children="$children $silent"
+wait_until test -s "$scratch/silent"
+silent_port=$(cat "$scratch/silent")
+waiting=
+for number in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do # more than libfuse has threads by itself
+  ls "$als/$(printf %s "127.0.0.1:$silent_port/x$number:1" | base64 -w0)" >/dev/null 2>&1 & waiting="$waiting $!"
+done
+wait_until pgrep -f -- "--describe 127.0.0.1:$silent_port/" >/dev/null
+ls "$als/$(printf %s localhost/again:1 | base64 -w0)" >/dev/null && pass "another image is found meanwhile" || fail "another image: $(cat "$scratch/als.err")"
+for one in $waiting; do kill -0 "$one" 2>/dev/null || fail "the lookup $one did not wait"; done
+kill "$silent"
+for one in $waiting; do wait "$one" || true; done
 
 umount "$als"
 if command -v useradd >/dev/null && setpriv --reuid=65534 --regid=65534 --clear-groups unshare -Ur true 2>/dev/null; then

@@ -18,6 +18,9 @@ namespace acetate::fs {
 namespace {
 
 constexpr double kForEver = 1e9;
+// Lookups that wait for a registry, and reads that wait for bytes, have a thread each: one that does not answer must leave some for the others.
+// libfuse makes them as they are needed.
+constexpr unsigned kThreads = 128, kIdleThreads = 10;
 
 LayerStoreTree& tree_of(fuse_req_t req) { return *static_cast<LayerStoreTree*>(fuse_req_userdata(req)); }
 
@@ -33,6 +36,9 @@ T& object_of(const fuse_file_info* file) {
 using Listing = std::vector<LayerStoreTree::Listed>;
 
 double lifetime(std::uint64_t ino) { return LayerStoreTree::is_volatile(ino) ? 0 : kForEver; }
+
+// Else the kernel asks for one name of a directory after the other, and one dead registry keeps every image from being found.
+void init(void*, fuse_conn_info* connection) { connection->want |= connection->capable & FUSE_CAP_PARALLEL_DIROPS; }
 
 void lookup(fuse_req_t req, fuse_ino_t dir, const char* name) {
   fuse_entry_param entry{};
@@ -171,6 +177,7 @@ void rmdir(fuse_req_t req, fuse_ino_t, const char*) { fuse_reply_err(req, ENOENT
 
 fuse_lowlevel_ops operations() {
   fuse_lowlevel_ops ops{};
+  ops.init = init;
   ops.lookup = lookup;
   ops.getattr = getattr;
   ops.readlink = readlink;
@@ -216,6 +223,8 @@ Result<void> serve_layer_store(LayerStoreTree& tree, const std::string& mountpoi
   const std::unique_ptr<fuse_loop_config, decltype(&fuse_loop_cfg_destroy)> config(fuse_loop_cfg_create(), fuse_loop_cfg_destroy);
   if (!config) return Error(ENOMEM);
   fuse_loop_cfg_set_clone_fd(config.get(), 0);
+  fuse_loop_cfg_set_max_threads(config.get(), kThreads);
+  fuse_loop_cfg_set_idle_threads(config.get(), kIdleThreads);
   const int ended = fuse_session_loop_mt(session.get(), config.get());
   watch.reset();
   return ended < 0 && ended != -ENODEV ? Result<void>(Error(-ended).within("serving the mount")) : Result<void>();

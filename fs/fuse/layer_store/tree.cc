@@ -23,6 +23,10 @@ constexpr std::chrono::seconds kPatience{10};
 // What says "opaque" to the kernel's overlay with root's attributes and with a user's, and to fuse-overlayfs.
 constexpr std::array<const char*, 3> kOpaque = {"trusted.overlay.opaque", "user.overlay.opaque", "user.fuseoverlayfs.opaque"};
 
+// Of what we put around the layers: nobody's but the owner's. Looking a name up is asking its registry with the owner's logins, and what is in
+// an image is for whom the owner shows it to: containers see it by way of the overlay, which looks with the rights of whoever mounted it.
+constexpr mode_t kOwnDir = S_IFDIR | 0700, kOwnFile = S_IFREG | 0400;
+
 Attr attr_of(std::uint64_t ino, mode_t mode, std::uint64_t size) {
   return {.mode = mode, .uid = ::geteuid(), .gid = ::getegid(), .size = size, .blocks = (size + 511) / 512, .ino = ino};
 }
@@ -52,15 +56,15 @@ Result<std::uint64_t> LayerStoreTree::ino_of(std::uint64_t slot, Node node) cons
 }
 
 Attr LayerStoreTree::own_attr(std::uint64_t ino) {
-  if (slot_of(ino) == 0) return attr_of(ino, S_IFDIR | 0755, 0);
+  if (slot_of(ino) == 0) return attr_of(ino, kOwnDir, 0);
   const auto blob = blob_of(ino);
   switch (static_cast<Own>(ino & (kOwn - 1))) {
-    case own_info: return attr_of(ino, S_IFREG | 0444, layer_info(blob->offered).size());
-    case own_blob: return attr_of(ino, S_IFREG | 0444, blob->offered.size);
+    case own_info: return attr_of(ino, kOwnFile, layer_info(blob->offered).size());
+    case own_blob: return attr_of(ino, kOwnFile, blob->offered.size);
     case own_whiteout: return attr_of(ino, S_IFCHR, 0);
     case own_dir: break;
   }
-  return attr_of(ino, S_IFDIR | 0755, 0);
+  return attr_of(ino, kOwnDir, 0);
 }
 
 Result<LayerStoreTree::Found> LayerStoreTree::lookup(std::uint64_t dir, std::string_view name) {
@@ -85,42 +89,61 @@ Result<void> LayerStoreTree::take(Reference& reference, Ask ask) {
   return {};
 }
 
+Result<std::uint64_t> LayerStoreTree::known_locked(const std::string& name) {
+  if (const auto known = unknown_.find(name); known != unknown_.end()) {
+    if (Clock::now() < known->second.until) return fail(EIO, "{}", known->second.why);
+    unknown_.erase(known);
+  }
+  const auto place = by_name_.find(name);
+  return place == by_name_.end() ? 0 : place->second;
+}
+
 Result<LayerStoreTree::Found> LayerStoreTree::lookup_reference(std::string_view encoded) {
   const auto name = base64_decode(encoded);
   if (!name || name->empty()) return Error(ENOENT);
-  Reference* reference = nullptr;
+  std::shared_ptr<Reference> reference;
   std::uint64_t ino = 0;
   {
     const Lock lock(mutex_);
-    if (const auto known = unknown_.find(*name); known != unknown_.end()) {
-      if (Clock::now() < known->second.until) return fail(EIO, "{}", known->second.why);
-      unknown_.erase(known);
+    ino = TRY(known_locked(*name));
+    if (ino == 0) {
+      auto& asked = asked_[*name];
+      if (asked == nullptr) asked = std::make_shared<Reference>(*name);
+      reference = asked;
     }
-    auto [place, is_new] = by_name_.try_emplace(*name, kRoot + 1 + references_.size());
-    if (is_new) references_.emplace_back(*name);
-    ino = place->second;
-    reference = &references_[ino - kRoot - 1];
   }
+  if (ino != 0) return Found{ino, own_attr(ino)};
   const Lock asking(reference->asking);
   {
+    // Somebody else may have asked while we waited.
     const Lock lock(mutex_);
-    if (!reference->slots.empty()) return Found{ino, own_attr(ino)};
+    ino = TRY(known_locked(*name));
   }
-  if (auto taken = take(*reference, Ask::if_unknown); !taken) {
-    log::warn("{}", taken.error().message());
+  if (ino != 0) return Found{ino, own_attr(ino)};
+  auto taken = take(*reference, Ask::if_unknown);
+  if (!taken) log::warn("{}", taken.error().message());
+  {
     const Lock lock(mutex_);
-    unknown_[*name] = {Clock::now() + kPatience, taken.error().message()};
-    return fail(EIO, "{}", taken.error().message());
+    asked_.erase(*name);
+    if (!taken) {
+      const auto now = Clock::now();
+      std::erase_if(unknown_, [&](const auto& each) { return each.second.until <= now; });
+      unknown_[*name] = {now + kPatience, taken.error().message()};
+      return fail(EIO, "{}", taken.error().message());
+    }
+    references_.push_back(reference);
+    ino = kRoot + references_.size();
+    by_name_.emplace(*name, ino);
   }
   return Found{ino, own_attr(ino)};
 }
 
 Result<LayerStoreTree::Found> LayerStoreTree::lookup_layer(std::uint64_t ino, std::string_view digest) {
   if (!Digest::parse(digest)) return Error(ENOENT);
-  Reference* reference = nullptr;
+  std::shared_ptr<Reference> reference;
   const auto find = [&]() -> std::uint64_t {
     const Lock lock(mutex_);
-    reference = &references_[ino - kRoot - 1];
+    reference = references_[ino - kRoot - 1];
     const auto slot = reference->slots.find(digest);
     return slot == reference->slots.end() ? 0 : slot->second;
   };
@@ -218,10 +241,9 @@ Result<std::vector<LayerStoreTree::Listed>> LayerStoreTree::list(std::uint64_t d
   }
   const Lock lock(mutex_);
   if (dir == kRoot) {
-    for (const auto& [name, ino] : by_name_)
-      if (!references_[ino - kRoot - 1].slots.empty()) all.push_back({base64_encode(name), ino, DT_DIR});
+    for (const auto& [name, ino] : by_name_) all.push_back({base64_encode(name), ino, DT_DIR});
   } else if (slot_of(dir) == 0) {
-    for (const auto& [digest, slot] : references_[dir - kRoot - 1].slots) all.push_back({digest, own(slot, own_dir), DT_DIR});
+    for (const auto& [digest, slot] : references_[dir - kRoot - 1]->slots) all.push_back({digest, own(slot, own_dir), DT_DIR});
   } else {
     const std::uint64_t slot = slot_of(dir);
     all = {{"diff", slot << kSlotShift | 1, DT_DIR}, {"info", own(slot, own_info), DT_REG}, {"blob", own(slot, own_blob), DT_REG}};

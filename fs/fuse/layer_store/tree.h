@@ -5,7 +5,8 @@
 //   BASE64(REFERENCE)/DIGEST/info    what it is, JSON as layers.json has it
 //   BASE64(REFERENCE)/DIGEST/blob    the blob
 //
-// Names appear when they are looked up: an image that nobody knows is asked for then. Knows nothing of FUSE.
+// Names appear when they are looked up: an image that nobody knows is asked for then. All of it but what is inside the layers is for its
+// owner alone (0700, 0400), so that nobody else comes as far as that. Knows nothing of FUSE.
 #pragma once
 
 #include <chrono>
@@ -88,6 +89,8 @@ class LayerStoreTree {
   };
 
   Result<Found> lookup_reference(std::string_view encoded);
+  // The inode number of a name that is known, 0 for another; what stands in unknown_ is its error.
+  Result<std::uint64_t> known_locked(const std::string& name) REQUIRES(mutex_);
   Result<Found> lookup_layer(std::uint64_t reference, std::string_view digest);
   Result<Found> lookup_own(std::uint64_t dir, std::string_view name);
   Result<Found> lookup_node(std::uint64_t dir, std::string_view name);
@@ -101,9 +104,11 @@ class LayerStoreTree {
   const FindImage find_;
   const OpenLayer open_;
   Mutex mutex_;
-  std::deque<Reference> references_ GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<Reference>> references_ GUARDED_BY(mutex_);
   std::map<std::string, std::uint64_t, std::less<>> by_name_ GUARDED_BY(mutex_);  // inode numbers, by decoded name
-  std::map<std::string, Unknown, std::less<>> unknown_ GUARDED_BY(mutex_);
+  // Names that are being asked for: what turns out to be no image is forgotten, so that making names up fills nobody's memory.
+  std::map<std::string, std::shared_ptr<Reference>, std::less<>> asked_ GUARDED_BY(mutex_);
+  std::map<std::string, Unknown, std::less<>> unknown_ GUARDED_BY(mutex_);  // for a while
   std::vector<std::shared_ptr<Blob>> slots_ GUARDED_BY(mutex_);  // of slot 1 and on
   std::map<Digest, std::shared_ptr<Blob>> blobs_ GUARDED_BY(mutex_);
 };

@@ -94,6 +94,17 @@ TEST_F(LayerStore, TellsOfALayerWhatItsUserWantsToKnow) {
   EXPECT_TRUE(tree_.lookup(at({base64_encode(kName), digest}), "use").error().is(ENOENT));
 }
 
+TEST_F(LayerStore, IsItsOwnersAloneAroundTheLayers) {
+  const std::vector<std::string> layer{base64_encode(kName), Digest::of("a").str()};
+  for (const auto& dir : std::vector<std::vector<std::string>>{{}, {layer[0]}, layer}) EXPECT_EQ(tree_.attr(at(dir))->mode, S_IFDIR | 0700U) << dir.size();
+  for (const char* file : {"info", "blob"}) {
+    const auto found = tree_.lookup(at(layer), file);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->attr.mode, S_IFREG | 0400U) << file;
+  }
+  EXPECT_EQ(tree_.attr(in_layer({}))->mode & 07777, 0755U) << "and in them all is as the image has it";
+}
+
 TEST_F(LayerStore, ShowsALayerAsAnOverlayReadsIt) {
   const std::uint64_t file = in_layer({"dir", "file"});
   EXPECT_EQ(read(file), "content");
@@ -143,6 +154,11 @@ TEST_F(LayerStore, SaysWithoutAskingTwiceThatAnImageCannotBeHad) {
   EXPECT_EQ(asked_.size(), 1U);
   EXPECT_TRUE(tree_.lookup(LayerStoreTree::kRoot, "no base64!").error().is(ENOENT));
   EXPECT_TRUE(tree_.list(LayerStoreTree::kRoot)->empty());
+}
+
+TEST_F(LayerStore, RemembersNoNameThatIsNoImage) {
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(at({base64_encode("reg.example/other:" + std::to_string(i))}), 0U);
+  EXPECT_EQ(at({base64_encode(kName)}), LayerStoreTree::kRoot + 1) << "the first it has";
 }
 
 TEST(OfferedLayers, AreReadFromLines) {
