@@ -17,6 +17,7 @@
 #include "cli/rows.h"
 #include "layers/image/image_collect.h"
 #include "layers/image/image_walk.h"
+#include "layers/image/lazy_images.h"
 #include "layers/image/platform.h"
 
 namespace acetate::cli {
@@ -109,6 +110,7 @@ Result<int> show_disk_usage(const DfOptions& options, const Context& context) {
     const auto store = TRY(image::ImageStore::open_to_read(TRY(store_place(paths))));
     if (options.verbose) return show_images(*store, context, options.format);
     for (const auto& stored : TRY(store->list())) images += stored.is_shared ? 0 : 1;
+    images += TRY(image::LazyImages(paths.images()).list()).size();
   }
   // What gc would do is what can be had back.
   const auto collected = sys::stat_following(paths.images() + "/oci-layout")

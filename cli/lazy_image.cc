@@ -1,5 +1,7 @@
 #include "cli/lazy_image.h"
 
+#include <fcntl.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -7,11 +9,13 @@
 #include <system_error>
 
 #include "base/log.h"
+#include "base/sys/file.h"
 #include "cli/store_place.h"
 #include "layers/image/lazy_images.h"
 #include "layers/image/platform.h"
 #include "layers/registry/lazy_pull.h"
 #include "layers/registry/transfer.h"
+#include "layers/stream/partial_blob.h"
 
 namespace acetate::cli {
 
@@ -51,6 +55,27 @@ Result<image::StoredImage> pull_documents(const image::StorePlace& place, const 
     if (i + 1 == names.size()) return pulled.error().clone();
     log::warn("{}; trying {}", pulled.error().message(), names[i + 1].registry);
   }
+}
+
+// The room that what came of a layer takes. Whoever else reads it has it fetched again.
+void discard(const image::LazyImages& images, const Digest& layer) {
+  const auto partial = PartialBlob::open(images.dir(), layer);
+  if (!partial || !(*partial)->forget_all()) return;
+  // Best effort: where there are no holes, garbage collection takes it.
+  (void)sys::fallocate((*partial)->data(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (*partial)->size());
+}
+
+// A name that never could be used is none: what came of it goes with the garbage, or is gone on with by whoever tries again. Where the disk is
+// full it must go first, for a name goes by writing a list without it.
+void forget(const image::LazyImages& images, const image::StoredImage& stored, const image::Image& image) {
+  const auto remove = [&] { return images.remove_reference(stored.names.front(), stored.target.digest); };
+  auto gone = remove();
+  if (!gone && (gone.error().is(ENOSPC) || gone.error().is(EDQUOT))) {
+    for (const auto& layer : image.layers)
+      if (layer.spec.lazy && layer.digest) discard(images, *layer.digest);
+    gone = remove();
+  }
+  if (!gone && !gone.error().is(ENOENT)) log::warn("{} cannot be forgotten: {}", image.name, gone.error().message());
 }
 
 void add_options(CLI::App& app, LazyFlags& flags, const std::string& when) {
@@ -108,16 +133,23 @@ Result<image::Image> find_lazy_image(const Paths& paths, const std::string& name
     if (!stored.error().is(ENOENT)) return stored.error().clone();
   }
   const image::LazyImages images(place.dir);
+  bool is_new = false;
   auto known = flags.anew ? Result<image::StoredImage>(Error(ENOENT)) : images.find(name);
   if (!known && !known.error().is(ENOENT)) return std::move(known).error();
-  if (!known) known = pull_documents(place, images, name, wanted, flags);
+  if (!known) {
+    known = pull_documents(place, images, name, wanted, flags);
+    is_new = !flags.anew;
+  }
   const auto stored = TRY(std::move(known));
   auto image = TRY(images.open_image(stored, wanted));
   image.name = name;
   // What was believed when it was pulled may not be now.
   if (!registry::are_believed(indexes_of(flags), stored.names.front()))
     for (auto& layer : image.layers) layer.spec.index.reset();
-  TRY(open_lazy_layers(image));
+  if (const auto opened = open_lazy_layers(image); !opened) {
+    if (is_new) forget(images, stored, image);
+    return opened.error().clone();
+  }
   return image;
 }
 

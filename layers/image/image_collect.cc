@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -49,6 +50,7 @@ struct Candidate {
   std::set<Digest> blobs = {};
   std::optional<Digest> subject = {};
   std::time_t used = 0;
+  bool is_lazy = false;
   bool goes = false;
 };
 
@@ -69,7 +71,25 @@ Result<std::vector<Candidate>> candidates_of(const ImageStore& store) {
           image.target.digest.str(), image.target.digest.str()));
     found.push_back(std::move(candidate));
   }
-  std::ranges::stable_sort(found, {}, &Candidate::used);
+  return found;
+}
+
+// Those of which some is not here yet.
+Result<std::vector<Candidate>> lazy_candidates_of(const ImageStore& store, const LazyImages& lazy) {
+  std::vector<Candidate> found;
+  const auto files = TRY(lazy.files());
+  for (auto& image : TRY(lazy.list())) {
+    Candidate candidate{.image = image, .is_lazy = true};
+    // Without its document it is used by nobody, and of one that lacks something what is there counts.
+    if (const auto used = last_used(store, image)) candidate.used = *used;
+    const auto walked = walk_image(*files, image.target, [&](const ImagePart& part) -> Result<void> {
+      candidate.blobs.insert(part.descriptor.digest);
+      return {};
+    });
+    if (!walked && !walked.error().is(ENOENT))
+      return walked.error().clone().within(fmt::format("what {} needs (acetate rmi forgets it)", image.names.front().str()));
+    found.push_back(std::move(candidate));
+  }
   return found;
 }
 
@@ -143,23 +163,26 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   if (!options.dry_run) lock = TRY(lock_for_removal(place.dir, options.wait));
   const auto store = TRY(options.dry_run ? ImageStore::open_to_read(place) : ImageStore::open_locked(place));
 
-  auto candidates = TRY(candidates_of(*store));
-  const Sizes sizes = TRY(blobs_on_disk(place.dir));
-  // Images that are still being fetched need their documents, and the layers that are whole by now.
   const LazyImages lazy(place.dir);
-  const auto coming = TRY(lazy.needed());
-  const std::set<Digest> fetched(coming.begin(), coming.end());
+  auto candidates = TRY(candidates_of(*store));
+  std::ranges::move(TRY(lazy_candidates_of(*store, lazy)), std::back_inserter(candidates));
+  std::ranges::stable_sort(candidates, {}, &Candidate::used);
+  const Sizes whole = TRY(blobs_on_disk(place.dir));
+  const auto partly = TRY(lazy.partly_here());
+  Sizes sizes = whole;
+  for (const auto& [digest, here] : partly) sizes[digest] += here.bytes;
   const auto besides = options.needed_besides ? TRY(options.needed_besides()) : std::set<Digest>();
   const auto is_elsewhere = [&](const Digest& digest) {
-    return fetched.contains(digest) || besides.contains(digest) || std::ranges::any_of(place.shared, [&](const auto& dir) {
+    return besides.contains(digest) || std::ranges::any_of(place.shared, [&](const auto& dir) {
              return sys::stat_following(dir + "/" + blob_name(digest)).has_value();
            });
   };
   auto stays = decide(candidates, sizes, options, is_elsewhere);
-  stays.insert(fetched.begin(), fetched.end());
   stays.insert(besides.begin(), besides.end());
   for (auto& candidate : candidates)
     if (candidate.goes) out.images.push_back(candidate.image);
+  for (const auto& [digest, here] : partly)
+    if (here.is_in_use && !whole.contains(digest)) stays.insert(digest);
   for (const auto& [digest, size] : sizes) {
     if (stays.contains(digest)) {
       out.left += size;
@@ -169,7 +192,11 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
     out.freed += size;
   }
   if (options.dry_run) return out;
-  for (const auto& image : out.images) TRY(store->remove_image(image.target.digest));
+  for (const auto& candidate : candidates) {
+    if (!candidate.goes) continue;
+    const auto& image = candidate.image;
+    TRY(candidate.is_lazy ? lazy.remove_reference(image.names.front(), image.target.digest) : store->remove_image(image.target.digest));
+  }
   TRY(remove_blobs(place.dir, out.blobs));
   TRY(lazy.sweep(besides));
   const Fd dir = TRY_WITHIN(sys::open(place.dir, O_RDONLY | O_DIRECTORY), "opening {}", place.dir);

@@ -32,7 +32,7 @@ struct Collected {
   std::vector<StoredImage> images;   // forgotten
   std::vector<CollectedBlob> blobs;  // gone
   std::uint64_t freed = 0;
-  std::uint64_t left = 0;  // bytes of the blobs that stay
+  std::uint64_t left = 0;  // bytes of the blobs that stay, and of those that are partly here
 };
 
 // Must not be called while this process has the store open, unless it is a dry run, which locks nobody out. EWOULDBLOCK bare where somebody has and `wait` is
@@ -40,6 +40,9 @@ struct Collected {
 //
 // A manifest that refers to another by its `subject` (a signature, an SBOM, the indexes of an image's layers) has no name as a rule: it
 // stays for as long as its subject does, whether that is an image of ours, of a shared store or one below an index.
+//
+// An image that is still being fetched (lazy_images.h) counts with what is here of it, and goes like others: what somebody reads or fills just
+// now stays for him.
 //
 // Images are forgotten before any of their blobs goes, so that whatever interrupts it leaves every name whole and
 // the rest to the next collection. What is mounted goes on being readable: its files are open.

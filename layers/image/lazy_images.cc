@@ -146,6 +146,9 @@ Result<Image> LazyImages::open_image(const StoredImage& stored, const Platform& 
   auto image = TRY(read_oci_image(*TRY(files()), {IndexEntry{.descriptor = stored.target}}, platform));
   const auto& name = stored.names.front();
   image.name = name.familiar();
+  // As ImageStore::open_image() notes when one was used; where it cannot be, it does not matter.
+  const timespec now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 0, .tv_nsec = UTIME_NOW}};
+  (void)sys::set_times(FileAt{kWorkingDir, (store_ + "/" + blob_name(stored.target.digest)).c_str()}, now);
   if (stored.indexes_believed && image.manifest_digest)
     for (auto& layer : image.layers)
       if (layer.spec.lazy) layer.spec.index = index_origin(name, *image.manifest_digest);
@@ -185,6 +188,25 @@ Result<std::vector<Digest>> LazyImages::needed() const {
       return std::move(walked).error().within(fmt::format("what {} needs (acetate rmi forgets it)", image.names.front().str()));
   }
   return needed;
+}
+
+Result<std::map<Digest, LazyImages::Partly>> LazyImages::partly_here() const {
+  std::map<Digest, Partly> found;
+  const auto path = dir();
+  const auto fd = sys::open(path, O_RDONLY | O_DIRECTORY);
+  if (!fd && fd.error().is(ENOENT)) return found;
+  if (!fd) return fd.error().clone().within("opening " + path);
+  TRY_WITHIN(sys::read_dir(fd->ref(), [&](const sys::DirEntry& entry) {
+    const auto digest = Digest::from_hex(entry.name.substr(0, entry.name.find('.')));
+    const auto st = digest ? sys::stat(FileAt{fd->ref(), std::string(entry.name).c_str()}) : Result<struct stat>(Error(ENOENT));
+    if (st) found[*digest].bytes += static_cast<std::uint64_t>(st->st_blocks) * 512;  // else gone meanwhile
+    return true;
+  }), "reading {}", path);
+  for (auto& [digest, partly] : found) {
+    const auto data = sys::open({fd->ref(), PartialBlob::data_name(digest).c_str()}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    partly.is_in_use = data && !sys::flock(data->ref(), LOCK_EX | LOCK_NB);
+  }
+  return found;
 }
 
 Result<void> LazyImages::sweep(const std::set<Digest>& needed_besides) const {

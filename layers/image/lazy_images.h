@@ -3,6 +3,7 @@
 // kept apart until they are whole, and then go over.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -54,6 +55,13 @@ class LazyImages {
   // away what is partly here, needed by none, by nobody besides and used by nobody.
   Result<std::vector<Digest>> needed() const;
   Result<void> sweep(const std::set<Digest>& needed_besides = {}) const;
+
+  // The room that what is here of a blob takes, its map and what else belongs to it.
+  struct Partly {
+    std::uint64_t bytes = 0;
+    bool is_in_use = false;  // somebody reads it, or fills it: sweep() leaves it
+  };
+  Result<std::map<Digest, Partly>> partly_here() const;
 
  private:
   Result<void> edit(const std::function<Result<bool>(Json& manifests)>& edit) const;

@@ -6,6 +6,12 @@
 
 namespace acetate::registry {
 
+namespace {
+
+constexpr std::size_t kMostLayers = 1000;  // docker's own limit is 127; each has three files from the beginning
+
+}  // namespace
+
 bool are_believed(ForeignIndexes indexes, const image::Reference& name) {
   return indexes == ForeignIndexes::always || (indexes == ForeignIndexes::by_tag && !name.digest);
 }
@@ -14,6 +20,7 @@ Result<Pulled> pull_lazily(Repository& repository, const image::Reference& name,
                            const image::LazyImages& images, const LazyPullOptions& options) {
   std::vector<Digest> layers;
   const auto later = [&](const image::Descriptor& layer) -> Result<void> {
+    if (layers.size() == kMostLayers) return fail(EFBIG, "{} has more than {} layers", name.str(), kMostLayers);
     TRY(PartialBlob::make(images.dir(), {.blob = layer.digest, .size = layer.size}));
     TicketSource source = options.source;
     source.name = name.str();

@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/sys/file.h"
+#include "base/sys/new_file.h"
 #include "layers/stream/partial_format.h"
 
 namespace acetate {
@@ -21,6 +22,7 @@ using partial_format::Header;
 using Record = partial_format::Record;
 
 constexpr Record kAbsent = 0;
+constexpr std::uint64_t kAtOnce = 1 << 16;  // records read or written
 
 template <class T>
 std::span<const std::byte> raw(const T& value) {
@@ -108,11 +110,12 @@ Result<std::unique_ptr<PartialBlob>> PartialBlob::make(const std::string& path, 
   const auto name = data_name(of.blob), map = map_name(of.blob);
   Fd data = TRY_WITHIN(open_file(dir.ref(), name, O_CREAT | O_EXCL), "making {}/{}", path, name);
   TRY_WITHIN(sys::truncate(data.ref(), of.size), "making {}/{}", path, name);
-  // The map comes last: what has one is whole.
-  std::string text(raw(header_for(of)).size() + blocks_of(of.size) * sizeof(Record), '\0');
+  // The map comes last: what has one is whole. It is as sparse as the data: a size is what a manifest says, and takes no room before bytes come.
+  auto made = TRY_WITHIN(sys::NewFile::make(path + "/" + map, 0600), "making {}/{}", path, map);
   const Header header = header_for(of);
-  std::memcpy(text.data(), &header, sizeof header);
-  TRY_WITHIN(sys::write_file_atomically({dir.ref(), map.c_str()}, text, 0600), "making {}/{}", path, map);
+  TRY_WITHIN(sys::pwrite_full(made.ref(), raw(header), 0), "making {}/{}", path, map);
+  TRY_WITHIN(sys::truncate(made.ref(), partial_format::record_at(blocks_of(of.size))), "making {}/{}", path, map);
+  TRY_WITHIN(made.commit(), "making {}/{}", path, map);
   return open(path, of.blob);
 }
 
@@ -165,10 +168,12 @@ Result<std::vector<bool>> PartialBlob::present(std::uint64_t first, std::uint64_
 }
 
 Result<std::uint64_t> PartialBlob::present_bytes() const {
-  const auto there = TRY(present(0, blocks()));
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < there.size(); ++i)
-    if (there[i]) sum += bytes_of(i);
+  for (std::uint64_t first = 0; first < blocks(); first += kAtOnce) {
+    const auto there = TRY(present(first, std::min(blocks(), first + kAtOnce)));
+    for (std::size_t i = 0; i < there.size(); ++i)
+      if (there[i]) sum += bytes_of(first + i);
+  }
   return sum;
 }
 
@@ -190,8 +195,12 @@ Result<void> PartialBlob::forget(std::uint64_t block) const {
 }
 
 Result<void> PartialBlob::forget_all() const {
-  const std::vector<Record> records(static_cast<std::size_t>(blocks()), kAbsent);
-  return sys::pwrite_full(map_.ref(), std::as_bytes(std::span(records)), partial_format::record_at(0));
+  if (sys::fallocate(map_.ref(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, partial_format::record_at(0), blocks() * sizeof(Record))) return {};
+  // A file system without holes.
+  const std::vector<Record> records(static_cast<std::size_t>(std::min(blocks(), kAtOnce)), kAbsent);
+  for (std::uint64_t first = 0; first < blocks(); first += kAtOnce)
+    TRY(sys::pwrite_full(map_.ref(), std::as_bytes(std::span(records).first(std::min(blocks() - first, kAtOnce))), partial_format::record_at(first)));
+  return {};
 }
 
 Result<void> PartialBlob::condemn() const {

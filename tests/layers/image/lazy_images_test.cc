@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
 
+#include "base/sys/file.h"
 #include "layers/image/image_collect.h"
 #include "layers/stream/partial_blob.h"
 #include "tests/layers/image/sample.h"
@@ -69,6 +71,47 @@ TEST_F(LazyImagesBySha512, AreShownSweptAndGivenToTheStoreAsOthers) {
   top_arrives();
   ASSERT_TRUE(images_.settle());
   EXPECT_TRUE(is_in_store());
+}
+
+TEST_F(LazyImagesTest, CountAndGoWithTheOthersWhenTheStoreHasOutgrownItsLimit) {
+  const auto blob = PartialBlob::open(images_.dir(), top().digest());
+  ASSERT_TRUE(blob);
+  ASSERT_TRUE((*blob)->put(0, std::as_bytes(std::span(top().text))));
+  const auto all = collect(place_, {.dry_run = true});
+  ASSERT_TRUE(all) << all.error().message();
+  EXPECT_GE(all->left, top().text.size() + sample_.layers[0].text.size());
+  EXPECT_EQ(all->freed, 0u);
+
+  auto kept = collect(place_, {.max_bytes = all->left});
+  ASSERT_TRUE(kept) << kept.error().message();
+  EXPECT_TRUE(kept->images.empty());
+  // Somebody reads it: its name goes, and what he reads stays.
+  auto collected = collect(place_, {.max_bytes = 0});
+  ASSERT_TRUE(collected) << collected.error().message();
+  ASSERT_EQ(collected->images.size(), 1u);
+  EXPECT_TRUE(images_.list()->empty());
+  EXPECT_TRUE(std::filesystem::exists(images_.dir() + "/" + PartialBlob::data_name(top().digest())));
+  EXPECT_FALSE(*(*ImageStore::open(place_))->has_blob(sample_.manifest.digest()));
+  EXPECT_GE(collected->left, top().text.size());
+}
+
+TEST_F(LazyImagesTest, GoWhenNobodyHasUsedThem) {
+  const auto recent = collect(place_, {.unused_since = ::time(nullptr) - 3600});
+  ASSERT_TRUE(recent) << recent.error().message();
+  EXPECT_TRUE(recent->images.empty());
+  const timespec old[2] = {{.tv_sec = 1000, .tv_nsec = 0}, {.tv_sec = 1000, .tv_nsec = 0}};
+  const auto manifest = place_.dir + "/blobs/sha256/" + sample_.manifest.digest().hex();
+  ASSERT_TRUE(sys::set_times(FileAt{kWorkingDir, manifest.c_str()}, old));
+  ASSERT_TRUE(images_.open_image(*images_.find("reg.example/team/app:1"), amd64()));
+  EXPECT_TRUE(collect(place_, {.unused_since = 1500})->images.empty()) << "opening it is using it";
+  ASSERT_TRUE(sys::set_times(FileAt{kWorkingDir, manifest.c_str()}, old));
+
+  const auto collected = collect(place_, {.unused_since = 1500});
+
+  ASSERT_TRUE(collected) << collected.error().message();
+  EXPECT_EQ(collected->images.size(), 1u);
+  EXPECT_TRUE(images_.list()->empty());
+  EXPECT_FALSE(std::filesystem::exists(images_.dir() + "/" + PartialBlob::data_name(top().digest())));
 }
 
 TEST_F(LazyImagesTest, GivesAnImageToTheStoreWhenItIsWhole) {

@@ -56,6 +56,26 @@ TEST_F(PartialBlobTest, HasNothingAtFirstAndThenWhatWasPut) {
   EXPECT_FALSE(*(*again)->read(0, into));
 }
 
+TEST_F(PartialBlobTest, TakesNoRoomForWhatIsOnlySaid) {
+  constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
+  const auto made = PartialBlob::make(dir_.path(), {.blob = digest_, .size = kTiB});
+  ASSERT_TRUE(made) << made.error().message();
+  const auto room = [&](const std::string& name) {
+    struct stat st {};
+    EXPECT_EQ(::stat((dir_.path() + "/" + name).c_str(), &st), 0);
+    return st.st_blocks * 512;
+  };
+  constexpr long kLittle = 1 << 20;
+  EXPECT_LT(room(PartialBlob::map_name(digest_)), kLittle) << "128 MiB of zeroes";
+  EXPECT_LT(room(PartialBlob::data_name(digest_)), kLittle);
+  const auto blocks = (*made)->blocks();
+  ASSERT_TRUE((*made)->put(blocks - 1, block(0)));
+  EXPECT_EQ(*(*made)->present_bytes(), kBlock);
+  ASSERT_TRUE((*made)->forget_all());
+  EXPECT_EQ(*(*made)->present_bytes(), 0u);
+  EXPECT_LT(room(PartialBlob::map_name(digest_)), kLittle);
+}
+
 TEST_F(PartialBlobTest, TakesATornBlockForOneThatIsNotThere) {
   const auto blob = make();
   ASSERT_TRUE(blob->put(1, block(1)));
