@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -21,6 +22,8 @@ struct State {
 
 State& state() {
   static State instance;
+  // A child of fork(2) may log too, and whoever held the lock then is not in it.
+  [[maybe_unused]] static const int prepared = ::pthread_atfork([] { instance.mutex.native().lock(); }, [] { instance.mutex.native().unlock(); }, [] { instance.mutex.native().unlock(); });
   return instance;
 }
 

@@ -40,7 +40,7 @@ Attended& Attended::operator=(Attended&& other) noexcept {
 Attended::~Attended() {
   // A keeper that is killed ends nobody; so it is told, and waited for.
   if (!lifeline_ || !child_) return;
-  lifeline_.reset();
+  end_all();
   static_cast<void>(child_.wait().has_value());
 }
 
@@ -80,9 +80,18 @@ Result<std::optional<sys::Exit>> Attended::poll() {
 }
 
 Result<void> Attended::kill(int signal) {
-  if (signal != SIGKILL || !told_) return child_.kill(signal);
-  lifeline_.reset();
+  if (!told_) return child_.kill(signal);
+  // The one that no keeper can hand on.
+  if (signal == SIGSTOP) return sys::done(sys::Call::kill, [&] { return ::kill(command_, SIGSTOP); });
+  if (signal != SIGKILL) return child_.kill(signal);
+  end_all();
   return {};
+}
+
+void Attended::end_all() {
+  lifeline_.reset();
+  // Somebody may have stopped it: it is seen by the container.
+  static_cast<void>(child_.kill(SIGCONT).has_value());
 }
 
 }  // namespace acetate::sandbox

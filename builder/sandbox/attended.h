@@ -39,6 +39,7 @@ class Attended {
 
  private:
   Attended(sys::Child keeper, pid_t command, Fd lifeline, Fd told);
+  void end_all();
   Result<sys::Exit> how(sys::Exit keeper) const;
   pid_t command_ = 0;
   sys::Child child_;    // the command, or its keeper

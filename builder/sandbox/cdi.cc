@@ -164,11 +164,14 @@ Result<void> add_cdi_devices(const std::vector<std::string>& names, Spec& spec, 
 
 Result<bool> is_for_every_build(const std::string& name, const std::vector<std::string>& directories) {
   const Found found = TRY(read_all(directories));
-  const auto allows = [](const CdiDevice& device) {
-    return std::ranges::find(device.annotations, std::pair<std::string, std::string>("org.mobyproject.buildkit.device.autoallow", "true")) != device.annotations.end();
+  const auto allows = [](const Chosen& chosen) {
+    for (const auto* annotations : {&chosen.device->annotations, &chosen.file->spec.annotations})
+      for (const auto& [key, value] : *annotations)
+        if (key == "org.mobyproject.buildkit.device.autoallow") return value == "true";
+    return false;
   };
   for (const Chosen& chosen : TRY(find_devices(found, name, directories)))
-    if (!allows(*chosen.device)) return false;
+    if (!allows(chosen)) return false;
   return true;
 }
 

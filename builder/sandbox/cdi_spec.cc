@@ -234,7 +234,7 @@ Result<CdiSpec> parse_cdi_spec(const Json& json) {
   if (slash == std::string::npos || !is_name(kind.substr(0, slash), false, ".-_") || !is_name(kind.substr(slash + 1), false, ".-_"))
     return fail(EINVAL, "the kind \"{}\" is no VENDOR/CLASS", spec.kind);
   if (kind.substr(slash).find('.') != std::string_view::npos) needed.have("0.6.0", "a class with a dot");
-  TRY(read_annotations(top, needed));
+  spec.annotations = TRY(read_annotations(top, needed));
   spec.edits = TRY(read_edits(top.find("containerEdits"), "containerEdits", needed));
   for (const Json* each : TRY(top.list("devices"))) {
     const std::string where = fmt::format("devices[{}]", spec.devices.size());

@@ -31,6 +31,7 @@ struct CdiDevice {
 struct CdiSpec {
   std::string kind;  // "vendor.com/class"
   CdiEdits edits = {};  // once for all devices of it
+  std::vector<std::pair<std::string, std::string>> annotations = {};  // of all of them; what a device says itself goes before
   std::vector<CdiDevice> devices = {};
 };
 

@@ -89,13 +89,17 @@ int tend(const HeldSignals& signals, FdRef parent, pid_t body) {
 
 void be_holder(HolderPipes pipes, HeldSignals& signals, bool own_pids, const std::function<int()>& body) {
   set_up(pipes, own_pids);
+  const pid_t first = ::getpid();
   auto forked = sys::checked(sys::Call::clone, [] { return ::fork(); });
   if (!forked) give_up(pipes, HolderStage::body, forked.error().code());
   const pid_t pid = *forked;
   pipes.failed.reset();
   if (pid == 0) {
     pipes.go.reset();
-    if (!own_pids) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!own_pids) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (::getppid() != first) leave(kOurFault);  // it died before we asked
+    }
     signals.restore();
     leave(body());
   }

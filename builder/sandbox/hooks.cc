@@ -21,7 +21,7 @@ namespace acetate::sandbox {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
+using Clock = ContainerHooks::Clock;
 
 // runtime-spec runtime.md#state; "creating" is runc's and crun's word for what is not created yet.
 const char* status(Hook::Stage stage) {
@@ -63,18 +63,17 @@ class Listener {
 
 // Its end is asked for every so often and not waited for: a filter of the container's may refuse pidfd_open(2), and what it leaves in the background
 // keeps the pipe open. The pipe's end, which is most often that of the hook, is seen at once.
-Result<std::optional<sys::Exit>> attend(sys::Child& child, Listener& listener, std::optional<int> seconds, bool can_be_called_off) {
+Result<std::optional<sys::Exit>> attend(sys::Child& child, Listener& listener, std::optional<Clock::time_point> due) {
   constexpr int kTick = 50;  // milliseconds
   int tick_after_end = 1;
-  const auto due = Clock::now() + std::chrono::seconds(seconds.value_or(0));
   for (;;) {
     if (auto exit = TRY(child.poll())) {
       while (!listener.at_end() && TRY(listener.hear(0))) {
       }
       return exit;
     }
-    if (seconds && Clock::now() >= due) return std::optional<sys::Exit>();
-    if (can_be_called_off && take_calling_off()) return fail(EINTR, "called off by a signal");
+    if (due && Clock::now() >= *due) return std::optional<sys::Exit>();
+    if (take_calling_off()) return fail(EINTR, "called off by a signal");
     TRY(listener.hear(listener.at_end() ? tick_after_end : kTick));
     if (listener.at_end()) tick_after_end = std::min(2 * tick_after_end, kTick);
   }
@@ -101,7 +100,18 @@ bool take_calling_off() noexcept {
 }
 
 ContainerHooks::ContainerHooks(const Spec& spec, std::string id, std::string bundle)
-    : hooks_(spec.hooks), id_(std::move(id)), bundle_(std::move(bundle)), rootfs_(spec.rootfs), env_(spec.env), annotations_(spec.annotations) {}
+    : hooks_(spec.hooks), id_(std::move(id)), bundle_(std::move(bundle)), rootfs_(spec.rootfs), env_(spec.env), annotations_(spec.annotations) {
+  if (spec.time_limit) due_ = Clock::now() + std::chrono::seconds(*spec.time_limit);
+}
+
+// What comes after the container is not part of its time.
+std::optional<ContainerHooks::Clock::time_point> ContainerHooks::due_of(const Hook& hook) const {
+  std::optional<Clock::time_point> due;
+  if (hook.stage != Hook::Stage::poststop) due = due_;
+  if (!hook.timeout) return due;
+  const auto own = Clock::now() + std::chrono::seconds(*hook.timeout);
+  return due ? std::min(*due, own) : own;
+}
 
 bool ContainerHooks::any(Hook::Stage stage) const noexcept {
   return std::ranges::any_of(hooks_, [&](const Hook& hook) { return hook.stage == stage; });
@@ -143,25 +153,30 @@ Result<void> ContainerHooks::run_one(const Hook& hook, FdRef input) const {
   sys::Child child = *std::move(spawned);
   pipe.write.reset();
   Listener listener(std::move(pipe.read));
-  const auto exit = TRY_WITHIN(attend(child, listener, hook.timeout, hook.stage != Hook::Stage::poststop), "the {} hook {}", name_of(hook.stage), hook.path);
+  const auto due = due_of(hook);
+  const auto exit = TRY_WITHIN(attend(child, listener, due), "the {} hook {}", name_of(hook.stage), hook.path);
   const std::string words = last_words(listener.said());
   // The child is killed as it goes.
+  if (!exit && due == due_) return fails(ETIMEDOUT, "took longer than the container may (--timeout)", words);
   if (!exit) return fails(ETIMEDOUT, fmt::format("took longer than its {} s", *hook.timeout), words);
   if (!exit->ok()) return fails(ECANCELED, exit->describe(), words);
   if (!words.empty()) log::info("the {} hook {}: {}", name_of(hook.stage), hook.path, words);
   return {};
 }
 
-Result<void> ContainerHooks::run(Hook::Stage stage, FdRef input) const {
-  for (const Hook& hook : hooks_)
-    if (hook.stage == stage) TRY(run_one(hook, input));
+Result<void> ContainerHooks::run(Hook::Stage stage, FdRef input, const std::function<Result<void>(const Hook&)>& allow) const {
+  for (const Hook& hook : hooks_) {
+    if (hook.stage != stage) continue;
+    TRY(allow(hook));
+    TRY(run_one(hook, input));
+  }
   return {};
 }
 
 Result<void> ContainerHooks::run(Hook::Stage stage, pid_t pid) const {
   if (!any(stage)) return {};
   const Fd state = TRY(input(stage, pid));
-  return run(stage, state.ref());
+  return run(stage, state.ref(), [](const Hook&) { return Result<void>(); });
 }
 
 void ContainerHooks::run_poststop() const {

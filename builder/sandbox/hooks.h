@@ -6,6 +6,9 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,8 +24,12 @@ bool take_calling_off() noexcept;
 
 class ContainerHooks {
  public:
-  // `bundle`: an absolute path, with config.json in it: from there hooks know the root.
+  // `bundle`: an absolute path, with config.json in it: from there hooks know the root. The description's time limit counts from now on, for hooks too.
   ContainerHooks(const Spec& spec, std::string id, std::string bundle);
+
+  using Clock = std::chrono::steady_clock;
+  // When the time limit is over; nothing where there is none.
+  std::optional<Clock::time_point> due() const noexcept { return due_; }
 
   bool any() const noexcept { return !hooks_.empty(); }
   bool any(Hook::Stage stage) const noexcept;
@@ -36,15 +43,18 @@ class ContainerHooks {
   // Those of a stage, up to the first that fails; success where there is none. An error is one sentence with its path and what it said. One that takes
   // longer than its time is killed: ETIMEDOUT; one that somebody calls off, EINTR. What a hook leaves running in the background is not waited for.
   Result<void> run(Hook::Stage stage, pid_t pid) const;
-  Result<void> run(Hook::Stage stage, FdRef input) const;
-  // After the container: every one is run, and what goes wrong is a warning.
+  // `allow` is asked of each just before it is run.
+  Result<void> run(Hook::Stage stage, FdRef input, const std::function<Result<void>(const Hook&)>& allow) const;
+  // After the container: every one is run, and what goes wrong is a warning; one that somebody calls off too.
   void run_poststop() const;
 
  private:
   Result<void> run_one(const Hook& hook, FdRef input) const;
+  std::optional<Clock::time_point> due_of(const Hook& hook) const;
   std::string directory(Hook::Stage stage) const;
   std::vector<Hook> hooks_;
   std::string id_, bundle_, rootfs_;
+  std::optional<Clock::time_point> due_;
   std::vector<std::string> env_;  // of the container
   std::vector<std::pair<std::string, std::string>> annotations_;
 };

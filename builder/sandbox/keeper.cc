@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -55,12 +56,13 @@ void close_all_but(std::span<const int> kept) {
   }
 }
 
-void hand_on(FdRef signals, pid_t command) {
+// Only what comes from whoever started us: a signal for all of his process group he hands on too, and the container's processes see us.
+void hand_on(FdRef signals, pid_t starter, pid_t command) {
   for (;;) {
     signalfd_siginfo info{};
     const auto got = sys::read(signals, std::as_writable_bytes(std::span(&info, 1)));
     if (!got || *got != sizeof info) return;
-    if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL) ::kill(command, static_cast<int>(info.ssi_signo));
+    if (info.ssi_signo != SIGCHLD && info.ssi_pid == static_cast<std::uint32_t>(starter)) ::kill(command, static_cast<int>(info.ssi_signo));
   }
 }
 
@@ -85,13 +87,19 @@ class Elsewhere {
   bool ends() {
     if (done_) return false;
     if (pid_ == 0 && !find()) return false;
-    done_ = is_over(pid_);
+    done_ = has_ended();
     if (done_) pidfd_.reset();
     return done_;
   }
 
  private:
   static constexpr int kSoon = 20;  // milliseconds: while a runtime starts, which takes longer
+
+  bool has_ended() const {
+    if (!pidfd_) return is_over(pid_);
+    pollfd polled{pidfd_.ref().fd, POLLIN, 0};
+    return ::poll(&polled, 1, 0) > 0;
+  }
 
   bool find() {
     // Renamed into place by runc, written in place by crun: no number is half of one, for pids of ours are told at once.
@@ -107,20 +115,15 @@ class Elsewhere {
   bool done_;
 };
 
-int tend(pid_t command, Elsewhere first, FdRef signals, FdRef lifeline) {
+int tend(pid_t starter, pid_t command, Elsewhere first, FdRef signals, FdRef lifeline) {
   for (;;) {
     if (const auto status = reap(command)) return *status;
     if (first.ends())
       if (auto ended = end_offspring(command); !ended) log::warn("ending what the command left running: {}", ended.error().message());
     pollfd polled[] = {{signals.fd, POLLIN, 0}, {lifeline.fd, 0, 0}, {first.descriptor().fd, POLLIN, 0}};
     if (::poll(polled, std::size(polled), first.timeout()) < 0) continue;
-    if (polled[0].revents != 0) hand_on(signals, command);
-    if (polled[1].revents == 0) continue;
-    ::kill(command, SIGKILL);
-    int status = 0;
-    while (::waitpid(command, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status;
+    if (polled[0].revents != 0) hand_on(signals, starter, command);
+    if (polled[1].revents != 0) return SIGKILL;  // as a status that is "killed by it", as will be
   }
 }
 
@@ -128,17 +131,21 @@ int tend(pid_t command, Elsewhere first, FdRef signals, FdRef lifeline) {
 
 void be_keeper(KeeperPipes pipes, const KeptCommand& kept) {
   ::prctl(PR_SET_NAME, "acetate-keeper");
+  const pid_t starter = ::getppid();
   auto signals = take_signals();
   auto adopted = adopt_orphans();
-  Result<pid_t> command = !signals ? std::move(signals).error() : !adopted ? std::move(adopted).error() : kept.start();
+  Result<pid_t> command = !signals ? std::move(signals).error() : !adopted ? adopted.error().clone() : kept.start();
   KeeperStarted started{.pid = command ? *command : 0, .code = command ? 0 : command.error().code(), .words = {}};
   if (!command) command.error().message().copy(started.words, sizeof started.words - 1);
   tell(pipes.told.ref(), started);
-  if (started.pid == 0) ::_exit(kOurFault);
+  if (started.pid == 0) {
+    if (adopted) static_cast<void>(end_offspring().has_value());  // what was begun; why it went no further has been told
+    ::_exit(kOurFault);
+  }
 
   const int needed[] = {pipes.lifeline.ref().fd, pipes.told.ref().fd, signals->ref().fd};
   close_all_but(needed);
-  const int status = tend(started.pid, Elsewhere(kept.pid_file), signals->ref(), pipes.lifeline.ref());
+  const int status = tend(starter, started.pid, Elsewhere(kept.pid_file), signals->ref(), pipes.lifeline.ref());
   if (auto ended = end_offspring(); !ended) log::warn("ending what the command left running: {}", ended.error().message());
   tell(pipes.told.ref(), WIFSIGNALED(status) ? KeeperEnded{0, WTERMSIG(status)} : KeeperEnded{WEXITSTATUS(status), 0});
   ::_exit(0);

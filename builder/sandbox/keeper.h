@@ -38,8 +38,8 @@ struct KeptCommand {
   std::string pid_file = {};
 };
 
-// Never returns. In a process made by fork(2) for it. Until the container's first process has ended, signals are handed on to the command, but for those
-// of a terminal, which whoever started us gets too; then, or when the lifeline ends, everything below is ended (offspring.h). If the keeper is
+// Never returns. In a process made by fork(2) for it. Until the container's first process has ended, signals of whoever started us are handed on to the
+// command; then, or when the lifeline ends, everything below is ended (offspring.h). If the keeper is
 // killed itself, so is the command, and what that has left goes to whoever adopts above.
 [[noreturn]] void be_keeper(KeeperPipes pipes, const KeptCommand& command);
 

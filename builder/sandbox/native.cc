@@ -90,11 +90,20 @@ Result<void> write_maps(pid_t pid, const Json& linux_part) {
 }
 
 // Until there is something to read, or the other end is gone. Hooks may take their time, and nobody else looks for signals yet.
-Result<void> await(FdRef pipe) {
+Result<void> await(FdRef pipe, const ContainerHooks& hooks) {
   constexpr int kTick = 50;  // milliseconds
-  while (!TRY(sys::wait_readable(pipe, kTick)))
+  while (!TRY(sys::wait_readable(pipe, kTick))) {
     if (take_calling_off()) return fail(EINTR, "starting the container: called off by a signal while its hooks were running");
+    if (hooks.due() && ContainerHooks::Clock::now() >= *hooks.due()) return fail(ETIMEDOUT, "starting the container: its time (--timeout) was over while its hooks were running");
+  }
   return {};
+}
+
+// What is left of it for the container, in whole seconds.
+std::optional<TimeLimit> rest_of(const ContainerHooks& hooks, const Spec& spec) {
+  if (!hooks.due()) return std::nullopt;
+  const auto left = std::chrono::ceil<std::chrono::seconds>(*hooks.due() - ContainerHooks::Clock::now()).count();
+  return TimeLimit{.seconds = static_cast<int>(std::max<std::int64_t>(left, 0)), .signal = spec.stop_signal};
 }
 
 // Those that the container waits for with its mounts made; and then its own, before its root is entered. One that was made no further tells by `failed`.
@@ -104,7 +113,7 @@ Result<void> run_hooks_outside(const ContainerHooks& hooks, pid_t pid, NativePip
   if (TRY(sys::read(pipes.ready.read.ref(), std::span(&ready, 1))) == 0) return {};
   for (const auto stage : {Hook::Stage::prestart, Hook::Stage::create_runtime}) TRY_WITHIN(hooks.run(stage, pid), "starting the container");
   static_cast<void>(sys::send_full(pipes.go.one.ref(), "\n").has_value());  // gone: `failed` tells
-  TRY(await(pipes.ready.read.ref()));
+  TRY(await(pipes.ready.read.ref(), hooks));
   static_cast<void>(TRY(sys::read(pipes.ready.read.ref(), std::span(&ready, 1))));
   return {};
 }
@@ -176,7 +185,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   // Its last act before it executes; a container that failed before has sent none, and `failed` tells.
   if (owners != nullptr && pid > 0)
     if (auto listener = sys::receive_fd(pipes.owners.one.ref())) TRY(owners->answer(*std::move(listener)));
-  if (hooks.any()) TRY(await(pipes.failed.read.ref()));
+  if (hooks.any()) TRY(await(pipes.failed.read.ref(), hooks));
   NativeFailure failure{};
   const std::size_t told = TRY(sys::read(pipes.failed.read.ref(), std::as_writable_bytes(std::span(&failure, 1))));
   if (told == sizeof failure) {
@@ -190,7 +199,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
     if (relay) relay->finish();
     return std::move(ran).error().within("starting the container");
   }
-  const auto limit = spec.time_limit ? std::optional<TimeLimit>({*spec.time_limit, spec.stop_signal}) : std::nullopt;
+  const auto limit = rest_of(hooks, spec);
   auto exit = relay ? relay->wait(signals, container, limit) : wait_forwarding(signals, container, limit, Group::its_own);
   if (relay) relay->finish();
   return exit;

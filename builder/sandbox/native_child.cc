@@ -117,9 +117,11 @@ class Container {
   // Programs of the image, perhaps, run by a process whose /proc/PID/exe is still ours: nobody but who may trace us is let to it.
   void start_with_hooks() {
     step(NativeStage::hooks, try_call([] { return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }));
-    for (const Hook& hook : child_.hooks.all())
-      if (hook.stage == Hook::Stage::start_container && leads_to_us(hook.path)) hook_step(fail(EACCES, "the startContainer hook {} leads out of the container", hook.path));
-    hook_step(child_.hooks.run(Hook::Stage::start_container, start_state_.ref()));
+    // Of each when the ones before it have run: they may have changed where it leads.
+    hook_step(child_.hooks.run(Hook::Stage::start_container, start_state_.ref(), [](const Hook& hook) -> Result<void> {
+      if (leads_to_us(hook.path)) return fail(EACCES, "the startContainer hook {} leads out of the container", hook.path);
+      return {};
+    }));
   }
 
   void hook_step(const Result<void>& done) {

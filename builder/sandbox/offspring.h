@@ -12,11 +12,11 @@ Result<void> adopt_orphans();
 
 // Kills (SIGKILL) and reaps until this process has no child left, or none but one that is spared with what is below it: each child that ends leaves its own to us, so that in the end none is left
 // of those that were below, also of those that fork meanwhile. What another process between was told to adopt comes to us with that process's
-// end. Waits for whoever is in the kernel and cannot be killed just now. Needs a /proc of our own pids; an error is the kernel's or that.
+// end. Asks again and again for whoever is in the kernel and cannot be killed just now. Needs a /proc of our own pids; an error is the kernel's or that.
 // For a process of one thread.
 Result<void> end_offspring(pid_t spared = 0);
 
-// Whether it has ended, be it reaped or not, by the same /proc.
+// Whether it has ended with all its threads, be it reaped or not, by the same /proc; not where that cannot be read.
 bool is_over(pid_t pid);
 
 }  // namespace acetate::sandbox

@@ -164,6 +164,12 @@ TEST(Cdi, TellsDevicesThatEveryBuildMayHave) {
   EXPECT_FALSE(*is_for_every_build("vendor.com/device=asked", {dir / "cdi"}));
   EXPECT_FALSE(*is_for_every_build("vendor.com/device=all", {dir / "cdi"}));
   EXPECT_TRUE(is_for_every_build("vendor.com/device=none", {dir / "cdi"}).error().is(ENOENT));
+  // Of all of a specification, but for what a device says itself.
+  dir.write("cdi/b.json", R"({"cdiVersion": "0.6.0", "kind": "vendor.com/other", "annotations": {"org.mobyproject.buildkit.device.autoallow": "true"}, "devices": [
+    {"name": "free", "containerEdits": {}},
+    {"name": "asked", "containerEdits": {}, "annotations": {"org.mobyproject.buildkit.device.autoallow": "false"}}]})");
+  EXPECT_TRUE(*is_for_every_build("vendor.com/other=free", {dir / "cdi"}));
+  EXPECT_FALSE(*is_for_every_build("vendor.com/other=asked", {dir / "cdi"}));
 }
 
 }  // namespace

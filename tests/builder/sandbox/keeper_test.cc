@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <span>
+#include <string>
+#include <thread>
 
 #include "base/sys/file.h"
 #include "base/sys/process.h"
@@ -117,6 +123,68 @@ TEST_F(Keeper, EndsWhatARuntimeWouldWaitFor) {
   Attended kept = keep(runtime);
   EXPECT_EQ(kept.wait()->code, 5);
   EXPECT_EQ(until_all_are_gone(), "");
+}
+
+// Of two that are left one traces the other, who cannot be reaped before the tracer has gone.
+TEST_F(Keeper, EndsWhoWaitsForAnotherOfThem) {
+  Attended kept = keep({.start = []() -> Result<pid_t> {
+    const pid_t command = ::fork();
+    if (command != 0) return command;
+    const pid_t traced = ::fork();
+    if (traced == 0) for (;;) ::pause();
+    sys::Pipe ready = *sys::make_pipe();
+    if (::fork() == 0) {
+      const char word = ::ptrace(PTRACE_SEIZE, traced, nullptr, nullptr) == 0 ? 'y' : 'n';
+      (void)sys::write_full(ready.write.ref(), std::string_view(&word, 1));
+      for (;;) ::pause();
+    }
+    char word = 0;
+    (void)sys::read(ready.read.ref(), std::as_writable_bytes(std::span(&word, 1)));
+    ::_exit(word == 'y' ? 6 : 7);
+  }});
+  EXPECT_EQ(kept.wait()->code, 6) << "7: it could not be traced";
+}
+
+TEST_F(Keeper, HandsOnNothingOfOthers) {
+  // The container sees it.
+  Attended kept = keep(shell("trap 'exit 9' USR2; kill -USR2 $PPID; sleep 0.2; exit 4"));
+  EXPECT_EQ(kept.wait()->code, 4);
+}
+
+TEST_F(Keeper, IsNotStoppedItself) {
+  Attended kept = keep(shell("echo >&3; while :; do sleep 0.01; done"));
+  wait_for_word();
+  ASSERT_TRUE(kept.kill(SIGSTOP));
+  ASSERT_TRUE(kept.kill(SIGKILL));
+  EXPECT_EQ(kept.wait()->signal, SIGKILL);
+}
+
+TEST_F(Keeper, IsToldOfTheEndAlsoWhenTheContainerHasStoppedIt) {
+  const test::TempDir dir;
+  // Not before it has told us that it runs.
+  Attended kept = keep(shell("until [ -e " + dir.path() + "/go ]; do sleep 0.01; done; kill -STOP $PPID; echo >&3; while :; do sleep 0.01; done"));
+  dir.write("go", "");
+  wait_for_word();
+  ASSERT_TRUE(kept.kill(SIGKILL));
+  EXPECT_EQ(kept.wait()->signal, SIGKILL);
+}
+
+TEST(Offspring, WhoseFirstThreadAloneHasEndedIsNotOver) {
+  const pid_t pid = ::fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    std::thread([] { for (;;) ::pause(); }).detach();
+    ::syscall(SYS_exit, 0);  // of this thread
+  }
+  const auto state = [&] {
+    const auto stat = sys::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+    return stat ? (*stat)[stat->rfind(") ") + 2] : '?';
+  };
+  while (state() != 'Z') ::usleep(1000);
+  EXPECT_FALSE(is_over(pid));
+  ::kill(pid, SIGKILL);
+  ASSERT_EQ(::waitpid(pid, nullptr, 0), pid);
+  EXPECT_TRUE(is_over(pid));
 }
 
 TEST(Offspring, WhoHasEndedIsOverBeforeAndAfterItIsReaped) {

@@ -155,6 +155,30 @@ TEST_P(LaunchHooks, HaveNoMoreThanTheirTime) {
   EXPECT_THAT(ran.out, HasSubstr("hook"));
 }
 
+TEST_P(OurLaunchHooks, HaveNoMoreThanTheContainersTime) {
+  for (const Stage stage : {Stage::create_runtime, Stage::create_container, Stage::start_container, Stage::poststart}) {
+    Spec spec = shell("sleep 1000");
+    spec.time_limit = 1;
+    spec.hooks = {stage == Stage::start_container ? inside("exec sleep 1000") : hook(stage, "exec sleep 1000")};
+
+    const Ran ran = run(spec);
+
+    EXPECT_EQ(ran.code, 125) << name_of(stage);
+    EXPECT_THAT(ran.out, HasSubstr("--timeout")) << name_of(stage);
+  }
+}
+
+TEST_P(OurLaunchHooks, AreAskedWhereTheyLeadOnceTheOnesBeforeHaveRun) {
+  Spec spec = shell("echo the command");
+  dir_.mkdir("root/hooks");
+  spec.hooks = {inside("ln -s /proc/self/exe /hooks/second"), {.stage = Stage::start_container, .path = "/hooks/second"}};
+
+  const Ran ran = run(spec);
+
+  EXPECT_EQ(ran.code, 125);
+  EXPECT_THAT(ran.out, HasSubstr("/hooks/second leads out of the container"));
+}
+
 TEST_P(OurLaunchHooks, KnowThatItRuns) {
   Spec spec = shell("true");
   spec.hooks = {hook(Stage::poststart, fmt::format("echo \"$state\" >{}", dir_ / "running"))};
