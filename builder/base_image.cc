@@ -87,6 +87,8 @@ Result<image::Image> BaseImages::find(const Wanted& wanted, bool may_fetch) {
 Result<image::Image> BaseImages::find_named(const Wanted& wanted, bool may_fetch) {
   const auto& [name, platform] = wanted;
   if (name == "scratch") return image::Image{.config = image::empty_config(platform)};
+  if (is_file(name) && !options_.names_files)
+    return fail(EPERM, "{}: the Dockerfile came with its context from elsewhere and names no files of this machine: --build-context NAME={} gives it one", name, name);
   if (is_file(name)) return image::open_image(name.starts_with('.') ? options_.context_dir + "/" + name : name, platform);
   if (store_ == nullptr) store_ = TRY(image::ImageStore::open_to_read(options_.images));
   may_fetch = may_fetch && options_.fetch && options_.policy != "never";

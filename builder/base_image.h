@@ -22,6 +22,7 @@ class BaseImages {
   struct Options {
     image::StorePlace images;  // our own
     std::string context_dir;  // what relative paths are relative to
+    bool names_files = true;  // whether a name may be a file of this machine's; not where the Dockerfile came from elsewhere
     Strings contexts = {};    // --build-context NAME=REFERENCE
     // How to get an image of ours that is not here, and when that is tried: always (at each build), missing, newer, never.
     // Not there: as with never.

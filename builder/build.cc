@@ -25,16 +25,18 @@ namespace acetate::build {
 
 namespace {
 
-// What buildx writes into --metadata-file, by the same names.
-Result<void> write_metadata(const std::string& path, const ExportedImage& image, const std::vector<std::string>& tags) {
-  nlohmann::json metadata = {
-      {"containerimage.config.digest", image.config.str()},
-      {"containerimage.digest", image.manifest.digest.str()},
-      {"containerimage.descriptor",
-       {{"mediaType", image.manifest.media_type}, {"digest", image.manifest.digest.str()}, {"size", image.manifest.size}}}};
-  std::string names;
-  for (const std::string& tag : tags) names += (names.empty() ? "" : ",") + with_tag(tag);
-  if (!names.empty()) metadata["image.name"] = names;
+// What buildx writes into --metadata-file, by the same names; of a build that made no image nothing is told.
+Result<void> write_metadata(const std::string& path, const std::optional<ExportedImage>& image, const std::vector<std::string>& tags) {
+  nlohmann::json metadata = nlohmann::json::object();
+  if (image) {
+    metadata = {{"containerimage.config.digest", image->config.str()},
+                {"containerimage.digest", image->manifest.digest.str()},
+                {"containerimage.descriptor",
+                 {{"mediaType", image->manifest.media_type}, {"digest", image->manifest.digest.str()}, {"size", image->manifest.size}}}};
+    std::string names;
+    for (const std::string& tag : tags) names += (names.empty() ? "" : ",") + with_tag(tag);
+    if (!names.empty()) metadata["image.name"] = names;
+  }
   TRY_WITHIN(sys::write_file_atomically({kWorkingDir, path.c_str()}, metadata.dump(2) + "\n", 0644), "writing {}", path);
   return {};
 }
@@ -90,8 +92,8 @@ Result<std::optional<ExportedImage>> put_out(const Ground& on, const std::vector
   if (exported) {
     for (const std::string& tag : request.tags) progress.note(shown, "naming it " + with_tag(tag));
     progress.note(shown, "image " + exported->config.str());
-    if (!options.metadata_file.empty()) TRY(write_metadata(options.metadata_file, *exported, request.tags));
   }
+  if (!options.metadata_file.empty()) TRY(write_metadata(options.metadata_file, exported, request.tags));
   progress.done(shown);
   return exported;
 }

@@ -27,6 +27,7 @@ using TellReport = std::function<void(const BuildReport& report, LayerOpener& la
 
 struct BuildOptions {
   std::string context_dir;         // what open_context_dir() takes
+  bool names_files = true;         // see BaseImages; build() finds out
   std::string dockerfile = {};     // "" looks for Dockerfile, then Containerfile, in the context
   std::optional<std::string> dockerfile_text = {};  // instead of a file: "-f -"
   std::string target = {};

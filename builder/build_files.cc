@@ -1,8 +1,10 @@
 #include "builder/build_files.h"
 
+#include <filesystem>
 #include <set>
 
 #include "base/sys/file.h"
+#include "builder/context_file.h"
 #include "layers/image/platform.h"
 
 namespace acetate::build {
@@ -11,8 +13,24 @@ namespace {
 
 constexpr std::size_t kMostDockerfile = 16 << 20;
 
-// A file's text; nothing when it is not there.
-Result<std::optional<std::string>> read_if_there(const std::string& path) {
+// Where a file that the person named lies below the context; nothing where it does not. A part of the context it is by its name, and also by
+// where its directory really is.
+std::optional<RelPath> inside_context(const std::string& path, const std::string& context) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const fs::path root = fs::absolute(context, ignored).lexically_normal(), named = fs::absolute(path, ignored).lexically_normal();
+  // Empty where it cannot be told: then it is not there, or not ours to read.
+  for (const fs::path& found : {named, fs::weakly_canonical(named.parent_path(), ignored) / named.filename()}) {
+    const std::string below = found.lexically_relative(root).string();
+    if (below.empty() || below == "." || below == ".." || below.starts_with("../")) continue;
+    if (auto inside = RelPath::parse(below)) return *std::move(inside);
+  }
+  return std::nullopt;
+}
+
+// A file's text; nothing when it is not there. One outside of the context is the person's own: a pipe and a symlink are as good as a file.
+Result<std::optional<std::string>> read_named(const std::string& path, const std::string& context) {
+  if (const auto inside = inside_context(path, context)) return read_context_file(context, *inside, kMostDockerfile);
   auto text = sys::read_file(path, kMostDockerfile);
   if (text) return std::optional<std::string>(*std::move(text));
   if (text.error().is(ENOENT) || text.error().is(ENOTDIR)) return std::optional<std::string>();
@@ -23,26 +41,36 @@ Result<std::optional<std::string>> read_if_there(const std::string& path) {
 
 Result<DockerfileText> read_dockerfile(const BuildOptions& options) {
   if (options.dockerfile_text) return DockerfileText{"Dockerfile", "", *options.dockerfile_text};
+  const std::string& context = options.context_dir;
+  const auto found = [&](const std::string& name, const RelPath& inside, std::string text) {
+    return DockerfileText{name, context + "/" + inside.str(), std::move(text)};
+  };
   if (!options.dockerfile.empty()) {
-    for (const std::string& path : {options.dockerfile, options.context_dir + "/" + options.dockerfile})
-      if (auto text = TRY(read_if_there(path))) return DockerfileText{options.dockerfile, path, *std::move(text)};
-    return fail(ENOENT, "failed to read dockerfile: open {0}: no such file or directory, neither here nor in the context {1}", options.dockerfile, options.context_dir);
+    if (auto text = TRY(read_named(options.dockerfile, context))) return DockerfileText{options.dockerfile, options.dockerfile, *std::move(text)};
+    const RelPath inside = TRY(RelPath::parse_clamped(options.dockerfile));
+    if (auto text = TRY(read_context_file(context, inside, kMostDockerfile))) return found(options.dockerfile, inside, *std::move(text));
+    return fail(ENOENT, "failed to read dockerfile: open {0}: no such file or directory, neither here nor in the context {1}", options.dockerfile, context);
   }
   for (const char* name : {"Dockerfile", "dockerfile", "Containerfile"}) {
-    const std::string path = options.context_dir + "/" + name;
-    if (auto text = TRY(read_if_there(path))) return DockerfileText{name, path, *std::move(text)};
+    const RelPath inside = TRY(RelPath::parse(name));
+    if (auto text = TRY(read_context_file(context, inside, kMostDockerfile))) return found(name, inside, *std::move(text));
   }
-  return fail(ENOENT, "failed to read dockerfile: open Dockerfile: no such file or directory; {} has none, and no Containerfile: name one with -f", options.context_dir);
+  return fail(ENOENT, "failed to read dockerfile: open Dockerfile: no such file or directory; {} has none, and no Containerfile: name one with -f", context);
 }
 
 // NAME.dockerignore beside the Dockerfile wins over the context's own.
 Result<dockerfile::IgnoreRules> read_ignore(const BuildOptions& options, const DockerfileText& dockerfile) {
-  std::vector<std::string> paths;
-  if (!dockerfile.path.empty()) paths.push_back(dockerfile.path + ".dockerignore");
-  paths.push_back(options.context_dir + "/.containerignore");
-  paths.push_back(options.context_dir + "/.dockerignore");
-  for (const std::string& path : paths)
-    if (const auto text = TRY(read_if_there(path))) return TRY_WITHIN(dockerfile::IgnoreRules::parse(*text), "{}", path);
+  if (!dockerfile.path.empty()) {
+    const std::string beside = dockerfile.path + ".dockerignore";
+    if (const auto text = TRY(read_named(beside, options.context_dir))) return TRY_WITHIN(dockerfile::IgnoreRules::parse(*text), "{}", beside);
+  }
+  return read_ignore_of(options.context_dir, {".containerignore", ".dockerignore"});
+}
+
+Result<dockerfile::IgnoreRules> read_ignore_of(const std::string& dir, const std::vector<std::string>& names) {
+  for (const std::string& name : names)
+    if (const auto text = TRY(read_context_file(dir, TRY(RelPath::parse(name)), kMostDockerfile)))
+      return TRY_WITHIN(dockerfile::IgnoreRules::parse(*text), "{}/{}", dir, name);
   return dockerfile::IgnoreRules();
 }
 
@@ -58,6 +86,7 @@ Result<void> Checked::verdict() const {
 BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch) {
   return BaseImages({.images = options.images,
                      .context_dir = options.context_dir,
+                     .names_files = options.names_files,
                      .contexts = options.contexts,
                      .fetch = fetch,
                      .policy = options.pull},
@@ -90,7 +119,11 @@ std::vector<image::Platform> platforms_of(const BuildOptions& options) {
 BuildOptions in_context(const BuildOptions& given, const ContextDir& where) {
   BuildOptions options = given;
   options.context_dir = where.dir;
-  if (where.dockerfile && !options.dockerfile_text) options.dockerfile_text = where.dockerfile;
+  const bool comes_along = where.dockerfile && !options.dockerfile_text;
+  if (comes_along) options.dockerfile_text = where.dockerfile;
+  // One that the person gave beside the context is the person's own.
+  const bool is_own = options.dockerfile_text ? !comes_along : !options.dockerfile.empty() && !inside_context(options.dockerfile, where.dir) && sys::stat_following(options.dockerfile).has_value();
+  options.names_files = !where.scratch || is_own;
   return options;
 }
 

@@ -25,11 +25,15 @@ BuildOptions in_context(const BuildOptions& given, const ContextDir& where);
 // What is built for: at least one.
 std::vector<image::Platform> platforms_of(const BuildOptions& options);
 
-// ENOENT with words that name what was looked for.
+// ENOENT with words that name what was looked for. What is in the context is read as context_file.h says; what the person named
+// outside of it as any program reads a file.
 Result<DockerfileText> read_dockerfile(const BuildOptions& options);
 
 // NAME.dockerignore beside the Dockerfile wins over the context's own.
 Result<dockerfile::IgnoreRules> read_ignore(const BuildOptions& options, const DockerfileText& dockerfile);
+
+// The first of these names that a directory has; else nothing is left out.
+Result<dockerfile::IgnoreRules> read_ignore_of(const std::string& dir, const std::vector<std::string>& names);
 
 // The warnings of a Dockerfile, as far as it and --build-arg BUILDKIT_DOCKERFILE_CHECK do not skip them.
 struct Checked {

@@ -66,6 +66,22 @@ Result<Database> open_records(const std::string& path, bool is_local) {
   return database;
 }
 
+// A cache whose records are damaged is an empty one: what it knew is built again. Put aside, and only by who is alone with it, so that
+// nobody who has them open goes on writing into what is gone. `lock` is held shared before, and after a success.
+Result<void> put_aside(const std::string& dir, const Fd& lock, const Error& why) {
+  if (auto alone = sys::flock(lock.ref(), LOCK_EX | LOCK_NB); !alone) {
+    if (!alone.error().is(EWOULDBLOCK)) return alone;
+    return fail(why.code(), "{}; another build is using it: begin again when that has ended", why.message());
+  }
+  const std::string records = dir + "/records.db";
+  // What a journal has belongs to the file that is damaged.
+  for (const char* rest : {"-journal", "-wal", "-shm"})
+    if (auto gone = sys::unlink({kWorkingDir, (records + rest).c_str()}); !gone && !gone.error().is(ENOENT)) return gone;
+  TRY(sys::rename({kWorkingDir, records.c_str()}, {kWorkingDir, (records + ".damaged").c_str()}));
+  log::warn("the build cache begins anew, since its records are damaged ({}); they are kept as {}.damaged", why.message(), records);
+  return sys::flock(lock.ref(), LOCK_SH);
+}
+
 }  // namespace
 
 Result<Cache> Cache::open(const std::string& dir) {
@@ -77,7 +93,13 @@ Result<Cache> Cache::open(const std::string& dir) {
     if (locked.error().is(EWOULDBLOCK)) log::warn("waiting for somebody who prunes the build cache {}", dir);
     TRY_WITHIN(sys::flock(lock.ref(), LOCK_SH), "locking the build cache {}", dir);
   }
-  Database database = TRY_WITHIN(open_records(dir + "/records.db", TRY(sys::is_on_local_fs(layer_dir.ref()))), "opening the build cache {}", dir);
+  const bool is_local = TRY(sys::is_on_local_fs(layer_dir.ref()));
+  auto opened = open_records(dir + "/records.db", is_local);
+  if (!opened && opened.error().is(EUCLEAN)) {
+    TRY_WITHIN(put_aside(dir, lock, opened.error()), "opening the build cache {}", dir);
+    opened = open_records(dir + "/records.db", is_local);
+  }
+  Database database = TRY_WITHIN(std::move(opened), "opening the build cache {}", dir);
   return Cache(dir, std::move(layer_dir), std::move(lock), std::move(database));
 }
 

@@ -10,6 +10,9 @@ namespace acetate::build {
 
 namespace {
 
+// Of a directory that was made and not yet given away: who does so may be killed in between, and then the next one does it.
+constexpr mode_t kUndressed = 01700;
+
 std::string base_of(const std::string& build_dir, const Digest& id) { return fmt::format("{}/mounts/{}", build_dir, id.hex()); }
 
 }  // namespace
@@ -48,9 +51,11 @@ Result<CacheMount> CacheMount::open(const std::string& build_dir, const std::str
     if (!locked) return std::move(locked).error().within("locking the cache mount " + id);
     const timespec now[] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
     TRY_WITHIN(sys::set_times(lock.ref(), now), "locking the cache mount {}", id);  // when it was used, for cache_prune.h
-    auto made = sys::mkdir({kWorkingDir, dir.c_str()}, 0755);
-    if (!made && !made.error().is(EEXIST)) return std::move(made).error().within("making the cache mount " + id);
-    return CacheMount(std::move(dir), std::move(lock), made.has_value());
+    if (auto made = sys::mkdir({kWorkingDir, dir.c_str()}, kUndressed); !made && !made.error().is(EEXIST))
+      return std::move(made).error().within("making the cache mount " + id);
+    const auto stat = TRY_WITHIN(sys::stat(FileAt{kWorkingDir, dir.c_str()}), "opening the cache mount {}", id);
+    const bool is_new = (stat.st_mode & 07777) == kUndressed;
+    return CacheMount(std::move(dir), std::move(lock), is_new);
   }
 }
 

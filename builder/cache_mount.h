@@ -17,6 +17,7 @@
 
 namespace acetate::build {
 
+// Whoever needs several opens each id once, in the order of the ids: `locked` and `shared` ones wait for one another.
 class CacheMount {
  public:
   // Directory 0 of the id for `shared` (with others who share it) and `locked` (alone: waits for its turn); the first
@@ -32,6 +33,7 @@ class CacheMount {
   static bool exists(const std::string& build_dir, const Digest& id);
 
   const std::string& dir() const noexcept { return dir_; }
+  // Whether nobody has given it its owner and mode yet: whoever uses it does so first, the mode last. Until then it has one that tells.
   bool is_new() const noexcept { return is_new_; }
 
  private:

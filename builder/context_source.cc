@@ -47,13 +47,14 @@ Result<std::int64_t> newest_time(const Layer& tree, Node dir) {
 // A tarball is unpacked; anything else is taken for a Dockerfile, where one may stand.
 Result<ContextDir> from_file(const std::string& file, const std::string& what, std::optional<sandbox::Scratch> scratch,
                              const std::string& build_dir, LayerOpener& layers, bool may_be_dockerfile) {
-  const auto tree = TRY_WITHIN(open_tarball(file, layers), "the build context {}", what);
+  auto opened = TRY_WITHIN(sys::open(file, O_RDONLY | O_NOFOLLOW), "the build context {}", what);
+  const auto tree = TRY_WITHIN(open_tarball(std::move(opened), layers), "the build context {}", what);
   if (!tree && !may_be_dockerfile) return fail(ENOTDIR, "the build context {} is neither a directory nor a tarball", what);
   if (!scratch) scratch = TRY(sandbox::Scratch::make(build_dir + "/fetched"));
   ContextDir context{.dir = *scratch / "context"};
   TRY(sys::make_dirs(context.dir, 0755));
   if (tree) {
-    TRY_WITHIN(write_tree_dir(*tree, {}, context.dir, /*owners=*/false), "unpacking the build context {}", what);
+    TRY_WITHIN(write_tree_dir(*tree, {}, context.dir, TreeOwners::roots), "unpacking the build context {}", what);
     context.time = TRY(newest_time(**tree, (*tree)->root()));
   } else {
     context.dockerfile = TRY_WITHIN(sys::read_file(file, kMostDockerfile), "reading {}", what);

@@ -83,9 +83,14 @@ class Collector {
     }
     const RelPath path = TRY(RelPath::parse_clamped(unescaped));
     auto found = TRY(resolve(view_, path.str(), LastLink::follow));
-    if (!found.seen)
-      return not_found(step_.from ? (step_.from->kind == Origin::Kind::stage ? fmt::format("stage-{}", step_.from->stage) : step_.from->image) : "context", "/" + path.str());
-    return add(path, found, pivot);
+    return found.seen ? add(path, found, pivot) : dangling(path, pivot);
+  }
+
+  // A name behind which nothing is: a symlink to nowhere, where a whole path is copied as it is; else a mistake.
+  Result<void> dangling(const RelPath& path, const RelPath& pivot) {
+    const auto link = step_.parents ? TRY(resolve(view_, path.str(), LastLink::keep)) : Resolved{};
+    if (link.seen) return add(path, link, pivot);
+    return not_found(step_.from ? (step_.from->kind == Origin::Kind::stage ? fmt::format("stage-{}", step_.from->stage) : step_.from->image) : "context", "/" + path.str());
   }
 
   // Matches the components left against the names of `dir`; "**" (with --parents) stands for any directories. `pivot`: where it was
@@ -93,7 +98,7 @@ class Collector {
   Result<void> match_below(const RelPath& dir, std::span<const std::string_view> parts, std::optional<RelPath> pivot) {
     if (!pivot && parts.size() == after_pivot_) pivot = dir;
     const auto found = TRY(resolve(view_, dir.str(), LastLink::follow));
-    if (parts.empty()) return found.seen ? add(dir, found, *pivot) : Result<void>();
+    if (parts.empty()) return found.seen ? add(dir, found, *pivot) : dangling(dir, *pivot);
     if (!found.seen || !found.seen->attr.is_dir()) return {};
     const bool any_depth = parts.front() == "**";
     const auto pattern = TRY(dockerfile::PathPattern::parse(any_depth ? "*" : parts.front()));
@@ -114,7 +119,6 @@ class Collector {
 
   Result<void> add(const RelPath& path, const Resolved& found, const RelPath& pivot) {
     Source source{.written = path.str()};
-    if (!path.is_root() && excludes_.ignores(path.name())) return {};
     if (!pivot.is_root() && pivot.contains(path)) {
       source.relative = TRY(RelPath::parse(path.str().substr(pivot.str().size())));
     } else {
@@ -124,13 +128,15 @@ class Collector {
     if (step_.unpack && found.seen->attr.is_regular()) {
       if (const auto tar = TRY(open_tar_(found.path))) {
         source.unpacked = true;
-        TRY(add_tree(source, *tar, RelPath(), RelPath()));
+        TRY(add_tree(source, *tar, RelPath(), RelPath(), nullptr));
         sources_.push_back(std::move(source));
         return {};
       }
     }
-    TRY(add_tree(source, tree_, found.path, RelPath()));
-    sources_.push_back(std::move(source));
+    // What --exclude names is below the source, never the source itself; with --parents below the root, or the pivot.
+    const RelPath below = step_.parents ? source.relative : RelPath();
+    TRY(add_tree(source, tree_, found.path, RelPath(), &below));
+    if (!source.entries.empty()) sources_.push_back(std::move(source));
     return {};
   }
 
@@ -172,8 +178,12 @@ class Collector {
     return entry;
   }
 
-  Result<void> add_tree(Source& source, const LayerPtr& layer, const RelPath& real, const RelPath& inside) {
-    if (!inside.is_root() && excludes_.ignores(inside.str())) return {};
+  // `excluded_below`: where the source lies for the patterns of --exclude; none: they do not count. A directory that is left out is there
+  // all the same when something in it is excepted.
+  Result<void> add_tree(Source& source, const LayerPtr& layer, const RelPath& real, const RelPath& inside, const RelPath* excluded_below) {
+    const bool excluded = excluded_below != nullptr && is_excluded(*excluded_below, inside);
+    if (excluded && (!excludes_.has_exceptions() || !TRY(is_directory(*layer, real)))) return {};
+    const std::size_t at = source.entries.size();
     source.entries.push_back(TRY(entry_at(layer, real, inside)));
     if (!source.entries.back().attr.is_dir()) return {};
     std::vector<std::string> names;
@@ -186,8 +196,20 @@ class Collector {
       }));
     }
     std::sort(names.begin(), names.end());
-    for (const std::string& name : names) TRY(add_tree(source, layer, real.child(name), inside.child(name)));
+    for (const std::string& name : names) TRY(add_tree(source, layer, real.child(name), inside.child(name), excluded_below));
+    if (excluded && source.entries.size() == at + 1) source.entries.pop_back();
     return {};
+  }
+
+  bool is_excluded(const RelPath& below, const RelPath& inside) const {
+    if (below.is_root()) return !inside.is_root() && excludes_.ignores(inside.str());
+    return excludes_.ignores(inside.is_root() ? below.str() : below.str() + "/" + inside.str());
+  }
+
+  static Result<bool> is_directory(const Layer& layer, const RelPath& real) {
+    const Entry found = TRY(walk(layer, real));
+    const HeldNode held(layer, found.node);
+    return found.attr.is_dir();
   }
 
   const CopyStep& step_;

@@ -44,7 +44,7 @@ struct Source {
 using TarOpener = std::function<Result<std::optional<LayerPtr>>(const RelPath& path)>;
 
 // Matches `step`'s patterns in `tree`, in their order. A path without wildcards that is not there is ENOENT with
-// words; a pattern that matches nothing is no error, as BuildKit has it. Of a socket an empty file is made. `open_tar` is
+// words, as is a symlink to nowhere; a pattern that matches nothing is no error, as BuildKit has it. Of a socket an empty file is made. `open_tar` is
 // asked for regular files when the step unpacks.
 Result<std::vector<Source>> collect_sources(const CopyStep& step, const LayerPtr& tree, const TarOpener& open_tar);
 

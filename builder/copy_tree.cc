@@ -81,8 +81,6 @@ class Copier {
         return fail(ENOTDIR, "cannot copy to non-directory: /{}: the source is a directory", path.str());
       return plan_.put_dir(path, attr, entry.xattrs);
     }
-    if (path.name().starts_with(".wh."))
-      return fail(EINVAL, "/{} cannot be in an image: names that begin with .wh. stand for deleted files", path.str());
     if (seen && seen->attr.is_dir() && !source_->unpacked)
       return fail(EISDIR, "cannot replace to directory /{} with file", path.str());
     // Names of one inode stay names of one file.
@@ -93,9 +91,10 @@ class Copier {
     return plan_.put(path, attr, entry);
   }
 
-  // What is made without a source.
+  // What is made without a source. --chmod is not for what comes out of a tarball, nor for what is made for it.
   Attr made() const {
-    Attr attr{.mode = S_IFDIR | (rules_.mode ? rules_.mode->whole().value_or(0755) : 0755)};
+    const bool changed = rules_.mode && !(source_ != nullptr && source_->unpacked);
+    Attr attr{.mode = S_IFDIR | (changed ? rules_.mode->whole().value_or(0755) : 0755)};
     if (rules_.owner) {
       attr.uid = rules_.owner->uid;
       attr.gid = rules_.owner->gid;
@@ -109,7 +108,7 @@ class Copier {
       attr.uid = rules_.owner->uid;
       attr.gid = rules_.owner->gid;
     }
-    if (rules_.mode && !attr.is_symlink()) attr.mode = (attr.mode & S_IFMT) | rules_.mode->apply(attr.mode, attr.is_dir());
+    if (rules_.mode && !attr.is_symlink() && !source_->unpacked) attr.mode = (attr.mode & S_IFMT) | rules_.mode->apply(attr.mode, attr.is_dir());
     const bool content = !rules_.fresh_times || source_->unpacked || source_->dated;
     attr.mtime = content ? clock_.of_content(attr.mtime) : clock_.of_copy(attr.mtime);
     return attr;

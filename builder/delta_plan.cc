@@ -2,12 +2,22 @@
 
 #include <sys/stat.h>
 
+#include <climits>
+
 namespace acetate::build {
 
 namespace {
 
 using Kind = DeltaOp::Kind;
 
+// What every reader of layers would take for something else, or could not open: whatever is to stand there.
+Result<void> check_name(const RelPath& path) {
+  if (path.name().starts_with(".wh."))
+    return fail(EINVAL, "/{} cannot be in an image: names that begin with .wh. stand for deleted files", path.str());
+  if (path.name().size() > NAME_MAX)
+    return fail(ENAMETOOLONG, "/{} cannot be in an image: its last name has {} bytes, and no name has more than {}", path.str(), path.name().size(), NAME_MAX);
+  return {};
+}
 
 }  // namespace
 
@@ -17,13 +27,15 @@ Result<std::optional<Seen>> DeltaPlan::at(const RelPath& path) const {
     if (op->kind == Kind::hardlink) op = &ops_.at(op->link_to).op;
     return std::optional<Seen>(Seen{op->attr, op->target});
   }
-  // Below something that is being replaced, nothing of the tree shows any more.
+  // Below something that is being replaced, nothing of the tree shows any more. The nearest that is planned says it: what is above one
+  // that shows, shows.
   for (RelPath up = path; !up.is_root();) {
     up = up.parent();
     const auto planned = ops_.find(up);
     if (planned == ops_.end()) continue;
     const Kind kind = planned->second.op.kind;
     if (kind != Kind::set_metadata && kind != Kind::implicit_dir) return std::optional<Seen>();
+    break;
   }
   return below_.at(path);
 }
@@ -33,10 +45,10 @@ Result<std::vector<Xattr>> DeltaPlan::xattrs(const RelPath& path) const {
   return below_.xattrs(path);
 }
 
-// Directories on the way are told too, as they are: every reader of layers then agrees on what they look like.
+// Directories on the way are told too, as they are: every reader of layers then agrees on what they look like. Those above one that
+// is told are.
 Result<void> DeltaPlan::show_parents(const RelPath& path) {
-  for (RelPath up = path.parent(); !up.is_root(); up = up.parent()) {
-    if (ops_.contains(up)) continue;
+  for (RelPath up = path.parent(); !up.is_root() && !ops_.contains(up); up = up.parent()) {
     const auto seen = TRY(at(up));
     if (!seen || !seen->attr.is_dir()) return fail(ENOTDIR, "/{} is no directory", up.str());
     auto kept = TRY(xattrs(up));
@@ -77,17 +89,24 @@ void DeltaPlan::forget_below(const RelPath& path) {
 }
 
 Result<void> DeltaPlan::make_dirs(const RelPath& path, const Attr& made) {
-  if (path.is_root()) return {};
-  TRY(make_dirs(path.parent(), made));
-  const auto seen = TRY(at(path));
-  if (seen && seen->attr.is_dir()) return {};
-  if (seen) return fail(ENOTDIR, "/{} is there already and is no directory", path.str());
-  TRY(show_parents(path));
-  ops_.insert_or_assign(path, PlannedOp{.op = {.kind = Kind::mkdir, .path = path, .attr = made}});
+  // From the first that is there, downwards.
+  std::vector<RelPath> missing;
+  for (RelPath up = path; !up.is_root(); up = up.parent()) {
+    const auto seen = TRY(at(up));
+    if (seen && seen->attr.is_dir()) break;
+    if (seen) return fail(ENOTDIR, "/{} is there already and is no directory", up.str());
+    missing.push_back(up);
+  }
+  for (auto dir = missing.rbegin(); dir != missing.rend(); ++dir) {
+    TRY(check_name(*dir));
+    TRY(show_parents(*dir));
+    ops_.insert_or_assign(*dir, PlannedOp{.op = {.kind = Kind::mkdir, .path = *dir, .attr = made}});
+  }
   return {};
 }
 
 Result<void> DeltaPlan::put_dir(const RelPath& path, const Attr& attr, const std::vector<Xattr>& xattrs) {
+  TRY(check_name(path));
   const auto seen = TRY(at(path));
   Kind kind = Kind::mkdir;
   if (seen && seen->attr.is_dir()) {
@@ -102,6 +121,7 @@ Result<void> DeltaPlan::put_dir(const RelPath& path, const Attr& attr, const std
 }
 
 Result<void> DeltaPlan::put(const RelPath& path, const Attr& attr, const SourceEntry& entry) {
+  TRY(check_name(path));
   TRY(show_parents(path));
   forget_below(path);
   PlannedOp planned{.op = {.kind = Kind::replace, .path = path, .attr = attr, .target = entry.target, .xattrs = entry.xattrs}};
@@ -112,6 +132,7 @@ Result<void> DeltaPlan::put(const RelPath& path, const Attr& attr, const SourceE
 }
 
 Result<void> DeltaPlan::put_hardlink(const RelPath& path, const RelPath& to) {
+  TRY(check_name(path));
   TRY(show_parents(path));
   forget_below(path);
   ++hardlinks_;

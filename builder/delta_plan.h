@@ -28,6 +28,9 @@ class DeltaPlan : public TreeView {
   Result<std::optional<Seen>> at(const RelPath& path) const override;
   Result<std::vector<Xattr>> xattrs(const RelPath& path) const override;
 
+  // A name that no image can have is EINVAL or ENAMETOOLONG, with words, at each of these: ".wh.NAME" is a deletion to whoever reads
+  // the layer, and past 255 bytes nothing can be opened.
+
   // A directory and what is missing above it, with `made` as the attributes of what is made.
   Result<void> make_dirs(const RelPath& path, const Attr& made);
   // A directory with these attributes. Over a directory it changes its metadata, over anything else it takes

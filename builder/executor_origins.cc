@@ -1,6 +1,6 @@
 // Where a step's files come from: stages, images, contexts, and copies of contexts.
 
-#include "base/sys/file.h"
+#include "builder/build_files.h"
 #include "builder/context_layer.h"
 #include "builder/copy_source.h"
 #include "builder/executor.h"
@@ -37,14 +37,7 @@ Result<CopyOrigin> Executor::origin_of(const CopyStep& step) {
 
 // A directory that --build-context names, without what its own .dockerignore leaves out.
 Result<CopyOrigin> Executor::directory_origin(const std::string& dir) {
-  dockerfile::IgnoreRules ignore;
-  const std::string path = dir + "/.dockerignore";
-  if (const auto text = sys::read_file(path, 16 << 20)) {
-    ignore = TRY_WITHIN(dockerfile::IgnoreRules::parse(*text), "{}", path);
-  } else if (!text.error().is(ENOENT)) {
-    return text.error().clone().within("reading " + path);
-  }
-  return CopyOrigin{.tree = TRY(open_context(dir, std::move(ignore))), .is_context = true, .context_dir = dir};
+  return CopyOrigin{.tree = TRY(open_context(dir, TRY(read_ignore_of(dir, {".dockerignore"})))), .is_context = true, .context_dir = dir};
 }
 
 Result<MountSource> Executor::mount_source(const RunStep::Mount& mount) {
@@ -71,22 +64,30 @@ Result<MountSource> Executor::mount_source(const RunStep::Mount& mount) {
 }
 
 // A step must not see the context change under it, nor what .dockerignore leaves out, nor, by a symlink, what lies
-// outside: it gets a copy of the part it asks for, which is made once for the same files. Their times are real, since
-// nothing of it gets into the image and make(1) compares them with what a cache mount holds.
+// outside: it gets a copy of the part it asks for, which is made once for the same files with the same times. These are real, since
+// nothing of it gets into the image and make(1) compares them with what a cache mount holds; the step's own key has none.
 Result<MountSource> Executor::snapshot(CopyOrigin origin, const std::string& source) {
-  const auto found = TRY(resolve(LayerView(*origin.tree), source, LastLink::follow));
+  const RelPath path = TRY(RelPath::parse_clamped(source));
+  const auto found = TRY(resolve(LayerView(*origin.tree), path.str(), LastLink::follow));
   if (!found.seen) return not_found("context", source);
-  const CopyStep copy{.sources = {literally(source)}, .dest = "/"};
+  // A directory with its own mode, so by its name.
+  const bool named = !path.is_root() && found.seen->attr.is_dir();
+  const CopyStep copy{.sources = {named ? fmt::format("{}/./{}", literally(path.parent().str()), literally(std::string(path.name()))) : "/" + literally(path.str())},
+                      .dest = "/",
+                      .parents = named};
   StageState empty;
   Workshop shop{.cache = shop_.cache, .layers = shop_.layers, .runner = shop_.runner, .times = {.kind = TimeRule::Kind::keep}};
   const auto job = make_copy_job(copy, std::move(origin), empty, shop);
-  const KeyInputs inputs = TRY(job->inputs());
-  auto record = TRY(shop_.cache.find(inputs.digest()));
-  if (!record) record = TRY(shop_.cache.put(inputs.digest(), TRY(job->run([](std::string_view) {}, false))));
-  MountSource snapshot{.identity = inputs.digest().str()};
+  const Digest identity = TRY(job->inputs()).digest();
+  KeyInputs dated;
+  dated.add("the files of a mount", identity.str());
+  dated.add("their times", job->times().str());
+  auto record = TRY(shop_.cache.find(dated.digest()));
+  if (!record) record = TRY(shop_.cache.put(dated.digest(), TRY(job->run([](std::string_view) {}, false))));
+  MountSource snapshot{.identity = identity.str()};
   if (record->layer)
     snapshot.lowers.push_back(format_layer_spec({.path = shop_.cache.layer_path(record->layer->diff_id), .digest = record->layer->diff_id}));
-  if (!found.seen->attr.is_dir()) snapshot.source = source.substr(source.rfind('/'));
+  snapshot.source = path.is_root() ? "/" : "/" + std::string(path.name());
   return snapshot;
 }
 

@@ -29,7 +29,7 @@ RelPath join(RelPath top, const RelPath& path) {
 
 class TreeWriter {
  public:
-  TreeWriter(Fd root, std::optional<timespec> latest, bool owners) : root_(std::move(root)), latest_(latest), owners_(owners) {}
+  TreeWriter(Fd root, std::optional<timespec> latest, TreeOwners owners) : root_(std::move(root)), latest_(latest), owners_(owners) {}
 
   Result<void> add(const DeltaOp& op, const FileView* content) {
     if (op.path.is_root()) return {};
@@ -48,7 +48,7 @@ class TreeWriter {
     } else {
       // Devices are for those who may make them: in a user namespace its root may not.
       const bool is_device = !S_ISFIFO(op.attr.mode);
-      if (is_device && !owners_) return {};
+      if (is_device && owners_ != TreeOwners::recorded) return {};
       auto made = sys::mknod(at, op.attr.mode, op.attr.rdev);
       if (!made) return is_device && made.error().is(EPERM) ? Result<void>() : std::move(made);
     }
@@ -104,8 +104,8 @@ class TreeWriter {
 
   // Owner, attributes, mode, then times: each changes what comes before it.
   Result<void> dress(const DeltaOp& op, FdRef file) {
-    if (owners_) {
-      TRY(sys::chown(file, op.attr.uid, op.attr.gid));
+    if (owners_ == TreeOwners::recorded) TRY(sys::chown(file, op.attr.uid, op.attr.gid));
+    if (owners_ != TreeOwners::ours) {
       for (const Xattr& xattr : op.xattrs) {
         auto set = sys::set_xattr(file, xattr.name.c_str(), xattr.value);
         // Of a kind that this file system, or this user, cannot have.
@@ -113,20 +113,20 @@ class TreeWriter {
       }
     }
     // Without the owner, a set-id bit would mean somebody else.
-    TRY(sys::chmod(file, op.attr.mode & (owners_ ? 07777 : 01777)));
+    TRY(sys::chmod(file, op.attr.mode & (owners_ != TreeOwners::ours ? 07777 : 01777)));
     const timespec times[2] = {time_of(op), time_of(op)};
     return sys::set_times(file, times);
   }
 
   Result<void> finish(const DeltaOp& op, FileAt at) {
-    if (owners_) TRY(sys::chown(at, op.attr.uid, op.attr.gid));
+    if (owners_ == TreeOwners::recorded) TRY(sys::chown(at, op.attr.uid, op.attr.gid));
     const timespec times[2] = {time_of(op), time_of(op)};
     return sys::set_times(at, times);
   }
 
   Fd root_;
   std::optional<timespec> latest_;
-  bool owners_;
+  TreeOwners owners_;
   std::vector<DeltaOp> dirs_;
 };
 
@@ -147,7 +147,7 @@ Result<void> write_tree_tar(const std::vector<PlacedTree>& trees, const TimeRule
   return writer.finish();
 }
 
-Result<void> write_tree_dir(const LayerPtr& tree, const TimeRule& times, const std::string& dir, bool owners) {
+Result<void> write_tree_dir(const LayerPtr& tree, const TimeRule& times, const std::string& dir, TreeOwners owners) {
   TRY_WITHIN(sys::make_dirs(dir, 0755), "making {}", dir);
   TreeWriter writer(TRY(sys::open(dir, O_RDONLY | O_DIRECTORY)), latest(times), owners);
   TRY_WITHIN(read_upper(tree, nullptr,
@@ -157,6 +157,10 @@ Result<void> write_tree_dir(const LayerPtr& tree, const TimeRule& times, const s
                         }),
              "writing to {}", dir);
   return writer.finish_dirs();
+}
+
+Result<void> write_tree_dir(const LayerPtr& tree, const TimeRule& times, const std::string& dir, bool owners) {
+  return write_tree_dir(tree, times, dir, owners ? TreeOwners::recorded : TreeOwners::ours);
 }
 
 }  // namespace acetate::build

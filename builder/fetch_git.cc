@@ -8,6 +8,7 @@
 #include "base/sys/file.h"
 #include "base/sys/open.h"
 #include "base/sys/process.h"
+#include "builder/public_url.h"
 
 extern char** environ;  // NOLINT: environ(7)
 
@@ -32,16 +33,12 @@ Result<std::string> run_git(const std::string& dir, std::vector<std::string> wor
   if (!ran) return ran.error().clone();
   if (ran->exit.ok()) return ran->out;
   const std::size_t end = ran->err.find_last_not_of('\n');
-  return fail(EREMOTEIO, "git {}: {}", ran->exit.describe(), ran->err.substr(0, end == std::string::npos ? 0 : end + 1));
+  return fail(EREMOTEIO, "git {}: {}", ran->exit.describe(), without_users(ran->err.substr(0, end == std::string::npos ? 0 : end + 1)));
 }
+
+constexpr std::size_t kSha256Name = 64;  // digits of a commit's name
 
 std::string first_word(const std::string& text) { return text.substr(0, text.find_first_of(" \t\n")); }
-
-constexpr std::size_t kSha256Digits = 64;
-
-bool is_commit(std::string_view text) {
-  return (text.size() == 40 || text.size() == kSha256Digits) && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
 
 // Into a repository of that kind, sha1 or sha256.
 Result<std::string> fetch_into(const GitRef& git, const std::string& dir, const std::string& wanted, const char* format) {
@@ -57,7 +54,7 @@ Result<std::string> fetch_into(const GitRef& git, const std::string& dir, const 
 // What names its objects by sha256 says so by the length of the names; asked only when the other kind has failed.
 bool is_sha256(const GitRef& git, const std::string& dir) {
   const auto said = run_git(dir, {"ls-remote", git.remote});
-  return said && first_word(*said).size() == kSha256Digits;
+  return said && first_word(*said).size() == kSha256Name;
 }
 
 Result<void> fetch_submodules(const std::string& dir) {
@@ -74,32 +71,33 @@ Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_g
   if (const auto program = sys::find_program("git"); !program && program.error().is(ENOENT))
     return fail(ENOENT, "git is not installed, and a repository is to be fetched");
   TRY_WITHIN(sys::make_dirs(dir, 0755), "making {}", dir);
+  const std::string remote = without_users(git.remote);  // as it is told
   const std::string wanted = git.ref.empty() ? "HEAD" : git.ref;
-  auto fetched = fetch_into(git, dir, wanted, wanted.size() == kSha256Digits && is_commit(wanted) ? "sha256" : "sha1");
+  auto fetched = fetch_into(git, dir, wanted, wanted.size() == kSha256Name && is_commit(wanted) ? "sha256" : "sha1");
   if (!fetched && is_sha256(git, dir)) {
     TRY(sys::remove_tree({kWorkingDir, (dir + "/.git").c_str()}));
     fetched = fetch_into(git, dir, wanted, "sha256");
   }
   if (!fetched && fetched.error().message().find("couldn't find remote ref") != std::string::npos)
-    return fail(ENOENT, "repository does not contain ref {}: {}", wanted, git.remote);
-  if (!fetched) return std::move(fetched).error().within(fmt::format("fetching {} of {}", wanted, git.remote));
+    return fail(ENOENT, "repository does not contain ref {}: {}", wanted, remote);
+  if (!fetched) return std::move(fetched).error().within(fmt::format("fetching {} of {}", wanted, remote));
   const std::string what = is_commit(wanted) ? wanted : "FETCH_HEAD";
   const std::string commit = first_word(TRY(run_git(dir, {"rev-parse", "--verify", what + "^{commit}"})));
   if (!git.checksum.empty() && !commit.starts_with(git.checksum)) {
     // The checksum of an annotated tag is the tag's own too.
     const std::string tag = first_word(TRY(run_git(dir, {"rev-parse", "--verify", what})));
     if (!tag.starts_with(git.checksum))
-      return fail(EBADMSG, "expected checksum to match {}, got {}: {} of {}", git.checksum, commit, wanted, git.remote);
+      return fail(EBADMSG, "expected checksum to match {}, got {}: {} of {}", git.checksum, commit, wanted, remote);
   }
   const std::string committed = first_word(TRY(run_git(dir, {"show", "-s", "--format=%ct", commit})));
   TRY(run_git(dir, {"checkout", "-q", "--detach", commit}));
   if (git.submodules && sys::stat_following(dir + "/.gitmodules"))
-    TRY_WITHIN(fetch_submodules(dir), "fetching the submodules of {}", git.remote);
+    TRY_WITHIN(fetch_submodules(dir), "fetching the submodules of {}", remote);
   if (!keep_git_dir) TRY(sys::remove_tree({kWorkingDir, (dir + "/.git").c_str()}));
 
   const RelPath subdir = TRY(RelPath::parse_clamped(git.subdir));
   const Fd root = TRY(sys::open(dir, O_PATH | O_DIRECTORY));
-  const Fd found = TRY_WITHIN(sys::open_beneath(root.ref(), subdir, O_RDONLY | O_DIRECTORY), "{} in {}", git.subdir, git.remote);
+  const Fd found = TRY_WITHIN(sys::open_beneath(root.ref(), subdir, O_RDONLY | O_DIRECTORY), "{} in {}", git.subdir, remote);
   return GitTree{.dir = subdir.is_root() ? dir : dir + "/" + subdir.str(), .commit = commit, .time = std::strtoll(committed.c_str(), nullptr, 10)};
 }
 

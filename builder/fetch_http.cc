@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "base/sys/file.h"
+#include "builder/public_url.h"
 #include "layers/registry/http.h"
 
 namespace acetate::build {
@@ -12,15 +13,6 @@ namespace acetate::build {
 namespace {
 
 constexpr int kMostRedirects = 10;
-
-// "https://user:secret@host/x" without the part that is nobody's business.
-std::string without_user(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string(url);
-  const std::size_t host = scheme + 3, end = std::min(url.find_first_of("/?#", host), url.size());
-  const std::size_t at = url.substr(0, end).rfind('@');
-  return at == std::string_view::npos || at < host ? std::string(url) : fmt::format("{}{}", url.substr(0, host), url.substr(at + 1));
-}
 
 // The three forms of RFC 9110, 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT", and "Sunday, 06-Nov-94 08:49:37 GMT" and
 // "Sun Nov  6 08:49:37 1994", which are old. 0 for none.
@@ -51,7 +43,7 @@ Result<registry::Exchange> start(registry::Http& http, std::string& url) {
     if (exchange.status() < 300 || exchange.status() >= 400 || location == nullptr) return exchange;
     if (hops == kMostRedirects) return fail(ELOOP, "more than {} redirects", kMostRedirects);
     url = join_url(url, *location);
-    if (!url.starts_with("http://") && !url.starts_with("https://")) return fail(EPROTO, "it leads to {}", without_user(url));
+    if (!url.starts_with("http://") && !url.starts_with("https://")) return fail(EPROTO, "it leads to {}", without_users(url));
   }
 }
 
@@ -77,9 +69,9 @@ Result<FetchedFile> fetch(const std::string& from, const std::string& file, Dige
 
 Result<FetchedFile> fetch_http(const std::string& url, const std::string& file, const std::optional<Digest>& expected) {
   const auto algorithm = expected ? expected->algorithm() : Digest::Algorithm::sha256;
-  FetchedFile fetched = TRY_WITHIN(fetch(url, file, algorithm), "fetching {}", without_user(url));
+  FetchedFile fetched = TRY_WITHIN(fetch(url, file, algorithm), "fetching {}", without_users(url));
   if (expected && fetched.digest != *expected)
-    return fail(EBADMSG, "{} is {}, not {}", without_user(url), fetched.digest.str(), expected->str());
+    return fail(EBADMSG, "{} is {}, not {}", without_users(url), fetched.digest.str(), expected->str());
   return fetched;
 }
 

@@ -72,6 +72,11 @@ bool is_scp_like(std::string_view text) {
 
 }  // namespace
 
+bool is_commit(std::string_view text) {
+  constexpr std::size_t kSha1 = 40, kSha256 = 64;
+  return (text.size() == kSha1 || text.size() == kSha256) && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 Result<void> check_commit(std::string_view checksum) {
   if (checksum.find_first_not_of("0123456789abcdef") == std::string_view::npos) return {};
   return fail(EINVAL, "invalid checksum {}: expected hex commit hash", checksum);

@@ -24,6 +24,9 @@ struct GitRef {
 // query that makes no sense.
 Result<std::optional<GitRef>> parse_git_ref(std::string_view text);
 
+// Whether it is a commit's full name, by SHA-1 or SHA-256.
+bool is_commit(std::string_view text);
+
 // A checksum of ADD --checksum: a commit's name or the beginning of one, in hexadecimal digits. EINVAL with words.
 Result<void> check_commit(std::string_view checksum);
 

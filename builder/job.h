@@ -78,7 +78,12 @@ struct CopyOrigin {
 };
 
 std::unique_ptr<Job> make_run_job(const RunStep& step, FindMountSource find, const StageState& before, Workshop& shop);
-std::unique_ptr<Job> make_copy_job(const CopyStep& step, CopyOrigin origin, const StageState& before, Workshop& shop);
+class CopyJob : public Job {
+ public:
+  // The times of all that is copied, to the nanosecond: no key of the step's has them. After inputs().
+  virtual Digest times() const = 0;
+};
+std::unique_ptr<CopyJob> make_copy_job(const CopyStep& step, CopyOrigin origin, const StageState& before, Workshop& shop);
 std::unique_ptr<Job> make_workdir_job(const WorkdirStep& step, const StageState& before, Workshop& shop);
 
 // Writes a planned delta as a layer; one without operations is no layer.

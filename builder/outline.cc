@@ -112,6 +112,7 @@ class Outliner {
     if (base.kind == Origin::Kind::stage) {
       const Read& below = stages_.at(base.stage);
       read.args = below.args;
+      read.args.hide_all();
       read.env = below.env;
     } else if (base.kind == Origin::Kind::image) {
       if (const auto state = bases_.open_here(base.image, graph_.platforms[number])) read.env = (*state)->config.env;
@@ -122,6 +123,7 @@ class Outliner {
       if (const auto* env = std::get_if<dockerfile::Env>(&instruction.what)) {
         const std::vector<std::string> before = read.env;
         for (const auto& [name, value] : env->values) set_env(read.env, name, expanded(value, read.args.lookup(before)));
+        for (const auto& [name, value] : env->values) read.args.hide(name);
       }
       if (const auto* run = std::get_if<dockerfile::Run>(&instruction.what))
         for (const std::string& mount : run->mounts) TRY(need(read, mount, instruction.place));

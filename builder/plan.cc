@@ -22,6 +22,7 @@ StagePlanner::StagePlanner(const dockerfile::Dockerfile& file, std::size_t stage
       escape_(file.directives.escape) {}
 
 Result<PlannedStage> StagePlanner::run() && {
+  args_.hide_all();
   // Windows has its own, which is not the image's to know.
   if (!get_env(config_.env, "PATH") && config_.platform.os != "windows")
     set_env(config_.env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -102,10 +103,10 @@ std::vector<std::string> StagePlanner::argv_of(const dockerfile::CommandLine& co
   return command.words.empty() ? std::vector<std::string>() : shell_argv(command.words.front());
 }
 
-std::string join_path(std::string_view cwd, std::string_view path) {
-  const std::string joined = path.starts_with('/') ? std::string(path) : fmt::format("{}/{}", cwd, path);
-  const auto clean = RelPath::parse_clamped(joined);
-  return "/" + (clean ? clean->str() : std::string());
+Result<std::string> StagePlanner::absolute(std::string_view path, std::string_view written) const {
+  const auto clean = RelPath::parse_clamped(path.starts_with('/') ? std::string(path) : fmt::format("{}/{}", cwd(), path));
+  if (!clean) return complain(written, "a path holds a NUL byte");
+  return "/" + clean->str();
 }
 
 Result<PlannedStage> plan_stage(const dockerfile::Dockerfile& file, std::size_t stage, image::Config base,

@@ -75,16 +75,18 @@ Result<void> StagePlanner::plan(const dockerfile::Arg& arg) {
 
 // All values of one ENV see the environment as it was before it.
 Result<void> StagePlanner::plan(const dockerfile::Env& env) {
-  std::vector<std::string> after = config_.env;
+  std::vector<std::string> after = config_.env, hidden;
   std::string text = "ENV";
   for (const auto& [name, value] : env.values) {
     const std::string key = TRY(expand(name));
     const std::string expanded = TRY(expand(value));
     if (key.empty()) return complain(name, "ENV names can not be blank");
     set_env(after, key, expanded);
+    hidden.push_back(key);
     text += fmt::format(" {}={}", key, expanded);
   }
   config_.env = std::move(after);
+  for (const std::string& key : hidden) args_.hide(key);
   add(ConfigStep{}, std::move(text));
   return {};
 }

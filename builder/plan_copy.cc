@@ -1,5 +1,6 @@
 // COPY and ADD planned.
 
+#include "base/rel_path.h"
 #include "builder/dockerfile/ignore.h"
 #include "builder/file_mode.h"
 #include "builder/stage_planner.h"
@@ -41,6 +42,7 @@ Result<std::optional<CopyStep::Remote>> StagePlanner::plan_remote(const dockerfi
 Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
   const std::string_view name = copy.add ? "ADD" : "COPY";
   CopyStep step{.add = copy.add, .sources = {}, .dest = {}, .parents = copy.parents};
+  step.link = copy.link && !copy.chmod;  // with --chmod BuildKit's does nothing
 
   std::string created_by(name);
   const auto flag = [&](std::string_view flag_name, const std::string& value) {
@@ -80,14 +82,17 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
   if (copy.checksum && (step.remotes.size() != 1 || !step.sources.empty()))
     return complain("--checksum", step.remotes.empty() ? "checksum requires HTTP(S) or Git sources" : "checksum can't be specified for multiple sources");
   for (const dockerfile::Heredoc& heredoc : copy.inline_files) {
-    CopyStep::InlineFile file{heredoc.name, heredoc.content};
+    // Its name is that of a file in an empty directory, whose root ".." does not leave.
+    const auto path = RelPath::parse_clamped(heredoc.name);
+    if (!path || path->is_root()) return complain(heredoc.name, fmt::format("the here-document \"{}\" has the name of no file", heredoc.name));
+    CopyStep::InlineFile file{path->str(), heredoc.content};
     if (heredoc.expand) file.content = TRY(expand_heredoc(heredoc.content));
     created_by += " <<" + heredoc.name;
     step.inline_files.push_back(std::move(file));
   }
 
   const std::string dest = TRY(expand(copy.dest));
-  step.dest = join_path(cwd(), dest);
+  step.dest = TRY(absolute(dest, copy.dest));
   if (means_directory(dest) && !step.dest.ends_with('/')) step.dest += '/';
   step.unpack = copy.unpack.value_or(copy.add && !copy.from);
   created_by += " " + dest + " # buildkit";

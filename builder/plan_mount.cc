@@ -40,8 +40,9 @@ Result<std::vector<RunStep::Mount>> StagePlanner::plan_mounts(const std::vector<
     if (!parsed) return complain(text, parsed.error().message());
     RunStep::Mount mount{.is = *std::move(parsed)};
     dockerfile::Mount& is = mount.is;
-    if (!is.target.empty()) is.target = join_path(cwd(), is.target);
+    if (!is.target.empty()) is.target = TRY(absolute(is.target, text));
     fill_in(is);
+    if (const auto space = args_.given("BUILDKIT_CACHE_MOUNT_NS"); space && !space->empty() && is.type == Type::cache) is.id = *space + "/" + is.id;
     if (is.type == Type::ssh && is.target.empty()) is.target = fmt::format("/run/buildkit/ssh_agent.{}", agents++);
     if (is.target == "/") return complain(text, "invalid mount target \"/\"");
     if (!is.from.empty() && (is.type == Type::bind || is.type == Type::cache)) mount.from = origin(is.from);
@@ -52,6 +53,11 @@ Result<std::vector<RunStep::Mount>> StagePlanner::plan_mounts(const std::vector<
         return complain(text, fmt::format("two mounts of one step cannot have the same target {}", is.target));
     mounts.push_back(std::move(mount));
   }
+  // As BuildKit has them: by where they lie, one above what is in it whoever was written first; then secrets and agents as they were written.
+  const auto is_file = [](const RunStep::Mount& mount) { return mount.is.type == Type::secret || mount.is.type == Type::ssh; };
+  std::ranges::stable_sort(mounts, [&](const RunStep::Mount& a, const RunStep::Mount& b) {
+    return is_file(a) != is_file(b) ? is_file(b) : !is_file(a) && a.is.target < b.is.target;
+  });
   return mounts;
 }
 

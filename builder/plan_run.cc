@@ -76,7 +76,7 @@ Result<void> StagePlanner::plan(const dockerfile::Run& run) {
   }
 
   std::string created_by = "RUN";
-  const auto args = args_.visible(config_.env);
+  const auto args = args_.told(config_.env);
   if (!args.empty()) created_by += fmt::format(" |{}", args.size());
   for (const std::string& arg : args) created_by += " " + arg;
   for (const std::string& word : step.argv) created_by += " " + word;
@@ -87,7 +87,7 @@ Result<void> StagePlanner::plan(const dockerfile::Run& run) {
 Result<void> StagePlanner::plan(const dockerfile::Workdir& workdir) {
   const std::string path = TRY(expand(workdir.path));
   if (path.empty()) return complain(workdir.path, "WORKDIR wants a path that is not empty");
-  config_.working_dir = join_path(cwd(), path);
+  config_.working_dir = TRY(absolute(path, workdir.path));
   add(WorkdirStep{config_.working_dir, config_.user}, "WORKDIR " + config_.working_dir);
   return {};
 }

@@ -17,22 +17,40 @@ Result<std::vector<Source>> collect(const CopyStep& step, const std::string& dir
   });
 }
 
+std::string name_of(const CopyStep::Remote& remote) {
+  const std::string name = name_in_url(remote.url);
+  return name.empty() ? "__unnamed__" : name;  // as BuildKit calls it
+}
+
+// A checkout is what its commit says: what git notes in its own directory is another each time.
+std::string checkout(const CopyStep::Remote& remote, std::string_view commit) {
+  return fmt::format("commit {} below \"{}\"{}{}", commit, remote.git->subdir, remote.keep_git_dir ? " with .git" : "", remote.git->submodules ? "" : " without submodules");
+}
+
 }  // namespace
+
+std::optional<Source> pinned_source(const CopyStep::Remote& remote) {
+  if (remote.git) {
+    if (!is_commit(remote.git->ref)) return std::nullopt;
+    // What cannot be fetched is not found in the cache either.
+    if (!remote.git->checksum.empty() && !remote.git->ref.starts_with(remote.git->checksum)) return std::nullopt;
+    return Source{.written = "/", .identity = checkout(remote, remote.git->ref)};
+  }
+  if (remote.checksum.empty()) return std::nullopt;
+  return Source{.written = name_of(remote), .identity = fmt::format("{}{}", remote.checksum, remote.unpack ? " unpacked where it is a tarball" : "")};
+}
 
 Result<std::vector<Source>> remote_sources(const CopyStep& step, const CopyStep::Remote& remote, const std::string& dir) {
   if (remote.git) {
     const GitTree tree = TRY(fetch_git(*remote.git, dir + "/tree", remote.keep_git_dir));
     auto sources = TRY(collect(step, tree.dir, "/"));
-    // What git notes in its own directory of a checkout is another each time: the commit is what counts.
-    for (Source& source : sources)
-      source.identity = fmt::format("commit {} below \"{}\"{}{}", tree.commit, remote.git->subdir, remote.keep_git_dir ? " with .git" : "",
-                                    remote.git->submodules ? "" : " without submodules");
+    const auto pinned = pinned_source(remote);
+    for (Source& source : sources) source.identity = pinned ? pinned->identity : checkout(remote, tree.commit);
     return sources;
   }
   std::optional<Digest> expected;
   if (!remote.checksum.empty()) expected = TRY_WITHIN(Digest::parse(remote.checksum), "--checksum={}", remote.checksum);
-  std::string name = name_in_url(remote.url);
-  if (name.empty()) name = "__unnamed__";  // as BuildKit calls it
+  const std::string name = name_of(remote);
   const FetchedFile fetched = TRY(fetch_http(remote.url, dir + "/" + name, expected));
   const timespec time{.tv_sec = fetched.last_modified};
   const timespec times[2] = {time, time};
@@ -40,8 +58,12 @@ Result<std::vector<Source>> remote_sources(const CopyStep& step, const CopyStep:
   std::string pattern;
   for (const char c : name) pattern += std::string_view("*?[\\").find(c) == std::string_view::npos ? std::string(1, c) : std::string{'\\', c};
   auto sources = TRY(collect(step, dir, pattern));
-  // When the server changed it is part of what the file is.
-  for (Source& source : sources) source.dated = true;
+  // When the server changed it is part of what the file is; but for who says what its bytes are.
+  const auto pinned = pinned_source(remote);
+  for (Source& source : sources) {
+    source.dated = true;
+    if (pinned) source.identity = pinned->identity;
+  }
   return sources;
 }
 

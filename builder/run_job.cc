@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
+#include <stop_token>
 
 #include "base/sys/file.h"
 #include "base/timespec.h"
@@ -111,12 +113,14 @@ class RunJob : public Job {
     const std::vector<CacheMount> caches = TRY(open_caches());
     // While the command runs, or where no thread is to be had after it: what is below is hashed once, for the next time. Whether
     // that worked is asked in further_keys(): the step does not fail for it.
-    auto hashed = std::async(std::launch::async | std::launch::deferred, [this]() -> Result<void> {
-      if (is_hashed()) TRY(tree_digest(before_, shop_.layers, shop_.cache));
+    std::stop_source failed;  // then nobody asks for it
+    auto hashed = std::async(std::launch::async | std::launch::deferred, [this, stop = failed.get_token()]() -> Result<void> {
+      if (is_hashed()) TRY(tree_digest(before_, shop_.layers, shop_.cache, stop));
       return {};
     });
     auto outcome = shop_.runner.run(step_, before_.lowers(), mounts_, is_traced(), output);
     if (!outcome || !outcome->exit.ok()) {
+      failed.request_stop();
       Error why = outcome ? fail(ECANCELED, "{}", explain_exit(step_.argv, outcome->exit)) : std::move(outcome).error();
       // What cannot be executed is no command that failed.
       const bool was_executed = outcome && outcome->exit.code != 126;
@@ -225,22 +229,42 @@ class RunJob : public Job {
     return text;
   }
 
+  // One that is to belong to somebody else is another one.
+  std::string cache_id(std::size_t mount) const {
+    const dockerfile::Mount& is = mounts_[mount].is;
+    std::string id = is.id + identities_[mount];
+    if (is.uid || is.gid || is.mode) id += fmt::format(" of {}:{} {:o}", is.uid.value_or(0), is.gid.value_or(0), is.mode.value_or(0755));
+    return id;
+  }
+
+  // What is alone with a cache comes before who is not, and who waits for that before who takes another one.
+  static int strictness(dockerfile::Mount::Sharing sharing) {
+    using Sharing = dockerfile::Mount::Sharing;
+    return sharing == Sharing::locked ? 2 : sharing == Sharing::private_ ? 1 : 0;
+  }
+
+  // Mounts of one id show one directory, taken once: nobody waits for himself. All ids in one order, the same for every step of every
+  // build: no two steps wait for each other.
   Result<std::vector<CacheMount>> open_caches() {
+    using Sharing = dockerfile::Mount::Sharing;
+    std::map<std::string, std::vector<std::size_t>> by_id;
+    for (std::size_t n = 0; n < mounts_.size(); ++n)
+      if (mounts_[n].is.type == Type::cache) by_id[cache_id(n)].push_back(n);
     std::vector<CacheMount> caches;
-    for (std::size_t n = 0; n < mounts_.size(); ++n) {
-      ReadyMount& mount = mounts_[n];
-      if (mount.is.type != Type::cache) continue;
-      // One that begins with files of another tree is an overlay on it, and only one at a time can be.
-      const auto sharing = mount.lowers.empty() ? mount.is.sharing : dockerfile::Mount::Sharing::locked;
-      // One that is to belong to somebody else is another one.
-      std::string id = mount.is.id + identities_[n];
-      if (mount.is.uid || mount.is.gid || mount.is.mode)
-        id += fmt::format(" of {}:{} {:o}", mount.is.uid.value_or(0), mount.is.gid.value_or(0), mount.is.mode.value_or(0755));
+    for (const auto& [id, mounts] : by_id) {
+      Sharing sharing = Sharing::shared;
+      for (const std::size_t n : mounts) {
+        // One that begins with files of another tree is an overlay on it, and only one at a time can be.
+        const Sharing wanted = mounts_[n].lowers.empty() ? mounts_[n].is.sharing : Sharing::locked;
+        if (strictness(wanted) > strictness(sharing)) sharing = wanted;
+      }
       const bool empty = anew_ && shop_.emptied.add(id);
       caches.push_back(TRY(CacheMount::open(shop_.build_dir, id, sharing, empty)));
-      if (mount.lowers.empty()) shop_.filled.add(id);
-      mount.dir = caches.back().dir();
-      mount.dir_is_new = caches.back().is_new();
+      if (mounts_[mounts.front()].lowers.empty()) shop_.filled.add(id);
+      for (const std::size_t n : mounts) {
+        mounts_[n].dir = caches.back().dir();
+        mounts_[n].dir_is_new = caches.back().is_new();
+      }
     }
     return caches;
   }

@@ -79,9 +79,13 @@ Result<void> SandboxMounts::add_cache(const ReadyMount& mount, sandbox::Spec& sp
     TRY_WITHIN(own(fd.ref(), mount.is, mount.is.mode.value_or(0755)), "making the cache mount {}", mount.is.id);
   }
   if (!mount.lowers.empty()) {
-    roots_.push_back(TRY(sandbox::Rootfs::make(
-        mount.lowers, {.scratch_base = scratch_base_, .ids = ids_, .keep_upper = dir, .unpack = unpack_layers})));
-    dir = TRY(inside(roots_.back().path(), mount.is.source));
+    std::string& root = caches_[dir];
+    if (root.empty()) {
+      roots_.push_back(TRY(sandbox::Rootfs::make(
+          mount.lowers, {.scratch_base = scratch_base_, .ids = ids_, .keep_upper = dir, .unpack = unpack_layers})));
+      root = roots_.back().path();
+    }
+    dir = TRY(inside(root, mount.is.source));
   } else if (const RelPath source = TRY(RelPath::parse_clamped(mount.is.source)); !source.is_root()) {
     // Other steps may be writing there right now: each component is opened, and no symlink is followed.
     const Fd root = TRY(sys::open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW));

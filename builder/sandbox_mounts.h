@@ -2,6 +2,7 @@
 // runner.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,7 @@ class SandboxMounts {
   std::string memory_;                   // the private directory, once there is one
   std::vector<std::string> pinned_;      // to be unmounted, in this order
   std::vector<sandbox::Rootfs> roots_;
+  std::map<std::string, std::string> caches_;  // those that begin with other files: where the overlay of each directory is
   std::vector<AgentProxy> agents_;
 };
 

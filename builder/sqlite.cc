@@ -23,6 +23,9 @@ Error error_of(sqlite3* db) {
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY: code = EACCES; break;
     case SQLITE_NOMEM: code = ENOMEM; break;
+    // Who is told of it wants to know which file that is.
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return fail(EUCLEAN, "{}: {}", sqlite3_db_filename(db, "main"), sqlite3_errmsg(db));
     default: break;
   }
   return fail(code, "{}", sqlite3_errmsg(db));

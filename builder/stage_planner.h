@@ -54,6 +54,9 @@ class StagePlanner {
   Origin origin(std::string_view name) const;
   std::vector<std::string> shell_argv(const std::string& text) const;
   std::vector<std::string> argv_of(const dockerfile::CommandLine& command) const;
+  // `path` as seen from the working directory, cleaned: "/a/b", never with a slash at the end but for "/" itself. EINVAL, pointing at
+  // `written`, for what can be no path.
+  Result<std::string> absolute(std::string_view path, std::string_view written) const;
   std::string cwd() const { return config_.working_dir.empty() ? "/" : config_.working_dir; }
 
   const dockerfile::Dockerfile& file_;
@@ -70,8 +73,5 @@ class StagePlanner {
   char escape_;
   bool in_trigger_ = false;
 };
-
-// `path` as seen from `cwd` (absolute), cleaned: "/a/b", never with a slash at the end but for "/" itself.
-std::string join_path(std::string_view cwd, std::string_view path);
 
 }  // namespace acetate::build

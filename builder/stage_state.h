@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/fd.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "layers/image/image.h"
@@ -38,21 +39,31 @@ struct StageState {
   void push(StageLayer layer);
 };
 
-// Opens layers once each, and stacks them. Thread-safe.
+// Opens layers once each, and stacks them. What an image claims of its layers vouches for no other image: two that claim the same
+// of different bytes are two. Thread-safe.
 class LayerOpener {
  public:
   explicit LayerOpener(std::string index_dir) : index_dir_(std::move(index_dir)) {}
   // EBADMSG with words when its uncompressed bytes are not `diff_id`.
   Result<LayerPtr> open(const LayerSpec& spec, const std::optional<Digest>& diff_id = {});
+  // A tarball that is open for reading already, each time anew.
+  Result<LayerPtr> open_file(Fd file) const;
   // The merged tree of a stage.
   Result<LayerPtr> tree(const StageState& state);
 
  private:
+  struct Opened {
+    LayerSpec spec;
+    OpenedLayer layer;
+    std::vector<Digest> known;  // diff ids that its bytes were found to have
+  };
+  // What makes a tree: where each layer lies and what it must be, bottom first.
+  using Parts = std::vector<std::pair<LayerSpec, Digest>>;
   Result<LayerPtr> open_locked(const LayerSpec& spec, const std::optional<Digest>& diff_id) REQUIRES(mutex_);
   std::string index_dir_;
   Mutex mutex_;
-  std::vector<std::pair<LayerSpec, LayerPtr>> open_ GUARDED_BY(mutex_);
-  std::vector<std::pair<Digest, LayerPtr>> trees_ GUARDED_BY(mutex_);  // by chain, the latest few
+  std::vector<Opened> open_ GUARDED_BY(mutex_);
+  std::vector<std::pair<Parts, LayerPtr>> trees_ GUARDED_BY(mutex_);  // the latest few
 };
 
 }  // namespace acetate::build

@@ -79,6 +79,7 @@ struct CopyStep {
   std::string chown = {}, chmod = {};
   std::vector<std::string> excludes = {};
   bool parents = false;
+  bool link = false;                 // what is there below does not matter: no symlink of it is followed
   bool unpack = false;               // local tarballs are unpacked
 };
 

@@ -53,12 +53,12 @@ Result<bool> begins_like_tar(SourcePtr source) {
 
 }  // namespace
 
-Result<std::optional<LayerPtr>> open_tarball(const std::string& path, LayerOpener& layers) {
-  const SourcePtr source = TRY(file_source(TRY(sys::open(path, O_RDONLY | O_NOFOLLOW))));
+Result<std::optional<LayerPtr>> open_tarball(Fd file, LayerOpener& layers) {
+  const SourcePtr source = TRY(file_source(TRY(sys::dup(file.ref()))));
   const Format format = TRY(detect_format(*source));
   if (format == Format::unknown) return std::optional<LayerPtr>();
   if (source->size() == 0 || !TRY(begins_like_tar(source))) return std::optional<LayerPtr>();
-  const LayerPtr tar = TRY(layers.open(LayerSpec{.path = path}));
+  const LayerPtr tar = TRY(layers.open_file(std::move(file)));
   return std::optional<LayerPtr>(TRY(make_stack({tar})));
 }
 

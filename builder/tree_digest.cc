@@ -23,7 +23,7 @@ constexpr std::size_t kHex = 64;
 
 // Depth first, in the order of names; directories before what is in them. How deep they go is for whoever made the tree to say, so
 // the way up is kept on no call stack.
-Result<void> walk_all(const Layer& layer, const std::function<Result<void>(const std::string& path, const Entry& entry)>& each) {
+Result<void> walk_all(const Layer& layer, const std::stop_token& stop, const std::function<Result<void>(const std::string& path, const Entry& entry)>& each) {
   struct Open {
     Node dir;
     HeldNode held;
@@ -47,6 +47,7 @@ Result<void> walk_all(const Layer& layer, const std::function<Result<void>(const
       open.pop_back();
       continue;
     }
+    if (stop.stop_requested()) return Error(ECANCELED);
     const std::string name = std::move(dir.names.back());
     dir.names.pop_back();
     const Entry entry = TRY(layer.lookup(dir.dir, name));
@@ -87,7 +88,7 @@ std::optional<Contents> parse_contents(std::string_view text) {
   return contents;
 }
 
-Result<Contents> contents_of(const StageLayer& from, LayerOpener& layers, Cache& cache) {
+Result<Contents> contents_of(const StageLayer& from, LayerOpener& layers, Cache& cache, const std::stop_token& stop) {
   const std::string file = cache.contents_path(from.diff_id);
   const auto known = sys::read_file(file, kMostContents);
   if (known)
@@ -95,7 +96,7 @@ Result<Contents> contents_of(const StageLayer& from, LayerOpener& layers, Cache&
   if (!known && !known.error().is(ENOENT)) return known.error().clone().within("reading " + file);
   const LayerPtr layer = TRY(layers.open(from.spec, from.diff_id));
   Contents contents;
-  TRY(walk_all(*layer, [&](const std::string& path, const Entry& entry) -> Result<void> {
+  TRY(walk_all(*layer, stop, [&](const std::string& path, const Entry& entry) -> Result<void> {
     if (entry.marker == Marker::link_to || entry.marker == Marker::metacopy) return void(contents.emplace(path, std::nullopt)), Result<void>();
     if (!entry.attr.is_regular()) return {};
     const auto id = TRY(layer->content_id(entry.node));
@@ -108,12 +109,12 @@ Result<Contents> contents_of(const StageLayer& from, LayerOpener& layers, Cache&
 
 class TreeHasher {
  public:
-  TreeHasher(const Layer& tree, std::vector<Contents> contents) : tree_(tree), contents_(std::move(contents)) {}
+  TreeHasher(const Layer& tree, std::vector<Contents> contents, std::stop_token stop) : tree_(tree), contents_(std::move(contents)), stop_(std::move(stop)) {}
 
   Result<Digest> run() {
     const Attr root = TRY(tree_.attr(tree_.root()));
     TRY(add("", Entry{.node = tree_.root(), .attr = root}));
-    TRY(walk_all(tree_, [this](const std::string& path, const Entry& entry) { return add(path, entry); }));
+    TRY(walk_all(tree_, stop_, [this](const std::string& path, const Entry& entry) { return add(path, entry); }));
     return hash_.finish();
   }
 
@@ -146,20 +147,21 @@ class TreeHasher {
 
   const Layer& tree_;
   std::vector<Contents> contents_;  // top first
+  std::stop_token stop_;
   std::map<Node, std::string> first_names_;
   Sha256 hash_;
 };
 
 }  // namespace
 
-Result<Digest> tree_digest(const StageState& state, LayerOpener& layers, Cache& cache) {
+Result<Digest> tree_digest(const StageState& state, LayerOpener& layers, Cache& cache, const std::stop_token& stop) {
   const Digest chain = state.chain();
   if (const auto known = TRY(cache.tree_digest(chain))) return *known;
   std::vector<Contents> contents;
   for (auto layer = state.layers.rbegin(); layer != state.layers.rend(); ++layer)
-    contents.push_back(TRY_WITHIN(contents_of(*layer, layers, cache), "hashing the layer {}", layer->diff_id.str()));
+    contents.push_back(TRY_WITHIN(contents_of(*layer, layers, cache, stop), "hashing the layer {}", layer->diff_id.str()));
   const LayerPtr tree = TRY(layers.tree(state));
-  const Digest digest = TRY(TreeHasher(*tree, std::move(contents)).run());
+  const Digest digest = TRY(TreeHasher(*tree, std::move(contents), stop).run());
   TRY(cache.set_tree_digest(chain, digest));
   return digest;
 }

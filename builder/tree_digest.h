@@ -5,6 +5,8 @@
 //   DIR/contents/<sha256>   of one layer, by its diff id: the digest of each file. Made once; a file that is damaged is made anew.
 #pragma once
 
+#include <stop_token>
+
 #include "base/digest.h"
 #include "base/result.h"
 #include "builder/cache.h"
@@ -13,7 +15,7 @@
 namespace acetate::build {
 
 // Takes as long as reading every file of a layer that was never asked about before, and no longer than walking the names when all
-// were. Thread-safe.
-Result<Digest> tree_digest(const StageState& state, LayerOpener& layers, Cache& cache);
+// were. Thread-safe. ECANCELED soon after `stop` is requested.
+Result<Digest> tree_digest(const StageState& state, LayerOpener& layers, Cache& cache, const std::stop_token& stop = {});
 
 }  // namespace acetate::build

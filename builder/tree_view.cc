@@ -41,6 +41,12 @@ Result<std::vector<Xattr>> LayerView::xattrs(const RelPath& path) const {
   return layer_.xattrs(entry.node);
 }
 
+Result<std::optional<Seen>> DirectoriesOnly::at(const RelPath& path) const {
+  auto seen = TRY(below_.at(path));
+  if (seen && !seen->attr.is_dir()) seen.reset();
+  return seen;
+}
+
 Result<Resolved> resolve(const TreeView& view, std::string_view path, LastLink last) {
   constexpr int kMostLinks = 40;  // as the kernel's MAXSYMLINKS
   if (path.find('\0') != std::string_view::npos) return fail(EINVAL, "a path holds a NUL byte");

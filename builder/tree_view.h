@@ -40,6 +40,17 @@ class LayerView : public TreeView {
   const Layer& layer_;
 };
 
+// Only the directories of another view: what is merged onto it, and not written into it, takes the place of all else.
+class DirectoriesOnly : public TreeView {
+ public:
+  explicit DirectoriesOnly(const TreeView& below) : below_(below) {}
+  Result<std::optional<Seen>> at(const RelPath& path) const override;
+  Result<std::vector<Xattr>> xattrs(const RelPath& path) const override { return below_.xattrs(path); }
+
+ private:
+  const TreeView& below_;
+};
+
 // A path with every symlink resolved. Where something is missing, the rest is kept as written, and `seen` is
 // empty.
 struct Resolved {

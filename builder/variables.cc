@@ -85,9 +85,18 @@ std::optional<std::string> StageArgs::given(std::string_view name) const {
 void StageArgs::declare(const std::string& name, std::optional<std::string> value) {
   if (const auto given = build_args_->find(name); given != build_args_->end()) value = given->second;
   if (!value) value = global_->find(name);
+  const bool has_value = value.has_value();
   const auto known = std::ranges::find(declared_, name, &Declared::name);
-  if (known == declared_.end()) declared_.push_back({name, std::move(value)});
-  else if (value) known->value = std::move(value);  // a second "ARG NAME" without a value leaves the first one's
+  if (known == declared_.end()) declared_.push_back({.name = name, .value = std::move(value), .shows = has_value});
+  else if (has_value) known->value = std::move(value), known->shows = true;  // a second "ARG NAME" without a value leaves the first one's
+}
+
+void StageArgs::hide(std::string_view name) {
+  if (const auto found = std::ranges::find(declared_, name, &Declared::name); found != declared_.end()) found->shows = false;
+}
+
+void StageArgs::hide_all() {
+  for (Declared& arg : declared_) arg.shows = false;
 }
 
 const StageArgs::Declared* StageArgs::declared(std::string_view name) const {
@@ -97,24 +106,27 @@ const StageArgs::Declared* StageArgs::declared(std::string_view name) const {
 
 dockerfile::Lookup StageArgs::lookup(const std::vector<std::string>& env) const {
   return [this, &env](std::string_view name) -> std::optional<std::string> {
-    if (const auto value = get_env(env, name)) return std::string(*value);
     const Declared* arg = declared(name);
+    if (arg != nullptr && arg->value && arg->shows) return arg->value;
+    if (const auto value = get_env(env, name)) return std::string(*value);
     return arg == nullptr ? std::nullopt : arg->value;
   };
 }
 
-std::vector<std::string> StageArgs::visible(const std::vector<std::string>& env) const {
+std::vector<std::string> StageArgs::told(const std::vector<std::string>& env) const {
+  const auto value = lookup(env);
   std::vector<std::string> out;
-  for (const auto& [name, value] : declared_)
-    if (value && !get_env(env, name)) out.push_back(name + "=" + *value);
+  for (const Declared& arg : declared_) out.push_back(arg.name + "=" + value(arg.name).value_or(""));
   return out;
 }
 
 std::vector<std::string> StageArgs::environment(const std::vector<std::string>& env) const {
-  std::vector<std::string> out = env, args = visible(env);
-  std::ranges::sort(args);
-  for (const std::string& arg : args)
-    set_env(out, std::string_view(arg).substr(0, arg.find('=')), std::string_view(arg).substr(arg.find('=') + 1));
+  std::vector<std::string> out = env;
+  std::vector<const Declared*> args;
+  for (const Declared& arg : declared_)
+    if (arg.value && (arg.shows || !get_env(env, arg.name))) args.push_back(&arg);
+  std::ranges::sort(args, {}, &Declared::name);
+  for (const Declared* arg : args) set_env(out, arg->name, *arg->value);
   return out;
 }
 

@@ -51,12 +51,16 @@ class StageArgs {
   // ARG NAME or ARG NAME=DEFAULT; the default already expanded.
   void declare(const std::string& name, std::optional<std::string> value);
 
-  // ENV, then ARG. Borrows both for as long as the lookup lives.
+  // An ENV of that name, after it.
+  void hide(std::string_view name);
+  // A stage begins: what its base has of ENV comes after what the base's stage declared.
+  void hide_all();
+
+  // ENV and ARG, of one name the later, as BuildKit has it. Borrows both for as long as the lookup lives.
   dockerfile::Lookup lookup(const std::vector<std::string>& env) const;
 
-  // "K=V" of every ARG that has a value and is not hidden by an ENV of the same name, in the order they were declared
-  // first: what history tells.
-  std::vector<std::string> visible(const std::vector<std::string>& env) const;
+  // "K=V" of every ARG, in the order they were declared first, with the value that the name has: what history tells.
+  std::vector<std::string> told(const std::vector<std::string>& env) const;
   // The environment of a RUN: ENV, and the ARGs it does not hide, sorted.
   std::vector<std::string> environment(const std::vector<std::string>& env) const;
   // And what is there besides: the proxy variables that were given without an ARG for them, in upper and lower case whichever
@@ -69,6 +73,7 @@ class StageArgs {
   struct Declared {
     std::string name;
     std::optional<std::string> value;
+    bool shows = false;  // also where ENV has the name: it got its value after that
   };
   const Declared* declared(std::string_view name) const;
   std::vector<Declared> declared_;

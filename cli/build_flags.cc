@@ -9,6 +9,7 @@
 
 #include "base/sys/file.h"
 #include "builder/dockerfile/csv.h"
+#include "builder/dockerfile/go_bool.h"
 #include "layers/image/platform.h"
 #include "layers/image/reference.h"
 
@@ -22,10 +23,10 @@ using dockerfile::CsvOption;
 
 constexpr std::size_t kMostSecret = 500 << 10;  // as BuildKit has it
 
-std::optional<bool> parse_bool(std::string_view text) {
-  if (text == "true" || text == "1") return true;
-  if (text == "false" || text == "0") return false;
-  return std::nullopt;
+Result<bool> yes_or_no(const CsvOption& option) {
+  const auto yes = dockerfile::parse_bool(option.value);
+  if (!yes) return fail(EINVAL, "--output {} wants true or false, not \"{}\"", option.key, option.value);
+  return *yes;
 }
 
 Result<void> set_packing(build::Packing& packing, const CsvOption& option) {
@@ -38,9 +39,7 @@ Result<void> set_packing(build::Packing& packing, const CsvOption& option) {
     return {};
   }
   if (option.key == "force-compression") {
-    const auto yes = parse_bool(option.value);
-    if (!yes) return fail(EINVAL, "--output force-compression wants true or false, not \"{}\"", option.value);
-    packing.force = *yes;
+    packing.force = TRY(yes_or_no(option));
     return {};
   }
   int level = 0;
@@ -124,9 +123,9 @@ Result<build::Output> parse_output(const std::string& text) {
     else if (option.key == "dest") output.dest = option.value;
     else if (option.key == "name") output.names = TRY(dockerfile::split_csv(option.value));
     else if (option.key.starts_with("compression") || option.key == "force-compression") TRY(set_packing(output.packing, option));
-    else if (option.key == "tar") archive = parse_bool(option.value);
-    else if (option.key == "push") push = parse_bool(option.value).value_or(false);
-    else if (option.key == "rewrite-timestamp") output.packing.tells_epoch = parse_bool(option.value).value_or(false);
+    else if (option.key == "tar") archive = TRY(yes_or_no(option));
+    else if (option.key == "push") push = TRY(yes_or_no(option));
+    else if (option.key == "rewrite-timestamp") output.packing.tells_epoch = TRY(yes_or_no(option));
     else if (option.key == "source-date-epoch") output.epoch = option.value;
     else if (option.key == "oci-mediatypes") continue;  // what we do anyway
     else return fail(EINVAL, "--output knows type, dest, name, compression, compression-level, force-compression, rewrite-timestamp, source-date-epoch, tar and push; not \"{}\"", field);
@@ -237,7 +236,7 @@ Result<std::vector<build::CachePlace>> parse_caches(const std::vector<std::strin
         else if (one.key == "ref") name = one.value;
         else if (one.key == "mode" && (one.value == "min" || one.value == "max")) continue;  // every step is kept in any case
         else if (is_about_the_artifact(one.key)) continue;
-        else if (const auto yes = parse_bool(one.value); one.key == "ignore-error" && yes) ignore_error = *yes;
+        else if (const auto yes = dockerfile::parse_bool(one.value); one.key == "ignore-error" && yes) ignore_error = *yes;
         else if (one.key == "mounts" && yes) mounts = *yes;
         else return fail(EINVAL, "{} knows type, mode, ref, ignore-error, mounts and {}, not \"{}\"", option, key, field);
       }
@@ -262,7 +261,7 @@ Result<void> read_provenance(Told& told, const std::string& text, std::string_vi
   told.provenance = true;
   for (const std::string& field : TRY(dockerfile::split_csv(text))) {
     const CsvOption one = dockerfile::split_option(field);
-    const auto yes = parse_bool(one.has_value ? one.value : one.key);
+    const auto yes = dockerfile::parse_bool(one.has_value ? one.value : one.key);
     if (!one.has_value && yes) told.provenance = *yes;
     else if (one.key == "disabled" && yes) told.provenance = !*yes;
     else if (one.key == "mode" && one.value == "max") return fail(ENOTSUP, "{} {}: only mode=min is told, without build arguments and steps", option, text);

@@ -20,6 +20,7 @@
 #include "builder/build.h"
 #include "builder/build_files.h"
 #include "builder/dockerfile/csv.h"
+#include "builder/dockerfile/go_bool.h"
 #include "builder/dockerfile/mount.h"
 #include "builder/sandbox/any_holder.h"
 #include "cli/build_call.h"
@@ -137,6 +138,9 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
     for (std::string& stage : TRY(dockerfile::split_csv(text))) build.no_cache_stages.push_back(std::move(stage));
   build.cache_from = TRY(parse_caches(options.cache_from, "--cache-from", "src"));
   build.cache_to = TRY(parse_caches(options.cache_to, "--cache-to", "dest"));
+  // As docker's clients have it, from before there was type=inline.
+  if (const auto asked = build.build_args.find("BUILDKIT_INLINE_CACHE"); asked != build.build_args.end() && dockerfile::parse_bool(asked->second).value_or(false))
+    if (std::ranges::none_of(build.cache_to, &build::CachePlace::in_image)) build.cache_to.push_back({.in_image = true});
   build.cache_bytes = TRY(cache_limit());
   for (const std::string& text : options.ulimits) build.limits.push_back(TRY(parse_ulimit(text)));
   TRY(set_pull(options.pull, paths, context, build));
@@ -201,10 +205,11 @@ Result<void> carry_out(const Options& options, build::BuildOptions build, sandbo
       if (const auto drawn = write_graph(options, report, layers); !drawn) context.streams.err << fmt::format("acetate: {}\n", drawn.error().message());
     };
   const auto image = TRY(build::build(build, *runner, progress));
-  if (!image) return {};
+  // Where only files were asked for there is no image, and as with docker the file says so by being empty: an old id in it would be wrong.
   if (!options.iidfile.empty())
-    TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.iidfile.c_str()}, image->config.str(), 0644), "writing {}",
+    TRY_WITHIN(sys::write_file_atomically({kWorkingDir, options.iidfile.c_str()}, image ? image->config.str() : "", 0644), "writing {}",
                options.iidfile);
+  if (!image) return {};
   if (mode == build::Progress::Mode::quiet) context.streams.out << image->config.str() << '\n';
   return {};
 }

@@ -10,6 +10,7 @@
 
 #include "base/sys/file.h"
 #include "layers/dir_layer.h"
+#include "layers/open_layer_file.h"
 #include "layers/shared_indexes.h"
 #include "layers/tar/lazy_place.h"
 #include "layers/tar/open_lazy_tar.h"
@@ -185,6 +186,8 @@ Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_d
   if (!opened) return std::move(opened).error().within("opening layer " + spec.path);
   return opened;
 }
+
+Result<OpenedLayer> open_layer_file(Fd file, const std::string& index_dir) { return open_tar_file(std::move(file), {}, index_dir); }
 
 void learn_reads(const OpenedLayer& layer, const std::string& index_dir) {
   if (layer.is_tar && layer.facts && !layer.is_lazy) layer.bytes->learn(IndexStore(index_dir).trace_of(layer.facts->blob));

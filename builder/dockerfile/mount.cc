@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "builder/dockerfile/csv.h"
+#include "builder/dockerfile/go_bool.h"
 #include "builder/dockerfile/suggest.h"
 
 namespace acetate::dockerfile {
@@ -32,15 +33,6 @@ std::string lower(std::string_view text) {
 // The place of `word` in `list`, or its size.
 std::size_t find_in(std::span<const std::string_view> list, std::string_view word) {
   return static_cast<std::size_t>(std::find(list.begin(), list.end(), word) - list.begin());
-}
-
-// As Go's strconv.ParseBool, which is what people's files were tried with.
-std::optional<bool> parse_bool(std::string_view text) {
-  for (const std::string_view yes : {"1", "t", "T", "TRUE", "true", "True"})
-    if (text == yes) return true;
-  for (const std::string_view no : {"0", "f", "F", "FALSE", "false", "False"})
-    if (text == no) return false;
-  return std::nullopt;
 }
 
 std::optional<unsigned> parse_number(std::string_view text, int base) {

@@ -156,7 +156,13 @@ class Expander {
 
   Result<std::string> dollar() {
     const std::size_t begin = at_++;
-    if (!at_end() && peek() == '{') return braced(begin);
+    if (!at_end() && peek() == '{') {
+      if (depth_ == kDeepest) return fail(EINVAL, "variables are nested more than {} deep", kDeepest);
+      ++depth_;
+      auto value = braced(begin);
+      --depth_;
+      return value;
+    }
     const std::string variable = name();
     if (variable.empty()) return "$";
     const auto value = value_of(variable);
@@ -254,10 +260,13 @@ class Expander {
     return out;
   }
 
+  static constexpr int kDeepest = 200;  // ${a:-${b:-…}}: a stranger's text must not reach the end of our stack
+
   std::string_view text_;
   const Lookup& lookup_;
   WordOptions options_;
   std::size_t at_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 // was rebuilt, from another machine.
 #include <filesystem>
 
+#include "builder/base_state.h"
+#include "builder/tree_digest.h"
 #include "tests/builder/build_fixture.h"
 
 namespace acetate::build {
@@ -13,6 +15,7 @@ TEST_F(BuildTest, HandsCacheMountsOnWithTheBuildCacheWhenAskedTo) {
   how.cache_to = {{.where = dir_ / "handed", .mounts = true}};
   ASSERT_TRUE(build(how).starts_with("sha256:"));
   EXPECT_TRUE(runner_.mounts[0].dir_is_new);
+  std::filesystem::permissions(runner_.mounts[0].dir, std::filesystem::perms(0755));  // as a runner does then
   const auto put = [](const std::string& path, std::string_view text) { return sys::write_file_atomically({kWorkingDir, path.c_str()}, text, 0640); };
   ASSERT_TRUE(sys::make_dirs(runner_.mounts[0].dir + "/sub", 0755));
   ASSERT_TRUE(put(runner_.mounts[0].dir + "/sub/kept", "so far"));
@@ -301,6 +304,41 @@ TEST_F(BuildTest, DoesNotBelieveWhatWasFoundByContentBeforeItWasDoneAnew) {
   dockerfile("FROM scratch\nCOPY a /b\nCOPY a /a\nRUN touch made 1\n");
   build();
   EXPECT_EQ(runner_.ran.size(), 1U);
+}
+
+TEST_F(BuildTest, LetsNoImageBorrowWhatAnotherOneIsKnownToBe) {
+  const auto made = [&](const std::string& name) {
+    dockerfile("FROM scratch\nCOPY <<f /" + name + "\ntext\nf\n");
+    BuildOptions how = options();
+    how.outputs = {{.dest = dir_ / name}};
+    EXPECT_TRUE(build(how).starts_with("sha256:"));
+    Cache cache = *Cache::open(dir_ / "build");
+    return *base_state(*image::open_image("oci:" + (dir_ / name), image::host_platform()), cache);
+  };
+  const StageState honest = made("honest");
+  StageState evil = made("evil");
+  evil.layers[0].diff_id = honest.layers[0].diff_id;
+
+  LayerOpener layers(dir_ / "index");
+  ASSERT_TRUE(layers.tree(honest));
+  EXPECT_FALSE(layers.tree(evil)) << "the same chain, of other bytes";
+  ASSERT_TRUE(layers.open(evil.layers[0].spec));
+  EXPECT_FALSE(layers.open(evil.layers[0].spec, evil.layers[0].diff_id)) << "open already, without a claim";
+  EXPECT_TRUE(layers.tree(honest));
+}
+
+TEST_F(BuildTest, HashesNoFurtherForNobody) {
+  dockerfile("FROM scratch\nCOPY <<f /f\ntext\nf\n");
+  ASSERT_TRUE(build().starts_with("sha256:"));
+  Cache cache = *Cache::open(dir_ / "build");
+  const StageState state = *base_state(*image::open_image("oci:" + (dir_ / "out"), image::host_platform()), cache);
+  LayerOpener layers(dir_ / "index");
+  std::stop_source stop;
+  stop.request_stop();
+  const auto stopped = tree_digest(state, layers, cache, stop.get_token());
+  ASSERT_FALSE(stopped);
+  EXPECT_TRUE(stopped.error().is(ECANCELED));
+  EXPECT_TRUE(tree_digest(state, layers, cache)) << "and nothing was kept of it";
 }
 
 TEST_F(BuildTest, TakesNothingFromACacheThatLies) {

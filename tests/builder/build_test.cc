@@ -1,10 +1,15 @@
 #include "builder/build.h"
 
+#include <sys/stat.h>
+
+#include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "base/sys/call.h"
 #include "base/base64.h"
 #include "builder/cache_mount.h"
+#include "layers/stack.h"
 #include "tests/builder/build_fixture.h"
 
 namespace acetate::build {
@@ -235,10 +240,10 @@ TEST_F(BuildTest, MountsStagesAndTheContextIntoARun) {
   ASSERT_TRUE(build().starts_with("sha256:"));
 
   ASSERT_EQ(runner_.mounts.size(), 2U);
-  EXPECT_EQ(runner_.mounts[0].is.target, "/one");
-  EXPECT_EQ(runner_.mounts[0].lowers.size(), 1U);
-  EXPECT_EQ(runner_.mounts[1].is.target, "/ctx");
-  EXPECT_EQ(runner_.mounts[1].is.source, "/a.txt");
+  EXPECT_EQ(runner_.mounts[0].is.target, "/ctx") << "by where they lie";
+  EXPECT_EQ(runner_.mounts[0].is.source, "/a.txt");
+  EXPECT_EQ(runner_.mounts[1].is.target, "/one");
+  EXPECT_EQ(runner_.mounts[1].lowers.size(), 1U);
 
   dir_.write("context/other.txt", "not asked for");
   build();
@@ -246,6 +251,109 @@ TEST_F(BuildTest, MountsStagesAndTheContextIntoARun) {
   dir_.write("context/a.txt", "changed");
   build();
   EXPECT_EQ(runner_.ran, Words{"touch x 1"});
+}
+
+TEST_F(BuildTest, ShowsAPartOfTheContextWithTheTimesAndTheModeThatItHas) {
+  dir_.write("context/src/a.c", "a");
+  std::filesystem::permissions(dir_ / "context/src", std::filesystem::perms(01777));
+  dockerfile("FROM scratch\nARG N\nRUN --mount=target=/src,source=src touch x 1\n");
+  // A time back and forth, with the content that it had.
+  const timespec old[] = {{1000, 1}, {1000, 1}}, later[] = {{2000, 2}, {2000, 2}};
+  BuildOptions how = options();
+  for (const timespec* times : {old, later, old, later}) {
+    ASSERT_TRUE(sys::set_times({kWorkingDir, (dir_ / "context/src/a.c").c_str()}, times));
+    how.build_args["N"] += "x";
+    ASSERT_TRUE(build(how).starts_with("sha256:"));
+    ASSERT_EQ(runner_.mounts.size(), 1U);
+    const auto shown = open_layer(*parse_layer_spec(runner_.mounts[0].lowers.front()), dir_ / "index");
+    ASSERT_TRUE(shown) << shown.error().message();
+    const auto file = walk(*shown->layer, *RelPath::parse("src/a.c")), dir = walk(*shown->layer, *RelPath::parse("src"));
+    ASSERT_TRUE(file && dir);
+    EXPECT_EQ(file->attr.mtime.tv_sec, times->tv_sec);
+    EXPECT_EQ(file->attr.mtime.tv_nsec, times->tv_nsec);
+    EXPECT_EQ(dir->attr.mode & 07777, 01777U);
+    EXPECT_EQ(runner_.mounts[0].is.source, "/src");
+  }
+  ASSERT_TRUE(sys::set_times({kWorkingDir, (dir_ / "context/src/a.c").c_str()}, old));
+  build(how);
+  EXPECT_EQ(runner_.ran, Words{}) << "a time alone is no reason to run";
+}
+
+TEST_F(BuildTest, TakesACacheMountOnceHoweverOftenAStepNamesIt) {
+  dockerfile("FROM scratch\nRUN --mount=type=cache,id=a,target=/x,sharing=locked --mount=type=cache,id=a,target=/y,sharing=locked "
+             "--mount=type=cache,id=a,target=/z touch x 1\n");
+  ASSERT_TRUE(build().starts_with("sha256:"));
+  ASSERT_EQ(runner_.mounts.size(), 3U);
+  EXPECT_EQ(runner_.mounts[0].dir, runner_.mounts[1].dir);
+  EXPECT_EQ(runner_.mounts[0].dir, runner_.mounts[2].dir);
+}
+
+TEST_F(BuildTest, TakesCacheMountsInOneOrderWhereverTheyLie) {
+  dockerfile("FROM scratch\nRUN --mount=type=cache,id=b,target=/1,sharing=locked --mount=type=cache,id=a,target=/2,sharing=locked touch x 1\n");
+  std::string built;
+  std::thread other;
+  {
+    const auto held = CacheMount::open(dir_ / "build", "b", dockerfile::Mount::Sharing::locked);
+    ASSERT_TRUE(held);
+    other = std::thread([&] { built = build(); });
+    // It waits for "b", and has "a": who wants that alone finds another directory.
+    for (;;) {
+      const auto probe = CacheMount::open(dir_ / "build", "a", dockerfile::Mount::Sharing::private_);
+      if (probe && probe->dir().ends_with("/1")) break;
+      std::this_thread::yield();
+    }
+  }
+  other.join();
+  EXPECT_TRUE(built.starts_with("sha256:")) << built;
+}
+
+TEST_F(BuildTest, ReadsNothingOfTheHostForAContextThatNamesIt) {
+  dir_.write("secret", "UNKNOWN hunter2\n");
+  std::filesystem::create_symlink(dir_ / "secret", dir_ / "context/Dockerfile");
+  EXPECT_EQ(build().find("hunter2"), std::string::npos) << build();
+  BuildOptions how = options();
+  for (const std::string& named : {dir_ / "context/Dockerfile", dir_ / "context/x/../Dockerfile"}) {
+    how.dockerfile = named;
+    EXPECT_EQ(build(how).find("hunter2"), std::string::npos) << build(how);
+  }
+  std::filesystem::create_directory_symlink(dir_.path(), dir_ / "context/up");
+  how.dockerfile = dir_ / "context/up/secret";
+  EXPECT_EQ(build(how).find("hunter2"), std::string::npos) << build(how);
+
+  std::filesystem::remove(dir_ / "context/Dockerfile");
+  ASSERT_EQ(::mkfifo((dir_ / "context/Dockerfile").c_str(), 0666), 0);
+  EXPECT_NE(build().find("is no regular file"), std::string::npos) << build();
+
+  std::filesystem::remove(dir_ / "context/Dockerfile");
+  dir_.write("context/real/Dockerfile", "FROM scratch\nLABEL a=b\n");
+  std::filesystem::create_symlink("real/Dockerfile", dir_ / "context/Dockerfile");
+  dir_.write("patterns", "[hunter2");
+  std::filesystem::create_symlink(dir_ / "patterns", dir_ / "context/.dockerignore");
+  EXPECT_TRUE(build().starts_with("sha256:")) << build();
+
+  std::filesystem::create_symlink(dir_ / "context/real/Dockerfile", dir_ / "mine");
+  how.dockerfile = dir_ / "mine";
+  EXPECT_TRUE(build(how).starts_with("sha256:")) << "what the person names outside is the person's: " << build(how);
+}
+
+TEST_F(BuildTest, LetsADockerfileOfAnotherPlaceNameNoFilesOfThisMachine) {
+  dir_.write("image/f", "");
+  ASSERT_EQ(std::system(fmt::format("tar -C {0}/image -cf {0}/base.tar f", dir_.path()).c_str()), 0);
+  const std::string text = fmt::format("FROM scratch\nCOPY --from={} /f /\n", dir_ / "base.tar");
+  dockerfile(text);
+  EXPECT_TRUE(build().starts_with("sha256:")) << build();
+  ASSERT_EQ(std::system(fmt::format("tar -C {0}/context -cf {0}/context.tar .", dir_.path()).c_str()), 0);
+  BuildOptions how = options();
+  how.context_dir = dir_ / "context.tar";
+  EXPECT_NE(build(how).find("names no files of this machine"), std::string::npos) << build(how);
+  dir_.write("mine", text);
+  how.dockerfile = dir_ / "mine";
+  EXPECT_TRUE(build(how).starts_with("sha256:")) << build(how);
+}
+
+TEST_F(BuildTest, RefusesAWorkingDirectoryWhoseNameWouldDelete) {
+  dockerfile("FROM scratch\nWORKDIR /.wh.etc\n");
+  EXPECT_NE(build().find("/.wh.etc cannot be in an image"), std::string::npos) << build();
 }
 
 TEST_F(BuildTest, KeepsCacheMountsOutOfKeysAndSecretsOutOfEverything) {
@@ -321,7 +429,9 @@ TEST_F(BuildTest, GivesEachPrivateCacheMountItsOwnDirectory) {
   ASSERT_TRUE(shared && too);
   EXPECT_EQ(shared->dir(), too->dir());
   EXPECT_TRUE(shared->is_new());
-  EXPECT_FALSE(too->is_new());
+  EXPECT_TRUE(too->is_new()) << "nobody has given it a mode yet, and whoever was to do it may have been killed";
+  ASSERT_TRUE(sys::chmod(sys::open(shared->dir(), O_PATH)->ref(), 0755));
+  EXPECT_FALSE(CacheMount::open(dir_ / "build", "other", dockerfile::Mount::Sharing::shared)->is_new());
 }
 
 TEST_F(BuildTest, BeginsWithEmptyCacheMountsWhenEverythingIsDoneAnew) {

@@ -1,6 +1,7 @@
 // What the build cache remembers, for itself and for other machines, and what it forgets first.
 #include "builder/cache.h"
 
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -100,6 +101,29 @@ TEST_F(CacheTest, SaysWhereItCouldNotBeOpened) {
   const auto cache = Cache::open(dir_ / "file");
   ASSERT_FALSE(cache);
   EXPECT_NE(cache.error().message().find(dir_ / "file"), std::string::npos);
+}
+
+TEST_F(CacheTest, BeginsADamagedOneAnewAndKeepsWhatIsDamaged) {
+  { ASSERT_TRUE(open().put(key("b"), Record{.clock = 3})); }
+  dir_.write("cache/records.db", "this is no database, and longer than the header of one: " + std::string(4096, 'x'));
+  {
+    Cache cache = open();
+    EXPECT_EQ(*cache.find(key("b")), std::nullopt);
+    EXPECT_TRUE(cache.put(key("b"), Record{.clock = 4}));
+  }
+  EXPECT_TRUE(dir_.read("cache/records.db.damaged").starts_with("this is no database"));
+  EXPECT_EQ((*open().find(key("b")))->clock, 4);
+}
+
+TEST_F(CacheTest, LeavesADamagedOneToWhoIsAloneWithItAndSaysWhichItIs) {
+  { open(); }
+  const Fd other = *sys::open(dir_ / "cache/lock", O_RDWR);
+  ASSERT_TRUE(sys::flock(other.ref(), LOCK_SH));
+  dir_.write("cache/records.db", "this is no database, and longer than the header of one: " + std::string(4096, 'x'));
+  const auto second = Cache::open(dir_ / "cache");
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message().find(dir_ / "cache/records.db"), std::string::npos) << second.error().message();
+  EXPECT_NE(second.error().message().find("another build is using it"), std::string::npos) << second.error().message();
 }
 
 TEST_F(CacheTest, BeginsOneOfAnotherVersionAnew) {

@@ -2,8 +2,14 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
+#include <filesystem>
+
+#include "builder/context_file.h"
 #include "builder/context_layer.h"
 #include "builder/copy_tree.h"
+#include "builder/stage_state.h"
+#include "builder/tarball.h"
 #include "layers/memory_layer.h"
 #include "layers/stack.h"
 #include "tests/support/temp_dir.h"
@@ -66,6 +72,21 @@ TEST(Copy, ChangesTheMetadataOfDirectoriesThatAreThere) {
 TEST(Copy, FollowsSymlinksOfTheDestinationInsideTheRoot) {
   const LayerPtr root = tree({memory_symlink("t", "../../real/here"), memory_dir("real")});
   EXPECT_EQ(planned(copy({"a.c"}, "/t/z"), kContext, root), "parent real 755\nmkdir real/here 755\nreplace real/here/z 600\n");
+}
+
+TEST(Copy, MergedOntoWhatIsThereFollowsNoSymlinkOfIt) {
+  const LayerPtr root = tree({memory_symlink("t", "real"), memory_dir("real"), memory_dir("d", 0700), memory_symlink("d/f", "/real/f")});
+  const LayerView view(*root);
+  const DirectoriesOnly merged(view);
+  StepClock clock(TimeRule{}, 0);
+  std::string out;
+  for (const char* dest : {"/t/z", "/d/f"}) {
+    DeltaPlan plan(merged);
+    const CopyStep step = copy({"a.c"}, dest);
+    ASSERT_TRUE(plan_copy(step, *collect_sources(step, kContext, kNoTars), {}, clock, plan));
+    for (const auto& [path, item] : plan.ops()) out += fmt::format("{} {:o}{}\n", path.str(), item.op.attr.mode, item.op.kind == DeltaOp::Kind::implicit_dir ? " as it is" : "");
+  }
+  EXPECT_EQ(out, "t 40755\nt/z 100600\nd 40700 as it is\nd/f 100600\n");
 }
 
 TEST(Copy, FollowsASymlinkThatIsItselfASource) { EXPECT_EQ(planned(copy({"link"}, "/"), kContext, kEmpty), "replace link 644\n"); }
@@ -133,8 +154,65 @@ TEST(Copy, GivesOwnersAndModes) {
 
 TEST(Copy, LeavesOutWhatIsExcluded) {
   CopyStep step = copy({"d", "*.c"}, "/t/");
-  step.excludes = {"sub", "a*", "!a.c", "b.c"};
-  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\nreplace t/a.c 600\nreplace t/l 777 -> x\nreplace t/x 644\n");
+  step.excludes = {"sub", "x*", "!x"};
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\nreplace t/a.c 600\nreplace t/b.c 644\nreplace t/l 777 -> x\nreplace t/x 644\n");
+}
+
+TEST(Copy, KeepsWhatAnExceptionBringsBackOutOfAnExcludedDirectory) {
+  CopyStep step = copy({"d"}, "/t/");
+  step.excludes = {"*", "!sub/y"};
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\nmkdir t/sub 750\nreplace t/sub/y 755\n");
+  step.excludes = {"*", "!none"};
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\n");
+}
+
+TEST(Copy, ExcludesNoSourceItself) {
+  for (const char* pattern : {"*", "d"}) {
+    CopyStep step = copy({"d"}, "/out/");
+    step.excludes = {pattern, "!x"};
+    EXPECT_NE(planned(step, kContext, kEmpty).find("mkdir out 755\n"), std::string::npos) << pattern;
+    EXPECT_NE(planned(step, kContext, kEmpty).find("replace out/x 644\n"), std::string::npos) << pattern;
+  }
+  CopyStep step = copy({"*.c", "d*"}, "/out/");
+  step.excludes = {"*"};
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir out 755\nreplace out/a.c 600\nreplace out/b.c 644\n");
+}
+
+TEST(Copy, ExcludesFromTheRootOrThePivotWhereParentsAreKept) {
+  CopyStep step = copy({"d"}, "/t/");
+  step.parents = true;
+  step.excludes = {"sub", "d/x"};
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\nmkdir t/d 700\nreplace t/d/l 777 -> x\nmkdir t/d/sub 750\nreplace t/d/sub/y 755\n");
+  step.excludes = {"d"};
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\n");
+  step.excludes = {"d", "!d/sub/y"};
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\nmkdir t/d 700\nmkdir t/d/sub 750\nreplace t/d/sub/y 755\n");
+  step.sources = {"d/./sub"};
+  step.excludes = {"sub/y"};
+  EXPECT_EQ(planned(step, kContext, kEmpty), "mkdir t 755\nmkdir t/sub 750\n");
+}
+
+TEST(Copy, SaysThatASymlinkLeadsNowhereAlsoWhereAWildcardMatchedIt) {
+  const LayerPtr links = tree({memory_symlink("l1", "none"), memory_file("l2", "")});
+  EXPECT_NE(planned(copy({"l*"}, "/"), links, kEmpty).find("\"/l1\": not found"), std::string::npos);
+  CopyStep step = copy({"l*"}, "/");
+  step.parents = true;
+  EXPECT_EQ(planned(step, links, kEmpty), "replace l1 777 -> none\nreplace l2 644\n");
+}
+
+TEST(Copy, ChangesNoModeOfWhatComesOutOfATarball) {
+  const LayerPtr files = tree({memory_dir("d", 0711), memory_file("d/f", "", 0640)});
+  CopyStep step = copy({"t.tar"}, "/out/");
+  step.add = step.unpack = true;
+  const auto sources = collect_sources(step, tree({memory_file("t.tar", "")}), [&](const RelPath&) { return std::optional(files); });
+  ASSERT_TRUE(sources) << sources.error().message();
+  const LayerView view(*kEmpty);
+  DeltaPlan plan(view);
+  StepClock clock(TimeRule{}, 0);
+  ASSERT_TRUE(plan_copy(step, *sources, {.mode = *ModeChange::parse("0777")}, clock, plan));
+  std::string out;
+  for (const auto& [path, item] : plan.ops()) out += fmt::format("{} {:o}\n", path.str(), item.op.attr.mode & 07777);
+  EXPECT_EQ(out, "out 755\nout/d 711\nout/d/f 640\n");
 }
 
 TEST(Copy, KeepsParentsWhenAsked) {
@@ -161,6 +239,19 @@ TEST(Copy, RefusesNamesThatWouldDelete) {
   test::TempDir dir;
   dir.write(".wh.x", "");
   EXPECT_NE(planned(copy({"."}, "/"), *open_context(dir.path(), {}), kEmpty).find("stand for deleted files"), std::string::npos);
+}
+
+TEST(Copy, RefusesDirectoriesWhoseNamesWouldDelete) {
+  test::TempDir dir;
+  dir.write(".wh.etc/f", "");
+  EXPECT_NE(planned(copy({"."}, "/"), *open_context(dir.path(), {}), kEmpty).find("/.wh.etc cannot be in an image"), std::string::npos);
+  EXPECT_NE(planned(copy({"a.c"}, "/.wh.etc/"), kContext, kEmpty).find("/.wh.etc cannot be in an image"), std::string::npos);
+  EXPECT_NE(planned(copy({"d"}, "/x/.wh.etc/y"), kContext, kEmpty).find("/x/.wh.etc cannot be in an image"), std::string::npos);
+}
+
+TEST(Copy, RefusesNamesThatNobodyCouldOpen) {
+  EXPECT_NE(planned(copy({"a.c"}, "/" + std::string(256, 'a') + "/"), kContext, kEmpty).find("its last name has 256 bytes"), std::string::npos);
+  EXPECT_EQ(planned(copy({"a.c"}, "/" + std::string(255, 'a')), kContext, kEmpty), "replace " + std::string(255, 'a') + " 600\n");
 }
 
 TEST(Copy, EndsLoopsOfSymlinks) {
@@ -200,6 +291,34 @@ TEST(Context, HidesAnIgnoredDirectoryWhoseExceptionIsNotThere) {
   dir.write("d/file1", "");
   const LayerPtr context = *open_context(dir.path(), *dockerfile::IgnoreRules::parse("**\n!d/file2\n"));
   EXPECT_TRUE(planned(copy({"d"}, "/"), context, kEmpty).starts_with("error: "));
+}
+
+TEST(Context, LeadsNobodyOutOfItByASymlinkOnTheWay) {
+  test::TempDir dir;
+  dir.write("outside/x.tar", "");
+  dir.mkdir("context");
+  std::filesystem::create_symlink(dir / "outside", dir / "context/d");
+  std::filesystem::create_symlink(dir / "outside/x.tar", dir / "context/x.tar");
+  for (const char* path : {"d/x.tar", "x.tar"}) {
+    const auto file = open_context_file(dir / "context", *RelPath::parse(path));
+    ASSERT_FALSE(file) << path;
+    EXPECT_TRUE(file.error().is(ELOOP) || file.error().is(ENOTDIR)) << path << file.error().message();
+  }
+}
+
+TEST(Context, ShowsTheTarballThatWasOpenedWhateverItsNameStandsForByThen) {
+  test::TempDir dir;
+  for (const char* name : {"first", "second"}) {
+    dir.write(std::string(name) + "/" + name, "");
+    ASSERT_EQ(std::system(fmt::format("tar -C {0}/{1} -cf {0}/{1}.tar {1}", dir.path(), name).c_str()), 0);
+  }
+  LayerOpener layers(dir / "index");
+  Fd file = *open_context_file(dir.path(), *RelPath::parse("first.tar"));
+  std::filesystem::rename(dir / "second.tar", dir / "first.tar");
+  const auto tar = open_tarball(std::move(file), layers);
+  ASSERT_TRUE(tar && *tar);
+  EXPECT_TRUE(walk(***tar, *RelPath::parse("first")));
+  EXPECT_FALSE(walk(***tar, *RelPath::parse("second")));
 }
 
 TEST(Context, NoticesAFileThatChangesWhileItIsCopied) {

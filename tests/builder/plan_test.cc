@@ -6,6 +6,8 @@
 #include "builder/file_mode.h"
 #include "builder/git_ref.h"
 #include "builder/graph.h"
+#include "builder/public_url.h"
+#include "builder/remote_source.h"
 #include "builder/users.h"
 #include "layers/image/config.h"
 #include "layers/memory_layer.h"
@@ -65,11 +67,12 @@ TEST(Graph, SaysWhatIsWrongWithATargetOrABase) {
 }
 
 TEST(Plan, ExpandsVariablesWithTheirScopes) {
-  const File file("ARG TOP=top\nARG HIDDEN=x\nFROM a\nARG TOP\nARG D=${TOP}-d\nENV E=$D$HIDDEN\nARG E=ignored\nWORKDIR /$E\n", {});
-  EXPECT_EQ(file.step<WorkdirStep>(4).path, "/top-d");
+  const File file("ARG TOP=top\nARG HIDDEN=x\nFROM a\nARG TOP\nARG D=${TOP}-d\nENV E=$D$HIDDEN\nARG F=$E E=later\nWORKDIR /$E\n", {});
+  EXPECT_EQ(file.step<WorkdirStep>(4).path, "/later");
+  EXPECT_EQ(file.plan()->steps[3].created_by, "ARG F=top-d E=later");
 }
 
-TEST(Plan, LetsBuildArgumentsWinOverDefaultsAndEnvOverBoth) {
+TEST(Plan, LetsBuildArgumentsWinOverDefaultsAndALaterEnvOverBoth) {
   const File file("FROM a\nARG A=1\nARG B=2\nENV B=3\nRUN x\n", {{"A", "given"}, {"B", "given"}, {"UNDECLARED", "x"}});
   const auto run = file.step<RunStep>(3);
   EXPECT_EQ(get_env(run.env, "A"), "given");
@@ -230,6 +233,28 @@ TEST(Graph, PutsNamedContextsBeforeStagesAndImages) {
   EXPECT_EQ(find_context(contexts, "debian"), nullptr);
 }
 
+TEST(RemoteSource, IsKnownWithoutAskingWhereItIsPinned) {
+  const std::string commit(40, 'a');
+  const auto pinned = [](CopyStep::Remote remote) {
+    const auto source = pinned_source(remote);
+    return source ? source->identity : "to be asked for";
+  };
+  EXPECT_EQ(pinned({.url = "http://h/f"}), "to be asked for");
+  EXPECT_EQ(pinned({.url = "http://h/f", .checksum = "sha256:1"}), "sha256:1");
+  EXPECT_NE(pinned({.url = "http://h/f", .checksum = "sha256:1", .unpack = true}), "sha256:1");
+  EXPECT_EQ(pinned({.url = "", .git = GitRef{.remote = "http://h/r.git", .ref = "main", .checksum = commit}}), "to be asked for");
+  EXPECT_NE(pinned({.url = "", .git = GitRef{.remote = "http://h/r.git", .ref = commit}}).find(commit), std::string::npos);
+  EXPECT_EQ(pinned({.url = "", .git = GitRef{.remote = "http://h/r.git", .ref = commit, .checksum = "b"}}), "to be asked for") << "a mistake, to be told of";
+}
+
+TEST(PublicUrl, TellsNobodyWhoSomebodyIs) {
+  EXPECT_EQ(without_users("https://user:p@ss@host/x@y?a=@"), "https://host/x@y?a=@");
+  EXPECT_EQ(without_users("fatal: unable to access 'https://token@host:1/r.git/': no, ssh://git@h/r and git@h:r"),
+            "fatal: unable to access 'https://host:1/r.git/': no, ssh://h/r and git@h:r");
+  EXPECT_EQ(without_users("https://host/x http://a@b"), "https://host/x http://b");
+  EXPECT_EQ(without_users("nothing://"), "nothing://");
+}
+
 TEST(GitRef, ReadsEverySpelling) {
   const auto read = [](std::string_view text) {
     auto git = parse_git_ref(text);
@@ -271,6 +296,40 @@ TEST(Plan, TellsMistakesInDockersWords) {
     ASSERT_FALSE(planned) << line;
     EXPECT_TRUE(planned.error().message().starts_with(words)) << planned.error().message();
   }
+}
+
+TEST(Plan, PointsAtPathsThatAreNone) {
+  for (const char* line : {"COPY [\"f\", \"/a\\u0000b\"]", "COPY <<.. /x\n.."}) {
+    const auto planned = File(fmt::format("FROM a\n{}\n", line)).plan();
+    ASSERT_FALSE(planned) << line;
+    EXPECT_NE(planned.error().message().find("\nDockerfile:2\n"), std::string::npos) << planned.error().message();
+  }
+  EXPECT_EQ(File("FROM a\nCOPY <<../x /d/\ntext\n../x\n").step<CopyStep>(0).inline_files.front().name, "x");
+}
+
+TEST(Plan, GivesCacheMountsASpaceOfNamesWhereOneIsGiven) {
+  const File file("FROM a\nRUN --mount=type=cache,target=/c --mount=type=cache,id=i,target=/d x\n", {{"BUILDKIT_CACHE_MOUNT_NS", "team"}});
+  const auto mounts = file.step<RunStep>(0).mounts;
+  ASSERT_EQ(mounts.size(), 2U);
+  EXPECT_EQ(mounts[0].is.id, "team//c");
+  EXPECT_EQ(mounts[1].is.id, "team/i");
+}
+
+TEST(Plan, LetsTheLaterOfArgAndEnvCount) {
+  const File file("FROM a\nENV A=1\nARG A=2\nENV Z=$A\nRUN x\nENV A=3\nRUN y\nARG A\nRUN z\n");
+  EXPECT_EQ(get_env(file.step<RunStep>(3).env, "A"), "2");
+  EXPECT_EQ(get_env(file.step<RunStep>(3).env, "Z"), "2");
+  EXPECT_EQ(get_env(file.step<RunStep>(5).env, "A"), "3");
+  EXPECT_EQ(get_env(file.step<RunStep>(7).env, "A"), "3");
+  EXPECT_EQ(file.plan()->steps[3].created_by, "RUN |1 A=2 /bin/sh -c x # buildkit");
+  EXPECT_EQ(file.plan()->steps[5].created_by, "RUN |1 A=3 /bin/sh -c y # buildkit");
+}
+
+TEST(Plan, PutsMountsByWhereTheyLieAndThenSecretsAsTheyWereWritten) {
+  const File file("FROM a\nRUN --mount=type=ssh --mount=type=tmpfs,target=/a/b --mount=type=secret,id=s,target=/0 --mount=from=a,target=/a/b/c --mount=type=cache,target=/a x\n");
+  std::string targets;
+  for (const auto& mount : file.step<RunStep>(0).mounts) targets += mount.is.target + " ";
+  EXPECT_EQ(targets, "/a /a/b /a/b/c /run/buildkit/ssh_agent.0 /0 ");
 }
 
 TEST(Plan, PointsAtMistakes) {

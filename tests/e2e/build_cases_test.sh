@@ -265,14 +265,16 @@ D
 fi
 
 say "configuration"
-check "ENV of one line sees what was before it; ARG yields to ENV" ".Env" <<'D'
+check "ENV of one line sees what was before it; of ARG and ENV the later counts" ".Env" <<'D'
 FROM scratch
 ENV a=1 PATH=/bin
 ENV a=2 b=$a c=${a:+set} d=${none:-none}
 ARG b=arg
 ENV e=$b
+ENV b=env
+ENV f=$b
 =
-["PATH=/bin","a=2","b=1","c=set","d=none","e=1"]
+["PATH=/bin","a=2","b=env","c=set","d=none","e=arg","f=env"]
 D
 check "ENTRYPOINT takes away the base's CMD but not its own" ".Entrypoint .Cmd .Shell" <<'D'
 FROM scratch AS one

@@ -31,6 +31,17 @@ TEST(Words, ReplacesVariablesPlainAndBraced) {
   EXPECT_EQ(expanded("$ $. $/"), "$ $. $/");
 }
 
+TEST(Words, EndsWhereAStrangerNestsTooDeep) {
+  const auto nested = [](int depth) {
+    std::string text;
+    for (int n = 0; n < depth; ++n) text += "${NOBODY:-";
+    return text + "x" + std::string(static_cast<std::size_t>(depth), '}');
+  };
+  EXPECT_EQ(expanded(nested(200)), "x");
+  EXPECT_EQ(expanded(nested(200'000)), "error: variables are nested more than 200 deep");
+  EXPECT_EQ(expanded(nested(200) + nested(200)), "xx") << "one after another is no depth";
+}
+
 TEST(Words, NeverSetsPositionalAndSpecialParameters) {
   EXPECT_EQ(expanded("a$1b$@c$$d${0}e${#}f"), "abcdef");
   EXPECT_EQ(expanded("${1:-none}"), "none");
