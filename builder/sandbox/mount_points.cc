@@ -24,11 +24,11 @@ Result<void> MountPoints::make(const RelPath& path, PointKind kind, bool keep) {
   const struct stat before = TRY(sys::stat(parent.ref()));
   const std::string name(path.name());
   const FileAt at{parent.ref(), name.c_str()};
-  if (kind == PointKind::directory) {
+  if (kind != PointKind::file) {
     TRY(sys::mkdir(at, 0755));
     // The umask must not decide what the container sees.
     const Fd made = TRY(sys::open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    TRY(sys::chmod(made.ref(), 0755));
+    TRY(sys::chmod(made.ref(), kind == PointKind::for_all ? 01777 : 0755));
   } else {
     const Fd made = TRY(sys::open(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
     TRY(sys::chmod(made.ref(), 0644));
@@ -45,7 +45,7 @@ Result<std::string> MountPoints::place(const std::string& target, PointKind kind
   const std::string absolute = "/" + found.path.str();
   if (found.missing == 0) {
     const bool directory = S_ISDIR(TRY(stat_in_root(root_, found.path)).st_mode);
-    if (kind == PointKind::directory && !directory)
+    if (kind != PointKind::file && !directory)
       return fail(ENOTDIR, "{} in the container is not a directory", target);
     if (kind == PointKind::file && directory) return fail(EISDIR, "{} in the container is a directory", target);
     return absolute;

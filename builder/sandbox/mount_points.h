@@ -14,7 +14,8 @@
 
 namespace acetate::sandbox {
 
-enum class PointKind { directory, file };
+// for_all: a directory of mode 1777, as a tmpfs is where nobody says otherwise: runc gives one the mode of what it lies on.
+enum class PointKind { directory, for_all, file };
 
 class MountPoints {
  public:

@@ -67,9 +67,10 @@ Result<void> prepare_mounts(Spec& spec, View& view, MountPoints& points) {
     mount.target = resolved;
     // What another mount hides is of no use, and what is missing there the runtime makes when it stands.
     if (!is_on_fixed_mount(resolved) && !view.is_covered(target)) {
-      const bool directory = mount.kind == MountPoint::Kind::tmpfs ||
-                             S_ISDIR(TRY_WITHIN(sys::stat_following(mount.source), "{}", mount.source).st_mode);
-      TRY(points.prepare(resolved, directory ? PointKind::directory : PointKind::file));
+      PointKind kind = PointKind::for_all;
+      if (mount.kind != MountPoint::Kind::tmpfs)
+        kind = S_ISDIR(TRY_WITHIN(sys::stat_following(mount.source), "{}", mount.source).st_mode) ? PointKind::directory : PointKind::file;
+      TRY(points.prepare(resolved, kind));
     }
     TRY(view.cover(mount));
   }
