@@ -86,6 +86,7 @@ Result<const Executor::Built*> Executor::stage(std::size_t number) {
   } else {
     // What the others stop for is not what the person is told.
     stop_ = true;
+    shop_.runner.end_all();
     stage.failed = std::move(built).error();
   }
   changed_.notify_all();
@@ -275,6 +276,7 @@ Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t 
                                   options_.no_cache || options_.no_cache_stages.contains(stage), report)
                       : Result<Record>(std::move(job).error());
     report.seconds = seconds() - report.began;
+    if (!record && stop_) record = fail(ECANCELED, "ended, because another stage failed");
     if (!record) {
       report.how = StepReport::How::failed;
       report.why = record.error().message();

@@ -46,6 +46,8 @@ class Runner {
   // called from several threads at once.
   virtual Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers,
                                  const std::vector<ReadyMount>& mounts, bool log_accesses, const OutputSink& output) = 0;
+  // Ends what runs now, and at once whatever is begun after it: nobody waits for it any more. From any thread.
+  virtual void end_all() {}
   // What of the runner decides what a process sees, for cache keys.
   virtual std::string kind() const = 0;
 };

@@ -1,5 +1,7 @@
 #include <fcntl.h>
 
+#include <algorithm>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -7,6 +9,7 @@
 #include "base/sys/file.h"
 #include "builder/runner.h"
 #include "builder/sandbox/cdi.h"
+#include "builder/sandbox/memory_fs.h"
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox_mounts.h"
@@ -52,6 +55,12 @@ class SandboxRunner : public Runner {
 
   std::string kind() const override { return ids_ == sandbox::IdMode::single ? "sandbox, one id, owners recorded" : "sandbox"; }
 
+  void end_all() override {
+    std::call_once(ended_, [this] {
+      if (ending_) ending_->write.reset();
+    });
+  }
+
   Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const std::vector<ReadyMount>& mounts,
                          bool log_accesses, const OutputSink& output) override {
     auto root = std::make_shared<sandbox::Rootfs>(
@@ -61,6 +70,8 @@ class SandboxRunner : public Runner {
                                            .log_accesses = log_accesses,
                                            .unpack = unpack_layers})));
     sandbox::Spec spec{.rootfs = root->path(), .argv = step.argv, .env = step.env, .cwd = step.cwd};
+    if (!ending_) return ending_.error().clone();
+    spec.ending = ending_->read.ref();
     spec.env.insert(spec.env.end(), step.proxies.begin(), step.proxies.end());
     const sandbox::User user = TRY(sandbox::resolve_user(root->path(), step.user.empty() ? "0" : step.user));
     spec.uid = user.uid;
@@ -75,6 +86,9 @@ class SandboxRunner : public Runner {
     spec.limits = step.limits;
     spec.ids = ids_;
     spec.record_owners = root->notes_owners();
+    // A runtime is handed the environment in a file. Where a secret is in it that lies in memory, on which no disk is, also when we are killed.
+    std::optional<sandbox::MemoryFs> memory;
+    if (has_secret_variable(mounts)) memory = TRY(sandbox::MemoryFs::mount(root->scratch()));
     SandboxMounts extra(root->scratch(), scratch_base_, ids_);
     for (const ReadyMount& mount : mounts) TRY_WITHIN(extra.add(mount, spec), "--mount={}", describe(mount.is));
     TRY(add_devices(step.devices, spec));
@@ -126,6 +140,10 @@ class SandboxRunner : public Runner {
     return fmt::format("type={},target={}", kTypes[static_cast<std::size_t>(mount.type)], mount.target);
   }
 
+  static bool has_secret_variable(const std::vector<ReadyMount>& mounts) {
+    return std::ranges::any_of(mounts, [](const ReadyMount& mount) { return mount.is.type == dockerfile::Mount::Type::secret && mount.is.env; });
+  }
+
   static bool has_home(const std::vector<std::string>& env) {
     for (const std::string& entry : env)
       if (entry.starts_with("HOME=")) return true;
@@ -153,6 +171,8 @@ class SandboxRunner : public Runner {
   std::string scratch_base_;
   sandbox::IdMode ids_;
   sandbox::UpperKind upper_;
+  Result<sys::Pipe> ending_ = sys::make_pipe();  // steps hold its reading end, and end with the other
+  std::once_flag ended_;
 };
 
 }  // namespace

@@ -102,7 +102,7 @@ Result<sys::Exit> attend(const Runtime& runtime, const Invocation& invocation, c
   const HeldSignals signals;
   Attended child = TRY(start(command, invocation));
   // A runtime keeps the container's terminal open when ours is gone, so that who waits at it would wait for ever.
-  auto exit = wait_watching(signals, child, time_limit(spec), {.terminal = spec.terminal ? terminal : FdRef{}, .last = SIGKILL});
+  auto exit = wait_watching(signals, child, time_limit(spec), spec.terminal ? Watched{.end = terminal} : Watched{.end = spec.ending, .first = SIGKILL});
   if (mode) mode->restore();
   return exit;
 }

@@ -200,7 +200,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
     return std::move(ran).error().within("starting the container");
   }
   const auto limit = rest_of(hooks, spec);
-  auto exit = relay ? relay->wait(signals, container, limit) : wait_forwarding(signals, container, limit, Group::its_own);
+  auto exit = relay ? relay->wait(signals, container, limit) : wait_watching(signals, container, limit, {.end = spec.ending, .first = SIGKILL}, Group::its_own);
   if (relay) relay->finish();
   return exit;
 }

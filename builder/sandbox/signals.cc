@@ -100,8 +100,8 @@ Result<Forwarder::Heard> Forwarder::hand_on() {
   }
 }
 
-void Forwarder::hang_up(int last) {
-  limit_ = TimeLimit{.seconds = 0, .signal = SIGHUP, .last = last};
+void Forwarder::hang_up(int last, int first) {
+  limit_ = TimeLimit{.seconds = 0, .signal = first, .last = last};
   due_ = Clock::now();
   asked_ = killed_ = false;
 }
@@ -112,12 +112,12 @@ Result<sys::Exit> wait_for(Forwarder forwarder, Attended& child, Watched watched
   for (;;) {
     if (auto exit = TRY(child.poll())) return *exit;
     const int timeout = TRY(forwarder.timeout());
-    pollfd polled[] = {{forwarder.signals().fd, POLLIN, 0}, {forwarder.ended().fd, POLLIN, 0}, {watched.terminal.fd, 0, 0}};
+    pollfd polled[] = {{forwarder.signals().fd, POLLIN, 0}, {forwarder.ended().fd, POLLIN, 0}, {watched.end.fd, 0, 0}};
     TRY(sys::done(sys::Call::poll, [&] { return ::poll(polled, std::size(polled), timeout); }));
     if (polled[0].revents != 0) TRY(forwarder.hand_on());
     if (polled[2].revents != 0) {
-      watched.terminal = {};
-      forwarder.hang_up(watched.last);
+      watched.end = {};
+      forwarder.hang_up(watched.last, watched.first);
     }
   }
 }
@@ -128,8 +128,8 @@ Result<sys::Exit> wait_forwarding(const HeldSignals& signals, Attended& child, s
   return wait_for(TRY(Forwarder::make(signals, child, limit, group)), child, {});
 }
 
-Result<sys::Exit> wait_watching(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Watched watched) {
-  return wait_for(TRY(Forwarder::make(signals, child, limit, Group::ours)), child, watched);
+Result<sys::Exit> wait_watching(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Watched watched, Group group) {
+  return wait_for(TRY(Forwarder::make(signals, child, limit, group)), child, watched);
 }
 
 }  // namespace acetate::sandbox

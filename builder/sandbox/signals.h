@@ -61,8 +61,8 @@ class Forwarder {
     bool handed_on = false;  // something was for the child
   };
   Result<Heard> hand_on();
-  // The terminal is gone: SIGHUP now, and what a limit sends last as long after it.
-  void hang_up(int last);
+  // The terminal is gone: SIGHUP now, or `first`, and what a limit sends last as long after it.
+  void hang_up(int last, int first = SIGHUP);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -79,11 +79,12 @@ class Forwarder {
 // Waits for the child to end, forwarding meanwhile. Sleeps on descriptors alone, so it may be used in a program
 // with threads.
 Result<sys::Exit> wait_forwarding(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit = {}, Group group = Group::ours);
-// Watches a terminal too, which the child relays: once that is gone it gets SIGHUP, and `last` ten seconds later.
+// Watches a terminal too, which the child relays, or a pipe: once its other end is gone the child gets `first`, and `last` ten seconds later.
 struct Watched {
-  FdRef terminal;
-  int last;
+  FdRef end;
+  int last = SIGKILL;
+  int first = SIGHUP;
 };
-Result<sys::Exit> wait_watching(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Watched watched);
+Result<sys::Exit> wait_watching(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Watched watched, Group group = Group::ours);
 
 }  // namespace acetate::sandbox

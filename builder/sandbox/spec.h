@@ -144,6 +144,7 @@ struct Spec {
   FdRef limited_cgroup = {};  // DelegatedCgroup::limited(), where there is one; else real root's runtime makes one
   std::string why_unlimited = "no cgroup is delegated to us";  // where there is neither
   Confinement confinement = {};
+  FdRef ending = {};  // of a command without a terminal: the reading end of a pipe. Once nobody holds the other, all is killed
   std::optional<int> time_limit = {};         // seconds; then `stop_signal`, and SIGKILL ten seconds later
   int stop_signal = 15;
   std::vector<std::pair<std::string, std::string>> annotations = {};
