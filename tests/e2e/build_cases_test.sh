@@ -30,6 +30,7 @@ mkdir packed && echo inside >packed/inside.txt && chmod 600 packed/inside.txt
 tar -C packed --owner=7 --group=8 -cf ctx/plain.tar inside.txt
 gzip -k ctx/plain.tar
 printf 'secret-of-four-words' >secret
+ln -s none ctx/skip/nowhere
 
 options=
 # check WHAT "PATH PATH…" <<DOCKERFILE = EXPECTED
@@ -109,6 +110,39 @@ COPY --exclude=**/*.txt --exclude=hard dir /d
 - d/top.txt
 - d/sub/deep.txt
 l 777 0:0 d/link -> ../one.txt
+D
+check "--exclude leaves no source out, nor what an exception brings back" "a/sub/deep.txt a/top.txt b/one.txt c" <<'D'
+FROM scratch
+COPY --exclude=* --exclude=!sub/deep.txt dir /a
+COPY --exclude=* one.txt /b/
+COPY --exclude=* dir /c
+=
+f 644 0:0 5 a/sub/deep.txt deep
+- a/top.txt
+f 644 0:0 4 b/one.txt one
+d 755 0:0 c
+D
+check "--link follows no symlink of what is there, and keeps its directories" "in/one.txt there/one.txt one/one.txt private private/one.txt" <<'D'
+FROM base AS links
+RUN mkdir /there /private && chmod 700 /private && ln -s there /in && ln -s /there/one.txt /one
+FROM links
+COPY --link one.txt /in/
+COPY --link one.txt /private/
+COPY --link one.txt /one/
+=
+f 644 0:0 4 in/one.txt one
+- there/one.txt
+f 644 0:0 4 one/one.txt one
+d 700 0:0 private
+f 644 0:0 4 private/one.txt one
+D
+refuse "a directory whose name stands for a deletion" '/.wh.etc cannot be in an image' <<'D'
+FROM base
+WORKDIR /.wh.etc
+D
+refuse "a symlink to nowhere that a wildcard matches" 'skip/nowhere": not found' <<'D'
+FROM scratch
+COPY skip/* /x/
 D
 check "--link lands where plain COPY does" "a/one.txt" <<'D'
 FROM scratch
@@ -205,6 +239,13 @@ built() {
 }
 built "a tarball" acetate build -f Dockerfile -o type=oci,dest=out ctx.tar.gz
 built "a tarball on standard input" sh -c 'acetate build -o type=oci,dest=out - <with.tar'
+mkdir modes && echo s >modes/s && chmod 4755 modes/s && printf 'FROM scratch\nCOPY s /\nCOPY one.txt /\n' >modes/Dockerfile && cp ctx/one.txt modes/
+tar -C modes -cf modes.tar .
+built "a tarball whose set-id bits stay" sh -c 'acetate build -o type=oci,dest=out - <modes.tar'
+expect "which are there" "f 4755 0:0 2 s s" "$(python3 "$here/oci_tree.py" "$scratch/out" s)"
+printf 'FROM scratch\nCOPY --from=%s/base.tar /etc/passwd /\n' "$scratch" >modes/Dockerfile
+tar -C modes -cf modes.tar .
+expect_failure "its Dockerfile names no files of this machine" 1 'names no files of this machine' sh -c 'acetate build - <modes.tar'
 built "a Dockerfile on standard input has no context" sh -c 'printf "FROM scratch\nCOPY <<x /one.txt\none\nx\n" | acetate build -o type=oci,dest=out -'
 if command -v git >/dev/null; then
   mkdir -p repository/sub
@@ -233,6 +274,17 @@ f 600 7:8 7 u/inside.txt inside
 f 644 0:0 4 g/sub/one.txt one
 - g/.git
 D
+  asked() { grep -c 'GET /plain.tar' server.log; }
+  printf 'FROM scratch\nADD --checksum=%s http://127.0.0.1:%s/plain.tar /a.tar\n' "$sum" "$port" >Dockerfile
+  acetate build -o type=cacheonly -f Dockerfile ctx >log 2>&1 || fail "ADD with a checksum: $(tail -n 3 log)"
+  before=$(asked)
+  acetate build -o type=cacheonly -f Dockerfile ctx >log 2>&1 || fail "ADD with a checksum again: $(tail -n 3 log)"
+  expect "what a checksum pins is in the cache without being asked for" "$before CACHED" "$(asked) $(grep -o CACHED log)"
+  refuse "nobody is told who fetches" 'http://127.0.0.1:[0-9]*/none.git' <<D
+FROM scratch
+ADD http://somebody:hunter2@127.0.0.1:$port/none.git /
+D
+  expect "nor by what password" "" "$(grep -v 'ADD http' failure.out | grep hunter2 || true)"
   mkdir long
   (cd long && git init -q -b main --object-format=sha256 . && cp ../ctx/one.txt . && git -c user.name=n -c user.email=e add . && git -c user.name=n -c user.email=e commit -q -m one) >/dev/null
   git clone -q --bare long served/long.git
@@ -275,6 +327,17 @@ ENV b=env
 ENV f=$b
 =
 ["PATH=/bin","a=2","b=env","c=set","d=none","e=arg","f=env"]
+D
+check "and in what is run, until the next stage begins" "one two" <<'D'
+FROM base AS first
+ENV A=env
+ARG A=arg
+RUN echo $A >/one
+FROM first
+RUN echo $A >/two
+=
+f 644 0:0 4 one arg
+f 644 0:0 4 two env
 D
 check "ENTRYPOINT takes away the base's CMD but not its own" ".Entrypoint .Cmd .Shell" <<'D'
 FROM scratch AS one
@@ -331,7 +394,54 @@ one
 - run/secrets
 D
 if grep -rqF secret-of-four-words "$scratch/data" "$scratch/cache" "$scratch/out" "$scratch/log"; then fail "the secret is nowhere afterwards"; else pass "the secret is nowhere afterwards"; fi
+# On no disk while it is used either, which a file in the cache mount tells of: whoever is to start the process may want a file with its environment.
+cat >Dockerfile <<'D'
+FROM base
+RUN --mount=type=cache,id=secret-sync,target=/s --mount=type=secret,id=s,env=SECRET touch /s/started && until test -e /s/go; do busybox sleep 0.1; done
+D
+for runtime in "" native $(command -v runc >/dev/null && echo runc) $(command -v crun >/dev/null && echo crun); do
+  rm -f data/build/mounts/*/0/go data/build/mounts/*/0/started
+  env ${runtime:+ACETATE_RUNTIME=$runtime} acetate build --no-cache --build-context base="$scratch/base.tar" $options -o type=cacheonly -f Dockerfile ctx >log 2>&1 & building=$!
+  until set -- data/build/mounts/*/0/started && [ -e "$1" ]; do kill -0 $building 2>/dev/null || break; sleep 0.1; done
+  if [ -e "$1" ]; then
+    found=$(grep -rlF secret-of-four-words data cache || true)
+    touch "${1%/started}/go"
+    wait $building || fail "a step with a secret variable: $(tail -n 3 log)"
+    expect "a secret variable is on no disk while it is used${runtime:+, with $runtime}" "" "$found"
+  else
+    fail "a step with a secret variable${runtime:+, with $runtime}: $(tail -n 3 log)"
+  fi
+done
 options=
+check "a tmpfs is everybody's where the image has no such directory, and mounts lie by their targets" "modes order" <<'D'
+FROM base
+RUN --mount=type=tmpfs,target=/new --mount=type=tmpfs,target=/run/deep/er stat -c %a /new /run/deep/er >/modes
+RUN --mount=type=tmpfs,target=/a/b --mount=target=/a,rw,source=dir ls /a >/order && test ! -e /a/b/x
+=
+f 644 0:0 10 modes 1777
+1777
+f 644 0:0 24 order b
+hard
+link
+sub
+top.txt
+D
+check "one cache mount twice in a step, and two steps that name two in another order" "x y" <<'D'
+FROM base AS one
+RUN --mount=type=cache,id=p,target=/1,sharing=locked --mount=type=cache,id=p,target=/2,sharing=locked touch /1/f && test -e /2/f && echo 1 >/x
+FROM base AS two
+RUN --mount=type=cache,id=p,target=/2,sharing=locked --mount=type=cache,id=q,target=/1,sharing=locked echo 2 >/y
+FROM scratch
+COPY --from=one /x /
+COPY --from=two /y /
+=
+f 644 0:0 2 x 1
+f 644 0:0 2 y 2
+D
+printf 'FROM base AS long\nRUN --mount=type=cache,id=fail-sync,target=/s touch /s/started && busybox sleep 100000\n' >Dockerfile
+printf 'FROM base AS short\nRUN --mount=type=cache,id=fail-sync,target=/s until test -e /s/started; do busybox sleep 0.1; done; exit 7\n' >>Dockerfile
+printf 'FROM base\nCOPY --from=long / /\nCOPY --from=short / /\n' >>Dockerfile
+expect_failure "a stage that fails ends the others" 1 'exit code: 7' acetate build --jobs 2 --build-context base="$scratch/base.tar" -f Dockerfile ctx
 refuse "a secret that is required" 'secret s: not found' <<'D'
 FROM base
 RUN --mount=type=secret,id=s,required true
@@ -383,6 +493,14 @@ refuse "insecure is not for the asking" 'entitlement security.insecure is not al
 FROM base
 RUN --security=insecure true
 D
+
+say "what is told of an image that is none, and what an output may be"
+printf 'FROM scratch\nCOPY one.txt /\n' >Dockerfile
+echo old >id
+acetate build --iidfile id --metadata-file meta -f Dockerfile -o files ctx >log 2>&1 || fail "files alone: $(cat log)"
+expect "no id, and not an old one" " {}" "$(cat id) $(cat meta)"
+expect_failure "a push that is neither yes nor no" 1 'push wants true or false, not "yes"' acetate build -f Dockerfile --output type=image,push=yes ctx
+expect_failure "True is yes" any 'localhost:1' acetate build -f Dockerfile -t localhost:1/x --output type=image,push=True ctx
 
 say "platforms, provenance, eStargz"
 printf 'FROM --platform=$BUILDPLATFORM base AS tools\nARG TARGETARCH\nRUN echo $TARGETARCH >/made\nFROM scratch\nCOPY --from=tools /made /\nCOPY dir /dir\n' >Dockerfile
