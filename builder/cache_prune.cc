@@ -215,7 +215,10 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
       if (const auto stat = sys::stat_following(path); stat && stat->st_mtim.tv_sec < long_ago && !layers_left.contains(name))
         if (auto removed = remove_file(path); !removed && !failure) failure = std::move(removed).error();
     }
-    TRY_WITHIN(forget_layers_locked(gone, options.unused_since), "pruning the build cache");
+    auto forgotten = forget_layers_locked(gone, options.unused_since);
+    // On a full disk that may need more room than a small layer gave back. A record without its layer is none.
+    if (!forgotten && forgotten.error().is(ENOSPC)) log::info("what the build cache knew of them is forgotten when there is room: {}", forgotten.error().message());
+    else TRY_WITHIN(std::move(forgotten), "pruning the build cache");
   }
   if (failure) log::warn("not all of the build cache that is to go can be removed: {}", failure->message());
   shared_again.release();
