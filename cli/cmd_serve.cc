@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "cli/paths.h"
 #include "cli/store_place.h"
-#include "layers/registry/registry.h"
+#include "layers/registry/url.h"
 #include "layers/registry/serve/command_line.h"
 
 namespace acetate::cli {

@@ -118,10 +118,11 @@ Result<std::string> Authorizer::token_locked(const Scope& scope) {
 Result<Request> Authorizer::token_request(const Scope& scope) {
   const auto realm = TRY(parse_url(realm_));
   const bool secret = options_.login.has_value();
-  if (secret && !realm.is_secure() && !options_.insecure)
-    return fail(EACCES, "{} asks to send the password in the clear to {}, which is not done", options_.host,
+  if (secret && !realm.is_secure() && !options_.insecure && !is_loopback(realm.authority()))
+    return fail(EACCES, "{} asks to send the password in the clear to {}, which is not done unless --tls-verify=false says so", options_.host,
                 realm.authority());
-  Request request{.url = realm_, .headers = {{"Accept", "application/json"}}, .tls = options_.tls};
+  Request request{.url = realm_, .headers = {{"Accept", "application/json"}}};
+  if (options_.certificates) request.tls = TRY(options_.certificates(realm.authority()));
   if (secret && options_.login->identity_token) {
     std::string form = "grant_type=refresh_token&client_id=acetate&service=" + escaped(service_);
     std::string all;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -26,8 +27,10 @@ Scope mount_scope(const std::string& repository, const std::vector<std::string>&
 struct AuthorizerOptions {
   std::string host;            // for people
   std::optional<Login> login;  // none: what is open to everybody
-  bool insecure = false;       // passwords may go over plain http
-  Tls tls = {};
+  // Passwords may go over plain http wherever the registry says; without it only to this machine itself.
+  bool insecure = false;
+  // What is trusted of, and shown to, the token server ("auth.example:8443").
+  std::function<Result<Tls>(const std::string& authority)> certificates = {};
 };
 
 // Thread-safe: tokens are kept for each scope, and while one thread gets one the others wait for it.

@@ -80,7 +80,9 @@ class Download {
       if (part.size() > blob_.size - into_.size())
         return fail(EBADMSG, "{}: the registry sends more than the {} bytes the manifest says", what_,
                     blob_.size);
-      TRY(into_.write(part));
+      // The writer's own words are about the blob already.
+      if (auto written = into_.write(part); !written)
+        return written.error().is(EBADMSG) ? std::move(written).error() : std::move(written).error().within("writing " + what_);
       if (progress_ && !progress_(into_.size())) return Error(ECANCELED);
     }
   }

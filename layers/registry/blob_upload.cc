@@ -68,7 +68,7 @@ class Upload {
   Result<void> move_on(const Exchange& answer) {
     const std::string* location = answer.headers().find("Location");
     if (location == nullptr) return fail(EPROTO, "{}: the registry does not say where to", what_);
-    location_ = TRY_WITHIN(resolve_url(answer.url(), *location), "{}", what_);
+    location_ = TRY_WITHIN(repository_.registry().leads_to(answer.url(), *location), "{}", what_);
     if (const std::string* least = answer.headers().find("OCI-Chunk-Min-Length"))
       std::from_chars(least->data(), least->data() + least->size(), least_chunk_);
     return {};
@@ -118,22 +118,24 @@ class Upload {
   Result<void> send_in_chunks() {
     Retries retries(repository_.registry().retry_policy());
     cancel();
-    std::uint64_t done = 0;
+    std::uint64_t done = 0, most = 0;
     while (location_.empty() || done < blob_.size) {
       if (location_.empty()) {
         TRY(begin());
         done = 0;
       }
       auto moved = send_chunk(done);
-      if (moved) {
-        if (*moved > done) retries.reset();
-        done = *moved;
+      // 416: we disagree about where we are. Whatever broke, the registry knows what it has.
+      if (!moved && !is_transient(moved.error()) && !moved.error().is(ERANGE)) return std::move(moved).error();
+      if (moved && (*moved > most || *moved == blob_.size)) {
+        retries.reset();
+        done = most = *moved;
         continue;
       }
-      // 416: we disagree about where we are. Whatever broke, the registry knows what it has.
-      if (!is_transient(moved.error()) && !moved.error().is(ERANGE)) return std::move(moved).error();
-      if (!retries.again()) return std::move(moved).error();
-      done = TRY(ask_where(done));
+      // One that takes what is sent and does not keep it is no better than one that breaks off.
+      if (!retries.again())
+        return moved ? fail(EPROTO, "{}: the registry takes chunks and stays at {} bytes", what_, *moved) : std::move(moved).error();
+      done = moved ? *moved : TRY(ask_where(done));
     }
     return finish({}, 0);
   }

@@ -2,6 +2,7 @@
 #include "layers/registry/registries_conf.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace acetate::registry {
 
@@ -37,8 +38,16 @@ Place place_at(const std::string& location, bool insecure) {
           .insecure = insecure};
 }
 
-std::string moved(const std::string& name, const RegistryRule& rule, const std::string& location) {
-  return location.empty() ? name : location + name.substr(covered(rule.prefix, name));
+// Where a name of a rule is at one of its locations. A prefix may go as far as a tag or a digest: its location then has the same one, or none.
+Result<std::string> moved(const std::string& name, const std::string& suffix, const RegistryRule& rule, const std::string& location) {
+  if (location.empty()) return name;
+  const auto whole = name + suffix;
+  auto there = location + whole.substr(covered(rule.prefix, whole));
+  if (there.ends_with(suffix)) there.erase(there.size() - suffix.size());
+  const auto slash = there.rfind('/');
+  if (slash != std::string::npos && there.find_first_of(":@", slash) != std::string::npos)
+    return fail(EINVAL, "registries.conf leads {} to {}, which has another tag or digest (rule \"{}\")", whole, there, rule.prefix);
+  return there;
 }
 
 bool serves(const Mirror& mirror, const std::string& suffix) {
@@ -51,6 +60,19 @@ Result<const RegistryRule*> open_rule(const RegistriesConf& conf, const std::str
   if (rule != nullptr && rule->blocked)
     return fail(EACCES, "registries.conf blocks {} (rule \"{}\")", name, rule->prefix);
   return rule;
+}
+
+std::optional<std::string> aliased(const RegistriesConf& conf, const std::string& short_name) {
+  const auto slash = short_name.rfind('/');
+  const auto end = std::min(short_name.find_first_of(":@", slash == std::string::npos ? 0 : slash), short_name.size());
+  const auto alias = conf.aliases.find(short_name.substr(0, end));
+  if (alias == conf.aliases.end() || alias->second.empty()) return std::nullopt;
+  return alias->second + short_name.substr(end);
+}
+
+std::string on_host(const std::string& host, const std::string& short_name) {
+  const bool official = host == "docker.io" && short_name.find('/') == std::string::npos;
+  return host + (official ? "/library/" : "/") + short_name;
 }
 
 }  // namespace
@@ -73,8 +95,8 @@ Result<std::vector<Place>> places_to_pull(const RegistriesConf& conf, const std:
   if (rule == nullptr) return std::vector<Place>{place_at(plain, false)};
   std::vector<Place> places;
   for (const auto& mirror : rule->mirrors)
-    if (serves(mirror, suffix)) places.push_back(place_at(moved(plain, *rule, mirror.location), mirror.insecure));
-  places.push_back(place_at(moved(plain, *rule, rule->location), rule->insecure));
+    if (serves(mirror, suffix)) places.push_back(place_at(TRY(moved(plain, suffix, *rule, mirror.location)), mirror.insecure));
+  places.push_back(place_at(TRY(moved(plain, suffix, *rule, rule->location)), rule->insecure));
   return places;
 }
 
@@ -82,28 +104,26 @@ Result<Place> place_to_push(const RegistriesConf& conf, const std::string& host,
   const std::string plain = host + "/" + repository;
   const auto* rule = TRY(open_rule(conf, plain));
   if (rule == nullptr) return place_at(plain, false);
-  return place_at(moved(plain, *rule, rule->location), rule->insecure);
+  return place_at(TRY(moved(plain, "", *rule, rule->location)), rule->insecure);
 }
 
 Result<std::vector<std::string>> full_names(const RegistriesConf& conf, const std::string& short_name) {
-  const auto end = short_name.find_first_of(":@", short_name.rfind('/') == std::string::npos ? 0 : short_name.rfind('/'));
-  const auto bare = short_name.substr(0, end);
-  const auto suffix = end == std::string::npos ? std::string() : short_name.substr(end);
-  if (const auto alias = conf.aliases.find(bare); alias != conf.aliases.end() && !alias->second.empty())
-    return std::vector<std::string>{alias->second + suffix};
-  if (!conf.found || conf.search.empty()) {
-    // docker's custom, which is what everybody types.
-    const bool official = bare.find('/') == std::string::npos;
-    return std::vector<std::string>{std::string("docker.io/") + (official ? "library/" : "") + short_name};
-  }
+  if (const auto alias = aliased(conf, short_name)) return std::vector<std::string>{*alias};
+  // docker's custom, which is what everybody types.
+  if (!conf.found || conf.search.empty()) return std::vector<std::string>{on_host("docker.io", short_name)};
   if (conf.search.size() > 1 && conf.short_names == ShortNames::enforcing)
     return fail(EINVAL, "\"{}\" has no host, and registries.conf searches {} of them: write one in front, as {}/{}",
                 short_name, conf.search.size(), conf.search.front(), short_name);
   std::vector<std::string> names;
-  for (const auto& host : conf.search) {
-    const bool official = host == "docker.io" && bare.find('/') == std::string::npos;
-    names.push_back(host + (official ? "/library/" : "/") + short_name);
-  }
+  for (const auto& host : conf.search) names.push_back(on_host(host, short_name));
+  return names;
+}
+
+std::vector<std::string> names_here(const RegistriesConf& conf, const std::string& short_name) {
+  std::vector<std::string> names;
+  if (const auto alias = aliased(conf, short_name)) names.push_back(*alias);
+  for (const char* host : {"docker.io", "localhost"}) names.push_back(on_host(host, short_name));
+  for (const auto& host : conf.search) names.push_back(on_host(host, short_name));
   return names;
 }
 

@@ -20,7 +20,7 @@ struct Mirror {
 };
 
 struct RegistryRule {
-  std::string prefix;    // "host[:port][/path…]" or "*.domain"
+  std::string prefix;    // "host[:port][/path…][:tag|@digest]" or "*.domain"
   std::string location;  // takes the prefix's place; the prefix itself when the file has none
   bool insecure = false;
   bool blocked = false;
@@ -56,7 +56,7 @@ struct Place {
 };
 
 // Mirrors first, then the place itself. `suffix` (":tag", "@sha256:…") takes part in finding the rule and in which
-// mirrors serve. EACCES with words when the name is blocked. Pure.
+// mirrors serve. EACCES with words when the name is blocked, EINVAL with words when its rule leads to another tag. Pure.
 Result<std::vector<Place>> places_to_pull(const RegistriesConf& conf, const std::string& host,
                                           const std::string& repository, const std::string& suffix);
 // Where a push goes: mirrors have no part in it.
@@ -65,5 +65,8 @@ Result<Place> place_to_push(const RegistriesConf& conf, const std::string& host,
 // What a name without a host may stand for, "host/path", best first. An alias is the only answer; several search
 // hosts are an error with words where nobody can be asked (short-name-mode). Pure.
 Result<std::vector<std::string>> full_names(const RegistriesConf& conf, const std::string& short_name);
+// Where an image that is here may have come from, by that name, best first: its alias; what docker reads in it, which is also how we
+// name what we build; localhost/, which is how podman does; every search host. Nobody is asked, so several are no error. Pure.
+std::vector<std::string> names_here(const RegistriesConf& conf, const std::string& short_name);
 
 }  // namespace acetate::registry

@@ -25,19 +25,25 @@ bool may_follow(const Ask& ask, int status) {
 // What an address signed for a while answers when the while is over.
 bool is_expired_address(int status) { return status == 400 || status == 401 || status == 403; }
 
-AuthorizerOptions authorizer_options(const RegistryOptions& options, const Tls& tls, const std::string& base) {
-  // A token server on the way in plain http is no news where everything goes in plain http.
-  return {.host = options.host,
-          .login = options.login,
-          .insecure = options.insecure || base.starts_with("http:"),
-          .tls = tls};
+// What a host is trusted by, and shown.
+Result<Tls> certificates_for(const RegistryOptions& options, const std::string& authority) {
+  Tls tls;
+  if (options.certificates) tls = TRY(options.certificates(authority));
+  // On this machine itself nobody else can answer, certificate or not.
+  if (options.insecure || (is_loopback(authority) && tls.authorities.empty())) tls.verify = false;
+  return tls;
 }
 
-Result<Tls> certificates_for(const RegistryOptions& options, const std::string& host) {
-  Tls tls;
-  if (options.certificates) tls = TRY(options.certificates(host));
-  if (options.insecure) tls.verify = false;
-  return tls;
+AuthorizerOptions authorizer_options(const RegistryOptions& options, const Tls& own) {
+  // What is lenient about the registry, or secret, is so for it alone. But who vouches for it vouches for its token server too: those of one
+  // house have certificates of one house, and docker and podman look at no other directory either.
+  const auto certificates = [options, own](const std::string& authority) -> Result<Tls> {
+    if (authority == options.host) return own;
+    auto tls = TRY(certificates_for(options, authority));
+    tls.authorities += own.authorities;
+    return tls;
+  };
+  return {.host = options.host, .login = options.login, .insecure = options.insecure, .certificates = certificates};
 }
 
 // What /v2/ wants to see, if it wants something.
@@ -50,39 +56,50 @@ Result<std::vector<Challenge>> ping(Http& http, const std::string& base, const T
   return parse_challenges(answer.headers().all("WWW-Authenticate"));
 }
 
+// How a host is reached, and what it wants to see.
+struct Reached {
+  std::string base;
+  std::vector<Challenge> challenges;
+};
+
+Result<Reached> reach(Http& http, const RegistryOptions& options, const Tls& tls) {
+  const auto address = address_of(options.host);
+  std::string base = "https://" + address;
+  auto reached = ping(http, base, tls);
+  const bool lenient = options.insecure || is_loopback(options.host);
+  if (!reached && lenient && !reached.error().is(EHOSTUNREACH) && !reached.error().is(EKEYREJECTED)) {
+    // Whoever speaks no TLS is asked without; when that fails too, its words are the ones that matter.
+    base = "http://" + address;
+    reached = ping(http, base, tls);
+  }
+  return Reached{.base = std::move(base), .challenges = TRY(std::move(reached))};
+}
+
+// A name that nobody knows is mistyped more often than not.
+bool may_come_yet(const Error& error) { return is_transient(error) && !error.is(EHOSTUNREACH); }
+
 }  // namespace
 
 std::string address_of(const std::string& host) { return host == "docker.io" ? "registry-1.docker.io" : host; }
-
-bool is_loopback(const std::string& host) {
-  if (host.starts_with("[::1]")) return true;
-  const auto name = host.substr(0, host.find(':'));
-  return name == "localhost" || (name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos);
-}
 
 Registry::Registry(Http& http, RegistryOptions options, std::string base, const Tls& tls)
     : http_(http),
       options_(std::move(options)),
       base_(std::move(base)),
       tls_(tls),
-      authorizer_(http, authorizer_options(options_, tls, base_)) {}
+      authorizer_(http, authorizer_options(options_, tls)) {}
 
 Result<std::unique_ptr<Registry>> Registry::connect(Http& http, RegistryOptions options) {
-  const auto address = address_of(options.host);
-  auto tls = TRY(certificates_for(options, options.host));
-  const bool lenient = options.insecure || is_loopback(options.host);
-  // On this machine itself nobody else can answer, certificate or not.
-  if (lenient && tls.authorities.empty()) tls.verify = false;
-  std::string base = "https://" + address;
-  auto reached = ping(http, base, tls);
-  if (!reached && lenient && !reached.error().is(EHOSTUNREACH) && !reached.error().is(EKEYREJECTED)) {
-    // Whoever speaks no TLS is asked without; when that fails too, its words are the ones that matter.
-    base = "http://" + address;
-    reached = ping(http, base, tls);
+  const auto tls = TRY(certificates_for(options, options.host));
+  Retries retries(options.retry);
+  auto reached = reach(http, options, tls);
+  while (!reached && options.waits_for_it && may_come_yet(reached.error()) && retries.again()) {
+    log::warn("{}; it is asked again", reached.error().message());
+    reached = reach(http, options, tls);
   }
-  if (!reached) return std::move(reached).error();
-  auto registry = std::unique_ptr<Registry>(new Registry(http, std::move(options), std::move(base), tls));
-  registry->authorizer_.note(*reached);
+  auto found = TRY(std::move(reached));
+  auto registry = std::unique_ptr<Registry>(new Registry(http, std::move(options), std::move(found.base), tls));
+  registry->authorizer_.note(found.challenges);
   registry->origin_ = TRY(parse_url(registry->base_)).origin();
   return registry;
 }
@@ -130,10 +147,7 @@ Result<Registry::Outcome> Registry::send_once(const Ask& ask, const std::optiona
     }
     if (redirects == kMaxRedirects)
       return fail(ELOOP, "{} leads from one address to the next without end", options_.host);
-    const auto next = TRY_WITHIN(resolve_url(url, *location), "where {} sends us", options_.host);
-    if (parsed.is_secure() && !TRY(parse_url(next)).is_secure() && !options_.insecure)
-      return fail(EPROTO, "{} sends us from https to {}, where anybody could answer", options_.host, next);
-    url = next;
+    url = TRY(leads_to(url, *location));
   }
 }
 
@@ -167,6 +181,13 @@ Result<Exchange> Registry::send(const Ask& ask) {
     show_warnings(answer);
     return std::move(answer);
   }
+}
+
+Result<std::string> Registry::leads_to(const std::string& from, const std::string& location) const {
+  auto next = TRY_WITHIN(resolve_url(from, location), "where {} sends us", options_.host);
+  if (TRY(parse_url(from)).is_secure() && !TRY(parse_url(next)).is_secure() && !options_.insecure)
+    return fail(EPROTO, "{} sends us from https to {}, where anybody could answer", options_.host, next);
+  return next;
 }
 
 Result<void> Registry::check_login() {

@@ -22,6 +22,7 @@ struct RegistryOptions {
   // What is trusted of, and shown to, a host ("cdn.example:8443"); redirects ask for hosts of their own.
   std::function<Result<Tls>(const std::string& authority)> certificates = {};
   RetryPolicy retry = {};
+  bool waits_for_it = false;  // the first time, too: one that does not answer yet is asked again, as `retry` has it
 };
 
 // What is asked of a registry: a Request whose URL may be a path below /v2/.
@@ -47,6 +48,9 @@ class Registry {
   // The answer, whatever it says, after logging in, following redirects (10 at most; neither our password nor our
   // certificate leaves the registry's own origin), and trying again what is_transient() or is_transient_status().
   Result<Exchange> send(const Ask& ask);
+
+  // Where a Location that was found in an answer to `from` leads. EPROTO with words when that is out of TLS, unless the host is insecure.
+  Result<std::string> leads_to(const std::string& from, const std::string& location) const;
 
   // Whether our login is good: what `login` asks. EACCES with words.
   Result<void> check_login();
@@ -81,7 +85,5 @@ class Registry {
 
 // Where the registry of a name is reached: docker.io has another address than name.
 std::string address_of(const std::string& host);
-// localhost, 127.0.0.0/8 and [::1], with or without a port.
-bool is_loopback(const std::string& host);
 
 }  // namespace acetate::registry

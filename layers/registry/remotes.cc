@@ -35,7 +35,7 @@ bool Remotes::is_insecure(const std::string& host) const {
   return place && place->insecure;  // a blocked host is told when something is asked of it
 }
 
-Result<Registry*> Remotes::host(const std::string& host, bool insecure, const std::optional<Login>& login) {
+Result<Registry*> Remotes::host(const std::string& host, bool insecure, const std::optional<Login>& login, bool waits_for_it) {
   if (options_.verify_tls) insecure = !*options_.verify_tls;
   const auto key =
       fmt::format("{} {} {}", host, insecure, login ? login->username + "\n" + login->secret : "");
@@ -56,15 +56,22 @@ Result<Registry*> Remotes::host(const std::string& host, bool insecure, const st
                                           .insecure = insecure,
                                           .login = login,
                                           .certificates = certificates,
-                                          .retry = options_.retry}));
+                                          .retry = options_.retry,
+                                          .waits_for_it = waits_for_it}));
   }
   return kept.get();
 }
 
 Result<Repository> Remotes::at(const Place& place) {
-  auto login = options_.login;
-  if (!login) login = TRY(credentials_.find(place.host + "/" + place.repository));
+  const auto login = TRY(credentials_.find(place.host + "/" + place.repository));
   return Repository(*TRY(host(place.host, place.insecure, login)), place.repository);
+}
+
+Result<Repository> Remotes::at(const Place& place, const image::Reference& name, bool waits_for_it) {
+  auto login = options_.login;
+  // A mirror, and wherever else registries.conf leads, is somebody else's: as skopeo and podman have it.
+  if (!login || place.host != name.registry) login = TRY(credentials_.find(place.host + "/" + place.repository));
+  return Repository(*TRY(host(place.host, place.insecure, login, waits_for_it)), place.repository);
 }
 
 Result<void> Remotes::pull_from_first(const image::Reference& name,
@@ -74,16 +81,16 @@ Result<void> Remotes::pull_from_first(const image::Reference& name,
   const auto places = TRY(places_to_pull(conf_, name.registry, name.repository, suffix));
   for (std::size_t i = 0;; ++i) {
     auto tried = [&]() -> Result<void> {
-      auto repository = TRY(at(places[i]));
+      auto repository = TRY(at(places[i], name, i + 1 == places.size()));
       return work(repository);
     }();
-    if (tried || i + 1 == places.size()) return tried;
+    if (tried || i + 1 == places.size() || is_local(tried.error())) return tried;
     log::warn("{}; trying the next place", tried.error().message());
   }
 }
 
 Result<Repository> Remotes::to_push(const image::Reference& name) {
-  return at(TRY(place_to_push(conf_, name.registry, name.repository)));
+  return at(TRY(place_to_push(conf_, name.registry, name.repository)), name, true);
 }
 
 }  // namespace acetate::registry

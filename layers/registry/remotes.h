@@ -18,7 +18,7 @@ namespace acetate::registry {
 
 struct RemoteOptions {
   std::string authfile = {};        // instead of the usual files
-  std::optional<Login> login = {};  // instead of what those say
+  std::optional<Login> login = {};  // instead of what those say, for the registry that a name has in it and for no other
   std::string cert_dir = {};        // instead of certs.d
   std::optional<bool> verify_tls =
       {};  // false: every host is insecure; true: none is, whatever registries.conf says
@@ -35,13 +35,18 @@ class Remotes {
   // For the user and the environment of this process.
   static Result<std::unique_ptr<Remotes>> of_this_process(RemoteOptions options = {});
 
-  // The repository at a place. Its host is asked at once, so an error says that it cannot be reached.
+  // The repository at a place, with the login that the files have of it. Its host is asked now, and once, so an error says that it cannot
+  // be reached.
   Result<Repository> at(const Place& place);
   // The host alone, as `login` needs it.
-  Result<Registry*> host(const std::string& host, bool insecure, const std::optional<Login>& login);
+  Result<Registry*> host(const std::string& host, bool insecure, const std::optional<Login>& login) {
+    return this->host(host, insecure, login, false);
+  }
 
   // Does `work` at each place a name may be pulled from, mirrors first, until it succeeds somewhere. The last
-  // error is the one told; those of mirrors are warnings. EPERM with words, before anybody is asked, when the policy does not
+  // error is the one told; those of mirrors are warnings. Trouble of
+  // this machine itself (is_local()) ends it at once. Only the last place is waited for, as RemoteOptions::retry has it, when it does
+  // not answer. EPERM with words, before anybody is asked, when the policy does not
   // allow the name.
   Result<void> pull_from_first(const image::Reference& name,
                                const std::function<Result<void>(Repository&)>& work);
@@ -56,6 +61,9 @@ class Remotes {
  private:
   Remotes(Environment environment, RemoteOptions options, RegistriesConf conf, SignaturePolicy policy, CredentialFiles files,
           std::unique_ptr<Http> http);
+  // The same for who asks for `name`: with the login that was given for its registry, where that is it.
+  Result<Repository> at(const Place& place, const image::Reference& name, bool waits_for_it);
+  Result<Registry*> host(const std::string& host, bool insecure, const std::optional<Login>& login, bool waits_for_it);
 
   const Environment environment_;
   const RemoteOptions options_;

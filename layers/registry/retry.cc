@@ -1,6 +1,7 @@
 #include "layers/registry/retry.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <random>
 #include <thread>
@@ -22,6 +23,11 @@ bool Retries::again(std::optional<std::chrono::milliseconds> asked_for) {
   else
     std::this_thread::sleep_for(pause);
   return true;
+}
+
+bool is_local(const Error& error) {
+  constexpr int kLocal[] = {ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, ENOMEM};
+  return std::ranges::find(kLocal, error.code()) != std::end(kLocal);
 }
 
 bool is_transient_status(int status) {

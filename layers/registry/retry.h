@@ -33,6 +33,8 @@ class Retries {
   int made_ = 1;
 };
 
+// Trouble of this machine, as a full disk is, or too many open files: no other place helps.
+bool is_local(const Error& error);
 // Statuses that pass: 408, 429 and the 5xx of an overloaded or restarting server.
 bool is_transient_status(int status);
 // Retry-After in seconds or as an HTTP date (RFC 9110 §10.2.3); nothing when there is none that makes sense.

@@ -77,6 +77,12 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+bool is_loopback(const std::string& host) {
+  if (host.starts_with("[::1]")) return true;
+  const auto name = host.substr(0, host.find(':'));
+  return name == "localhost" || (name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos);
+}
+
 std::string with_query(std::string url, std::string_view name, std::string_view value) {
   url += url.find('?') == std::string::npos ? '?' : '&';
   return url + escaped(name) + "=" + escaped(value);

@@ -25,6 +25,9 @@ Result<Url> parse_url(const std::string& text);
 // What a Location or Link header means, found in an answer to `base`.
 Result<std::string> resolve_url(const std::string& base, const std::string& location);
 
+// localhost, 127.0.0.0/8 and [::1], with or without a port.
+bool is_loopback(const std::string& host);
+
 // The URL with one more query parameter, which is escaped.
 std::string with_query(std::string url, std::string_view name, std::string_view value);
 std::string escaped(std::string_view text);

@@ -286,7 +286,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 token["uses"] -= 1
                 return True
             error = "insufficient_scope"
-        challenge = f'Bearer realm="http://127.0.0.1:{self.server.server_port}/token",service="test"'
+        realm = self.state.options.realm or f"http://127.0.0.1:{self.server.server_port}/token"
+        challenge = f'Bearer realm="{realm}",service="test"'
         challenge += f',scope="{scope}"' if scope else ""
         challenge += f',error="{error}"' if error else ""
         self.refuse(401, "UNAUTHORIZED", {"WWW-Authenticate": challenge})
@@ -441,6 +442,7 @@ def main():
     parser.add_argument("--auth", choices=["none", "basic", "token"], default="none")
     parser.add_argument("--user", default="", help="NAME:PASSWORD")
     parser.add_argument("--identity", default="", help="the identity token that is good instead")
+    parser.add_argument("--realm", default="", help="the URL of the token server, if it is another")
     parser.add_argument("--certificate", help="PEM: speak TLS at home")
     parser.add_argument("--key")
     options = parser.parse_args()

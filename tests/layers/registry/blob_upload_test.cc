@@ -104,6 +104,17 @@ TEST_F(BlobUpload, GoesOnFromWhatTheRegistryHasWhenAChunkBreaks) {
   expect_there();
 }
 
+TEST_F(BlobUpload, GivesUpOnARegistryThatKeepsNothingOfWhatItTakes) {
+  registry_.set({{"max_body", 2 << 20}});
+  registry_.fault({{"method", "PATCH"}, {"do", "status"}, {"status", 202}, {"headers", {{"Location", "?more"}, {"Range", "0-0"}}}, {"times", -1}});
+
+  const auto sent = upload({.chunk = 1 << 20});
+  ASSERT_FALSE(sent);
+  EXPECT_THAT(sent.error().message(), testing::HasSubstr("takes chunks and stays at 0 bytes"));
+  EXPECT_THAT(registry_.requests("PATCH"), SizeIs(6)) << "as many as there are tries";
+  EXPECT_THAT(registry_.requests("DELETE", "/blobs/uploads/"), SizeIs(2));
+}
+
 TEST_F(BlobUpload, OutlastsErrorsInTheMiddle) {
   registry_.set({{"max_body", 1 << 20}});
   registry_.fault({{"method", "PATCH"}, {"do", "status"}, {"status", 503}, {"times", 2}});

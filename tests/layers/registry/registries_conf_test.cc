@@ -102,6 +102,39 @@ gone = ""
   EXPECT_THAT(asked.error().message(), HasSubstr("quay.io/app"));
 }
 
+TEST(RegistriesConf, MovesWhatARuleNamesWithItsTag) {
+  const auto conf = parsed(R"(
+[[registry]]
+prefix = "reg.example/a:1"
+location = "other.example/mir/a:1"
+[[registry]]
+prefix = "reg.example/b:1"
+location = "other.example:5000/b"
+[[registry.mirror]]
+location = "mirror.example/c:2"
+[[registry]]
+prefix = "reg.example/d@sha256:0"
+location = "other.example/d"
+)");
+  EXPECT_THAT(*places_to_pull(conf, "reg.example", "a", ":1"), ElementsAre(Place{.host = "other.example", .repository = "mir/a"}));
+  EXPECT_THAT(*places_to_pull(conf, "reg.example", "a", ":12"), ElementsAre(Place{.host = "reg.example", .repository = "a"}));
+  EXPECT_THAT(places_to_pull(conf, "reg.example", "b", ":1").error().message(), HasSubstr("mirror.example/c:2, which has another tag"));
+  EXPECT_THAT(*places_to_pull(conf, "reg.example", "d", "@sha256:0"), ElementsAre(Place{.host = "other.example", .repository = "d"}));
+  EXPECT_EQ(*place_to_push(conf, "reg.example", "a"), (Place{.host = "reg.example", .repository = "a"}));
+}
+
+TEST(RegistriesConf, TellsEveryNameThatSomethingHereMayHaveComeBy) {
+  EXPECT_THAT(names_here({}, "app"), ElementsAre("docker.io/library/app", "localhost/app"));
+  const auto conf = parsed(R"(
+unqualified-search-registries = ["quay.io", "docker.io"]
+[aliases]
+fedora = "registry.fedoraproject.org/fedora"
+)");
+  EXPECT_THAT(names_here(conf, "fedora:40"), ElementsAre("registry.fedoraproject.org/fedora:40", "docker.io/library/fedora:40",
+                                                         "localhost/fedora:40", "quay.io/fedora:40", "docker.io/library/fedora:40"));
+  EXPECT_THAT(names_here(conf, "me/app"), ElementsAre("docker.io/me/app", "localhost/me/app", "quay.io/me/app", "docker.io/me/app"));
+}
+
 TEST(RegistriesConf, SaysWhichLineIsWrong) {
   const std::pair<const char*, const char*> cases[] = {
       {"unqualified-search-registries = 7", "registries.conf:1: \"unqualified-search-registries\""},

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "layers/registry/url.h"
 #include "tests/layers/registry/misbehaving.h"
 
 namespace acetate::registry {
@@ -13,6 +14,7 @@ using test::MisbehavingRegistry;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 const Login kLogin{.username = "me", .secret = "pass:word"};
@@ -29,7 +31,7 @@ TEST(Registry, ShowsNameAndPasswordWhereBasicIsAsked) {
   const auto wrong = registry.client({.login = Login{.username = "me", .secret = "guess"}}).check_login();
   ASSERT_FALSE(wrong);
   EXPECT_THAT(wrong.error().message(), HasSubstr("refuses the login of \"me\""));
-  EXPECT_THAT(wrong.error().message(), testing::Not(HasSubstr("guess")));
+  EXPECT_THAT(wrong.error().message(), Not(HasSubstr("guess")));
   EXPECT_THAT(registry.client().check_login().error().message(), HasSubstr("acetate login " + registry.host()));
 }
 
@@ -68,7 +70,7 @@ TEST(Registry, ExchangesAnIdentityTokenWithoutShowingItTwice) {
 
   EXPECT_EQ(*get(client, "a/tags/list"), 404);
   EXPECT_THAT(registry.requests("POST", "/token"), SizeIs(1));
-  for (const auto& entry : registry.log()) EXPECT_THAT(entry["path"].get<std::string>(), testing::Not(HasSubstr("long-lived")));
+  for (const auto& entry : registry.log()) EXPECT_THAT(entry["path"].get<std::string>(), Not(HasSubstr("long-lived")));
 }
 
 TEST(Registry, SaysSoWhenTheTokenServerRefuses) {
@@ -78,6 +80,18 @@ TEST(Registry, SaysSoWhenTheTokenServerRefuses) {
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().is(EACCES));
   EXPECT_THAT(refused.error().message(), HasSubstr("acetate login"));
+}
+
+TEST(Registry, SendsNoPasswordInTheClearToAnotherMachineThoughItIsOnThisOneItself) {
+  auto arguments = kTokens;
+  arguments.insert(arguments.end(), {"--realm", "http://tokens.invalid/token"});
+  MisbehavingRegistry registry(arguments);
+
+  const auto refused = registry.client({.login = kLogin}).check_login();
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("in the clear to tokens.invalid, which is not done"));
+  EXPECT_THAT(registry.client().check_login().error().message(), Not(HasSubstr("in the clear"))) << "what holds no secret may go there";
+  EXPECT_THAT(registry.client({.insecure = true, .login = kLogin}).check_login().error().message(), Not(HasSubstr("in the clear")));
 }
 
 TEST(Registry, ShowsNoSecretToTheHostItIsSentTo) {
@@ -116,6 +130,15 @@ TEST(Registry, DoesNotFollowRedirectsWithoutEnd) {
   ASSERT_FALSE(lost);
   EXPECT_TRUE(lost.error().is(ELOOP));
   EXPECT_THAT(registry.requests("GET", "/blobs/"), SizeIs(11));
+}
+
+TEST(Registry, IsNotLedOutOfTls) {
+  MisbehavingRegistry registry;
+  const auto refused = registry.client().leads_to("https://registry.invalid/v2/a/blobs/uploads/", "http://registry.invalid/v2/a/blobs/uploads/1");
+  EXPECT_THAT(refused.error().message(), HasSubstr("from https to http://registry.invalid/v2/a/blobs/uploads/1"));
+  EXPECT_EQ(*registry.client().leads_to("https://registry.invalid/v2/", "/up"), "https://registry.invalid/up");
+  EXPECT_EQ(*registry.client().leads_to("http://registry.invalid/v2/", "http://other.invalid/up"), "http://other.invalid/up");
+  EXPECT_TRUE(registry.client({.insecure = true}).leads_to("https://registry.invalid/v2/", "http://registry.invalid/up"));
 }
 
 TEST(Registry, WaitsAsLongAsItIsAskedTo) {
