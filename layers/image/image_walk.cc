@@ -9,7 +9,6 @@ namespace acetate::image {
 namespace {
 
 constexpr int kMaxNesting = 8;
-constexpr std::size_t kMaxDocuments = 10'000;
 
 using Kind = ImagePart::Kind;
 

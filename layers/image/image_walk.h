@@ -9,6 +9,8 @@
 
 namespace acetate::image {
 
+inline constexpr std::size_t kMaxDocuments = 10'000;  // of one image
+
 struct ImagePart {
   enum class Kind { index, manifest, config, layer };
   Kind kind;

@@ -13,6 +13,7 @@ namespace acetate::image {
 namespace {
 
 constexpr int kMaxNesting = 8;          // indexes inside indexes; one is usual
+constexpr int kNoPlatform = 1'000'000;
 constexpr std::size_t kMaxRead = 1000;  // indexes read for one choice: a tree of them can be wide
 
 std::string annotation(const IndexEntry& entry, const char* key) {
@@ -24,13 +25,6 @@ bool is_named(const IndexEntry& entry, const std::string& reference) {
   if (entry.descriptor.digest.str() == reference || annotation(entry, kRefName) == reference) return true;
   const auto name = name_of(entry);
   return !name.empty() && same_image_name(name, reference);
-}
-
-// Attestations and other artifacts travel in indexes beside the images they are about.
-bool is_image(const IndexEntry& entry) {
-  const auto& type = entry.descriptor.media_type;
-  if (!is_index_type(type) && !is_manifest_type(type)) return false;
-  return entry.artifact_type.empty() && !entry.annotations.contains("vnd.docker.reference.type");
 }
 
 std::string joined(const std::set<std::string>& words) {
@@ -97,6 +91,7 @@ class PlatformSearch {
       seen_.insert(format_platform(*entry.platform));
       return {};
     }
+    if (depth != 0 && !TRY(has(entry.descriptor))) return {};
     const auto text = TRY(read_blob(files_, entry.descriptor));
     const auto what = fmt::format("the index {} in {}", entry.descriptor.digest.str(), files_.where());
     const auto document = TRY(parse_document(text, entry.descriptor.media_type, what));
@@ -105,9 +100,7 @@ class PlatformSearch {
   }
 
   Result<void> consider(const IndexEntry& entry, int depth) {
-    // Without a platform it fits nobody in particular: the last choice.
-    std::optional<int> rank = kNoPlatform;
-    if (entry.platform) rank = platform_rank(want_, *entry.platform);
+    const auto rank = fitness(entry, want_);
     // Images are pulled for one platform: the others of an index are known by name only.
     const bool is_here = depth == 0 || TRY(has(entry.descriptor));
     if (entry.platform)
@@ -124,7 +117,6 @@ class PlatformSearch {
     return there.has_value();
   }
 
-  static constexpr int kNoPlatform = 1'000'000;
   const ImageFiles& files_;
   const Platform& want_;
   std::optional<IndexEntry> best_ = {};
@@ -154,6 +146,18 @@ Result<std::optional<std::vector<IndexEntry>>> entry_by_digest(const ImageFiles&
 }
 
 }  // namespace
+
+bool is_image(const IndexEntry& entry) {
+  const auto& type = entry.descriptor.media_type;
+  if (!is_index_type(type) && !is_manifest_type(type)) return false;
+  // buildkit's provenance has neither an artifact's type nor a platform that there is.
+  const bool is_told_of = entry.annotations.contains("vnd.docker.reference.type") || (entry.platform && entry.platform->os == "unknown");
+  return entry.artifact_type.empty() && !is_told_of;
+}
+
+std::optional<int> fitness(const IndexEntry& entry, const Platform& platform) {
+  return entry.platform ? platform_rank(platform, *entry.platform) : std::optional(kNoPlatform);
+}
 
 Result<std::vector<IndexEntry>> find_entries(const ImageFiles& files, const Index& top,
                                              const std::optional<std::string>& asked) {

@@ -11,6 +11,12 @@
 
 namespace acetate::image {
 
+// Whether an entry of an index is an image, or an index of such: attestations and other artifacts travel beside the images they are about.
+bool is_image(const IndexEntry& entry);
+// How well it serves a platform, less is better; nothing when it is for another. One that does not say fits nobody in particular: the
+// last choice.
+std::optional<int> fitness(const IndexEntry& entry, const Platform& platform);
+
 // A manifest that was read and verified, and what it was found by.
 struct ChosenManifest {
   Manifest manifest;

@@ -6,13 +6,16 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "layers/image/blob_writer.h"
+#include "layers/image/image_walk.h"
 #include "layers/image/json.h"
 #include "layers/image/lazy_images.h"
 #include "layers/image/media_type.h"
+#include "layers/image/oci_choice.h"
 #include "layers/image/platform.h"
 #include "layers/registry/blob_download.h"
 #include "layers/registry/seal_blob.h"
@@ -22,27 +25,15 @@ namespace acetate::registry {
 namespace {
 
 constexpr int kMaxDepth = 4;
+constexpr std::uint64_t kMostDocumentBytes = 256 << 20;  // of one image: they are in memory until its blobs are here
 
-// buildkit's provenance beside the images of an index: no image to be run.
-bool is_image(const image::IndexEntry& entry) {
-  return entry.artifact_type.empty() && !(entry.platform && entry.platform->os == "unknown");
-}
-
-// The best entry for a platform, the first among equals, as image-index.md wants it. An entry without
-// platform is what one takes when there is nothing better.
-const image::IndexEntry* best_entry(const image::Index& index, const image::Platform& platform) {
-  constexpr int kNotSaid = 1 << 20;
-  const image::IndexEntry* best = nullptr;
-  int best_rank = 0;
-  for (const auto& entry : index.entries) {
-    if (!is_image(entry)) continue;
-    const auto rank = entry.platform ? image::platform_rank(platform, *entry.platform) : kNotSaid;
-    if (rank && (best == nullptr || *rank < best_rank)) {
-      best = &entry;
-      best_rank = *rank;
-    }
-  }
-  return best;
+// Those of an index that may hold the image for a platform, best first, equals in their order, as image-index.md wants it.
+std::vector<const image::IndexEntry*> candidates(const image::Index& index, const image::Platform& platform) {
+  std::vector<const image::IndexEntry*> fitting;
+  for (const auto& entry : index.entries)
+    if (image::is_image(entry) && image::fitness(entry, platform)) fitting.push_back(&entry);
+  std::ranges::stable_sort(fitting, {}, [&](const auto* entry) { return *image::fitness(*entry, platform); });
+  return fitting;
 }
 
 // Where a blob is written to; it may have bytes already, of a transfer that was interrupted.
@@ -68,9 +59,9 @@ class Pull {
                      [this](const auto& blob, const auto& progress) { return fetch(blob, progress); }));
     for (const auto& layer : later_)
       if (!TRY(has_(layer))) TRY(options_.later(layer));
-    // Bottom up: what is in the layout always has below it what it points at.
-    for (auto document = documents_.rbegin(); document != documents_.rend(); ++document)
-      TRY(into_.put_blob(document->bytes, document->descriptor.media_type, document->descriptor.digest.algorithm()));
+    // What is in the layout always has below it what it points at.
+    for (const auto& document : documents_)
+      TRY(into_.put_blob(document.bytes, document.descriptor.media_type, document.descriptor.digest.algorithm()));
     return Pulled{.target = target, .manifest = *chosen_, .id = id_};
   }
 
@@ -85,18 +76,33 @@ class Pull {
     if (depth > kMaxDepth) return fail(ELOOP, "{}: indexes are nested too deeply", what);
     const auto parse = may_be_chosen ? image::parse_document : image::parse_any_document;
     const auto document = TRY(parse(fetched.bytes, fetched.descriptor.media_type, what));
+    document_bytes_ += fetched.bytes.size();
+    if (taken_.size() > image::kMaxDocuments || document_bytes_ > kMostDocumentBytes)
+      return fail(EFBIG, "{} has more than {} manifests, or more than {} bytes of them", repository_.where(), image::kMaxDocuments, kMostDocumentBytes);
+    if (document.manifest)
+      TRY(take_manifest(*document.manifest, fetched.descriptor, may_be_chosen));
+    else if (!TRY(take_index(*document.index, depth)))
+      return {};
     documents_.push_back(std::move(fetched));
-    if (document.manifest) return take_manifest(*document.manifest, documents_.back().descriptor, may_be_chosen);
-    if (!options_.all_platforms) {
-      const auto* entry = best_entry(*document.index, options_.platform);
-      if (entry == nullptr) return {};
-      return take_entry(*entry, depth, true);
-    }
-    for (const auto& entry : document.index->entries) TRY(take_entry(entry, depth, is_image(entry)));
     return {};
   }
 
+  // False: it has nothing for the platform, and is left out.
+  Result<bool> take_index(const image::Index& index, int depth) {
+    if (options_.all_platforms) {
+      for (const auto& entry : index.entries) TRY(take_entry(entry, depth, image::is_image(entry)));
+      return true;
+    }
+    for (const auto* entry : candidates(index, options_.platform)) {
+      TRY(take_entry(*entry, depth, true));
+      if (chosen_) return true;
+    }
+    return false;
+  }
+
   Result<void> take_entry(const image::IndexEntry& entry, int depth, bool may_be_chosen) {
+    // An index may name one as often as it likes.
+    if (!taken_.insert({entry.descriptor.digest, may_be_chosen}).second) return {};
     auto fetched = TRY(repository_.manifest(entry.descriptor.digest.str()));
     if (fetched.descriptor.size != entry.descriptor.size)
       return fail(EBADMSG, "the manifest {} of {} has {} bytes, and the index says {}",
@@ -120,6 +126,12 @@ class Pull {
   }
 
   Result<TransferState> fetch(const image::Descriptor& blob, const Progress& progress) {
+    auto fetched = fetch_blob(blob, progress);
+    if (!fetched && is_local(fetched.error())) return std::move(fetched).error().within(into_.blob_path(blob.digest));
+    return fetched;
+  }
+
+  Result<TransferState> fetch_blob(const image::Descriptor& blob, const Progress& progress) {
     if (TRY(has_(blob))) return TransferState::present;
     if (finish_ && TRY(finish_(blob, progress))) return TransferState::done;
     for (;;) {
@@ -146,7 +158,9 @@ class Pull {
   const NewBlob& new_blob_;
   const Finish& finish_;
   const PullOptions& options_;
-  std::vector<FetchedManifest> documents_;  // those above come before those below
+  std::vector<FetchedManifest> documents_;   // those below come before those above
+  std::uint64_t document_bytes_ = 0;        // of all that were fetched
+  std::set<std::pair<Digest, bool>> taken_;  // the children that were, and whether they may be the image
   std::set<image::Descriptor, ByDigest> blobs_, later_;
   std::optional<image::Descriptor> chosen_;
   Digest id_;

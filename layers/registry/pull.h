@@ -30,7 +30,7 @@ struct Pulled {
 // Puts everything into the layout, verified, and leaves the name to the caller (into.set_reference(name,
 // target)). An index is kept byte for byte with only the chosen image below it. Blobs that `has` knows are not
 // fetched; what an interrupted pull completed is not fetched again. Errors with words: those of the
-// repository; ENOENT when the index has no image for the platform; ENOTSUP for schema 1 and for artifacts;
+// repository; ENOENT when the index has no image for the platform; EFBIG past 10,000 documents, or 256 MiB of them; ENOTSUP for schema 1 and for artifacts;
 // EBADMSG for what is not what its digest says.
 Result<Pulled> pull_image(Repository& repository, const std::string& reference, image::Layout& into, const image::HasBlob& has,
                           const PullOptions& options);

@@ -163,6 +163,59 @@ TEST_F(PullPush, TakesTheImageForThePlatformAndKeepsTheIndex) {
   EXPECT_TRUE(*into_->has_blob(images[0].layers[1].digest));
 }
 
+class PullOfIndexes : public PullPush {
+ protected:
+  // Both images are in the registry, below an index of their own.
+  void SetUp() override {
+    const auto index = test::put_sample_index(*from_, images_);
+    ASSERT_TRUE(from_->set_reference(name_at("team/app:multi"), index));
+    ASSERT_TRUE(push("team/app:multi"));
+  }
+  image::Descriptor put(const image::Index& index, const std::string& tag = "") {
+    const auto text = image::to_json(index);
+    const image::Descriptor descriptor{.media_type = std::string(image::kOciIndex), .digest = Digest::of(text), .size = text.size()};
+    EXPECT_TRUE(repository_.put_manifest(tag.empty() ? descriptor.digest.str() : tag, descriptor, text));
+    return descriptor;
+  }
+  image::IndexEntry entry_of(int image) const {
+    return {.descriptor = images_[image].manifest, .platform = platform(image == 0 ? "amd64" : "arm64")};
+  }
+  std::vector<test::SampleImage> images_;
+};
+
+TEST_F(PullOfIndexes, AreLookedIntoUntilOneHasTheImage) {
+  const auto first = put({.entries = {entry_of(0)}}), second = put({.entries = {entry_of(1)}});
+  const auto top = put({.entries = {{.descriptor = first}, {.descriptor = second}}}, "nested");
+
+  const auto pulled = pull("nested", {.platform = platform("arm64")});
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_EQ(pulled->manifest, images_[1].manifest);
+  EXPECT_FALSE(*into_->has_blob(first.digest)) << "with none of its images it would be a damaged one";
+  ASSERT_TRUE(into_->set_reference(name_at("team/app:nested"), top));
+  const auto image = into_->find_image(name_at("team/app:nested").str(), platform("arm64"));
+  ASSERT_TRUE(image) << image.error().message();
+  EXPECT_EQ(image->manifest_digest, images_[1].manifest.digest);
+  EXPECT_TRUE(pull("nested", {.platform = platform("s390x")}).error().is(ENOENT));
+}
+
+TEST_F(PullOfIndexes, HaveNoImageInWhatIsToldOfOne) {
+  auto told = entry_of(0);
+  told.platform.reset();
+  told.annotations["vnd.docker.reference.type"] = "attestation-manifest";
+  put({.entries = {told, entry_of(1)}}, "told");
+
+  EXPECT_TRUE(pull("told", {.platform = platform("amd64")}).error().is(ENOENT));
+  EXPECT_EQ(pull("told", {.platform = platform("arm64")})->manifest, images_[1].manifest);
+}
+
+TEST_F(PullOfIndexes, AreAskedForOnceHoweverOftenTheyAreNamed) {
+  put({.entries = std::vector(50, entry_of(0))}, "many");
+  registry_.reset();
+
+  ASSERT_TRUE(pull("many", {.platform = platform("amd64"), .all_platforms = true}));
+  EXPECT_THAT(registry_.requests("GET", "/manifests/"), SizeIs(2));
+}
+
 TEST_F(PullPush, SendsTheOneImageOfAnIndexThatIsHere) {
   std::vector<test::SampleImage> images;
   const auto index = test::put_sample_index(*from_, images);
