@@ -26,7 +26,7 @@ struct Options {
 Result<void> seal(const image::StorePlace& place, const std::string& name, const Options& options, const Context& context) {
   using Style = TransferDisplay::Style;
   const auto platform = TRY(image::wanted_platform(options.platform));
-  const image::LazyImages images(place.dir);
+  const image::LazyImages images(place);
   const auto known = images.find(name);
   if (!known && !known.error().is(ENOENT)) return known.error().clone();
   if (known) {

@@ -41,7 +41,7 @@ Result<image::Image> find_image(const Paths& paths, const std::string& name, con
   auto file = image::open_image(name, wanted);
   if (file || !file.error().is(ENOENT) || names_a_file(name)) return file;
   if (!stored.error().is(ENOENT)) return stored.error().clone();
-  if (image::LazyImages(TRY(store_place(paths)).dir).find(name))
+  if (image::LazyImages(TRY(store_place(paths))).find(name))
     return fail(ENOENT, "\"{}\" is not all here yet: run or mount it with --lazy, or fetch the rest with acetate seal {}",
                 name, name);
   return fail(ENOENT, "there is no image \"{}\" here, neither in the store nor as a file; acetate pull {} gets it from a registry",

@@ -15,7 +15,7 @@ bool is_surely_a_path(const std::string& name);
 
 // Any other text is first looked for among the
 // images of the store (paths.images()), then as a path. `platform`: as --platform takes it; "" means this
-// machine's. ENOENT with words when it is not here.
+// machine's. ENOENT with words when it is not here. Its layers stay where they are as long as one has its hold.
 Result<image::Image> find_image(const Paths& paths, const std::string& name, const std::string& platform);
 
 }  // namespace acetate::cli

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/sys/file.h"
+#include "cli/store_place.h"
+#include "layers/image/names_meant.h"
 #include "layers/registry/signature_policy.h"
 #include "layers/stream/first_pass.h"
 #include "layers/tar/archive_members.h"
@@ -91,15 +94,15 @@ Result<OpenedImages> open_images(const Paths& paths, const image::ImagePlace& pl
     return fail(ENOTSUP, "{} is in a registry; pull it first: acetate pull {}", place.where, place.where);
   if (place.kind != image::PlaceKind::store) return open_path(paths, place.where, place.kind, place.name);
   OpenedImages opened;
-  opened.store = TRY(image::ImageStore::open_to_read(TRY(store_place(paths))));
+  const auto ours = TRY(store_place(paths));
+  opened.store = TRY(image::ImageStore::open_to_read(ours));
   const auto stored = TRY(opened.store->find(place.where));
   opened.files = &opened.store->files(stored);
   image::NamedImage image{.target = stored.target};
   // A name that was typed is the one it goes by; by its id it goes by all.
-  const auto typed = image::parse_reference(place.where);
   for (const auto& name : stored.names) image.names.push_back(name.str());
-  for (const auto& name : stored.names)
-    if (typed && (name == *typed || name.str() == "localhost/" + place.where)) image.names = {name.str()};
+  if (const auto meant = image::names_meant(place.where, ours))
+    if (const auto typed = std::ranges::find_first_of(*meant, stored.names); typed != meant->end()) image.names = {typed->str()};
   opened.images.push_back(std::move(image));
   return opened;
 }

@@ -13,6 +13,7 @@ Result<ImageTree> open_image_tree(const Paths& paths, const std::string& name, c
     const std::string told = layer->digest ? layer->digest->str() : layer->spec.path;
     tree.layers.push_back(TRY_WITHIN(open_layer(layer->spec, paths.index()), "layer {}", told));
   }
+  tree.image.hold.reset();
   tree.stack = TRY(open_stack(tree.layers, paths.index()));
   return tree;
 }

@@ -13,6 +13,7 @@
 #include "cli/store_place.h"
 #include "cli/rows.h"
 #include "layers/image/lazy_images.h"
+#include "layers/image/names_meant.h"
 #include "layers/image/platform.h"
 
 namespace acetate::cli {
@@ -74,14 +75,8 @@ Result<bool> passes(const Line& line, const Filter& filter, const image::ImageSt
   return filter.key == "before" ? line.created < then : line.created > then;
 }
 
-bool has_name(const Line& line, const std::string& typed) {
-  const auto wanted = image::parse_reference(typed);
-  if (!wanted || !line.name) return false;
-  const auto said_tag = typed.find(':', typed.rfind('/') + 1) != typed.npos;
-  const auto is_it = [&](const image::Reference& name) { return said_tag ? *line.name == name : line.name->name() == name.name(); };
-  if (is_it(*wanted)) return true;
-  const auto local = image::parse_reference("localhost/" + typed);
-  return image::is_short_name(typed) && local && is_it(*local);
+bool has_name(const Line& line, const std::vector<image::Reference>& meant, bool said_tag) {
+  return line.name && std::ranges::any_of(meant, [&](const auto& name) { return said_tag ? *line.name == name : line.name->name() == name.name(); });
 }
 
 Json row_of(const Line& line, const ImagesOptions& options) {
@@ -153,7 +148,11 @@ Result<std::vector<ImageSummary>> every_image(const image::ImageStore& store) {
 
 Result<int> list_images(const ImagesOptions& options, const Context& context) {
   const auto filters = TRY(parse_filters(options));
-  const auto store = TRY(image::ImageStore::open_to_read(TRY(store_place(TRY(find_paths())))));
+  const auto place = TRY(store_place(TRY(find_paths())));
+  const auto store = TRY(image::ImageStore::open_to_read(place));
+  // What is no name is that of no image.
+  const auto meant = image::names_meant(options.name, place);
+  const bool said_tag = options.name.find(':', options.name.rfind('/') + 1) != options.name.npos;
   const auto images = TRY(every_image(*store));
   std::vector<Line> lines;
   for (const auto& image : images) {
@@ -169,7 +168,7 @@ Result<int> list_images(const ImagesOptions& options, const Context& context) {
   }
   std::vector<Line> shown;
   for (const auto& line : lines) {
-    bool is_shown = options.name.empty() || has_name(line, options.name);
+    bool is_shown = options.name.empty() || (meant && has_name(line, *meant, said_tag));
     for (const auto& filter : filters) is_shown = is_shown && TRY(passes(line, filter, *store));
     if (is_shown) shown.push_back(line);
   }

@@ -141,7 +141,9 @@ Result<Kept> Kept::make(const std::string& containers, const std::string& name, 
     return fail(EEXIST, "{} holds what an interrupted removal of {} left; `acetate rm {}` finishes it", dir, name, name);
   TRY(sandbox::make_upper_dir(dir + "/upper"));
   Kept kept(std::move(dir), std::move(held), {});
-  TRY(kept.save({.name = name, .image = image, .command = {}, .labels = {}, .created = now(), .finished = {}}));
+  image::Image below = image;
+  below.hold.reset();  // from now on the record is what its layers stay for
+  TRY(kept.save({.name = name, .image = std::move(below), .command = {}, .labels = {}, .created = now(), .finished = {}}));
   return kept;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/store_place.h"
 #include "layers/image/image_collect.h"
 #include "layers/image/lazy_images.h"
+#include "layers/image/names_meant.h"
 
 namespace acetate::cli {
 
@@ -21,15 +22,16 @@ bool is_name_of(const image::StoredImage& stored, const image::Reference& name) 
 }
 
 // What was typed, if it is one of the image's names and not its id.
-std::optional<image::Reference> typed_name(const image::StoredImage& stored, const std::string& text) {
-  for (const auto& each : {text, "localhost/" + text})
-    if (const auto name = image::parse_reference(each); name && is_name_of(stored, *name)) return *name;
-  return std::nullopt;
+std::optional<image::Reference> typed_name(const image::StoredImage& stored, const std::string& text, const image::StorePlace& place) {
+  const auto meant = image::names_meant(text, place);
+  if (!meant) return std::nullopt;
+  const auto name = std::ranges::find_if(*meant, [&](const auto& each) { return is_name_of(stored, each); });
+  return name == meant->end() ? std::nullopt : std::optional(*name);
 }
 
 // A name of an image that is still being fetched. Its blobs go with the next collection that finds nobody reading them.
-Result<bool> forget_lazy(const image::ImageStore& store, const std::string& text, std::ostream& out) {
-  const image::LazyImages images(store.dir());
+Result<bool> forget_lazy(const image::StorePlace& place, const std::string& text, std::ostream& out) {
+  const image::LazyImages images(place);
   const auto known = images.find(text);
   if (!known && known.error().is(ENOENT)) return false;
   if (!known) return known.error().clone();
@@ -48,14 +50,14 @@ Result<void> check_unused(const std::vector<KeptEntry>& containers, const Digest
 }
 
 // One image or name. Says what it did on the way.
-Result<void> remove_one(image::ImageStore& store, const std::string& text, const RmiOptions& options,
+Result<void> remove_one(image::ImageStore& store, const image::StorePlace& place, const std::string& text, const RmiOptions& options,
                         const std::vector<KeptEntry>& containers, std::ostream& out) {
   auto found = store.find(text);
-  if (!found && found.error().is(ENOENT) && TRY(forget_lazy(store, text, out))) return {};
+  if (!found && found.error().is(ENOENT) && TRY(forget_lazy(place, text, out))) return {};
   const auto stored = TRY(std::move(found));
   if (stored.is_shared)
     return fail(EROFS, "{} is an image of the shared store {}, which is not written to", text, stored.store);
-  const auto name = typed_name(stored, text);
+  const auto name = typed_name(stored, text, place);
   if (name && stored.names.size() > 1) {
     TRY(store.remove_reference(*name));
     out << "Untagged: " << name->str() << '\n';
@@ -99,7 +101,7 @@ Result<int> remove_images(const RmiOptions& options, const Context& context) {
         if (!stored.is_shared) wanted.push_back(stored.target.digest.str());
     }
     for (const auto& text : wanted) {
-      const auto removed = remove_one(*store, text, how, containers, context.streams.out);
+      const auto removed = remove_one(*store, place, text, how, containers, context.streams.out);
       if (removed) continue;
       const bool is_absent = removed.error().is(ENOENT);
       if (is_absent && (options.ignore || options.force)) continue;

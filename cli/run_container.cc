@@ -257,6 +257,9 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
         image, {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable, .unpack = build::unpack_layers})));
     run.spec.mounts.push_back({.source = images.back().path(), .target = mount.target, .writable = mount.writable});
   }
+  // The daemons have the layers open: who collects garbage need not wait until the command ends.
+  run.image.hold.reset();
+  for (auto& [mount, image] : run.images) image.hold.reset();
   std::vector<Fd> volumes;  // in use until we return
   for (const NamedVolume& volume : run.mounts.volumes)
     volumes.push_back(TRY(enter_volume(volume, rootfs.path(), ids != sandbox::IdMode::single)));

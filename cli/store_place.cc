@@ -3,10 +3,20 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "layers/registry/registries_conf.h"
+
 namespace acetate::cli {
 
+namespace {
+
+Result<std::vector<std::string>> names_of_configuration(const std::string& text) {
+  return registry::names_here(TRY(registry::load_registries_conf(registry::process_environment)), text);
+}
+
+}  // namespace
+
 Result<image::StorePlace> store_place(const Paths& paths) {
-  image::StorePlace place{.dir = paths.images()};
+  image::StorePlace place{.dir = paths.images(), .short_names = names_of_configuration};
   const char* value = std::getenv("ACETATE_SHARED_IMAGES");
   const std::string list = value == nullptr ? "" : value;
   for (std::size_t at = 0; at <= list.size();) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,6 +71,8 @@ struct Image {
   std::string name;           // how it was asked for
   std::optional<Digest> manifest_digest;
   std::optional<Digest> id = {};  // of the config, by whose digest people know an image; nothing where there is none
+  // Of one in a store: keeps garbage collection away until no copy of this has it any more. Given back when the layers are open, or mounted.
+  std::shared_ptr<const void> hold = {};
 
   // lowerdir elements for the daemon, top first.
   std::vector<std::string> lowers() const;

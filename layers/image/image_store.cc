@@ -8,6 +8,7 @@
 #include "base/sys/file.h"
 #include "layers/image/image_walk.h"
 #include "layers/image/json.h"
+#include "layers/image/lazy_images.h"
 #include "layers/image/layout_index.h"
 #include "layers/image/store_state.h"
 
@@ -183,7 +184,7 @@ Result<void> ImageStore::set_reference(const Reference& reference, const Descrip
   const auto name = plain.str();
   // A name is a promise that the image is there.
   TRY(walk_image(*TRY(directory_files(state_->place.dir)), target, [](const ImagePart&) { return Result<void>(); }));
-  return state_->edit([&](Json& entries) -> Result<bool> {
+  TRY(state_->edit([&](Json& entries) -> Result<bool> {
     take_name(entries, name);
     // Without a name it need not be there once more.
     std::erase_if(entries.get_ref<Json::array_t&>(),
@@ -192,7 +193,8 @@ Result<void> ImageStore::set_reference(const Reference& reference, const Descrip
     entry["annotations"] = {{kRefName, name}, {kContainerdName, name}};
     entries.push_back(std::move(entry));
     return true;
-  });
+  }));
+  return LazyImages(dir()).give_up({plain}, target.digest);
 }
 
 Result<void> ImageStore::set_reference(const std::string& name, const Descriptor& target) {
@@ -211,20 +213,27 @@ Result<void> ImageStore::keep_unnamed(const Descriptor& target) {
 Result<void> ImageStore::remove_reference(const Reference& reference) {
   bool found = false;
   TRY(state_->edit([&](Json& entries) -> Result<bool> { return found = take_name(entries, reference.str()); }));
-  return found ? Result<void>() : Error(ENOENT);
+  return found ? LazyImages(dir()).give_up({reference}) : Error(ENOENT);
 }
 
 Result<void> ImageStore::remove_image(const Digest& target) {
   std::size_t removed = 0;
+  std::vector<Reference> names;
   TRY(state_->edit([&](Json& entries) -> Result<bool> {
-    removed = std::erase_if(entries.get_ref<Json::array_t&>(), [&](const Json& e) { return is_of(e, target); });
+    removed = std::erase_if(entries.get_ref<Json::array_t&>(), [&](const Json& e) {
+      if (!is_of(e, target)) return false;
+      if (auto name = parse_reference(name_of(e))) names.push_back(*std::move(name));
+      return true;
+    });
     return removed > 0;
   }));
-  return removed > 0 ? Result<void>() : Error(ENOENT);
+  return removed > 0 ? LazyImages(dir()).give_up(names) : Error(ENOENT);
 }
 
 const ImageFiles& ImageStore::files(const StoredImage& stored) const { return *state_->part_of(stored).files; }
 
 const std::string& ImageStore::dir() const { return state_->place.dir; }
+
+std::shared_ptr<const void> ImageStore::hold() const { return state_->hold; }
 
 }  // namespace acetate::image

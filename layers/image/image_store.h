@@ -12,6 +12,7 @@
 // Of an index the manifests of other platforms may be absent (image_walk.h).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,8 @@ namespace acetate::image {
 struct StorePlace {
   std::string dir;                       // our own
   std::vector<std::string> shared = {};  // other stores, read and never written, in the order they are asked
+  // What a name without a registry may stand for, best first (names_meant.h); asked when one is looked up. May be empty.
+  std::function<Result<std::vector<std::string>>(const std::string& text)> short_names = {};
 };
 
 // One manifest or index of the store and every name it has; none when a name was moved to another image.
@@ -64,7 +67,8 @@ class ImageStore final : public Layout {
   Result<bool> bring(const Descriptor& blob);
 
   // Names. The image that had the name stays without it, unless it has others; garbage collection
-  // (image_collect.h) takes those away. A reference with a digest keeps its tag only.
+  // (image_collect.h) takes those away. A reference with a digest keeps its tag only. One that is still being fetched (lazy_images.h)
+  // loses a name that is set to another image, or removed, here.
   Result<void> set_reference(const Reference& reference, const Descriptor& target);
   // The same for a text, as parse_reference() reads it.
   Result<void> set_reference(const std::string& name, const Descriptor& target) override;
@@ -77,17 +81,19 @@ class ImageStore final : public Layout {
 
   // Every image, our own first, in the order they were put in.
   Result<std::vector<StoredImage>> list() const;
-  // What a person typed: a name as docker reads it, else the same below localhost/ (as podman names what it builds),
-  // NAME@DIGEST, an image's id or the beginning of one (which is the digest of its config), a manifest's digest.
+  // What a person typed: a name, or what a short one may stand for (names_meant.h), NAME@DIGEST, an image's id or the beginning of one (which is the digest of its config), a manifest's digest.
   // ENOENT with words when there is none, EINVAL with words when an id is short and fits several.
   Result<StoredImage> find(std::string_view text) const;
-  // The same, ready to be mounted. Its layers stay while this store is open, and those that were opened for longer.
+  // The same, ready to be mounted. Its layers stay while this store is open or anybody has Image::hold, and those that were opened for
+  // longer.
   Result<Image> find_image(std::string_view text, const Platform& platform) const;
   Result<Image> open_image(const StoredImage& stored, const Platform& platform) const;
   // The files of the store that a stored image lies in.
   const ImageFiles& files(const StoredImage& stored) const;
 
   const std::string& dir() const;
+  // What keeps garbage collection away while this is open: does so for as long as anybody has it. Null where there is no store yet.
+  std::shared_ptr<const void> hold() const;
 
  private:
   struct State;

@@ -11,6 +11,7 @@
 #include "base/sys/file.h"
 #include "layers/image/image_walk.h"
 #include "layers/image/json.h"
+#include "layers/image/names_meant.h"
 #include "layers/image/oci_image.h"
 #include "layers/stream/partial_blob.h"
 
@@ -119,6 +120,16 @@ Result<void> LazyImages::remove_reference(const Reference& reference, const std:
   return removed > 0 ? Result<void>() : Error(ENOENT);
 }
 
+Result<void> LazyImages::give_up(const std::vector<Reference>& names, const std::optional<Digest>& now) const {
+  if (names.empty() || !sys::stat_following(dir() + "/index.json")) return {};
+  return edit([&](Json& entries) -> Result<bool> {
+    return std::erase_if(entries.get_ref<Json::array_t&>(), [&](const Json& entry) {
+             const auto is_it = [&](const Reference& name) { return name.str() == name_of(entry); };
+             return std::ranges::any_of(names, is_it) && !(now && entry.value("digest", "") == now->str());
+           }) > 0;
+  });
+}
+
 Result<std::vector<StoredImage>> LazyImages::list() const {
   std::vector<StoredImage> images;
   const std::string path = dir() + "/index.json";
@@ -129,16 +140,19 @@ Result<std::vector<StoredImage>> LazyImages::list() const {
     if (auto name = parse_reference(name_of(entry)))
       images.push_back({.target = entry.descriptor,
                         .names = {*std::move(name)},
-                        .store = store_,
+                        .store = store(),
                         .indexes_believed = has_annotation(entry, kIndexes, kBelieved)});
   return images;
 }
 
 Result<StoredImage> LazyImages::find(std::string_view text) const {
-  const auto wanted = parse_reference(text);
-  if (!wanted) return Error(ENOENT);
-  for (auto& image : TRY(list()))
-    if (image.names.front() == *wanted) return image;
+  const auto wanted = names_meant(text, place_);
+  if (!wanted && wanted.error().is(EINVAL)) return Error(ENOENT);
+  if (!wanted) return wanted.error().clone();
+  const auto images = TRY(list());
+  for (const auto& name : *wanted)
+    for (const auto& image : images)
+      if (image.names.front() == name) return image;
   return Error(ENOENT);
 }
 
@@ -148,7 +162,7 @@ Result<Image> LazyImages::open_image(const StoredImage& stored, const Platform& 
   image.name = name.familiar();
   // As ImageStore::open_image() notes when one was used; where it cannot be, it does not matter.
   const timespec now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 0, .tv_nsec = UTIME_NOW}};
-  (void)sys::set_times(FileAt{kWorkingDir, (store_ + "/" + blob_name(stored.target.digest)).c_str()}, now);
+  (void)sys::set_times(FileAt{kWorkingDir, (store() + "/" + blob_name(stored.target.digest)).c_str()}, now);
   if (stored.indexes_believed && image.manifest_digest)
     for (auto& layer : image.layers)
       if (layer.spec.lazy) layer.spec.index = index_origin(name, *image.manifest_digest);
@@ -156,14 +170,14 @@ Result<Image> LazyImages::open_image(const StoredImage& stored, const Platform& 
 }
 
 Result<std::unique_ptr<ImageFiles>> LazyImages::files() const {
-  return std::unique_ptr<ImageFiles>(std::make_unique<LazyFiles>(TRY(directory_files(store_)), dir()));
+  return std::unique_ptr<ImageFiles>(std::make_unique<LazyFiles>(TRY(directory_files(store())), dir()));
 }
 
 Result<void> LazyImages::settle() const {
   const auto images = TRY(list());
-  const auto whole = TRY(directory_files(store_));
+  const auto whole = TRY(directory_files(store()));
   if (std::ranges::none_of(images, [&](const auto& image) { return is_whole(image, *whole); })) return {};
-  const auto store = TRY(ImageStore::open({.dir = store_}));
+  const auto store = TRY(ImageStore::open(place_));
   for (const auto& image : images) {
     if (!is_whole(image, *whole)) continue;
     auto given = give(*store, image);

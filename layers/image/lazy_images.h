@@ -27,15 +27,18 @@ enum class Indexes { our_own, believed };
 class LazyImages {
  public:
   // `store`: the store's own directory. Nothing is made until there is something to keep.
-  explicit LazyImages(std::string store) : store_(std::move(store)) {}
+  explicit LazyImages(std::string store) : LazyImages(StorePlace{.dir = std::move(store)}) {}
+  explicit LazyImages(StorePlace place) : place_(std::move(place)) {}
 
-  const std::string& store() const { return store_; }
-  std::string dir() const { return store_ + "/.acetate-lazy"; }
+  const std::string& store() const { return place_.dir; }
+  std::string dir() const { return store() + "/.acetate-lazy"; }
 
   // `indexes`: whether those that came along are believed when it is opened by this name.
   Result<void> set_reference(const Reference& reference, const Descriptor& target, Indexes indexes = Indexes::our_own) const;
   // ENOENT bare when there is no such name; with `only`, when it stands for another image by now.
   Result<void> remove_reference(const Reference& reference, const std::optional<Digest>& only = {}) const;
+  // Those names stand in the store for `now`, or for nothing any more: for no other image here either. Success where there are none.
+  Result<void> give_up(const std::vector<Reference>& names, const std::optional<Digest>& now = {}) const;
   // In the order they were put in.
   Result<std::vector<StoredImage>> list() const;
   // By name, as ImageStore::find() reads one. ENOENT bare.
@@ -66,7 +69,7 @@ class LazyImages {
  private:
   Result<void> edit(const std::function<Result<bool>(Json& manifests)>& edit) const;
 
-  std::string store_;
+  StorePlace place_;
 };
 
 }  // namespace acetate::image

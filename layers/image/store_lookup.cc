@@ -7,6 +7,7 @@
 #include "base/sys/file.h"
 #include "layers/image/image_walk.h"
 #include "layers/image/layout_index.h"
+#include "layers/image/names_meant.h"
 #include "layers/image/oci_choice.h"
 #include "layers/image/oci_image.h"
 #include "layers/image/platform.h"
@@ -94,10 +95,9 @@ Result<StoredImage> ImageStore::find(std::string_view text) const {
 
   std::vector<Reference> wanted;
   if (!must_be_id) {
-    auto reference = parse_reference(text);
-    if (!reference && !may_be_id) return std::move(reference).error();
-    if (reference) wanted.push_back(*reference);
-    if (reference && is_short_name(text)) wanted.push_back(TRY(parse_reference(fmt::format("localhost/{}", text))));
+    auto names = names_meant(text, state_->place);
+    if (!names && !may_be_id) return std::move(names).error();
+    if (names) wanted = *std::move(names);
   }
   for (const auto& reference : wanted) {
     for (const auto& image : images) {
@@ -123,6 +123,7 @@ Result<Image> ImageStore::open_image(const StoredImage& stored, const Platform& 
   // index.json may have said more about it, such as the platform; all that is needed stands in the image itself.
   auto image = TRY(read_oci_image(files(stored), {IndexEntry{.descriptor = stored.target}}, platform));
   image.name = stored.names.empty() ? stored.target.digest.str() : stored.names[0].familiar();
+  image.hold = state_->hold;
   // Noted where it can be: in a store that we may not write it does not matter.
   if (!stored.is_shared) {
     const timespec now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 0, .tv_nsec = UTIME_NOW}};

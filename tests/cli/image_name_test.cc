@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "layers/image/image_collect.h"
+#include "layers/image/image_store.h"
 #include "layers/image/layout.h"
 #include "tests/layers/image/sample.h"
 
@@ -56,6 +58,20 @@ TEST_F(ImageName, OfAFileThatHoldsNoSuchImageIsToldWithWhatItHolds) {
 
   ASSERT_FALSE(image);
   EXPECT_THAT(image.error().message(), ::testing::HasSubstr("holds no image named \"v9\"; it holds "));
+}
+
+TEST_F(ImageName, KeepsItsLayersUntilItsHoldIsGivenBack) {
+  ASSERT_TRUE(image::ImageStore::open({.dir = paths.images()}));
+  auto image = find_image(paths, "app", "linux/amd64");
+  ASSERT_TRUE(image) << image.error().message();
+  auto copy = *image;
+
+  const auto collect = [&] { return image::collect({.dir = paths.images()}, {.wait = false}); };
+  EXPECT_TRUE(collect().error().is(EWOULDBLOCK));
+  image->hold.reset();
+  EXPECT_TRUE(collect().error().is(EWOULDBLOCK)) << "somebody else has it";
+  copy.hold.reset();
+  EXPECT_TRUE(collect());
 }
 
 TEST_F(ImageName, IsForThePlatformThatIsAskedFor) {

@@ -96,6 +96,22 @@ TEST_F(StoreTest, FindsShortNamesBelowLocalhostToo) {
   EXPECT_EQ(store->find("app")->target.digest, other.manifest.digest()) << "docker's own meaning comes first";
 }
 
+TEST_F(StoreTest, FindsShortNamesWhereTheyMayHaveComeFrom) {
+  place.short_names = [](const std::string& text) -> Result<std::vector<std::string>> {
+    if (text == "broken") return fail(EINVAL, "the configuration is none");
+    return std::vector{"reg.example/first/" + text, "docker.io/library/" + text, "reg.example/last/" + text};
+  };
+  const auto store = open();
+  ASSERT_TRUE(store->set_reference("reg.example/last/app:1", put(*store, sample)));
+  EXPECT_EQ(store->find("app:1")->target.digest, sample.manifest.digest());
+  EXPECT_TRUE(store->find("user/app:1").error().is(ENOENT));
+  EXPECT_TRUE(store->find("broken").error().is(EINVAL));
+
+  const auto other = other_sample();
+  ASSERT_TRUE(store->set_reference("reg.example/first/app:1", put(*store, other)));
+  EXPECT_EQ(store->find("app:1")->target.digest, other.manifest.digest()) << "the first is the best";
+}
+
 TEST_F(StoreTest, AskedWithTheBeginningOfSeveralIdsSaysSo) {
   const auto store = open();
   // One id in each of 4096 beginnings of three digits: among that many images and one more, two share theirs.

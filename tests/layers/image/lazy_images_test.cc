@@ -146,10 +146,48 @@ TEST_F(LazyImagesTest, LeavesANameToTheStoreThatHasBeenGivenItMeanwhile) {
   const auto newer = *store->put_blob(sample_.manifest.text + " ", sample_.manifest.media_type);
   top_arrives();
   ASSERT_TRUE(store->set_reference(name_, newer));
+  ASSERT_TRUE(images_.set_reference(name_, target_)) << "by a mount that had begun before";
   ASSERT_TRUE(images_.settle());
   EXPECT_EQ(store->find("reg.example/team/app:1")->target, newer);
   EXPECT_TRUE(store->find(target_.digest.str())) << "it stays, without a name";
   EXPECT_TRUE(images_.list()->empty());
+}
+
+TEST_F(LazyImagesTest, IsForgottenWhenTheStoreGivesItsNameToAnotherImage) {
+  const auto other = *parse_reference("reg.example/team/app:2");
+  ASSERT_TRUE(images_.set_reference(other, target_));
+  const auto store = *ImageStore::open(place_);
+  const auto newer = *store->put_blob(sample_.manifest.text + " ", sample_.manifest.media_type);
+  top_arrives();
+  ASSERT_TRUE(store->set_reference(name_, target_));
+  EXPECT_TRUE(images_.find(name_.str())) << "it is the same image";
+  ASSERT_TRUE(store->set_reference(name_, newer));
+  EXPECT_TRUE(images_.find(name_.str()).error().is(ENOENT));
+  EXPECT_TRUE(images_.find(other.str()));
+}
+
+TEST_F(LazyImagesTest, IsForgottenWithItsNameInTheStore) {
+  const auto other = *parse_reference("reg.example/team/app:2");
+  const auto store = *ImageStore::open(place_);
+  top_arrives();
+  for (const auto& name : {name_, other}) {
+    ASSERT_TRUE(store->set_reference(name, target_));
+    ASSERT_TRUE(images_.set_reference(name, target_));
+  }
+  ASSERT_TRUE(store->remove_reference(name_));
+  EXPECT_TRUE(images_.find(name_.str()).error().is(ENOENT));
+  EXPECT_TRUE(images_.find(other.str()));
+  ASSERT_TRUE(store->remove_image(target_.digest));
+  EXPECT_TRUE(images_.list()->empty());
+}
+
+TEST_F(LazyImagesTest, IsFoundByWhatAShortNameMayStandFor) {
+  const LazyImages images{{.dir = place_.dir, .short_names = [](const std::string& text) -> Result<std::vector<std::string>> {
+                             return std::vector{"docker.io/library/" + text, "reg.example/team/" + text};
+                           }}};
+  EXPECT_TRUE(images.find("app:1"));
+  EXPECT_TRUE(images.find("other:1").error().is(ENOENT));
+  EXPECT_TRUE(images_.find("app:1").error().is(ENOENT)) << "nobody has said so";
 }
 
 TEST_F(LazyImagesTest, RemovesANameOnlyFromTheImageThatIsMeant) {
