@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -49,8 +50,12 @@ Result<const StageState*> Executor::run() {
   // The first is this thread: with one job everything happens in order and in one place.
   const std::size_t threads = std::min<std::size_t>(options_.jobs, graph_.needed.size());
   std::vector<std::thread> others;
-  for (std::size_t n = 1; n < threads; ++n)
-    others.emplace_back([this] { static_cast<void>(build_needed().has_value()); });  // told by stage(target)
+  try {
+    for (std::size_t n = 1; n < threads; ++n)
+      others.emplace_back([this] { static_cast<void>(build_needed().has_value()); });  // told by stage(target)
+  } catch (const std::system_error&) {
+    // As many processes as there may be: fewer steps at a time.
+  }
   auto done = build_needed();
   for (std::thread& other : others) other.join();
   TRY(std::move(done));

@@ -36,15 +36,23 @@ Result<std::string> from_anywhere(const std::string& path) {
   return absolute.string();
 }
 
+Result<registry::TicketSource> source_of(const LazyFlags& flags) {
+  registry::TicketSource source;
+  source.authfile = TRY(from_anywhere(flags.authfile));
+  source.cert_dir = TRY(from_anywhere(flags.cert_dir));
+  if (!flags.tls_verify.empty()) source.verify_tls = flags.tls_verify == "true";
+  source.environment = TRY(registry::places_in(registry::process_environment));
+  return source;
+}
+
+// `hold`: is set to what keeps that image from garbage collection.
 Result<image::StoredImage> pull_documents(const image::StorePlace& place, const image::LazyImages& images,
                                           const std::string& text, const image::Platform& platform,
-                                          const LazyFlags& flags) {
+                                          const LazyFlags& flags, std::shared_ptr<const void>& hold) {
   const auto remotes = TRY(open_remotes(remote_flags(flags)));
   const auto store = TRY(image::ImageStore::open(place));
-  registry::LazyPullOptions options{.platform = platform, .indexes = indexes_of(flags)};
-  options.source.authfile = TRY(from_anywhere(flags.authfile));
-  options.source.cert_dir = TRY(from_anywhere(flags.cert_dir));
-  if (!flags.tls_verify.empty()) options.source.verify_tls = flags.tls_verify == "true";
+  hold = store->hold();
+  const registry::LazyPullOptions options{.platform = platform, .source = TRY(source_of(flags)), .indexes = indexes_of(flags)};
   const auto names = TRY(remote_names(remotes->conf(), text));
   for (std::size_t i = 0;; ++i) {
     const auto pulled = remotes->pull_from_first(names[i], [&](registry::Repository& repository) -> Result<void> {
@@ -96,6 +104,7 @@ RemoteFlags remote_flags(const LazyFlags& flags) {
   remote.authfile = flags.authfile;
   remote.cert_dir = flags.cert_dir;
   remote.tls_verify = flags.tls_verify;
+  remote.retry = flags.retry;
   return remote;
 }
 
@@ -126,23 +135,27 @@ Result<image::Image> find_lazy_image(const Paths& paths, const std::string& name
                                      const LazyFlags& flags) {
   const auto wanted = TRY(image::wanted_platform(platform));
   const auto place = TRY(store_place(paths));
+  const auto store = TRY(image::ImageStore::open_to_read(place));
+  auto hold = store->hold();
   if (!flags.anew) {
-    const auto store = TRY(image::ImageStore::open_to_read(place));
     const auto stored = store->find(name);
     if (stored) return store->open_image(*stored, wanted);
     if (!stored.error().is(ENOENT)) return stored.error().clone();
   }
-  const image::LazyImages images(place.dir);
-  bool is_new = false;
+  const image::LazyImages images(place);
   auto known = flags.anew ? Result<image::StoredImage>(Error(ENOENT)) : images.find(name);
   if (!known && !known.error().is(ENOENT)) return std::move(known).error();
-  if (!known) {
-    known = pull_documents(place, images, name, wanted, flags);
-    is_new = !flags.anew;
-  }
+  const bool is_known = known.has_value(), is_new = !is_known && !flags.anew;
+  if (!is_known) known = pull_documents(place, images, name, wanted, flags, hold);
   const auto stored = TRY(std::move(known));
   auto image = TRY(images.open_image(stored, wanted));
+  if (is_known) {
+    auto source = TRY(source_of(flags));
+    source.name = stored.names.front().str();
+    TRY(registry::renew_tickets(images.dir(), image, source));
+  }
   image.name = name;
+  image.hold = std::move(hold);
   // What was believed when it was pulled may not be now.
   if (!registry::are_believed(indexes_of(flags), stored.names.front()))
     for (auto& layer : image.layers) layer.spec.index.reset();

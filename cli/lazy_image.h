@@ -18,6 +18,7 @@ struct LazyFlags {
   std::string indexes;  // "tag", "always", "never"
   std::string authfile, cert_dir, tls_verify;
   bool anew = false;  // the registry is asked though an image of that name is known
+  int retry = 5;      // how often a registry that is in trouble is asked again
 };
 
 // What of them is about the registry.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 
 #include "base/bytes.h"
 
@@ -114,12 +115,16 @@ Result<std::unique_ptr<HttpLoop>> HttpLoop::make(const HttpOptions& options) {
   TRY(load_curl());
   CURLM* multi = curl().multi_init();
   if (multi == nullptr) return Error(ENOMEM);
-  return std::unique_ptr<HttpLoop>(new HttpLoop(multi, options));
+  auto loop = std::unique_ptr<HttpLoop>(new HttpLoop(multi, options));
+  try {
+    loop->thread_ = std::thread([loop = loop.get()] { loop->run(); });
+  } catch (const std::system_error& error) {
+    return Error(error.code().value()).within("starting a thread for the network");
+  }
+  return loop;
 }
 
-HttpLoop::HttpLoop(CURLM* multi, const HttpOptions& options) : multi_(multi), options_(options) {
-  thread_ = std::thread([this] { run(); });
-}
+HttpLoop::HttpLoop(CURLM* multi, const HttpOptions& options) : multi_(multi), options_(options) {}
 
 HttpLoop::~HttpLoop() {
   {
@@ -127,7 +132,7 @@ HttpLoop::~HttpLoop() {
     ending_ = true;
   }
   curl().multi_wakeup(multi_);
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   curl().multi_cleanup(multi_);
 }
 

@@ -1,13 +1,16 @@
 #include "layers/registry/index_artifact.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <functional>
+#include <set>
 
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "base/sys/new_file.h"
 #include "layers/image/json.h"
 #include "layers/image/media_type.h"
 #include "layers/registry/blob_upload.h"
@@ -23,6 +26,9 @@ namespace {
 using image::Json;
 
 constexpr std::size_t kMostIndexBytes = std::size_t{1} << 30;
+// What an index of a layer may need: entries without content take hardly a byte of the packed layer each, and some 150 of the index.
+constexpr std::uint64_t most_bytes_for(std::uint64_t layer) { return std::min<std::uint64_t>(kMostIndexBytes, (16 << 20) + 32 * std::min(layer, std::uint64_t{1} << 40)); }
+constexpr std::size_t kMostArtifacts = 16;  // that are looked into, the newest
 constexpr std::size_t kMostTraceBytes = std::size_t{64} << 10;
 constexpr std::size_t kPiece = std::size_t{256} << 10;
 constexpr const char* kEmptyType = "application/vnd.oci.empty.v1+json";
@@ -41,19 +47,6 @@ Result<std::string> packed(const std::string& path) {
   });
   TRY(packer->write(as_bytes(plain)));
   TRY(packer->finish());
-  return out;
-}
-
-Result<std::string> unpacked(const std::string& bytes) {
-  std::vector<std::byte> raw(bytes.size());
-  std::memcpy(raw.data(), bytes.data(), bytes.size());
-  const auto decoder = TRY(zstd_decoder(PackedReader(memory_source(std::move(raw)), 0, kPiece), 0));
-  std::string out;
-  std::vector<std::byte> piece(kPiece);
-  while (const auto got = TRY(decoder->read(piece, Decoder::Stop::anywhere))) {
-    if (got > kMostIndexBytes - out.size()) return fail(EFBIG, "it is longer than {} bytes", kMostIndexBytes);
-    out.append(as_text(std::span(piece).first(got)));
-  }
   return out;
 }
 
@@ -89,15 +82,39 @@ Result<std::vector<Listed>> parse_artifact(const std::string& text, const std::s
   return all;
 }
 
-Result<std::string> fetch_blob(Repository& repository, const image::Descriptor& blob) {
-  if (blob.size > kMostIndexBytes) return fail(EFBIG, "the layer index {} has {} bytes", blob.digest.str(), blob.size);
-  std::string bytes;
+// Verified once all of it was handed over.
+Result<void> fetch_blob(Repository& repository, const image::Descriptor& blob, std::uint64_t most,
+                        const std::function<Result<void>(std::span<const std::byte>)>& take) {
+  if (blob.size > most) return fail(EFBIG, "the blob {} has {} bytes, and more than {} are not taken", blob.digest.str(), blob.size, most);
+  Hasher hasher(blob.digest.algorithm());
   TRY(download_range(repository, blob, 0, blob.size, [&](std::uint64_t, std::span<const std::byte> part) -> Result<bool> {
-    bytes.append(as_text(part));
+    hasher.update(part);
+    TRY(take(part));
     return true;
   }));
-  if (Digest::of(bytes, blob.digest.algorithm()) != blob.digest) return fail(EBADMSG, "the blob {} is something else", blob.digest.str());
-  return bytes;
+  if (hasher.finish() != blob.digest) return fail(EBADMSG, "the blob {} is something else", blob.digest.str());
+  return {};
+}
+
+// Into a file without a name. It is as long as whoever made it likes: not in memory.
+Result<Fd> fetch_into_file(Repository& repository, const image::Descriptor& blob, std::uint64_t most, const std::string& dir) {
+  const auto path = fmt::format("{}/.packed-index-{}", dir, ::getpid());
+  (void)sys::unlink({kWorkingDir, path.c_str()});  // of somebody who had our number and was killed
+  Fd file = TRY_WITHIN(sys::open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600), "making {}", path);
+  TRY(sys::unlink({kWorkingDir, path.c_str()}));
+  TRY(fetch_blob(repository, blob, most, [&](std::span<const std::byte> part) { return sys::write_full(file.ref(), part); }));
+  return file;
+}
+
+Result<void> unpack(Fd packed, std::uint64_t most, FdRef out) {
+  const auto decoder = TRY(zstd_decoder(PackedReader(TRY(file_source(std::move(packed))), 0, kPiece), 0));
+  std::vector<std::byte> piece(kPiece);
+  while (const auto got = TRY(decoder->read(piece, Decoder::Stop::anywhere))) {
+    if (got > most) return fail(EFBIG, "it is longer than one of that layer can be");
+    most -= got;
+    TRY(sys::write_full(out, std::span(piece).first(got)));
+  }
+  return {};
 }
 
 Result<void> put_beside(const std::string& path, const std::string& name, const std::string& bytes) {
@@ -106,10 +123,14 @@ Result<void> put_beside(const std::string& path, const std::string& name, const 
 }
 
 // All of it is looked at, once: from here on what is wrong with it was done by the disk.
-Result<bool> put_index(const std::string& path, const Digest& layer, const Digest& origin, const std::string& bytes) {
-  const auto name = foreign_index_name(layer, origin);
-  TRY(put_beside(path, name, bytes));
-  const auto index = TRY(open_foreign_index(path + "/" + name, layer));
+Result<bool> take_index(Repository& repository, const image::Descriptor& blob, const image::Descriptor& layer, const std::string& path,
+                        const Digest& origin) {
+  const auto most = most_bytes_for(layer.size);
+  const auto name = foreign_index_name(layer.digest, origin);
+  auto file = TRY_WITHIN(sys::NewFile::make(path + "/" + name, 0600), "writing {}/{}", path, name);
+  TRY(unpack(TRY(fetch_into_file(repository, blob, most, path)), most, file.ref()));
+  TRY(file.commit());
+  const auto index = TRY(open_foreign_index(path + "/" + name, layer.digest));
   if (index != nullptr && index->is_whole()) return true;
   if (index != nullptr) log::info("the layer index {}/{} is damaged and not used", path, name);
   TRY(sys::unlink({kWorkingDir, (path + "/" + name).c_str()}));
@@ -120,7 +141,14 @@ Result<bool> put_index(const std::string& path, const Digest& layer, const Diges
 void take_trace(Repository& repository, const Listed& trace, const std::string& path, const Digest& origin) {
   const auto name = foreign_trace_name(trace.layer, origin);
   if (trace.blob.size > kMostTraceBytes || sys::stat_following(path + "/" + name)) return;
-  const auto take = [&]() -> Result<void> { return put_beside(path, name, TRY(fetch_blob(repository, trace.blob))); };
+  const auto take = [&]() -> Result<void> {
+    std::string bytes;
+    TRY(fetch_blob(repository, trace.blob, kMostTraceBytes, [&](std::span<const std::byte> part) -> Result<void> {
+      bytes.append(as_text(part));
+      return {};
+    }));
+    return put_beside(path, name, bytes);
+  };
   if (const auto taken = take(); !taken) log::info("a read trace: {}", taken.error().message());
 }
 
@@ -154,24 +182,27 @@ Result<image::Descriptor> push_indexes(Repository& repository, const image::Desc
   return artifact;
 }
 
-Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest, const std::vector<Digest>& layers,
+Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest, const std::vector<image::Descriptor>& layers,
                                   const std::string& path, const Digest& origin) {
-  std::vector<Digest> wanted = layers;
-  std::size_t found = std::erase_if(wanted, [&](const Digest& layer) { return find_foreign_index(path, layer, origin) != nullptr; });
+  auto wanted = layers;
+  std::size_t found = std::erase_if(wanted, [&](const auto& layer) { return find_foreign_index(path, layer.digest, origin) != nullptr; });
   if (wanted.empty()) return found;
-  const auto artifacts = TRY(repository.referrers(manifest, kIndexArtifact));
+  auto artifacts = TRY(repository.referrers(manifest, kIndexArtifact));
   // The one that was put in last is the newest, as far as a registry says.
-  for (auto artifact = artifacts.rbegin(); artifact != artifacts.rend() && !wanted.empty(); ++artifact) {
-    const auto fetched = TRY(repository.manifest(artifact->descriptor.digest.str()));
+  std::ranges::reverse(artifacts);
+  if (artifacts.size() > kMostArtifacts) artifacts.erase(artifacts.begin() + kMostArtifacts, artifacts.end());
+  for (const auto& artifact : artifacts) {
+    if (wanted.empty()) break;
+    const auto fetched = TRY(repository.manifest(artifact.descriptor.digest.str()));
+    std::set<Digest> tried;  // one each: an artifact that lists several of a layer may list as many as it likes
     for (const auto& listed : TRY(parse_artifact(fetched.bytes, "the layer indexes " + fetched.descriptor.digest.str()))) {
       if (listed.is_trace) {
-        if (std::ranges::find(layers, listed.layer) != layers.end()) take_trace(repository, listed, path, origin);
+        if (std::ranges::find(layers, listed.layer, &image::Descriptor::digest) != layers.end()) take_trace(repository, listed, path, origin);
         continue;
       }
-      const auto at = std::ranges::find(wanted, listed.layer);
-      if (at == wanted.end()) continue;
-      const auto bytes = TRY_WITHIN(unpacked(TRY(fetch_blob(repository, listed.blob))), "the layer index {}", listed.blob.digest.str());
-      if (!TRY(put_index(path, listed.layer, origin, bytes))) continue;
+      const auto at = std::ranges::find(wanted, listed.layer, &image::Descriptor::digest);
+      if (at == wanted.end() || !tried.insert(listed.layer).second) continue;
+      if (!TRY_WITHIN(take_index(repository, listed.blob, *at, path, origin), "the layer index {}", listed.blob.digest.str())) continue;
       wanted.erase(at);
       ++found;
     }

@@ -30,8 +30,9 @@ Result<image::Descriptor> push_indexes(Repository& repository, const image::Desc
 
 // The indexes the registry has of those layers of the manifest, into `dir` as those of `origin` (layers/tar/foreign_index.h
 // has their names), and their read traces; how many indexes are there then. One that is there already stays: it may be in use, and is to be checked. None is
-// no error. Errors with words.
-Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest, const std::vector<Digest>& layers,
+// no error. The 16 newest artifacts are looked into, and of each one index a layer, which is no longer than one of that layer may be.
+// Errors with words.
+Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest, const std::vector<image::Descriptor>& layers,
                                   const std::string& dir, const Digest& origin);
 
 }  // namespace acetate::registry

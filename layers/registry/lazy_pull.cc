@@ -1,5 +1,7 @@
 #include "layers/registry/lazy_pull.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "layers/registry/index_artifact.h"
 #include "layers/stream/partial_blob.h"
@@ -18,13 +20,13 @@ bool are_believed(ForeignIndexes indexes, const image::Reference& name) {
 
 Result<Pulled> pull_lazily(Repository& repository, const image::Reference& name, image::ImageStore& store,
                            const image::LazyImages& images, const LazyPullOptions& options) {
-  std::vector<Digest> layers;
+  std::vector<image::Descriptor> layers;
   const auto later = [&](const image::Descriptor& layer) -> Result<void> {
     if (layers.size() == kMostLayers) return fail(EFBIG, "{} has more than {} layers", name.str(), kMostLayers);
     TRY(PartialBlob::make(images.dir(), {.blob = layer.digest, .size = layer.size}));
     TicketSource source = options.source;
     source.name = name.str();
-    layers.push_back(layer.digest);
+    layers.push_back(layer);
     return write_ticket(images.dir(), {.blob = layer, .sources = {std::move(source)}});
   };
   const auto reference = name.digest ? name.digest->str() : name.tag;
@@ -38,6 +40,24 @@ Result<Pulled> pull_lazily(Repository& repository, const image::Reference& name,
   }
   TRY(images.set_reference(name, pulled.target, believed ? image::Indexes::believed : image::Indexes::our_own));
   return pulled;
+}
+
+Result<void> renew_tickets(const std::string& dir, const image::Image& image, const TicketSource& source) {
+  for (const auto& layer : image.layers) {
+    if (!layer.spec.lazy || !layer.digest) continue;
+    const auto ticket = read_ticket(dir, *layer.digest);
+    if (!ticket && ticket.error().is(ENOENT)) continue;  // whole by now
+    if (!ticket) return ticket.error().clone();
+    TicketSource now = source;
+    if (const auto before = std::ranges::find(ticket->sources, source.name, &TicketSource::name); before != ticket->sources.end()) {
+      if (now.authfile.empty()) now.authfile = before->authfile;
+      if (now.cert_dir.empty()) now.cert_dir = before->cert_dir;
+      if (!now.verify_tls) now.verify_tls = before->verify_tls;
+      if (now == *before) continue;
+    }
+    TRY(write_ticket(dir, {.blob = ticket->blob, .sources = {std::move(now)}}));
+  }
+  return {};
 }
 
 }  // namespace acetate::registry

@@ -30,4 +30,8 @@ struct LazyPullOptions {
 Result<Pulled> pull_lazily(Repository& repository, const image::Reference& name, image::ImageStore& store,
                            const image::LazyImages& images, const LazyPullOptions& options);
 
+// For somebody who mounts an image that is known: its layers are fetched by what `source` says from now on, and where that says nothing
+// as before. Errors with words.
+Result<void> renew_tickets(const std::string& dir, const image::Image& image, const TicketSource& source);
+
 }  // namespace acetate::registry

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "base/mutex.h"
@@ -19,7 +20,12 @@ class Transfers {
   Result<void> run(int at_once) {
     std::vector<std::thread> threads;
     const auto count = std::min<std::size_t>(blobs_.size(), static_cast<std::size_t>(std::max(at_once, 1)));
-    for (std::size_t i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
+    try {
+      while (threads.size() < count) threads.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+      // As many processes as there may be: with fewer it is slower, and without any this thread does it.
+      if (threads.empty()) work();
+    }
     for (auto& thread : threads) thread.join();
     const Lock lock(mutex_);
     if (failure_) return std::move(*failure_);

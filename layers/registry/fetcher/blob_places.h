@@ -25,7 +25,7 @@ class RemotePool {
   void forget(const std::shared_ptr<Remotes>& remotes);
 
  private:
-  using Key = std::tuple<std::string, std::string, std::optional<bool>>;
+  using Key = std::tuple<std::string, std::string, std::optional<bool>, std::optional<std::map<std::string, std::string>>>;
   const HttpOptions http_;
   Mutex mutex_;
   std::map<Key, std::shared_ptr<Remotes>> known_ GUARDED_BY(mutex_);
@@ -34,7 +34,10 @@ class RemotePool {
 // Thread-safe.
 class BlobPlaces {
  public:
-  BlobPlaces(RemotePool& pool, Ticket ticket) : pool_(pool), ticket_(std::move(ticket)) {}
+  // `reread`: the ticket as it is by now, asked for when nobody gives us the blob by what we know.
+  using Reread = std::function<Result<Ticket>()>;
+  BlobPlaces(RemotePool& pool, Ticket ticket, Reread reread = {})
+      : pool_(pool), blob_(ticket.blob), reread_(std::move(reread)), sources_(std::move(ticket.sources)) {}
 
   // Hands over bytes `from` to `to`, or enough of them, trying one place after the other and each several times. As
   // download_range(), whose errors it has; the sink's own error ends it at once.
@@ -42,7 +45,7 @@ class BlobPlaces {
   // The place that last worked has sent what is wrong: others go first from now on.
   void distrust();
 
-  const image::Descriptor& blob() const { return ticket_.blob; }
+  const image::Descriptor& blob() const { return blob_; }
 
  private:
   // A place, and how it is reached.
@@ -51,13 +54,17 @@ class BlobPlaces {
     Place place;
     bool operator==(const Reached&) const = default;
   };
-  Result<std::vector<Reached>> places() const;
+  Result<std::vector<Reached>> places();
+  // What was read of files is forgotten, and where to look for them.
+  void begin_anew(const std::vector<Reached>& all);
   Result<RangeEnd> read_at(Remotes& remotes, const Place& place, std::uint64_t& from, std::uint64_t to,
                            const RangeSink& sink, bool& sink_failed);
 
   RemotePool& pool_;
-  const Ticket ticket_;
+  const image::Descriptor blob_;
+  const Reread reread_;
   Mutex mutex_;
+  std::vector<TicketSource> sources_ GUARDED_BY(mutex_);
   std::size_t best_ GUARDED_BY(mutex_) = 0;
 };
 

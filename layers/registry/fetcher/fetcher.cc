@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/sys/file.h"
 #include "base/sys/unix_socket.h"
 #include "layers/registry/fetcher/publish.h"
@@ -52,6 +53,18 @@ struct Fetcher::Impl {
   Fd dir, lock, listening = {};
   std::unique_ptr<Work> work = {};
   std::atomic<int> clients = 0;
+  mutable Mutex mutex = {};
+  mutable std::string last_told GUARDED_BY(mutex) = {};
+
+  // Whoever reads gets a bare EIO, and looks here for why. Every read that fails would say the same.
+  void note(const Digest& blob, const Result<void>& answer) const {
+    if (answer || answer.error().is(ECANCELED)) return;
+    auto told = fmt::format("a reader of {} is told: {}", blob.str(), answer.error().message());
+    const Lock hold(mutex);
+    if (told == last_told) return;
+    log::warn("{}", told);
+    last_told = std::move(told);
+  }
 
   Result<void> obey(const fetch::Request& request) const {
     const auto fetch = TRY(work->find(request.blob));
@@ -76,7 +89,9 @@ struct Fetcher::Impl {
       const auto got = sys::receive_message(client, buffer);
       if (!got || *got == 0) return;
       const auto request = fetch::unpack_request(std::span(buffer).first(*got));
-      const auto reply = request ? reply_of(obey(*request)) : fetch::Reply{.code = EPROTO, .words = "that is no request"};
+      const auto done = request ? obey(*request) : Result<void>(Error(EPROTO));
+      if (request) note(request->blob, done);
+      const auto reply = request ? reply_of(done) : fetch::Reply{.code = EPROTO, .words = "that is no request"};
       if (!sys::send_message(client, pack(reply))) return;
     }
   }
@@ -108,6 +123,7 @@ Result<void> Fetcher::serve() {
                                      [&impl](const BlobFetch& fetch) {
                                        return read_order(impl.path, fetch.blob(), IndexStore(impl.options.index_dir));
                                      });
+  TRY(impl.work->start());
   const auto linger = std::chrono::milliseconds(impl.options.linger_milliseconds);
   auto last_used = Clock::now();
   for (;;) {

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "base/sys/file.h"
 #include "layers/image/json.h"
@@ -13,7 +15,9 @@ namespace acetate::registry {
 namespace {
 
 constexpr std::size_t kMostNames = 16;
-constexpr std::size_t kMostBytes = 64 << 10;
+constexpr std::size_t kMostBytes = 1 << 20;
+// HOME stands in it too, and nothing that is secret.
+constexpr const char* kVariables[] = {"CONTAINERS_REGISTRIES_CONF", "DOCKER_CONFIG", "HOME", "REGISTRY_AUTH_FILE", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"};
 
 Result<Ticket> parse(const std::string& text, const std::string& what) {
   const auto json = TRY(image::parse_json(text, what));
@@ -31,6 +35,7 @@ Result<Ticket> parse(const std::string& text, const std::string& what) {
     source.authfile = TRY(entry.string("authfile"));
     source.cert_dir = TRY(entry.string("certDir"));
     if (entry.has("verifyTls")) source.verify_tls = TRY(entry.boolean("verifyTls"));
+    if (entry.has("environment")) source.environment = TRY(entry.string_map("environment"));
     ticket.sources.push_back(std::move(source));
   }
   return ticket;
@@ -41,6 +46,7 @@ std::string text_of(const Ticket& ticket) {
   for (const auto& source : ticket.sources) {
     image::Json entry = {{"name", source.name}, {"authfile", source.authfile}, {"certDir", source.cert_dir}};
     if (source.verify_tls) entry["verifyTls"] = *source.verify_tls;
+    if (source.environment) entry["environment"] = *source.environment;
     sources.push_back(std::move(entry));
   }
   image::Json json = {{"mediaType", ticket.blob.media_type},
@@ -52,6 +58,20 @@ std::string text_of(const Ticket& ticket) {
 }
 
 }  // namespace
+
+Result<std::map<std::string, std::string>> places_in(const Environment& environment) {
+  std::map<std::string, std::string> places;
+  for (const char* name : kVariables) {
+    const auto value = environment(name);
+    if (!value) continue;
+    std::error_code error;
+    // The fetcher is in another directory.
+    const auto absolute = value->empty() ? std::filesystem::path() : std::filesystem::absolute(*value, error);
+    if (error) return Error(error.value()).within("the working directory");
+    places[name] = absolute.string();
+  }
+  return places;
+}
 
 std::string ticket_name(const Digest& blob) { return blob.hex() + ".ticket"; }
 

@@ -2,6 +2,7 @@
 // whoever looked the image up and read by the fetcher. No secrets stand in it: logins are read where they are kept.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,8 +18,13 @@ struct TicketSource {
   std::string name = {};  // "docker.io/library/debian:12"; registries.conf has its say
   std::string authfile = {}, cert_dir = {};  // absolute paths
   std::optional<bool> verify_tls = {};
+  // What of their environment says where logins and configuration lie, by name; nothing in tickets of before it was noted.
+  std::optional<std::map<std::string, std::string>> environment = {};
   bool operator==(const TicketSource&) const = default;
 };
+
+// The variables that Remotes::make() asks for, as `environment` has them, paths made absolute.
+Result<std::map<std::string, std::string>> places_in(const Environment& environment);
 
 struct Ticket {
   image::Descriptor blob;  // with the digest of its table of contents, where a manifest names one

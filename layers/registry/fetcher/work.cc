@@ -1,5 +1,6 @@
 #include "layers/registry/fetcher/work.h"
 
+#include <system_error>
 #include <utility>
 
 #include "base/log.h"
@@ -19,10 +20,23 @@ constexpr std::chrono::milliseconds kLongestYield{1000};
 }  // namespace
 
 Work::Work(std::string dir, std::chrono::milliseconds quiet, Whole whole, Order order)
-    : dir_(std::move(dir)), quiet_(quiet), whole_(std::move(whole)), order_(std::move(order)) {
-  for (int i = 0; i < kSideBySide; ++i) threads_.emplace_back([this] { run(true); });
-  threads_.emplace_back([this] { run(false); });
-  for (int i = 0; i < kMostAhead; ++i) threads_.emplace_back([this] { run_ahead(); });
+    : dir_(std::move(dir)), quiet_(quiet), whole_(std::move(whole)), order_(std::move(order)) {}
+
+Result<void> Work::start() {
+  const std::function<void()> soon = [this] { run(true); }, quiet = [this] { run(false); }, ahead = [this] { run_ahead(); };
+  const std::pair<const std::function<void()>*, int> kinds[] = {{&soon, kSideBySide}, {&quiet, 1}, {&ahead, kMostAhead}};
+  try {
+    for (const auto& [work, most] : kinds) threads_.emplace_back(*work);
+  } catch (const std::system_error& error) {
+    return Error(error.code().value()).within("starting threads to fetch with");
+  }
+  try {
+    for (const auto& [work, most] : kinds)
+      for (int i = 1; i < most; ++i) threads_.emplace_back(*work);
+  } catch (const std::system_error& error) {
+    log::info("{} threads fetch, and there may be no more: {}", threads_.size(), error.what());
+  }
+  return {};
 }
 
 Work::~Work() {
@@ -63,7 +77,7 @@ Result<std::shared_ptr<BlobFetch>> Work::find(const Digest& blob) {
                          }};
   auto entry = std::make_shared<Entry>();
   entry->fetch = std::make_shared<BlobFetch>(
-      std::move(partial), std::make_unique<BlobPlaces>(pool_, *std::move(ticket)), std::move(events));
+      std::move(partial), std::make_unique<BlobPlaces>(pool_, *std::move(ticket), [this, blob] { return read_ticket(dir_, blob); }), std::move(events));
   entries_[blob] = entry;
   return entry->fetch;
 }

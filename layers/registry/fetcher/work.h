@@ -33,6 +33,9 @@ class Work {
   Work(std::string dir, std::chrono::milliseconds quiet, Whole whole, Order order);
   ~Work();  // gives up what is under way
 
+  // Before all else, once: the threads. Of each kind one is needed (EAGAIN with words); with fewer than there might be it is slower.
+  Result<void> start();
+
   // ENOENT with words when nobody has said where it comes from, or it is whole.
   Result<std::shared_ptr<BlobFetch>> find(const Digest& blob);
   // BlobFetch::fetch(), for somebody who waits.

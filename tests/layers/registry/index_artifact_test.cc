@@ -77,7 +77,7 @@ TEST_F(IndexArtifact, ComesBackAsItWasSent) {
   EXPECT_THAT(*found, SizeIs(2));
 
   const auto fetched =
-      fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest, sample_.layers[1].digest}, dir_.path(),
+      fetch_indexes(repository_, sample_.manifest.digest, sample_.layers, dir_.path(),
                     origin_);
   ASSERT_TRUE(fetched) << fetched.error().message();
   EXPECT_EQ(*fetched, 1u);
@@ -91,14 +91,14 @@ TEST_F(IndexArtifact, BringsTheReadTraceThatWasSentWithIt) {
   dir_.write("index", index);
   dir_.write("trace", "trace");
   ASSERT_TRUE(push_indexes(repository_, sample_.manifest, {{.layer = layer, .path = dir_ / "index", .trace = dir_ / "trace"}}));
-  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {layer}, dir_.path(), origin_), 1u);
+  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0]}, dir_.path(), origin_), 1u);
   EXPECT_TRUE(dir_.read(foreign_index_name(layer, origin_)) == index);
   EXPECT_EQ(dir_.read(foreign_trace_name(layer, origin_)), "trace");
 }
 
 TEST_F(IndexArtifact, IsNotThereWhereNobodyPutIt) {
   push();
-  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest}, dir_.path(), origin_), 0u);
+  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0]}, dir_.path(), origin_), 0u);
 }
 
 TEST_F(IndexArtifact, LazyPullsFetchNoLayerAndLeaveATicketForEach) {
@@ -148,6 +148,26 @@ TEST_F(IndexArtifact, IsOfTheImageItCameWithThoughOthersHaveTheLayer) {
             image::index_origin(test::reference("evil.example/team/app:1"), sample_.manifest.digest));
 }
 
+TEST_F(IndexArtifact, IsAskedForOnceALayerAndNotTakenWhenItIsLongerThanOneCanBe) {
+  push();
+  const Digest layer = sample_.layers[1].digest;
+  // Hardly anything on the way: a layer of a few bytes cannot need that much.
+  dir_.write("bomb", std::string((17 << 20), '\0'));
+  ASSERT_TRUE(push_indexes(repository_, sample_.manifest, {{.layer = layer, .path = dir_ / "bomb"}}));
+  const auto refused = fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[1]}, dir_.path(), origin_);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(EFBIG)) << refused.error().message();
+  EXPECT_FALSE(dir_.exists(foreign_index_name(layer, origin_)));
+
+  dir_.write("other", "no index");
+  dir_.write("third", "none either");
+  ASSERT_TRUE(push_indexes(repository_, sample_.manifest,
+                           {{.layer = layer, .path = dir_ / "other"}, {.layer = layer, .path = dir_ / "third"}, {.layer = layer, .path = dir_ / "other"}}));
+  registry_.reset();
+  EXPECT_FALSE(fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[1]}, dir_.path(), origin_)) << "the older one is asked for, too";
+  EXPECT_THAT(registry_.requests("GET", "/blobs/sha256"), SizeIs(2));
+}
+
 // It came whole by its digest, and was damaged where it was made: a bit in it is wrong, or it is no index.
 TEST_F(IndexArtifact, ThatWasPublishedDamagedIsNotKept) {
   const Digest layer = sample_.layers[0].digest;
@@ -156,18 +176,18 @@ TEST_F(IndexArtifact, ThatWasPublishedDamagedIsNotKept) {
   wrong[lix::kHeaderBytes + 3] = static_cast<char>(wrong[lix::kHeaderBytes + 3] ^ 1);
   for (const std::string& content : {wrong, std::string("index")}) {
     push_index(content, layer);
-    EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {layer}, dir_.path(), origin_), 0u);
+    EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0]}, dir_.path(), origin_), 0u);
     EXPECT_FALSE(dir_.exists(foreign_index_name(layer, origin_)));
   }
   push_index(index_of(layer, "file"), layer);
-  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {layer}, dir_.path(), origin_), 1u) << "the next that is whole";
+  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0]}, dir_.path(), origin_), 1u) << "the next that is whole";
 }
 
 TEST_F(IndexArtifact, ThatIsDamagedIsAsGoodAsNone) {
   push();
   push_index(index_of(sample_.layers[0].digest, "file"), sample_.layers[0].digest);
   registry_.fault({{"method", "GET"}, {"path", "/blobs/sha256"}, {"do", "corrupt"}, {"at", 6}, {"times", -1}});
-  EXPECT_FALSE(fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0].digest}, dir_.path(), origin_));
+  EXPECT_FALSE(fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0]}, dir_.path(), origin_));
   EXPECT_FALSE(dir_.exists(foreign_index_name(sample_.layers[0].digest, origin_)));
 }
 
