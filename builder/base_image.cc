@@ -90,16 +90,29 @@ Result<image::Image> BaseImages::find_named(const Wanted& wanted, bool may_fetch
   if (is_file(name) && !options_.names_files)
     return fail(EPERM, "{}: the Dockerfile came with its context from elsewhere and names no files of this machine: --build-context NAME={} gives it one", name, name);
   if (is_file(name)) return image::open_image(name.starts_with('.') ? options_.context_dir + "/" + name : name, platform);
-  if (store_ == nullptr) store_ = TRY(image::ImageStore::open_to_read(options_.images));
+  if (store_ == nullptr) TRY(open_store());
   may_fetch = may_fetch && options_.fetch && options_.policy != "never";
-  if (may_fetch && options_.policy != "missing") TRY(options_.fetch(name, options_.policy, platform));
+  if (may_fetch && options_.policy != "missing") TRY(fetch(wanted));
   auto ours = find_ours(wanted);
   // Of an index it may be another platform's that is here.
   if (!ours && ours.error().is(ENOENT) && may_fetch && options_.policy == "missing") {
-    TRY(options_.fetch(name, options_.policy, platform));
+    TRY(fetch(wanted));
     ours = find_ours(wanted);
   }
   return ours;
+}
+
+// Where there was no store before there is one now.
+Result<void> BaseImages::fetch(const Wanted& wanted) {
+  TRY(options_.fetch(wanted.first, options_.policy, wanted.second));
+  return open_store();
+}
+
+Result<void> BaseImages::open_store() {
+  auto opened = TRY(image::ImageStore::open_to_read(options_.images));
+  if (store_ != nullptr) earlier_.push_back(std::move(store_));
+  store_ = std::move(opened);
+  return {};
 }
 
 Result<image::Image> BaseImages::find_ours(const Wanted& wanted) {

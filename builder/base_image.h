@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/mutex.h"
 #include "base/result.h"
@@ -51,6 +52,8 @@ class BaseImages {
   Result<image::Image> find(const Wanted& wanted, bool may_fetch) REQUIRES(mutex_);
   Result<image::Image> find_named(const Wanted& wanted, bool may_fetch) REQUIRES(mutex_);
   Result<image::Image> find_ours(const Wanted& wanted) REQUIRES(mutex_);
+  Result<void> fetch(const Wanted& wanted) REQUIRES(mutex_);
+  Result<void> open_store() REQUIRES(mutex_);
   Result<const StageState*> open(const Wanted& wanted, bool may_fetch);
   Result<StageState> read(const image::Image& image) const;
   bool is_of_store(const std::string& name) const;  // and neither a context nor a file
@@ -59,6 +62,7 @@ class BaseImages {
   mutable Mutex mutex_;
   // Open until the build is over, so that no layer is collected meanwhile.
   std::unique_ptr<image::ImageStore> store_ GUARDED_BY(mutex_) = {};
+  std::vector<std::unique_ptr<image::ImageStore>> earlier_ GUARDED_BY(mutex_) = {};
   std::map<Wanted, StageState> open_ GUARDED_BY(mutex_);
   std::map<Wanted, Digest> manifests_ GUARDED_BY(mutex_);
   std::map<Wanted, Error> failed_ GUARDED_BY(mutex_) = {};  // to be had: not tried again in this build
