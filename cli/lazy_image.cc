@@ -52,7 +52,8 @@ Result<image::StoredImage> pull_documents(const image::StorePlace& place, const 
   const auto remotes = TRY(open_remotes(remote_flags(flags)));
   const auto store = TRY(image::ImageStore::open(place));
   hold = store->hold();
-  const registry::LazyPullOptions options{.platform = platform, .source = TRY(source_of(flags)), .indexes = indexes_of(flags)};
+  const auto source = TRY(source_of(flags));
+  const registry::LazyPullOptions options{.platform = platform, .source = source, .indexes = indexes_of(flags)};
   const auto names = TRY(remote_names(remotes->conf(), text));
   for (std::size_t i = 0;; ++i) {
     const auto pulled = remotes->pull_from_first(names[i], [&](registry::Repository& repository) -> Result<void> {

@@ -72,7 +72,8 @@ Result<Reached> reach(Http& http, const RegistryOptions& options, const Tls& tls
     base = "http://" + address;
     reached = ping(http, base, tls);
   }
-  return Reached{.base = std::move(base), .challenges = TRY(std::move(reached))};
+  auto challenges = TRY(std::move(reached));
+  return Reached{.base = std::move(base), .challenges = std::move(challenges)};
 }
 
 // A name that nobody knows is mistyped more often than not.
