@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <optional>
 #include <vector>
 
 #include "base/sys/call.h"
@@ -67,15 +68,16 @@ Result<std::vector<pid_t>> children_by_their_parent(pid_t parent) {
 Result<std::vector<pid_t>> children_of(pid_t parent) {
   const Fd tasks = TRY(sys::open(fmt::format("/proc/{}/task", parent), O_RDONLY | O_DIRECTORY));
   std::vector<pid_t> children;
-  bool told = true;
+  std::optional<Error> failed;  // of others none is missed: what has no list any more has ended
   TRY(sys::read_dir(tasks.ref(), [&](const sys::DirEntry& task) {
     const auto listed = sys::read_file(fmt::format("/proc/{}/task/{}/children", parent, task.name), 1 << 20);
     if (listed) std::ranges::copy(numbers_in(*listed), std::back_inserter(children));
-    else if (listed.error().is(ENOENT) && parent == ::getpid()) told = false;
-    return told;
+    else if (parent == ::getpid()) failed = listed.error().clone();
+    return !failed;
   }));
-  if (told) return children;
-  return children_by_their_parent(parent);
+  if (!failed) return children;
+  if (failed->is(ENOENT)) return children_by_their_parent(parent);
+  return *std::move(failed);
 }
 
 // Not its children alone: one that is killed may not be able to go before one of its own has gone (a tracer, a daemon that it waits for in the kernel).
