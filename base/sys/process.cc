@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "base/sys/call.h"
+#include "base/sys/close_others.h"
 #include "base/sys/file.h"
 
 extern char** environ;
@@ -88,21 +89,7 @@ void forget_handlers() {
   for (std::size_t i = 0; i < what.fds.size(); ++i)
     if (::dup2(moved[i], what.fds[i].as) < 0) report_and_die(error_pipe, errno);
   // Nothing else crosses: between and above the numbers that were asked for.
-  int low = 3;
-  auto close_on_exec = [](unsigned first, unsigned last) {
-#ifdef SYS_close_range
-    constexpr unsigned kCloexec = 1U << 2;
-    if (::syscall(SYS_close_range, first, last, kCloexec) == 0) return;
-#endif
-    for (unsigned fd = first; fd <= std::min(last, 65536U); ++fd)
-      ::fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC);
-  };
-  for (const int target : what.keep) {
-    if (target < low) continue;
-    if (target > low) close_on_exec(static_cast<unsigned>(low), static_cast<unsigned>(target) - 1);
-    low = target + 1;
-  }
-  close_on_exec(static_cast<unsigned>(low), ~0U);
+  close_all_on_exec_but(what.keep);
   ::execve(what.path.c_str(), what.argv.data(), what.env.data());
   report_and_die(error_pipe, errno);
 }

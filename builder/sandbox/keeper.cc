@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,10 +13,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "base/log.h"
 #include "base/sys/call.h"
+#include "base/sys/close_others.h"
 #include "base/sys/file.h"
 #include "base/sys/process.h"
 #include "builder/sandbox/offspring.h"
@@ -41,19 +40,6 @@ Result<Fd> take_signals() {
   sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   return Fd(Adopt{}, TRY(sys::checked(sys::Call::signalfd, [&] { return ::signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK); })));
-}
-
-// What others are to learn the end of (pipes, mounts, locks) must not stay for our sake. Standard input, output and error stay, for what the log has to say.
-void close_all_but(std::span<const int> kept) {
-  std::vector<unsigned> sorted(kept.begin(), kept.end());
-  std::ranges::sort(sorted);
-  sorted.push_back(~0U);
-  unsigned low = 3;
-  for (const unsigned fd : sorted) {
-    if (fd > low && ::syscall(SYS_close_range, low, fd - 1, 0U) != 0)
-      for (unsigned each = low; each < std::min(fd, 65536U); ++each) ::close(static_cast<int>(each));
-    low = std::max(low, fd + 1);
-  }
 }
 
 // Only what comes from whoever started us: a signal for all of his process group he hands on too, and the container's processes see us.
@@ -143,8 +129,10 @@ void be_keeper(KeeperPipes pipes, const KeptCommand& kept) {
     ::_exit(kOurFault);
   }
 
-  const int needed[] = {pipes.lifeline.ref().fd, pipes.told.ref().fd, signals->ref().fd};
-  close_all_but(needed);
+  // What others are to learn the end of (pipes, mounts, locks) must not stay for our sake. Standard input, output and error stay, for what the log has to say.
+  int needed[] = {pipes.lifeline.ref().fd, pipes.told.ref().fd, signals->ref().fd};
+  std::ranges::sort(needed);
+  sys::close_all_but(needed);
   const int status = tend(starter, started.pid, Elsewhere(kept.pid_file), signals->ref(), pipes.lifeline.ref());
   if (auto ended = end_offspring(); !ended) log::warn("ending what the command left running: {}", ended.error().message());
   tell(pipes.told.ref(), WIFSIGNALED(status) ? KeeperEnded{0, WTERMSIG(status)} : KeeperEnded{WEXITSTATUS(status), 0});

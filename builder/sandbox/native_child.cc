@@ -23,6 +23,7 @@
 #include <span>
 
 #include "base/sys/call.h"
+#include "base/sys/close_others.h"
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
 #include "base/sys/open.h"
@@ -307,9 +308,7 @@ class Container {
     for (const std::string& entry : spec_.env) env.push_back(const_cast<char*>(entry.c_str()));
     argv.push_back(nullptr);
     env.push_back(nullptr);
-    constexpr unsigned kCloexec = 1U << 2;  // CLOSE_RANGE_CLOEXEC
-    if (::syscall(SYS_close_range, 3U, ~0U, kCloexec) != 0)
-      for (int fd = 3; fd < 65536; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    sys::close_all_on_exec_but({});
     int code = ENOENT;
     for (const std::string& path : candidates()) {
       if (leads_to_us(path)) {

@@ -31,12 +31,6 @@ void HeldSignals::restore() noexcept {
   ::sigprocmask(SIG_SETMASK, &before_, nullptr);
 }
 
-Result<siginfo_t> HeldSignals::next() const {
-  siginfo_t info = {};
-  TRY(sys::done(sys::Call::wait, [&] { return ::sigwaitinfo(&held_, &info); }));
-  return info;
-}
-
 Result<Fd> HeldSignals::descriptor() const {
   return Fd(Adopt{}, TRY(sys::checked(sys::Call::signalfd,
                                       [&] { return ::signalfd(-1, &held_, SFD_CLOEXEC | SFD_NONBLOCK); })));

@@ -22,8 +22,6 @@ class HeldSignals {
   ~HeldSignals() { restore(); }
   void restore() noexcept;
 
-  // The next signal, whichever comes.
-  Result<siginfo_t> next() const;
   // A descriptor that reads them as signalfd_siginfo; non-blocking.
   Result<Fd> descriptor() const;
 
