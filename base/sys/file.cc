@@ -144,6 +144,8 @@ Result<void> set_times(FdRef fd, const struct timespec times[2]) {
 
 namespace {
 
+Result<void> remove_dir(FileAt at, dev_t device);
+
 // Precondition: `dir` is a directory on `device`. Empties it.
 Result<void> empty_dir(FdRef dir, dev_t device) {
   // Names are collected first: removing while reading is allowed to skip entries.
@@ -158,24 +160,28 @@ Result<void> empty_dir(FdRef dir, dev_t device) {
     if (removed || removed.error().is(ENOENT)) continue;
     // EISDIR on Linux; POSIX lets unlink of a directory say EPERM.
     if (!removed.error().is(EISDIR) && !removed.error().is(EPERM)) return std::move(removed).error();
-    auto opened = open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (!opened && opened.error().is(EACCES)) {
-      // A directory its owner may not read: ours to open up, since it goes away.
-      Fd path = TRY(open(at, O_PATH | O_NOFOLLOW | O_DIRECTORY));
-      TRY(chmod(path.ref(), 0700));
-      opened = open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    }
-    Fd child = TRY(std::move(opened));
-    if (TRY(stat(child.ref())).st_dev != device) return Error(EXDEV);
-    auto emptied = empty_dir(child.ref(), device);
-    if (!emptied && emptied.error().is(EACCES)) {
-      TRY(chmod(child.ref(), 0700));
-      emptied = empty_dir(child.ref(), device);
-    }
-    TRY(std::move(emptied));
-    TRY(rmdir(at));
+    TRY(remove_dir(at, device));
   }
   return {};
+}
+
+Result<void> remove_dir(FileAt at, dev_t device) {
+  const Fd path = TRY(open(at, O_PATH | O_NOFOLLOW | O_DIRECTORY));
+  const struct stat st = TRY(stat(path.ref()));
+  if (st.st_dev != device) return Error(EXDEV);
+  const auto empty = [&]() -> Result<void> {
+    const Fd dir = TRY(reopen(path.ref(), O_RDONLY | O_DIRECTORY));
+    return empty_dir(dir.ref(), device);
+  };
+  auto emptied = empty();
+  if (!emptied && emptied.error().is(EACCES) && (st.st_mode & 0700) != 0700) {
+    // A directory its owner may not read or change: ours to open up, since it goes away. Who has it open sees its own mode after.
+    TRY(chmod(path.ref(), (st.st_mode & 07777) | 0700));
+    emptied = empty();
+    TRY(chmod(path.ref(), st.st_mode & 07777));
+  }
+  TRY(std::move(emptied));
+  return rmdir(at);
 }
 
 }  // namespace
@@ -184,12 +190,9 @@ Result<void> remove_tree(FileAt at) {
   auto removed = unlink(at);
   if (removed || removed.error().is(ENOENT)) return {};
   if (!removed.error().is(EISDIR) && !removed.error().is(EPERM)) return removed;
-  Fd path = TRY(open(at, O_PATH | O_NOFOLLOW | O_DIRECTORY));
-  const struct stat st = TRY(stat(path.ref()));
-  if ((st.st_mode & 0700) != 0700) TRY(chmod(path.ref(), 0700));
-  Fd dir = TRY(reopen(path.ref(), O_RDONLY | O_DIRECTORY));
-  TRY(empty_dir(dir.ref(), st.st_dev));
-  return rmdir(at);
+  removed = rmdir(at);
+  if (removed || (!removed.error().is(ENOTEMPTY) && !removed.error().is(EEXIST))) return removed;
+  return remove_dir(at, TRY(stat(at)).st_dev);
 }
 
 Result<void> make_dirs(const std::string& path, mode_t mode) {

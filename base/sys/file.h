@@ -55,7 +55,7 @@ Result<void> set_times(FileAt at, const struct timespec times[2]);
 Result<void> set_times(FdRef fd, const struct timespec times[2]);  // O_PATH too
 
 // Removes what stands at `at`, with everything below it. Never follows a symlink and never leaves the file
-// system it began on (EXDEV). ENOENT is success.
+// system it began on (EXDEV). ENOENT is success. A directory keeps the mode it has for those who have it open.
 Result<void> remove_tree(FileAt at);
 
 // mkdir -p of an absolute or relative path; what exists already is success.

@@ -111,6 +111,20 @@ TEST(RemoveTree, RemovesWhatItsOwnerMayNotRead) {
   EXPECT_FALSE(dir.exists("t"));
 }
 
+TEST(RemoveTree, ADirectoryThatIsOpenKeepsItsMode) {
+  TempDir dir;
+  dir.write("t/a/b", "x");
+  ::chmod((dir / "t/a").c_str(), 0444);
+  ::chmod((dir / "t").c_str(), 0555);
+  const Fd top = *open(dir / "t", O_RDONLY);
+  const Fd below = *open(dir / "t/a", O_PATH);
+
+  ASSERT_TRUE(remove_tree({kWorkingDir, (dir / "t").c_str()}));
+
+  EXPECT_EQ(stat(top.ref())->st_mode & 07777, 0555U);
+  EXPECT_EQ(stat(below.ref())->st_mode & 07777, 0444U);
+}
+
 TEST(WriteFileAtomically, LeavesTheOldFileWhenTheDiskIsFull) {
   TempDir dir;
   dir.write("f", "old");

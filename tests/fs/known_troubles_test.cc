@@ -265,5 +265,19 @@ TEST(KnownTroubles, ADirectoryFullOfWhiteoutsIsRemovedWithThemAndLeavesNothingIn
   EXPECT_THAT(m.work(), IsEmpty());
 }
 
+TEST(KnownTroubles, AnOpenDirectoryThatIsRemovedWithItsWhiteoutsKeepsItsMode) {
+  Mounted m({memory_file("merged/old", "x")});
+  ASSERT_EQ(code(m.mkdir("new")), 0);
+  ASSERT_EQ(code(m.write("new/f", "x")), 0);
+  for (const auto& [name, file] : {std::pair("merged", "/old"), std::pair("new", "/f")}) {
+    const Ino ino = m.ino(name);
+    ASSERT_EQ(code(m.chmod(name, 0444)), 0);
+    ASSERT_EQ(code(m.unlink(name + std::string(file))), 0);
+    ASSERT_EQ(code(m.rmdir(name)), 0);
+    EXPECT_EQ(m.overlay().getattr(ino)->mode, S_IFDIR | 0444U) << name;
+  }
+  EXPECT_THAT(m.work(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace acetate::fs
