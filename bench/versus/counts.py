@@ -101,7 +101,7 @@ def one(job):
 
 
 def table(options, base, candidates, rootless):
-    candidates = [mount for mount in candidates if mount.writable and not mount.plain and "overlay overlay" not in mount.command]
+    candidates = [mount for mount in candidates if mount.writable and not mount.copies and "overlay overlay" not in mount.command]
     layers = int(options.layers.split(",")[0])
     job = {"base": f"{base}/count", "tree": os.path.abspath(options.tree), "layers": layers, "entries": 100, "large_mib": 0,
            "plain": False, "pack": any(mount.packed for mount in candidates)}

@@ -1,7 +1,8 @@
 """What is compared: mount commands, and one mount of one of them.
 
 A command is a template with {lowers} (colon-separated, top first), {upper}, {work}, {target}, {tars} (the same layers as
-tarballs) and {plain} (the unpacked tree). Without {upper} the mount is read-only and only read.
+tarballs) and {plain} (the unpacked tree, to be copied). Without {upper} the mount is read-only and only read. It may mount
+anything else below {work}.
 """
 import dataclasses
 import os
@@ -19,10 +20,10 @@ class Mount:
 
     @property
     def writable(self):
-        return "{upper}" in self.command or self.plain
+        return "{upper}" in self.command or self.copies
 
     @property
-    def plain(self):
+    def copies(self):
         return "{plain}" in self.command
 
     @property
@@ -37,12 +38,31 @@ def version_of(program):
     return match[0] if match else ""
 
 
-def defaults(ours, peers, rootless):
+FLOOR = "FUSE floor"
+
+
+def floor(passthrough_ll):
+    """libfuse's example over one directory: hands on what it is asked, with every cache there is, and does nothing else."""
+    return Mount(FLOOR, "[ -e {upper}/usr ] || cp -a {plain}/. {upper}; "
+                 f"{passthrough_ll} -o allow_other,default_permissions,xattr,cache=always,timeout=86400,source={{upper}} {{target}}", passthrough_ll)
+
+
+def kernel(rootless, lowers="{lowers}", work="{work}"):
+    return f"mount -t overlay overlay -o lowerdir={lowers},upperdir={{upper}},workdir={work}{',userxattr' if rootless else ''} {{target}}"
+
+
+def hybrid(ours, lowers, rootless):
+    """Ours read-only, and the kernel's overlay above it: what `acetate run --upper=kernel` mounts."""
+    below = "{work}/below"
+    return f"mkdir -p {below} {{work}}/own; {ours} -o lowerdir={lowers} {below} && {kernel(rootless, below, '{work}/own')}"
+
+
+def defaults(ours, peers, rootless, passthrough_ll=None):
     """Everything that is found; the first is what ratios are taken to."""
     layers = "-o lowerdir={lowers},upperdir={upper},workdir={work} {target}"
-    found = [Mount("kernel overlayfs", "mount -t overlay overlay " + layers.replace(" {target}", ",userxattr {target}" if rootless else " {target}"),
-                   f"Linux {os.uname().release}"),
-             Mount("plain directory", "cp -a {plain}/. {target}")]
+    found = [Mount("kernel overlayfs", kernel(rootless), f"Linux {os.uname().release}"), Mount("plain directory", "cp -a {plain}/. {target}")]
+    if passthrough_ll:
+        found.append(floor(passthrough_ll))
     paths = peers or [path for path in [shutil.which("fuse-overlayfs")] if path]
     for path in paths:
         said = version_of(path)
@@ -50,7 +70,9 @@ def defaults(ours, peers, rootless):
     said = version_of(ours)
     found += [Mount("fuse-overlay", f"{ours} {layers}", said),
               Mount("fuse-overlay, tarballs", f"{ours} {layers}".replace("{lowers}", "{tars}"), said),
-              Mount("fuse-overlay, tarballs, read-only", f"{ours} -o lowerdir={{tars}} {{target}}", said)]
+              Mount("fuse-overlay, tarballs, read-only", f"{ours} -o lowerdir={{tars}} {{target}}", said),
+              Mount("hybrid", hybrid(ours, "{lowers}", rootless), said),
+              Mount("hybrid, tarballs", hybrid(ours, "{tars}", rootless), said)]
     return found
 
 
@@ -72,31 +94,36 @@ class Mounted:
         self.seconds = time.perf_counter() - begin
 
     def close(self):
-        if self.mount.plain:
-            return
-        for attempt in range(50):
-            if subprocess.run(["umount", self.target], stderr=subprocess.DEVNULL).returncode == 0:
-                break
-            time.sleep(0.1)  # whoever worked in it may still be ending
-        else:
-            subprocess.run(["umount", "-l", self.target], check=True)
+        for point in self.points():
+            for attempt in range(50):
+                if subprocess.run(["umount", point], stderr=subprocess.DEVNULL).returncode == 0:
+                    break
+                time.sleep(0.1)  # whoever worked in it may still be ending
+            else:
+                subprocess.run(["umount", "-l", point], check=True)
         while self.daemon():  # so that it is not in the next one's way
             time.sleep(0.01)
 
+    def points(self):
+        """What is mounted of it, the last first."""
+        with open("/proc/self/mountinfo") as file:
+            points = [line.split()[4] for line in file]
+        return [point for point in reversed(points) if point.startswith(self.place + "/")]
+
     def reopen(self):
         """Nothing is known any more to the kernel or a daemon; the disk's pages still are."""
-        if not self.mount.plain:
+        if self.points():
             self.close()
             self.open()
 
     def daemon(self):
         """The process that serves it, or None."""
-        wanted = self.target.encode()
+        served = [point.encode() for point in self.points()] or [self.target.encode(), f"{self.place}/work/below".encode()]
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
                     words = file.read().split(b"\0")
-                if wanted in words and words[0] not in (b"umount", b"mount") and b"overlay" in os.path.basename(words[0]):
+                if any(point in words for point in served) and os.path.basename(words[0]) not in (b"umount", b"mount", b"python3"):
                     return int(pid)
             except OSError:
                 continue

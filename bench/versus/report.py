@@ -1,5 +1,7 @@
-"""Figures as a table: medians, spread, ratios to the first mount, and the geometric mean of the ratios."""
+"""Figures as a table: medians, spread, ratios to the first mount, the geometric mean of the ratios, and what is said against ours."""
 import statistics
+
+import mounts
 
 
 def rows_of(result):
@@ -28,6 +30,26 @@ def geometric_mean(result, mount, rows=None):
     return statistics.geometric_mean(ratios) if ratios else None
 
 
+# What rows are held to: so many times the floor, and no slower than the best of the others. The floor copies nothing up.
+OURS, PEERS, SLACK, NO_FLOOR = "fuse-overlay", "fuse-overlayfs", 1.15, ("copy-up", "mv ")
+
+
+def against(result):
+    """Lines: in which rows ours takes more than it may, and how much more."""
+    lines = []
+    peers = [mount for mount in result["mounts"] if mount.startswith(PEERS)]
+    for title, others, slack in ((f"{SLACK} times the {mounts.FLOOR}", [mounts.FLOOR], SLACK), ("the best fuse-overlayfs", peers, 1.0)):
+        rows = []
+        for row in rows_of(result):
+            own, best = median(result, OURS, row) if OURS in result["mounts"] else None, [
+                value for mount in others if mount in result["mounts"] and (value := median(result, mount, row))]
+            if own and best and row not in UNSHARED and not (others == [mounts.FLOOR] and row.startswith(NO_FLOOR)) and own > slack * min(best):
+                rows.append(f"{row} ({own / min(best):.2f})")
+        if any(mount in result["mounts"] for mount in others):
+            lines.append(f"{OURS} is slower than {title} in: {'; '.join(rows) or 'no row'}.")
+    return lines
+
+
 def markdown(result):
     first, *others = result["mounts"]
     lines = [f"{result['layers']} layers, {'rootless' if result['rootless'] else 'root'}, {result['rounds']} rounds. "
@@ -49,4 +71,6 @@ def markdown(result):
     for what, name, unit in (("resident_kib", "resident after a walk, MiB", 1024), ("descriptors", "descriptors after a walk", 1)):
         values = [[memory[what] for memory in result["memory"][mount] if memory] for mount in result["mounts"]]
         lines.append(f"| {name} | " + " | ".join(f"{statistics.median(v) / unit:.4g}" if v else "-" for v in values) + " |")
+    for line in against(result):
+        lines += ["", line]
     return "\n".join(lines)

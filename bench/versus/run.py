@@ -14,10 +14,11 @@ def one(job):
     place = f"{job['base']}/round"
     shutil.rmtree(place, ignore_errors=True)
     os.makedirs(f"{job['base']}/scratch", exist_ok=True)
+    os.environ["XDG_CACHE_HOME"] = f"{job['base']}/cache"  # layer indexes, from one round to the next
     mount = mounts.Mount(job["mount"], job["command"])
     mounted = mounts.Mounted(mount, job["base"], place, job["layers"])
     at = workloads.Place(mounted.target, job["base"], job["tool"], f"{job['base']}/scratch")
-    seconds = {} if mount.plain else {"mount": mounted.seconds}
+    seconds = {} if mount.copies else {"mount": mounted.seconds}
     memory, failed = None, {}
     try:
         for one_workload in workloads.TABLE:

@@ -35,6 +35,7 @@ def arguments():
     parser.add_argument("--ours", default="fuse-overlay", metavar="PROGRAM", help="the fuse-overlay to measure")
     parser.add_argument("--workload-program", default=shutil.which("acetate-workload") or "acetate-workload", metavar="PROGRAM")
     parser.add_argument("--peer", action="append", default=[], metavar="PROGRAM", help="a fuse-overlayfs; else the one in PATH")
+    parser.add_argument("--floor", metavar="PROGRAM", help="libfuse's passthrough_ll: what the least that FUSE can cost is measured with")
     parser.add_argument("--mount", action="append", default=[], metavar="NAME=COMMAND",
                         help="one more: a command with {lowers} {upper} {work} {target} {tars} {plain}")
     parser.add_argument("--only-mounts", metavar="NAME;...", help="of those found, the first being what ratios are taken to")
@@ -62,7 +63,7 @@ def machine():
 
 
 def chosen(options, rootless):
-    found = mounts.defaults(options.ours, options.peer, rootless)
+    found = mounts.defaults(options.ours, options.peer, rootless, options.floor)
     found += [mounts.Mount(*extra.split("=", 1)) for extra in options.mount]
     if options.only_mounts:
         by_name = {mount.name: mount for mount in found}
@@ -82,7 +83,7 @@ def measured(options, layers, base, halves):
         place = f"{base}/{'rootless' if rootless else 'root'}"
         job = {"base": place, "tree": os.path.abspath(options.tree), "layers": layers, "entries": options.entries if "many" in names else 100,
                "large_mib": options.large_mib if "copy-up large" in names else 0,
-               "plain": any(mount.plain for mount in candidates), "pack": any(mount.packed for mount in candidates)}
+               "plain": any(mount.copies for mount in candidates), "pack": any(mount.packed for mount in candidates)}
         print(f"versus: laying out {layers} layers, {'rootless' if rootless else 'root'}", file=sys.stderr)
         layer_names = privilege.run("run", "prepare", job, rootless)
         results.append({"layers": layers, "rootless": rootless, "rounds": options.rounds, "mounts": [mount.name for mount in candidates],
