@@ -150,6 +150,9 @@ class Overlay {
   // What a file was before a refresh put another in its place: for whoever has had it open since, where no handle says so. Only to
   // read, and only until it is forgotten; ESTALE where there is none, or where its layer does not have it any more either.
   Result<Opened> open_replaced(Ino ino);
+  // The upper's file behind an open handle, where all that the handle reads and writes is in it; nothing where it is, or was when it was
+  // opened, the lower's. Good for as long as the handle is open.
+  std::optional<FdRef> upper_file(Handle file);
   // Whether a file was last told of with suid or sgid. Asks nobody.
   bool shows_suid(Ino ino);
   Result<std::size_t> read(Handle file, std::span<std::byte> into, std::uint64_t offset);

@@ -93,6 +93,12 @@ Result<Opened> Overlay::open(Ino ino, int flags) {
   return Opened{.handle = impl_->handles.add(std::move(file))};
 }
 
+std::optional<FdRef> Overlay::upper_file(Handle handle) {
+  const auto file = impl_->handles.file(handle);
+  if (!file || !(*file)->upper_ready.load(std::memory_order_acquire)) return std::nullopt;
+  return (*file)->upper.ref();
+}
+
 Result<std::size_t> Overlay::read(Handle handle, std::span<std::byte> into, std::uint64_t offset) {
   const auto file = TRY(impl_->handles.file(handle));
   if (!file->inode->is_upper()) return file->lower->pread(into, offset);

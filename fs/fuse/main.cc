@@ -18,7 +18,7 @@
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "fs/fuse/background.h"
-#include "fs/fuse/fsetid.h"
+#include "fs/fuse/privileges.h"
 #include "fs/fuse/fuse.h"
 #include "fs/fuse/kernel_release.h"
 #include "fs/fuse/live_mount.h"
@@ -135,7 +135,8 @@ Result<int> serve(const Options& options) {
                      .acl = options.acl && !overlay->permissions_in_xattr(),
                      .writeback = options.writeback,
                      .debug = options.debug,
-                     .upper_drops_suid = !have_fsetid() && !overlay->permissions_in_xattr(),
+                     .upper_drops_suid = !have(CAP_FSETID) && !overlay->permissions_in_xattr(),
+                     .passthrough = options.passthrough && ::getenv("FUSE_OVERLAYFS_NO_PASSTHROUGH") == nullptr,
                      .exact = options.access_log.has_value(),
                      .signals = true,
                      .lifeline = lifeline(),

@@ -36,7 +36,7 @@ struct Number {
 std::string text_of(std::uint64_t count) { return fmt::format("{}", count); }
 std::string text_of(std::chrono::nanoseconds time) { return fmt::format("{:.9f}", seconds(time)); }
 
-std::array<Number, 20> numbers(const DaemonState& state) {
+std::array<Number, 21> numbers(const DaemonState& state) {
   const OverlayStats& overlay = state.overlay;
   return {{{"inodes", "Inodes that the kernel or an open file knows.", false, text_of(overlay.inodes)},
            {"handles", "Open files and directories.", false, text_of(overlay.handles)},
@@ -46,6 +46,7 @@ std::array<Number, 20> numbers(const DaemonState& state) {
            {"layers", "Lower layers.", false, text_of(state.layers)},
            {"copy_ups", "Objects copied up.", true, text_of(overlay.copy_ups)},
            {"copied_bytes", "Bytes of data copied up.", true, text_of(overlay.copied_bytes)},
+           {"passed_files", "Files of the upper that the kernel was given to read and write without asking, each time it was opened anew.", true, text_of(state.passed_files)},
            {"known_lookups", "Lookups answered with an inode known before.", true, text_of(overlay.known_lookups)},
            {"asked_lookups", "Lookups that had to ask the layers.", true, text_of(overlay.asked_lookups)},
            {"decoded_bytes", "Bytes of compressed layers decoded.", true, text_of(state.decoded.plain_bytes)},
@@ -118,11 +119,12 @@ Latency Metrics::of(Operation operation) const noexcept {
   return latency;
 }
 
-DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, const DecodeCount& decoded) {
+DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, std::uint64_t passed_files, const DecodeCount& decoded) {
   return {.overlay = overlay.stats(),
           .open_descriptors = open_descriptors(),
           .resident_bytes = resident_bytes(),
           .layers = layers,
+          .passed_files = passed_files,
           .decoded = decoded,
           .span_hits = SpanCache::process().hits(),
           .span_misses = SpanCache::process().misses(),

@@ -1,5 +1,6 @@
 #include "fs/fuse/ops.h"
 
+#include "fs/fuse/passthrough.h"
 #include "fs/fuse/stateless_files.h"
 
 namespace acetate::fs {
@@ -71,6 +72,12 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   // unprivileged daemon's, else it is for us to drop.
   want(FUSE_CAP_HANDLE_KILLPRIV_V2, true);
   context.drops_suid = !context.upper_drops_suid && (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) != 0;
+#endif
+#ifdef FUSE_CAP_PASSTHROUGH
+  want(FUSE_CAP_PASSTHROUGH, context.passthrough != nullptr);
+  // Files of the upper lie on a file system that is on no other; another overlay may still be put on this mount.
+  connection->max_backing_stack_depth = FUSE_BACKING_STACKED_UNDER;
+  if ((connection->want & FUSE_CAP_PASSTHROUGH) != 0) context.passthrough->begin(context.connection);
 #endif
 #ifdef FUSE_CAP_NO_EXPORT_SUPPORT
   // A number that the kernel has forgotten leads nowhere: handles made of it would go stale with the cache.

@@ -16,7 +16,7 @@ namespace {
 void getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) {
   serve(
       req, [&] { return served(req).overlay.getattr(ino_of(ino)); },
-      [&](const Attr& attr) { reply_attr(req, attr); });
+      [&](const Attr& attr) { reply_attr(req, ino, attr); });
 }
 
 AttrChange change_of(const struct stat& to, int what) {
@@ -60,7 +60,7 @@ void setattr(fuse_req_t req, fuse_ino_t ino, struct stat* to, int what, fuse_fil
         change.resized = change.size && info != nullptr;
         return context.overlay.setattr(ino_of(ino), change, info != nullptr ? std::optional(handle_of(info)) : std::nullopt);
       },
-      [&](const Attr& attr) { reply_attr(req, attr); });
+      [&](const Attr& attr) { reply_attr(req, ino, attr); });
 }
 
 // Answers "how long is it" (size 0) and "give it to me", as getxattr(2) and listxattr(2) ask.

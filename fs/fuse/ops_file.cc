@@ -7,8 +7,9 @@
 #include <span>
 #include <vector>
 
-#include "fs/fuse/fsetid.h"
+#include "fs/fuse/privileges.h"
 #include "fs/fuse/ops.h"
+#include "fs/fuse/passthrough.h"
 #include "fs/fuse/stateless_files.h"
 
 namespace acetate::fs {
@@ -27,15 +28,26 @@ std::span<std::byte> read_buffer(std::size_t asked) {
   return {buffer.get(), size};
 }
 
-void describe(fuse_req_t req, fuse_file_info* info, const Opened& opened) {
+// What the kernel is told of a handle. From then on it is open, until closed().
+void describe(Served& context, Ino ino, fuse_file_info* info, const Opened& opened) {
   info->fh = static_cast<std::uint64_t>(opened.handle);
-  info->keep_cache = opened.keep_cache && served(req).keep_cache;
+  info->keep_cache = opened.keep_cache && context.keep_cache;
   info->noflush = 1;  // nothing is kept back that a close would have to write
+#ifdef FUSE_CAP_PASSTHROUGH
+  if (context.passthrough == nullptr) return;
+  info->backing_id = context.passthrough->opened(ino, opened.handle, info->flags);
+  if (info->backing_id != 0) info->keep_cache = 0;  // the kernel refuses both
+#endif
+}
+
+void closed(Served& context, Ino ino, const fuse_file_info* info) noexcept {
+  if (context.passthrough != nullptr) context.passthrough->closed(ino, info->flags);
+  context.overlay.release(handle_of(info));
 }
 
 // Whether a change of a file's bytes by the caller takes suid away.
 bool kills_suid(fuse_req_t req, fuse_ino_t ino) {
-  return served(req).overlay.shows_suid(ino_of(ino)) && !has_fsetid(fuse_req_ctx(req)->pid);
+  return served(req).overlay.shows_suid(ino_of(ino)) && !has(fuse_req_ctx(req)->pid, CAP_FSETID);
 }
 // The same of changes that the kernel may leave to us, or not.
 bool must_kill_suid(fuse_req_t req, fuse_ino_t ino) { return served(req).drops_suid && kills_suid(req, ino); }
@@ -109,17 +121,17 @@ void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
       req, [&] { return open_file(req, ino, info->flags); },
       [&](const Opened& opened) {
         Served& context = served(req);
-        describe(req, info, opened);
-        if (fuse_reply_open(req, info) != 0) context.overlay.release(opened.handle);
+        describe(context, ino_of(ino), info, opened);
+        if (fuse_reply_open(req, info) != 0) closed(context, ino_of(ino), info);
       });
 }
 
 void reply_created(fuse_req_t req, const Created& created, fuse_file_info* info) {
   Served& context = served(req);
+  describe(context, created.found.ino, info, created.opened);
   const fuse_entry_param entry = entry_of(context, created.found);
-  describe(req, info, created.opened);
   if (fuse_reply_create(req, &entry, info) != 0) {
-    context.overlay.release(created.opened.handle);
+    closed(context, created.found.ino, info);
     context.overlay.forget(created.found.ino, 1);
   }
 }
@@ -183,8 +195,8 @@ void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, 
       [&](std::size_t count) { fuse_reply_write(req, count); });
 }
 
-void release(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
-  served(req).overlay.release(handle_of(info));
+void release(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
+  closed(served(req), ino_of(ino), info);
   fuse_reply_err(req, 0);
 }
 

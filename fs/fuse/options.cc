@@ -83,6 +83,11 @@ class Parser {
       out_.index = *value == "on";
       return {};
     }
+    if (key == "passthrough" && value) {
+      TRY(one_of(key, *value, {"auto", "off"}));
+      out_.passthrough = *value != "off";
+      return {};
+    }
     if (key == "no_open" && !value) return void(out_.no_open = true), Result<void>();
     if (key == "ino32_t") return value ? flag(key, *value, out_.narrow_inos) : (out_.narrow_inos = true, Result<void>());
     if (key == "access_log" && value) return void(out_.access_log = unescape_path(*value)), Result<void>();
@@ -248,6 +253,7 @@ std::string usage(const std::string& name) {
       "                           keep owner, mode and type in an attribute\n"
       "    -o redirect_dir=on     let directories of lower layers be renamed\n"
       "    -o index=on            keep the names of a hard link of a lower layer one file when it is written to\n"
+      "    -o passthrough=off     let the kernel read and write no file of the upper by itself\n"
       "    -o no_open             let the kernel open files by itself on writable mounts too\n"
       "    -o ino32_t             inode numbers of 32 bits\n"
       "    -o access_log=FILE     at the end, write what of the lower layers was looked at\n"

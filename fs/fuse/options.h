@@ -43,6 +43,7 @@ struct Options {
   bool index = false;
   bool static_nlink = false;
   bool no_open = false;
+  bool passthrough = true;  // where the kernel lets us
   bool narrow_inos = false;  // ino32_t
   std::optional<std::string> access_log;  // where to write what was looked at below (layers/access_log.h)
   std::string fsname;

@@ -1,5 +1,7 @@
 #include "fs/fuse/reply.h"
 
+#include "fs/fuse/passthrough.h"
+
 namespace acetate::fs {
 
 struct stat to_stat(const Attr& attr) noexcept {
@@ -19,11 +21,16 @@ struct stat to_stat(const Attr& attr) noexcept {
   return st;
 }
 
+double attribute_timeout(const Served& context, Ino ino) noexcept {
+  return context.passthrough != nullptr && context.passthrough->changes_unseen(ino) ? 0 : context.timeout;
+}
+
 fuse_entry_param entry_of(const Served& context, const Found& found) noexcept {
   fuse_entry_param entry{};  // generation 0: an Ino is never used again
   entry.ino = static_cast<fuse_ino_t>(found.ino);
   entry.attr = to_stat(found.attr);
-  entry.attr_timeout = entry.entry_timeout = context.timeout;
+  entry.entry_timeout = context.timeout;
+  entry.attr_timeout = attribute_timeout(context, found.ino);
   return entry;
 }
 
@@ -44,9 +51,9 @@ void reply_absent(fuse_req_t req) {
   fuse_reply_entry(req, &entry);
 }
 
-void reply_attr(fuse_req_t req, const Attr& attr) {
+void reply_attr(fuse_req_t req, fuse_ino_t ino, const Attr& attr) {
   const struct stat st = to_stat(attr);
-  fuse_reply_attr(req, &st, served(req).timeout);
+  fuse_reply_attr(req, &st, attribute_timeout(served(req), Ino{ino}));
 }
 
 }  // namespace acetate::fs

@@ -29,6 +29,8 @@ struct Served {
   bool upper_drops_suid;    // what the daemon writes drops suid by itself
   bool drops_suid = false;  // set at INIT: dropping it is ours to do
   class GiveBack* give_back;
+  class Passthrough* passthrough;   // set: files of the upper may be passed through, if the kernel agrees
+  int connection = -1;              // /dev/fuse, or what stands for it
   class StatelessFiles* stateless;  // set: OPEN is answered once, with ENOSYS, and on read-only mounts OPENDIR too
   Wire wire;
 };
@@ -37,12 +39,14 @@ inline Served& served(fuse_req_t req) { return *static_cast<Served*>(fuse_req_us
 
 struct stat to_stat(const Attr& attr) noexcept;
 
+// For how long what stat(2) says of a file may be kept.
+double attribute_timeout(const Served& context, Ino ino) noexcept;
 fuse_entry_param entry_of(const Served& context, const Found& found) noexcept;
 
 // An entry; should the kernel have given up on the request, the reference it would have held is given back.
 void reply_found(fuse_req_t req, const Found& found);
 void reply_absent(fuse_req_t req);  // a negative entry, as long-lived as a positive one
-void reply_attr(fuse_req_t req, const Attr& attr);
+void reply_attr(fuse_req_t req, fuse_ino_t ino, const Attr& attr);
 
 // Every callback goes through here: an error becomes its errno, and nothing is thrown past a C frame. `answer` gets
 // the value. It must not throw once it has replied: a request is answered once.

@@ -14,6 +14,7 @@
 #include "fs/fuse/give_back.h"
 #include "fs/fuse/mounting.h"
 #include "fs/fuse/ops.h"
+#include "fs/fuse/passthrough.h"
 #include "fs/fuse/signals.h"
 #include "fs/fuse/stateless_files.h"
 #include "fs/fuse/statx.h"
@@ -117,6 +118,7 @@ class KernelRememberer final : public Rememberer {
 struct Session::Impl {
   Impl(Overlay& overlay, const SessionOptions& how)
       : files(overlay),
+        passthrough(overlay, rememberer),
         context{.overlay = overlay,
                 .metrics = metrics,
                 .gate = gate,
@@ -129,6 +131,7 @@ struct Session::Impl {
                 .exact = how.exact,
                 .upper_drops_suid = how.upper_drops_suid,
                 .give_back = &give_back,
+                .passthrough = how.passthrough && !how.writeback && !how.exact && !how.stateless && Passthrough::may_be_used(overlay) ? &passthrough : nullptr,
                 .stateless = how.stateless ? &files : nullptr,
                 .wire = Wire(how.idmapped)},
         table(operations(context)),
@@ -172,6 +175,7 @@ struct Session::Impl {
 
   KernelRememberer rememberer;
   StatelessFiles files;
+  Passthrough passthrough;
   Metrics metrics;
   Gate gate;
   GiveBack give_back;
@@ -205,7 +209,8 @@ Result<Session> Session::mount(Overlay& overlay, const std::string& mountpoint, 
                 mount_advice(options.mount_options));
   }
   impl->mounted = true;
-  if (const int failed = fuse_session_custom_io(impl->session, &kOurIo, fuse_session_fd(impl->session)); failed != 0)
+  impl->context.connection = fuse_session_fd(impl->session);
+  if (const int failed = fuse_session_custom_io(impl->session, &kOurIo, impl->context.connection); failed != 0)
     return fail(-failed, "libfuse refused the connection");
   if (!target.starts_with("/dev/fd/")) {
     impl->target = target;
@@ -225,6 +230,7 @@ Result<Session> Session::on(Overlay& overlay, Fd connection, const SessionOption
 }
 
 const Metrics& Session::metrics() const noexcept { return impl_->metrics; }
+std::uint64_t Session::passed_files() const noexcept { return impl_->passthrough.files(); }
 std::optional<dev_t> Session::device() const noexcept { return impl_->device; }
 bool Session::leaves_open_out() const noexcept {
   return impl_->context.stateless != nullptr && impl_->context.stateless->without_open;

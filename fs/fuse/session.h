@@ -28,6 +28,8 @@ struct SessionOptions {
   bool upper_drops_suid = false;
   // Nothing must be done when a file is opened: OPEN can be left out, and of a read-only overlay OPENDIR too.
   bool stateless = false;
+  // Files of the upper are passed through where the kernel lets us (fs/fuse/passthrough.h). Not with writeback, exact or stateless.
+  bool passthrough = false;
   // Every look at a file is a request of its own, so that what is looked at can be noted: no listing brings attributes along.
   bool exact = false;
   // The mount may be shown with other owners (mount_setattr(2)). Not without default_permissions, and not with allow_root, which
@@ -58,6 +60,8 @@ class Session {
   void refresh(LayerPtr fresh, std::string_view within);
 
   const Metrics& metrics() const noexcept;
+  // Files that were passed through, each time one was opened that nobody had open.
+  std::uint64_t passed_files() const noexcept;
   // Of the mount; nothing where somebody else made it, and on a socket.
   std::optional<dev_t> device() const noexcept;
   // Files are not opened, because that was asked for and the kernel knows of it. Settled once it has asked anything.

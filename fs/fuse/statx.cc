@@ -83,7 +83,7 @@ bool answer_statx(Served& context, int connection, const void* request, std::siz
   wire::StatxOut body{};
   iovec parts[] = {{&head, sizeof head}, {&body, sizeof body}};
   if (attr) {
-    body = statx_of(*attr, context.timeout);
+    body = statx_of(*attr, attribute_timeout(context, Ino{asked->nodeid}));
     head.len += sizeof body;
   }
   // As with libfuse's own answers: who asked may be gone.

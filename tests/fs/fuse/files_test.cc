@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/fuse/fsetid.h"
+#include "fs/fuse/privileges.h"
 #include "tests/fs/fuse/served.h"
 
 namespace acetate::fs {
@@ -97,7 +97,7 @@ TEST_F(Files, AreClosedAndForgottenWhenTheReplyIsNotTaken) {
 }
 
 TEST_F(Files, ATruncatingOpenDropsSuidUnlessTheCallerMayLeaveIt) {
-  if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
+  if (!have(CAP_FSETID)) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
   serve({memory_file("a", "text", 06755), memory_file("b", "text", 06755)});
 
   kernel().pid = 0;  // somebody of whom nothing is known
@@ -120,7 +120,7 @@ TEST_F(Files, ATruncatingOpenDropsSuidUnlessTheCallerMayLeaveIt) {
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
 
 TEST_F(Files, AWriteDropsSuidUnlessTheCallerMayLeaveIt) {
-  if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
+  if (!have(CAP_FSETID)) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
   serve({});
   kernel().pid = ::getpid();
   const auto created = create("f", 04755);
@@ -136,7 +136,7 @@ TEST_F(Files, AWriteDropsSuidUnlessTheCallerMayLeaveIt) {
 }
 
 TEST_F(Files, AStrangerToTheGroupTakesSgidAwayWhereTheGroupMayNotExecuteToo) {
-  if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
+  if (!have(CAP_FSETID)) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
   serve({memory_file("a", "text", 06666), memory_file("b", "text", 02666)});
   const std::uint64_t a = node("a");
   const std::uint64_t b = node("b");
@@ -160,7 +160,7 @@ TEST_F(Files, AStrangerToTheGroupTakesSgidAwayWhereTheGroupMayNotExecuteToo) {
 }
 
 TEST_F(Files, AnAllocationAndACopyDropSuidAsAWriteDoes) {
-  if (!have_fsetid()) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
+  if (!have(CAP_FSETID)) GTEST_SKIP() << "needs CAP_FSETID in the first user namespace";
   serve({memory_file("a", "text", 04755), memory_file("b", "text", 04755)});
   const std::uint64_t a = node("a");
   const std::uint64_t b = node("b");

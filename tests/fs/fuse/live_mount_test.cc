@@ -28,19 +28,10 @@ using ::testing::StartsWith;
 
 class LiveMountTest : public MountTest {
  protected:
-  void SetUp() override {
-    MountTest::SetUp();
-    dir_.mkdir("run");
-    ::setenv("XDG_RUNTIME_DIR", (dir_ / "run").c_str(), 1);
-  }
   void TearDown() override {
     ::unsetenv("ACETATE_CACHE");
     ::unsetenv("ACETATE_FETCHER");
     MountTest::TearDown();
-  }
-  std::string asked(std::string_view request) const {
-    auto said = ask_daemon(dir_ / "mnt", request);
-    return said ? *said : "error: " + said.error().message();
   }
   // Answered so far.
   std::uint64_t requests() const {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
 #include "base/sys/process.h"
+#include "fs/control.h"
 #include "fs/mount.h"
 #include "tests/support/temp_dir.h"
 
@@ -29,11 +31,18 @@ class MountTest : public ::testing::Test {
     if (auto device = sys::open("/dev/fuse", O_RDWR); !device)
       GTEST_SKIP() << "/dev/fuse cannot be opened: " << device.error().message();
     ::chmod(dir_.path().c_str(), 0755);
-    for (const char* name : {"lower/sub", "upper", "work", "mnt"}) dir_.mkdir(name);
+    for (const char* name : {"lower/sub", "upper", "work", "mnt", "run"}) dir_.mkdir(name);
+    ::setenv("XDG_RUNTIME_DIR", (dir_ / "run").c_str(), 1);  // where the mount's control socket goes
     dir_.write("lower/f", "from below");
   }
   void TearDown() override {
     if (mounted()) (void)sys::umount((dir_ / "mnt").c_str(), MNT_DETACH);
+    ::unsetenv("XDG_RUNTIME_DIR");
+  }
+  // What the mount's daemon answers (fs/control.h).
+  std::string asked(std::string_view request) const {
+    auto said = ask_daemon(dir_ / "mnt", request);
+    return said ? *said : "error: " + said.error().message();
   }
   MountRequest request() const {
     return {.lowers = {dir_ / "lower"}, .upper = dir_ / "upper", .work = dir_ / "work", .target = dir_ / "mnt"};

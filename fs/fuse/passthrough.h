@@ -1,0 +1,72 @@
+// Passthrough: the kernel reads, writes and maps a file of the upper by itself, and asks us for nothing (FUSE_PASSTHROUGH, Linux 6.9;
+// Documentation/filesystems/fuse/fuse-passthrough.rst). Only for a daemon that is root in the first user namespace.
+//
+// What fs/fuse/iomode.c wants of a daemon: an inode that anybody has open is opened by everybody in one way, through the page cache or
+// passed through, and passed through to one backing file; whatever else is EIO. So a file is passed through when it is in the upper and
+// nobody has it open through the cache. A file of the lower never is, not even read-only: its handles follow a copy-up, for which
+// they must be ours (overlay.h, rule 1). What is copied up while it is open stays in the cache until all have closed it.
+// The kernel tells us of a close after it has counted it, so that what is open here is never less than what is open there.
+//
+// What the kernel leaves undone there, and how it is made good:
+//   - suid and sgid, which with KILLPRIV_V2 are ours to drop, who see no write: what has them is not passed through, and the backing
+//     file is registered without CAP_FSETID, so that a write takes away what was given since.
+//   - modes that went that way, and the times that writing through a mapping sets: whoever may keep attributes for ever would never ask
+//     again. While somebody has the file open for writing, attributes are good for one answer (changes_unseen()).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <unordered_map>
+
+#include "base/mutex.h"
+#include "fs/fuse/fuse.h"
+#include "fs/overlay.h"
+
+namespace acetate::fs {
+
+// Thread-safe. Its mutexes are taken last, and held over the one call that registers a file or takes it back, which waits for nobody.
+class Passthrough {
+ public:
+  // `rememberer` must outlive the last call.
+  Passthrough(Overlay& overlay, Rememberer& rememberer) : overlay_(overlay), rememberer_(rememberer) {}
+
+  // Whether to ask the kernel for it at INIT: it would otherwise say yes, and refuse each file.
+  static bool may_be_used(const Overlay& overlay);
+  // INIT is being answered: both agreed to it, on this connection.
+  void begin(int connection) noexcept { connection_ = connection; }
+
+  // A handle that the kernel is about to be told of: the number of its backing file, or 0 for the page cache.
+  std::int32_t opened(Ino ino, Handle handle, int flags) noexcept;
+  // It is closed, or the kernel did not take it; `flags` as then.
+  void closed(Ino ino, int flags) noexcept;
+
+  // Whether what stat(2) says of the file can change without our seeing it.
+  bool changes_unseen(Ino ino) noexcept;
+  std::uint64_t files() const noexcept { return files_.load(std::memory_order_relaxed); }  // passed through so far
+
+ private:
+  // How an inode is open.
+  struct Use {
+    std::int32_t backing = 0;  // 0: through the page cache
+    std::uint32_t handles = 0;
+    std::uint32_t writers = 0;  // of those, where they are passed through
+  };
+  struct Shard {
+    Mutex mutex;
+    std::unordered_map<std::uint64_t, Use> uses GUARDED_BY(mutex);
+  };
+
+  Shard& shard_of(Ino ino) { return shards_[static_cast<std::uint64_t>(ino) % shards_.size()]; }
+  std::int32_t backing_of(Ino ino, Handle handle) noexcept;
+
+  Overlay& overlay_;
+  Rememberer& rememberer_;
+  int connection_ = -1;                // set before the first file is opened, or never
+  std::atomic<bool> refused_{false};   // by the kernel, as it will refuse the next
+  std::atomic<std::uint32_t> writers_{0};
+  std::atomic<std::uint64_t> files_{0};
+  std::array<Shard, 16> shards_;
+};
+
+}  // namespace acetate::fs
