@@ -136,12 +136,13 @@ Result<int> serve(const Options& options) {
                      .writeback = options.writeback,
                      .debug = options.debug,
                      .upper_drops_suid = !have(CAP_FSETID) && !overlay->permissions_in_xattr(),
-                     .passthrough = options.passthrough && ::getenv("FUSE_OVERLAYFS_NO_PASSTHROUGH") == nullptr,
                      .exact = options.access_log.has_value(),
                      .signals = true,
                      .lifeline = lifeline(),
                      .mount_options = options.mount_options};
   const auto asked = [&](const char* option) { return std::ranges::count(options.mount_options, option) != 0; };
+  // The kernel would read such a file as the upper's mount says, which may keep access times.
+  how.passthrough = options.passthrough && !asked("noatime") && ::getenv("FUSE_OVERLAYFS_NO_PASSTHROUGH") == nullptr;
   how.idmapped = asked("default_permissions") && !asked("allow_root");
   if (overlay->read_only() && !options.read_only) how.mount_options.emplace_back("ro");
   // What is far away is fetched when it is opened, where an error can still be told; who notes what is read must see it; and a

@@ -180,7 +180,7 @@ raised=100
 if python3 -c 'import sys; sys.exit(not [l for l in open("/proc/self/status") if l.startswith("CapEff") and int(l.split()[1], 16) >> 24 & 1])'; then raised=unlimited; fi
 for runtime in "" native; do
   expect "a limit above our own, by ${runtime:-an OCI runtime}, is for real root to raise, with the right to" "$raised" \
-    "$( (ulimit -c 100; ACETATE_RUNTIME=$runtime acetate run --ulimit core=-1 "$base" sh -c 'ulimit -Hc') 2>/dev/null)"
+    "$( (ulimit -t 100; ACETATE_RUNTIME=$runtime acetate run --ulimit cpu=-1 "$base" sh -c 'ulimit -Ht') 2>/dev/null)"
 done
 expect "no mounts are left" "" "$(grep -F "$scratch" /proc/self/mountinfo || true)"
 finish
