@@ -11,6 +11,10 @@ namespace acetate::fs {
 // bd5603eaae0a (6.19, and 6.18.3, 6.12.64). False where it may be so, or where the text is none of Linux's.
 bool may_leave_open_out(std::string_view release);
 
+// Whether files may be passed through (fs/fuse/passthrough.h). FUSE_PASSTHROUGH is of 6.9, but before 20121d3f58f0 (6.12) what was written that
+// way did not show in the file's size, and copy_file_range(2) copied nothing. False where the text is none of Linux's.
+bool may_pass_through(std::string_view release);
+
 // uname(2)'s; empty where it has none.
 std::string kernel_release();
 

@@ -3,6 +3,7 @@
 // The order matters to callers: everything that can fail is done first, then the mount is made, and only then does the
 // command return, so that whoever started it may use the mountpoint at once.
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -25,6 +26,7 @@
 #include "fs/fuse/lowers.h"
 #include "fs/fuse/notify.h"
 #include "fs/fuse/options.h"
+#include "fs/fuse/private_mount.h"
 #include "fs/fuse/session.h"
 #include "fs/fuse/signals.h"
 #include "fs/fuse/system_log.h"
@@ -98,6 +100,26 @@ void write_access_log(const AccessLog& log, const std::string& path) {
   if (auto written = write(); !written) log::warn("the access log {} is not written: {}", path, written.error().message());
 }
 
+bool may_pass_files_through(const Options& options) {
+  return options.passthrough && ::getenv("FUSE_OVERLAYFS_NO_PASSTHROUGH") == nullptr && have(CAP_SYS_ADMIN) &&
+         may_pass_through(kernel_release());
+}
+
+// Where files may be passed through: not on another overlay, which the kernel would refuse each time.
+bool move_to_private_mount(std::optional<Fd>& upper, std::optional<Fd>& work) {
+  if (!upper || !work) return false;
+  const auto space = sys::statfs(upper->ref());
+  if (!space || space->f_type == OVERLAYFS_SUPER_MAGIC) return false;
+  auto moved = on_private_mount(upper->ref(), work->ref());
+  if (!moved) {
+    log::debug("no files are passed through: {}", moved.error().message());
+    return false;
+  }
+  upper = std::move(moved->upper);
+  work = std::move(moved->work);
+  return true;
+}
+
 Result<int> serve(const Options& options) {
   std::optional<Background> background;
   if (!options.foreground) background.emplace(TRY(Background::enter()));
@@ -115,6 +137,7 @@ Result<int> serve(const Options& options) {
   places.lowers = lowers.directories;
   TRY(check_places(places));
   if (work) wait_for_last_owner(work->ref());
+  const bool passthrough = may_pass_files_through(options) && move_to_private_mount(upper, work);
   auto overlay = TRY(Overlay::open(
       lowers.tree, std::move(upper), std::move(work),
       OverlayOptions{.durable = options.durable,
@@ -136,13 +159,12 @@ Result<int> serve(const Options& options) {
                      .writeback = options.writeback,
                      .debug = options.debug,
                      .upper_drops_suid = !have(CAP_FSETID) && !overlay->permissions_in_xattr(),
+                     .passthrough = passthrough,
                      .exact = options.access_log.has_value(),
                      .signals = true,
                      .lifeline = lifeline(),
                      .mount_options = options.mount_options};
   const auto asked = [&](const char* option) { return std::ranges::count(options.mount_options, option) != 0; };
-  // The kernel would read such a file as the upper's mount says, which may keep access times.
-  how.passthrough = options.passthrough && !asked("noatime") && ::getenv("FUSE_OVERLAYFS_NO_PASSTHROUGH") == nullptr;
   how.idmapped = asked("default_permissions") && !asked("allow_root");
   if (overlay->read_only() && !options.read_only) how.mount_options.emplace_back("ro");
   // What is far away is fetched when it is opened, where an error can still be told; who notes what is read must see it; and a

@@ -28,16 +28,23 @@ std::span<std::byte> read_buffer(std::size_t asked) {
   return {buffer.get(), size};
 }
 
-// What the kernel is told of a handle. From then on it is open, until closed().
-void describe(Served& context, Ino ino, fuse_file_info* info, const Opened& opened) {
+// What the kernel is told of a handle. From then on it is open, until closed(); after an error it is not.
+Result<void> describe(Served& context, Ino ino, fuse_file_info* info, const Opened& opened, [[maybe_unused]] Passthrough::Known known) {
   info->fh = static_cast<std::uint64_t>(opened.handle);
   info->keep_cache = opened.keep_cache && context.keep_cache;
   info->noflush = 1;  // nothing is kept back that a close would have to write
 #ifdef FUSE_CAP_PASSTHROUGH
-  if (context.passthrough == nullptr) return;
-  info->backing_id = context.passthrough->opened(ino, opened.handle, info->flags);
-  if (info->backing_id != 0) info->keep_cache = 0;  // the kernel refuses both
+  if (context.passthrough == nullptr) return {};
+  auto way = context.passthrough->opened(ino, opened.handle, info->flags, known);
+  if (!way) {
+    context.overlay.release(opened.handle);
+    return std::move(way).error();
+  }
+  info->backing_id = way->backing;
+  info->direct_io = way->direct;
+  if (way->backing != 0 || way->stale_cache) info->keep_cache = 0;  // the kernel refuses it beside a backing file
 #endif
+  return {};
 }
 
 void closed(Served& context, Ino ino, const fuse_file_info* info) noexcept {
@@ -118,17 +125,29 @@ void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
     return;
   }
   serve(
-      req, [&] { return open_file(req, ino, info->flags); },
-      [&](const Opened& opened) {
+      req,
+      [&]() -> Result<void> {
+        const Opened opened = TRY(open_file(req, ino, info->flags));
+        return describe(served(req), ino_of(ino), info, opened, Passthrough::Known::yes);
+      },
+      [&](auto&&) {
         Served& context = served(req);
-        describe(context, ino_of(ino), info, opened);
         if (fuse_reply_open(req, info) != 0) closed(context, ino_of(ino), info);
       });
 }
 
+// Nobody has been told of a file that was just made.
+Result<Created> describe_created(fuse_req_t req, Created created, fuse_file_info* info) {
+  Served& context = served(req);
+  if (auto told = describe(context, created.found.ino, info, created.opened, Passthrough::Known::no); !told) {
+    context.overlay.forget(created.found.ino, 1);
+    return std::move(told).error();
+  }
+  return created;
+}
+
 void reply_created(fuse_req_t req, const Created& created, fuse_file_info* info) {
   Served& context = served(req);
-  describe(context, created.found.ino, info, created.opened);
   const fuse_entry_param entry = entry_of(context, created.found);
   if (fuse_reply_create(req, &entry, info) != 0) {
     closed(context, created.found.ino, info);
@@ -143,9 +162,10 @@ void create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fu
   }
   serve(
       req,
-      [&] {
+      [&]() -> Result<Created> {
         Served& context = served(req);
-        return context.overlay.create(ino_of(parent), name, mode, backing_flags(context, info->flags), caller_of(req));
+        Created created = TRY(context.overlay.create(ino_of(parent), name, mode, backing_flags(context, info->flags), caller_of(req)));
+        return describe_created(req, created, info);
       },
       [&](const Created& created) { reply_created(req, created, info); });
 }
@@ -163,7 +183,8 @@ void tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, fuse_file_info* inf
         const Caller caller = caller_of(req);
         if (caller.uid == static_cast<uid_t>(-1) || caller.gid == static_cast<gid_t>(-1)) return Error(EOVERFLOW);
         Served& context = served(req);
-        return context.overlay.tmpfile(ino_of(parent), mode, backing_flags(context, info->flags), caller);
+        Created created = TRY(context.overlay.tmpfile(ino_of(parent), mode, backing_flags(context, info->flags), caller));
+        return describe_created(req, created, info);
       },
       [&](const Created& created) { reply_created(req, created, info); });
 }

@@ -4,6 +4,7 @@
 
 #include "fs/fuse/give_back.h"
 #include "fs/fuse/ops.h"
+#include "fs/fuse/passthrough.h"
 #include "fs/fuse/stateless_files.h"
 
 namespace acetate::fs {
@@ -24,7 +25,9 @@ void lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
 }
 
 void forget_one(Served& context, fuse_ino_t ino, std::uint64_t count) {
-  if (context.overlay.forget(ino_of(ino), count) && context.stateless != nullptr) context.stateless->drop(ino_of(ino));
+  if (!context.overlay.forget(ino_of(ino), count)) return;
+  if (context.stateless != nullptr) context.stateless->drop(ino_of(ino));
+  if (context.passthrough != nullptr) context.passthrough->forgotten(ino_of(ino));
 }
 
 void forget(fuse_req_t req, fuse_ino_t ino, std::uint64_t count) {

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
+#include <new>
+
 #include "base/log.h"
 #include "base/sys/call.h"
 #include "fs/fuse/privileges.h"
@@ -30,20 +32,19 @@ bool refuses_all(const Error& error) {
 
 Result<std::int32_t> register_backing(int connection, FdRef file) {
   const WithoutFsetid written_by_nobody_special;
-  if (!written_by_nobody_special) return Error(EPERM);
+  if (!written_by_nobody_special) return Error(ENOMEM);
   const BackingMap map{.fd = file.fd, .flags = 0, .padding = 0};
   return sys::checked(sys::Call::ioctl, [&] { return ::ioctl(connection, kBackingOpen, &map); });
 }
 
 }  // namespace
 
-bool Passthrough::may_be_used(const Overlay& overlay) {
-  // What is in an attribute here, modes among it, no file system minds when it is written to.
-  return !overlay.read_only() && !overlay.permissions_in_xattr() && have(CAP_SYS_ADMIN);
+bool Passthrough::is_for_us(int flags) const noexcept {
+  return (flags & O_DIRECT) != 0 || (!durable_ && (flags & (O_SYNC | O_DSYNC)) != 0);
 }
 
-std::int32_t Passthrough::backing_of(Ino ino, Handle handle) noexcept {
-  if (refused_.load(std::memory_order_relaxed) || overlay_.shows_suid(ino)) return 0;
+std::int32_t Passthrough::backing_of(Handle handle) noexcept {
+  if (refused_.load(std::memory_order_relaxed)) return 0;
   const auto file = overlay_.upper_file(handle);
   if (!file) return 0;
   const auto backing = register_backing(connection_, *file);
@@ -56,22 +57,37 @@ std::int32_t Passthrough::backing_of(Ino ino, Handle handle) noexcept {
   return *backing;
 }
 
-std::int32_t Passthrough::opened(Ino ino, Handle handle, int flags) noexcept {
-  if (connection_ < 0) return 0;
-  std::int32_t backing = 0;
+Result<Passthrough::Way> Passthrough::opened(Ino ino, Handle handle, int flags, Known known) {
+  if (connection_ < 0) return Way{};
+  Way way;
   {
     Shard& shard = shard_of(ino);
     Lock lock(shard.mutex);
-    Use& use = shard.uses[static_cast<std::uint64_t>(ino)];
-    if (use.handles++ == 0) use.backing = backing_of(ino, handle);
-    backing = use.backing;
-    if (backing == 0 || !writes(flags)) return backing;
+    Use* found = nullptr;
+    try {
+      found = &shard.uses[static_cast<std::uint64_t>(ino)];
+    } catch (const std::bad_alloc&) {
+      return Error(ENOMEM);
+    }
+    Use& use = *found;
+    // Whoever still has it mapped would not see what went through the cache.
+    if (use.handles++ == 0) use.backing = use.mapped || (!is_for_us(flags) && !overlay_.shows_suid(ino)) ? backing_of(handle) : 0;
+    way.backing = use.backing;
+    if (way.backing == 0) {
+      way.stale_cache = overlay_.upper_file(handle).has_value();
+      return way;
+    }
+    way.direct = is_for_us(flags);
+    if (!writes(flags)) return way;
     ++use.writers;
-    writers_.fetch_add(1, std::memory_order_release);
+    unseen_.fetch_add(1, std::memory_order_release);
+    if (!may_map_to_write(flags) || use.mapped) return way;
+    use.mapped = true;
+    unseen_.fetch_add(1, std::memory_order_release);
   }
-  // What the kernel was told before is good for ever otherwise.
-  if (may_map_to_write(flags)) rememberer_.forget_attributes(ino);
-  return backing;
+  // What it was told before is good for ever otherwise.
+  if (known == Known::yes) rememberer_.forget_attributes(ino);
+  return way;
 }
 
 void Passthrough::closed(Ino ino, int flags) noexcept {
@@ -83,7 +99,7 @@ void Passthrough::closed(Ino ino, int flags) noexcept {
   Use& use = found->second;
   if (use.backing != 0 && writes(flags)) {
     --use.writers;
-    writers_.fetch_sub(1, std::memory_order_release);
+    unseen_.fetch_sub(1, std::memory_order_release);
   }
   if (--use.handles != 0) return;
   if (use.backing != 0) {
@@ -92,15 +108,27 @@ void Passthrough::closed(Ino ino, int flags) noexcept {
     // It goes with the connection at the latest.
     if (!gone) log::debug("a backing file is not let go of: {}", gone.error().message());
   }
+  use.backing = 0;
+  if (!use.mapped) shard.uses.erase(found);
+}
+
+void Passthrough::forgotten(Ino ino) noexcept {
+  if (unseen_.load(std::memory_order_acquire) == 0) return;
+  Shard& shard = shard_of(ino);
+  Lock lock(shard.mutex);
+  const auto found = shard.uses.find(static_cast<std::uint64_t>(ino));
+  if (found == shard.uses.end() || found->second.handles != 0) return;
+  unseen_.fetch_sub(1, std::memory_order_release);  // what has no handles is here for being mapped
   shard.uses.erase(found);
 }
 
 bool Passthrough::changes_unseen(Ino ino) noexcept {
-  if (writers_.load(std::memory_order_acquire) == 0) return false;
+  if (unseen_.load(std::memory_order_acquire) == 0) return false;
   Shard& shard = shard_of(ino);
   Lock lock(shard.mutex);
   const auto found = shard.uses.find(static_cast<std::uint64_t>(ino));
-  return found != shard.uses.end() && found->second.writers != 0;
+  if (found == shard.uses.end()) return false;
+  return found->second.mapped || (found->second.writers != 0 && overlay_.shows_suid(ino));
 }
 
 }  // namespace acetate::fs

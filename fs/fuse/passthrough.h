@@ -9,9 +9,11 @@
 //
 // What the kernel leaves undone there, and how it is made good:
 //   - suid and sgid, which with KILLPRIV_V2 are ours to drop, who see no write: what has them is not passed through, and the backing
-//     file is registered without CAP_FSETID, so that a write takes away what was given since.
-//   - modes that went that way, and the times that writing through a mapping sets: whoever may keep attributes for ever would never ask
-//     again. While somebody has the file open for writing, attributes are good for one answer (changes_unseen()).
+//     file is registered without CAP_FSETID, so that a write takes away what was given since. It does so for root's write too.
+//   - the times that writing through a mapping sets, which outlives every handle: of a file that was open to be read and written
+//     attributes are good for one answer, until the kernel forgets it (changes_unseen()).
+//   - O_DIRECT without alignment, and O_SYNC where nothing is to be synced: such a handle's reads and writes still come to us.
+//   - access times: the upper is on a mount that keeps none (fs/fuse/private_mount.h).
 #pragma once
 
 #include <array>
@@ -25,32 +27,44 @@
 
 namespace acetate::fs {
 
-// Thread-safe. Its mutexes are taken last, and held over the one call that registers a file or takes it back, which waits for nobody.
+// Thread-safe. Its mutexes are held over the one call that registers a file or takes it back, which waits for nobody, and over questions to
+// the overlay that take its leaves only.
 class Passthrough {
  public:
   // `rememberer` must outlive the last call.
-  Passthrough(Overlay& overlay, Rememberer& rememberer) : overlay_(overlay), rememberer_(rememberer) {}
+  Passthrough(Overlay& overlay, Rememberer& rememberer, bool durable)
+      : overlay_(overlay), rememberer_(rememberer), durable_(durable) {}
 
-  // Whether to ask the kernel for it at INIT: it would otherwise say yes, and refuse each file.
-  static bool may_be_used(const Overlay& overlay);
+  // Where permissions are in an attribute, no file system minds them when it is written to.
+  static bool suits(const Overlay& overlay) { return !overlay.read_only() && !overlay.permissions_in_xattr(); }
   // INIT is being answered: both agreed to it, on this connection.
   void begin(int connection) noexcept { connection_ = connection; }
 
-  // A handle that the kernel is about to be told of: the number of its backing file, or 0 for the page cache.
-  std::int32_t opened(Ino ino, Handle handle, int flags) noexcept;
+  // How the kernel is to open a file.
+  struct Way {
+    std::int32_t backing = 0;  // the number of its backing file; 0: through the page cache
+    bool direct = false;       // passed through, but for what this handle reads and writes
+    bool stale_cache = false;  // pages that are in the cache may not be the file's
+  };
+  enum class Known : bool { no, yes };  // whether the kernel may have attributes of the file
+  // A handle that the kernel is about to be told of. ENOMEM.
+  Result<Way> opened(Ino ino, Handle handle, int flags, Known known);
   // It is closed, or the kernel did not take it; `flags` as then.
   void closed(Ino ino, int flags) noexcept;
+  // The kernel knows the inode no more.
+  void forgotten(Ino ino) noexcept;
 
   // Whether what stat(2) says of the file can change without our seeing it.
   bool changes_unseen(Ino ino) noexcept;
   std::uint64_t files() const noexcept { return files_.load(std::memory_order_relaxed); }  // passed through so far
 
  private:
-  // How an inode is open.
+  // How an inode is open, or was.
   struct Use {
-    std::int32_t backing = 0;  // 0: through the page cache
+    std::int32_t backing = 0;
     std::uint32_t handles = 0;
     std::uint32_t writers = 0;  // of those, where they are passed through
+    bool mapped = false;        // perhaps, to be written to, by whoever had it open
   };
   struct Shard {
     Mutex mutex;
@@ -58,13 +72,15 @@ class Passthrough {
   };
 
   Shard& shard_of(Ino ino) { return shards_[static_cast<std::uint64_t>(ino) % shards_.size()]; }
-  std::int32_t backing_of(Ino ino, Handle handle) noexcept;
+  bool is_for_us(int flags) const noexcept;
+  std::int32_t backing_of(Handle handle) noexcept;
 
   Overlay& overlay_;
   Rememberer& rememberer_;
-  int connection_ = -1;                // set before the first file is opened, or never
-  std::atomic<bool> refused_{false};   // by the kernel, as it will refuse the next
-  std::atomic<std::uint32_t> writers_{0};
+  const bool durable_;
+  int connection_ = -1;               // set before the first file is opened, or never
+  std::atomic<bool> refused_{false};  // by the kernel, as it will refuse the next
+  std::atomic<std::uint32_t> unseen_{0};  // writers, and inodes that are perhaps mapped
   std::atomic<std::uint64_t> files_{0};
   std::array<Shard, 16> shards_;
 };

@@ -19,7 +19,8 @@ bool have(int capability);
 // The rule: what /proc/PID/status says, and where /proc/PID/ns/user leads.
 bool tells(const std::string& status, const std::string& namespace_link, int capability);
 
-// For as long as this lives, what the calling thread opens or registers is without CAP_FSETID. False where that cannot be had.
+// For as long as this lives, what the calling thread opens or registers is without CAP_FSETID. False where that cannot be had. What a thread may
+// have is found out once.
 class WithoutFsetid {
  public:
   WithoutFsetid() noexcept;
@@ -29,7 +30,7 @@ class WithoutFsetid {
   explicit operator bool() const noexcept { return without_; }
 
  private:
-  bool without_ = false, restore_ = false;
+  bool without_ = false;
 };
 
 }  // namespace acetate::fs

@@ -118,7 +118,7 @@ class KernelRememberer final : public Rememberer {
 struct Session::Impl {
   Impl(Overlay& overlay, const SessionOptions& how)
       : files(overlay),
-        passthrough(overlay, rememberer),
+        passthrough(overlay, rememberer, how.durable),
         context{.overlay = overlay,
                 .metrics = metrics,
                 .gate = gate,
@@ -131,7 +131,7 @@ struct Session::Impl {
                 .exact = how.exact,
                 .upper_drops_suid = how.upper_drops_suid,
                 .give_back = &give_back,
-                .passthrough = how.passthrough && !how.writeback && !how.exact && !how.stateless && Passthrough::may_be_used(overlay) ? &passthrough : nullptr,
+                .passthrough = how.passthrough && !how.writeback && !how.exact && !how.stateless && Passthrough::suits(overlay) ? &passthrough : nullptr,
                 .stateless = how.stateless ? &files : nullptr,
                 .wire = Wire(how.idmapped)},
         table(operations(context)),

@@ -28,7 +28,8 @@ struct SessionOptions {
   bool upper_drops_suid = false;
   // Nothing must be done when a file is opened: OPEN can be left out, and of a read-only overlay OPENDIR too.
   bool stateless = false;
-  // Files of the upper are passed through where the kernel lets us (fs/fuse/passthrough.h). Not with writeback, exact or stateless.
+  // Files of the upper are passed through (fs/fuse/passthrough.h), whose directories keep no access times. Only for real root. Not with
+  // writeback, exact or stateless.
   bool passthrough = false;
   // Every look at a file is a request of its own, so that what is looked at can be noted: no listing brings attributes along.
   bool exact = false;

@@ -16,5 +16,10 @@ TEST(KernelRelease, OpenMayBeLeftOutWhereReadingAheadHoldsTheInode) {
 
 TEST(KernelRelease, IsKnown) { EXPECT_FALSE(kernel_release().empty()); }
 
+TEST(MayPassThrough, SinceSizesAreRight) {
+  for (const char* release : {"6.12", "6.12.1-arch", "6.18.44", "7.0"}) EXPECT_TRUE(may_pass_through(release)) << release;
+  for (const char* release : {"6.9.12", "6.11.10", "5.15.0", "4.18", "", "FreeBSD"}) EXPECT_FALSE(may_pass_through(release)) << release;
+}
+
 }  // namespace
 }  // namespace acetate::fs
