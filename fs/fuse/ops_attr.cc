@@ -7,6 +7,7 @@
 
 #include "fs/fuse/ops.h"
 #include "fs/fuse/stateless_files.h"
+#include "fs/fuse/suid.h"
 #include "fs/owner_note.h"
 
 namespace acetate::fs {
@@ -51,9 +52,11 @@ Result<Attr> change_without_open(Served& context, fuse_ino_t ino, AttrChange cha
 void setattr(fuse_req_t req, fuse_ino_t ino, struct stat* to, int what, fuse_file_info* info) {
   serve(
       req,
-      [&] {
+      [&]() -> Result<Attr> {
         Served& context = served(req);
         AttrChange change = change_of(*to, what);
+        // What is left of a SETATTR by whose beginning the kernel meant suid and sgid to go, with KILLPRIV_V2 (fs/fuse/dir.c, fuse_setattr()).
+        if (what == 0 && context.drops_suid) TRY(drop_suid(req, ino));
         const bool has_handle = info != nullptr && info->fh != 0;
         if (!has_handle && context.stateless != nullptr && context.stateless->without_open)
           return change_without_open(context, ino, change, info != nullptr);

@@ -7,10 +7,10 @@
 #include <span>
 #include <vector>
 
-#include "fs/fuse/privileges.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/passthrough.h"
 #include "fs/fuse/stateless_files.h"
+#include "fs/fuse/suid.h"
 
 namespace acetate::fs {
 
@@ -48,60 +48,15 @@ Result<void> describe(Served& context, Ino ino, fuse_file_info* info, const Open
 }
 
 void closed(Served& context, Ino ino, const fuse_file_info* info) noexcept {
-  if (context.passthrough != nullptr) context.passthrough->closed(ino, info->flags);
+  if (context.passthrough != nullptr) context.passthrough->closed(ino);
   context.overlay.release(handle_of(info));
 }
-
-// Whether a change of a file's bytes by the caller takes suid away.
-bool kills_suid(fuse_req_t req, fuse_ino_t ino) {
-  return served(req).overlay.shows_suid(ino_of(ino)) && !has(fuse_req_ctx(req)->pid, CAP_FSETID);
-}
-// The same of changes that the kernel may leave to us, or not.
-bool must_kill_suid(fuse_req_t req, fuse_ino_t ino) { return served(req).drops_suid && kills_suid(req, ino); }
 
 // With writeback caching the kernel reads what it will write part of, and appends by itself.
 int backing_flags(const Served& context, int flags) {
   if (!context.writeback) return flags;
   if ((flags & O_ACCMODE) == O_WRONLY) flags = (flags & ~O_ACCMODE) | O_RDWR;
   return flags & ~O_APPEND;
-}
-
-bool is_in_group(fuse_req_t req, gid_t gid) {
-  if (const auto caller = caller_ids(req); caller && caller->gid == gid) return true;
-  std::vector<gid_t> groups(32);
-  int count = fuse_req_getgroups(req, static_cast<int>(groups.size()), groups.data());
-  if (count > static_cast<int>(groups.size())) {
-    groups.resize(static_cast<std::size_t>(count));
-    count = fuse_req_getgroups(req, count, groups.data());
-  }
-  groups.resize(static_cast<std::size_t>(std::clamp(count, 0, static_cast<int>(groups.size()))));
-  return std::find(groups.begin(), groups.end(), gid) != groups.end();
-}
-
-// Somebody outside of the file's group takes its sgid away even where the group may not execute it: setattr_should_drop_sgid(),
-// Linux 6.2, of which FUSE says nothing.
-Result<void> drop_sgid_of_strangers(fuse_req_t req, fuse_ino_t ino) {
-  Overlay& overlay = served(req).overlay;
-  const Attr attr = TRY(overlay.getattr(ino_of(ino)));
-  if (!attr.is_regular() || (attr.mode & S_ISGID) == 0 || (attr.mode & S_IXGRP) != 0 || is_in_group(req, attr.gid)) return {};
-  const mode_t without = attr.mode & 07777 & ~static_cast<mode_t>(S_ISUID | S_ISGID);
-  TRY(overlay.setattr(ino_of(ino), AttrChange{.mode = without, .kill_suidgid = true}, std::nullopt));
-  return {};
-}
-
-// Whether the overlay is to drop suid, and sgid of what its group may execute, with a change that the caller may make.
-Result<bool> drops_suid_with(fuse_req_t req, fuse_ino_t ino) {
-  if (!must_kill_suid(req, ino)) return false;
-  TRY(drop_sgid_of_strangers(req, ino));
-  return true;
-}
-
-// A truncating open drops suid and sgid as truncate(2) does. The kernel leaves that to us in any case; the overlay's own
-// writes may be those of root.
-Result<void> drop_suid_after_truncation(fuse_req_t req, fuse_ino_t ino, int flags) {
-  if ((flags & O_TRUNC) == 0 || !kills_suid(req, ino)) return {};
-  TRY(served(req).overlay.setattr(ino_of(ino), AttrChange{.kill_suidgid = true}, std::nullopt));
-  return {};
 }
 
 Result<Opened> open_file(fuse_req_t req, fuse_ino_t ino, int flags) {

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/sys/call.h"
-#include "fs/fuse/privileges.h"
 
 namespace acetate::fs {
 
@@ -22,7 +21,6 @@ struct BackingMap {
 constexpr unsigned long kBackingOpen = _IOW(229, 1, BackingMap);
 constexpr unsigned long kBackingClose = _IOW(229, 2, std::uint32_t);
 
-bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 bool may_map_to_write(int flags) { return (flags & O_ACCMODE) == O_RDWR; }
 
 // Not of this file, but of us, the kernel or the upper's file system (one on another overlay is too deep: ELOOP).
@@ -31,8 +29,6 @@ bool refuses_all(const Error& error) {
 }
 
 Result<std::int32_t> register_backing(int connection, FdRef file) {
-  const WithoutFsetid written_by_nobody_special;
-  if (!written_by_nobody_special) return Error(ENOMEM);
   const BackingMap map{.fd = file.fd, .flags = 0, .padding = 0};
   return sys::checked(sys::Call::ioctl, [&] { return ::ioctl(connection, kBackingOpen, &map); });
 }
@@ -71,36 +67,29 @@ Result<Passthrough::Way> Passthrough::opened(Ino ino, Handle handle, int flags, 
     }
     Use& use = *found;
     // Whoever still has it mapped would not see what went through the cache.
-    if (use.handles++ == 0) use.backing = use.mapped || (!is_for_us(flags) && !overlay_.shows_suid(ino)) ? backing_of(handle) : 0;
+    if (use.handles++ == 0) use.backing = use.mapped || !is_for_us(flags) ? backing_of(handle) : 0;
     way.backing = use.backing;
     if (way.backing == 0) {
       way.stale_cache = overlay_.upper_file(handle).has_value();
       return way;
     }
     way.direct = is_for_us(flags);
-    if (!writes(flags)) return way;
-    ++use.writers;
-    unseen_.fetch_add(1, std::memory_order_release);
     if (!may_map_to_write(flags) || use.mapped) return way;
     use.mapped = true;
-    unseen_.fetch_add(1, std::memory_order_release);
+    mapped_.fetch_add(1, std::memory_order_release);
   }
   // What it was told before is good for ever otherwise.
   if (known == Known::yes) rememberer_.forget_attributes(ino);
   return way;
 }
 
-void Passthrough::closed(Ino ino, int flags) noexcept {
+void Passthrough::closed(Ino ino) noexcept {
   if (connection_ < 0) return;
   Shard& shard = shard_of(ino);
   Lock lock(shard.mutex);
   const auto found = shard.uses.find(static_cast<std::uint64_t>(ino));
   if (found == shard.uses.end()) return;
   Use& use = found->second;
-  if (use.backing != 0 && writes(flags)) {
-    --use.writers;
-    unseen_.fetch_sub(1, std::memory_order_release);
-  }
   if (--use.handles != 0) return;
   if (use.backing != 0) {
     const auto number = static_cast<std::uint32_t>(use.backing);
@@ -113,22 +102,21 @@ void Passthrough::closed(Ino ino, int flags) noexcept {
 }
 
 void Passthrough::forgotten(Ino ino) noexcept {
-  if (unseen_.load(std::memory_order_acquire) == 0) return;
+  if (mapped_.load(std::memory_order_acquire) == 0) return;
   Shard& shard = shard_of(ino);
   Lock lock(shard.mutex);
   const auto found = shard.uses.find(static_cast<std::uint64_t>(ino));
   if (found == shard.uses.end() || found->second.handles != 0) return;
-  unseen_.fetch_sub(1, std::memory_order_release);  // what has no handles is here for being mapped
+  mapped_.fetch_sub(1, std::memory_order_release);  // what has no handles is here for being mapped
   shard.uses.erase(found);
 }
 
 bool Passthrough::changes_unseen(Ino ino) noexcept {
-  if (unseen_.load(std::memory_order_acquire) == 0) return false;
+  if (mapped_.load(std::memory_order_acquire) == 0) return false;
   Shard& shard = shard_of(ino);
   Lock lock(shard.mutex);
   const auto found = shard.uses.find(static_cast<std::uint64_t>(ino));
-  if (found == shard.uses.end()) return false;
-  return found->second.mapped || (found->second.writers != 0 && overlay_.shows_suid(ino));
+  return found != shard.uses.end() && found->second.mapped;
 }
 
 }  // namespace acetate::fs

@@ -8,8 +8,8 @@
 // The kernel tells us of a close after it has counted it, so that what is open here is never less than what is open there.
 //
 // What the kernel leaves undone there, and how it is made good:
-//   - suid and sgid, which with KILLPRIV_V2 are ours to drop, who see no write: what has them is not passed through, and the backing
-//     file is registered without CAP_FSETID, so that a write takes away what was given since. It does so for root's write too.
+//   - suid and sgid, which with KILLPRIV_V2 are ours to drop, who see no write: whoever may not leave them has the kernel ask for a SETATTR of
+//     nothing before it writes, which is answered by dropping them (fs/fuse/suid.h, drop_suid()).
 //   - the times that writing through a mapping sets, which outlives every handle: of a file that was open to be read and written
 //     attributes are good for one answer, until the kernel forgets it (changes_unseen()).
 //   - O_DIRECT without alignment, and O_SYNC where nothing is to be synced: such a handle's reads and writes still come to us.
@@ -49,8 +49,8 @@ class Passthrough {
   enum class Known : bool { no, yes };  // whether the kernel may have attributes of the file
   // A handle that the kernel is about to be told of. ENOMEM.
   Result<Way> opened(Ino ino, Handle handle, int flags, Known known);
-  // It is closed, or the kernel did not take it; `flags` as then.
-  void closed(Ino ino, int flags) noexcept;
+  // It is closed, or the kernel did not take it.
+  void closed(Ino ino) noexcept;
   // The kernel knows the inode no more.
   void forgotten(Ino ino) noexcept;
 
@@ -63,8 +63,7 @@ class Passthrough {
   struct Use {
     std::int32_t backing = 0;
     std::uint32_t handles = 0;
-    std::uint32_t writers = 0;  // of those, where they are passed through
-    bool mapped = false;        // perhaps, to be written to, by whoever had it open
+    bool mapped = false;  // perhaps, to be written to, by whoever had it open
   };
   struct Shard {
     Mutex mutex;
@@ -80,7 +79,7 @@ class Passthrough {
   const bool durable_;
   int connection_ = -1;               // set before the first file is opened, or never
   std::atomic<bool> refused_{false};  // by the kernel, as it will refuse the next
-  std::atomic<std::uint32_t> unseen_{0};  // writers, and inodes that are perhaps mapped
+  std::atomic<std::uint32_t> mapped_{0};  // inodes, perhaps
   std::atomic<std::uint64_t> files_{0};
   std::array<Shard, 16> shards_;
 };

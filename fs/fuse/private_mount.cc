@@ -61,7 +61,8 @@ Result<UpperAndWork> on_private_mount(FdRef upper, FdRef work) {
   if (own == table.end()) return Error(EXDEV);
   const Fd mount = TRY(clone_without_access_times(own->mount_point));
   Fd upper_there = TRY(same_on(mount.ref(), own->mount_point, upper));
-  return UpperAndWork{.upper = std::move(upper_there), .work = TRY(same_on(mount.ref(), own->mount_point, work))};
+  Fd work_there = TRY(same_on(mount.ref(), own->mount_point, work));
+  return UpperAndWork{.upper = std::move(upper_there), .work = std::move(work_there)};
 }
 
 }  // namespace acetate::fs

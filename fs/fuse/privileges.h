@@ -19,18 +19,4 @@ bool have(int capability);
 // The rule: what /proc/PID/status says, and where /proc/PID/ns/user leads.
 bool tells(const std::string& status, const std::string& namespace_link, int capability);
 
-// For as long as this lives, what the calling thread opens or registers is without CAP_FSETID. False where that cannot be had. What a thread may
-// have is found out once.
-class WithoutFsetid {
- public:
-  WithoutFsetid() noexcept;
-  WithoutFsetid(const WithoutFsetid&) = delete;
-  WithoutFsetid& operator=(const WithoutFsetid&) = delete;
-  ~WithoutFsetid();
-  explicit operator bool() const noexcept { return without_; }
-
- private:
-  bool without_ = false;
-};
-
 }  // namespace acetate::fs
