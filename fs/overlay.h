@@ -26,6 +26,8 @@
 // A lookup of a name the kernel knows, getattr and read take leaves only.
 #pragma once
 
+#include <linux/fs.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -144,6 +146,13 @@ class Overlay {
   Result<std::vector<std::string>> listxattr(Ino ino);
   Result<void> setxattr(Ino ino, std::string_view name, std::string_view value, int flags, bool kill_sgid);
   Result<void> removexattr(Ino ino, std::string_view name);
+
+  // --- chattr(1)'s flags, as FS_IOC_GETFLAGS and FS_IOC_FSGETXATTR have them (ioctl_fs(2)). What only the lower has shows none. ENOTTY where the
+  // upper's file system knows none.
+  Result<unsigned> flags(Ino ino);
+  Result<void> set_flags(Ino ino, unsigned flags);
+  Result<struct fsxattr> extended_flags(Ino ino);
+  Result<void> set_extended_flags(Ino ino, const struct fsxattr& flags);
 
   // --- files. Flags as open(2); copies up when they ask to write.
   Result<Opened> open(Ino ino, int flags);

@@ -265,6 +265,7 @@ class Overlay::Impl {
   // Onto a name of a shared file. False: begin again.
   Result<bool> replace_shared_locked(Move& move, bool target_in_upper);
   Result<void> move_dir_onto_locked(Move& move, FileAt from, FileAt to);
+  Result<void> move_dir_onto_empty_locked(Move& move, FileAt from, FileAt to);
 
   // --- copy_up.cc. No directory's mutex is held: the copy takes the parent's to publish.
   // Afterwards the inode is in the upper. `keep`: so much of a file's data at most is copied. `file`, if given
@@ -281,6 +282,10 @@ class Overlay::Impl {
   // what is no file has no name any more.
   Result<void> publish_copy(Inode& inode, const Attr& from, const FdPtr& copy, std::uint64_t upper_ino,
                             const std::function<Result<void>(FileAt)>& link);
+
+  // --- overlay_flags.cc
+  Result<Fd> open_for_flags(Inode& inode);
+  Result<Fd> copied_for_flags(Ino ino);
 
   // --- overlay_refresh.cc
   class Refresh;

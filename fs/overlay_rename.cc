@@ -202,12 +202,25 @@ Result<void> Overlay::Impl::move_locked(Move& move) {
   return {};
 }
 
-// Onto a whiteout, or a directory that is empty but for whiteouts: swapped, and what came back taken away.
+// As ovl_clear_empty() has it: what is in the way are whiteouts, which a directory that is opaque needs no more. To users it stays as empty as it
+// is until one rename puts the other in its place. ENOTSUP where it cannot be made opaque.
+Result<void> Overlay::Impl::move_dir_onto_empty_locked(Move& move, FileAt from, FileAt to) {
+  auto moved = upper->rename_onto_empty_dir(from, to, move.lower_has_source);
+  if (moved || !(moved.error().is(ENOTEMPTY) || moved.error().is(EEXIST))) return moved;
+  const FdPtr fd = TRY(upper_fd(*move.target));
+  const auto hidden = TRY(with_owner_access(fd->ref(), 0700, [&] { return upper->clear_whiteouts(fd->ref()); }));
+  moved = upper->rename_onto_empty_dir(from, to, move.lower_has_source);
+  // We still know the directory as one that is merged.
+  if (!moved) TRY(with_owner_access(fd->ref(), 0700, [&] { return upper->hide(fd->ref(), hidden); }));
+  return moved;
+}
+
+// Onto a whiteout: swapped, and what came back taken away. So a directory that is empty but for whiteouts where it cannot be made opaque.
 Result<void> Overlay::Impl::move_dir_onto_locked(Move& move, FileAt from, FileAt to) {
   const bool onto_dir = move.target_in == NameState::In::object;
-  if (onto_dir && !move.lower_has_source) {
-    auto moved = sys::rename(from, to);
-    if (moved || !(moved.error().is(ENOTEMPTY) || moved.error().is(EEXIST))) return moved;
+  if (onto_dir) {
+    auto moved = move_dir_onto_empty_locked(move, from, to);
+    if (moved || !(means_no_such_flag(moved.error()) || moved.error().is(ENOTSUP))) return moved;
   }
   auto swapped = upper->exchange(from, to);
   if (!swapped) {

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "base/sys/dir.h"
 #include "base/sys/xattr.h"
 
 namespace acetate::fs {
@@ -243,6 +244,38 @@ Result<void> Upper::rename_dir_onto(FileAt from, FileAt to, bool to_is_dir, bool
   auto moved = rename(from, to, false, whiteout);
   if (!moved) cover.keep();
   return moved;
+}
+
+Result<void> Upper::rename_onto_empty_dir(FileAt from, FileAt to, bool whiteout) {
+  if (whiteout && !file_dialect()) return sys::rename(from, to, RENAME_WHITEOUT);
+  return rename(from, to, false, whiteout);
+}
+
+Result<std::vector<std::string>> Upper::clear_whiteouts(FdRef dir) {
+  TRY(put_opaque(dir));
+  const Fd listing = TRY(sys::reopen(dir, O_RDONLY | O_DIRECTORY));
+  std::vector<std::string> names, hidden;
+  TRY(sys::read_dir(listing.ref(), [&](const sys::DirEntry& entry) {
+    if (entry.name != "." && entry.name != "..") names.emplace_back(entry.name);
+    return true;
+  }));
+  for (const std::string& name : names) {
+    if (auto gone = sys::unlink(FileAt{dir, name.c_str()}); !gone) {
+      TRY(hide(dir, hidden));
+      return std::move(gone).error();
+    }
+    const DecodedName decoded = decode_name(name);
+    if (decoded.kind == DecodedName::Kind::whiteout)
+      hidden.emplace_back(decoded.hides);
+    else if (decoded.kind == DecodedName::Kind::ordinary)
+      hidden.push_back(name);
+  }
+  return hidden;
+}
+
+Result<void> Upper::hide(FdRef dir, const std::vector<std::string>& names) {
+  for (const std::string& name : names) TRY(put_whiteout(FileAt{dir, name.c_str()}));
+  return {};
 }
 
 Result<void> Upper::exchange(FileAt a, FileAt b) { return sys::rename(a, b, RENAME_EXCHANGE); }

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/mutex.h"
@@ -61,6 +62,13 @@ class Upper {
   // replaced (a whiteout too, unless a directory is moved). With `whiteout`, one stands at `from` afterwards.
   Result<void> rename(FileAt from, FileAt to, bool to_occupied, bool whiteout);
   Result<void> exchange(FileAt a, FileAt b);
+
+  // A directory onto one in which there is nothing, at once; ENOTEMPTY where there is. With `whiteout`, one stands at `from` afterwards.
+  Result<void> rename_onto_empty_dir(FileAt from, FileAt to, bool whiteout);
+  // Takes the whiteouts out of a directory that has nothing else in it, after it was made opaque: the lower's names that they hid. After an
+  // error they hide them again.
+  Result<std::vector<std::string>> clear_whiteouts(FdRef dir);
+  Result<void> hide(FdRef dir, const std::vector<std::string>& names);
 
   // ".wh.NAME" beside a name that has come back. What cannot be removed does no harm: the name itself wins.
   void remove_file_whiteout(FileAt at) noexcept;

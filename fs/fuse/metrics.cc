@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, kOperations> kNames = {
     "lookup", "forget", "getattr", "setattr", "readlink", "mknod", "mkdir", "symlink", "link", "unlink", "rmdir",
     "rename", "statfs", "open", "create", "tmpfile", "read", "write", "release", "fsync", "fallocate", "lseek",
     "copy_file_range", "opendir", "readdir", "readdirplus", "releasedir", "fsyncdir", "getxattr", "listxattr", "setxattr",
-    "removexattr"};
+    "removexattr", "ioctl"};
 
 // Seconds below which everything in a bucket is.
 double bound_of(std::size_t bucket) { return std::ldexp(1e-6, static_cast<int>(bucket)); }

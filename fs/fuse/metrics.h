@@ -17,9 +17,9 @@ namespace acetate::fs {
 enum class Operation : std::uint8_t {
   lookup, forget, getattr, setattr, readlink, mknod, mkdir, symlink, link, unlink, rmdir, rename, statfs,
   open, create, tmpfile, read, write, release, fsync, fallocate, lseek, copy_file_range,
-  opendir, readdir, readdirplus, releasedir, fsyncdir, getxattr, listxattr, setxattr, removexattr,
+  opendir, readdir, readdirplus, releasedir, fsyncdir, getxattr, listxattr, setxattr, removexattr, ioctl,
 };
-inline constexpr std::size_t kOperations = static_cast<std::size_t>(Operation::removexattr) + 1;
+inline constexpr std::size_t kOperations = static_cast<std::size_t>(Operation::ioctl) + 1;
 std::string_view name_of(Operation operation) noexcept;
 
 // A latency histogram: bucket i counts what took less than 2^i microseconds, and was in no bucket before; the last one

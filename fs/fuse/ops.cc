@@ -44,7 +44,7 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   want(FUSE_CAP_PARALLEL_DIROPS, true);
   want(FUSE_CAP_CACHE_SYMLINKS, context.keep_cache);
   want(FUSE_CAP_READDIRPLUS, !context.exact);
-  want(FUSE_CAP_READDIRPLUS_AUTO, false);  // walks that stat everything (tar, commit) are what callers do
+  want(FUSE_CAP_READDIRPLUS_AUTO, !context.exact);  // of a directory whose entries nobody looks at only the first page brings attributes
   if (context.stateless != nullptr) {
     context.stateless->without_open = context.keep_cache && (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
     context.stateless->without_opendir = context.keep_cache && context.overlay.read_only() &&
@@ -96,6 +96,7 @@ fuse_lowlevel_ops operations(const Served& context) {
   table.statfs = counted<Operation::statfs, statfs>;
   add_name_operations(table);
   add_attr_operations(table, context);
+  add_ioctl_operation(table);
   add_file_operations(table, context);
   add_directory_operations(table, context);
   return table;

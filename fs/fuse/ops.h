@@ -17,6 +17,7 @@ fuse_lowlevel_ops operations(const Served& context);
 // The parts of the table, a file each.
 void add_name_operations(fuse_lowlevel_ops& table);       // ops_names.cc
 void add_attr_operations(fuse_lowlevel_ops& table, const Served& context);  // ops_attr.cc
+void add_ioctl_operation(fuse_lowlevel_ops& table);                          // ops_ioctl.cc
 void add_file_operations(fuse_lowlevel_ops& table, const Served& context);  // ops_file.cc
 void add_directory_operations(fuse_lowlevel_ops& table, const Served& context);  // ops_dir.cc
 

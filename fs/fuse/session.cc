@@ -89,8 +89,10 @@ std::optional<dev_t> device_at(const std::string& target) {
   return device;
 }
 
+// libfuse starts one only when a request comes and none is idle. More than processors, because an operation may wait: for a copy of a large
+// file, the disk, or a layer's bytes to come; whoever asks for anything else must not wait with it.
 unsigned thread_count(unsigned asked) {
-  return asked != 0 ? asked : std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
+  return asked != 0 ? asked : std::max(4 * std::thread::hardware_concurrency(), 16U);
 }
 
 // Tells the kernel from inside a request, which libfuse's README.notifications warns of: the kernel must need nothing for

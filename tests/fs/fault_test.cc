@@ -129,9 +129,18 @@ std::vector<Step> steps() {
       {"rename of a directory over an emptied one",
        [](Mounted& m) -> Result<void> {
          TRY(m.unlink("d/sub/x"));
-         return m.mkdir("made");
+         TRY(m.mkdir("made"));
+         return m.write("made/f", "made");
        },
        [](Mounted& m) { return m.rename("made", "d/sub"); }},
+      {"rename of a directory that hides the lower's over an emptied one",
+       [](Mounted& m) -> Result<void> {
+         TRY(m.unlink("d/sub/x"));
+         TRY(m.rmdir("empty"));
+         TRY(m.mkdir("empty"));
+         return m.write("empty/f", "made");
+       },
+       [](Mounted& m) { return m.rename("empty", "d/sub"); }},
       {"rename of an opaque directory away",
        [](Mounted& m) -> Result<void> {
          TRY(m.rmdir("empty"));

@@ -3,13 +3,17 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 #include "tests/fs/fuse/mount_fixture.h"
 
@@ -259,6 +263,64 @@ TEST_F(MountTest, ADescriptorThatSomebodyMountedIsServed) {
   EXPECT_TRUE(unmount(dir_ / "mnt", false));
   EXPECT_TRUE(daemon_process->wait()->ok());
   EXPECT_EQ(dir_.read("upper/through"), "fd");
+}
+
+TEST_F(MountTest, FlagsOfFilesAreThoseOfTheUpper) {
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  const auto flags_of = [&](const char* name) -> Result<unsigned> {
+    const Fd file = TRY(sys::open(dir_ / name, O_RDONLY));
+    unsigned flags = 0;
+    if (::ioctl(file.ref().fd, FS_IOC_GETFLAGS, &flags) != 0) return Error(errno);
+    return flags;
+  };
+  const auto upper_has = flags_of("upper");
+  if (!upper_has) GTEST_SKIP() << "the file system of temporary files has no such flags: " << upper_has.error().message();
+  {
+    const Fd file = *sys::open(dir_ / "mnt/f", O_RDONLY);
+    unsigned flags = 0;
+    ASSERT_EQ(::ioctl(file.ref().fd, FS_IOC_GETFLAGS, &flags), 0);
+    EXPECT_EQ(flags, 0U);  // the lower's
+    EXPECT_FALSE(dir_.exists("upper/f"));
+    flags = FS_NODUMP_FL;
+    ASSERT_EQ(::ioctl(file.ref().fd, FS_IOC_SETFLAGS, &flags), 0);
+    int version = 0;
+    EXPECT_NE(::ioctl(file.ref().fd, FS_IOC_GETVERSION, &version), 0);
+    EXPECT_EQ(errno, ENOTTY);
+  }
+  EXPECT_EQ(*flags_of("mnt/f") & FS_NODUMP_FL, static_cast<unsigned>(FS_NODUMP_FL));
+  EXPECT_EQ(*flags_of("upper/f") & FS_NODUMP_FL, static_cast<unsigned>(FS_NODUMP_FL));
+  const auto of_directory = flags_of("mnt/sub");
+  ASSERT_TRUE(of_directory) << of_directory.error().message();
+  EXPECT_EQ(dir_.read("mnt/f"), "from below");
+}
+
+// A worker that waits (for a large copy, a sync, bytes from afar) must not be the last one.
+TEST_F(MountTest, OperationsThatWaitMakeNobodyElseWait) {
+  NEED_ROOT();
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  // A lower file so large that its copy is still going on while others want it.
+  const Fd large = *sys::open(dir_ / "lower/large", O_RDWR | O_CREAT, 0644);
+  const std::string block(1 << 20, 'x');
+  for (int i = 0; i < 512; ++i) ASSERT_TRUE(sys::write_full(large.ref(), block));
+  const Fd clone = *sys::open(dir_ / "clone", O_RDWR | O_CREAT, 0644);
+  if (::ioctl(clone.ref().fd, FICLONE, large.ref().fd) == 0) GTEST_SKIP() << "the file system of temporary files copies at once";
+  std::vector<std::thread> waiting;
+  std::atomic<int> opened{0};
+  for (int i = 0; i < 6; ++i)
+    waiting.emplace_back([&] {
+      if (sys::open(dir_ / "mnt/large", O_WRONLY)) ++opened;
+    });
+  int asked = 0;
+  while (opened == 0 && asked < 100000) {
+    struct stat st {};
+    ASSERT_EQ(::stat((dir_ / fmt::format("mnt/absent{}", asked)).c_str(), &st), -1);
+    ++asked;
+  }
+  for (std::thread& one : waiting) one.join();
+  EXPECT_EQ(opened, 6);
+  EXPECT_GT(asked, 200);
 }
 
 }  // namespace

@@ -111,7 +111,8 @@ TEST(Session, SurvivesInterruptsAndUnknownRequests) {
 
   served.kernel.send(FUSE_INTERRUPT, 0, bytes_of(fuse_interrupt_in{4711}));
   EXPECT_EQ(served.kernel.ask(9999, FUSE_ROOT_ID, "garbage").error, ENOSYS);
-  EXPECT_EQ(served.kernel.ask(FUSE_IOCTL, FUSE_ROOT_ID, bytes_of(fuse_ioctl_in{})).error, ENOSYS);
+  EXPECT_EQ(served.kernel.ask(FUSE_BMAP, FUSE_ROOT_ID, bytes_of(fuse_bmap_in{})).error, ENOSYS);
+  EXPECT_EQ(served.kernel.ask(FUSE_IOCTL, FUSE_ROOT_ID, bytes_of(fuse_ioctl_in{})).error, ENOTTY);
   EXPECT_EQ(served.kernel.ask(FUSE_STATFS, FUSE_ROOT_ID).error, 0);
 }
 
