@@ -143,6 +143,8 @@ class Layer {
   virtual Result<std::unique_ptr<FileView>> open(Node node) const = 0;
   // EINVAL when it is not a symlink.
   virtual Result<std::string> readlink(Node node) const = 0;
+  // False where it is known, without looking at each, that nothing in the layer has any.
+  virtual bool may_have_xattrs() const { return true; }
   // Without those that are our own or the kernel overlay's bookkeeping.
   virtual Result<std::vector<Xattr>> xattrs(Node node) const = 0;
   // One of them; ENODATA.

@@ -32,6 +32,10 @@ bool StackLayer::implies_directories() const {
   return std::ranges::any_of(layers_, [](const LayerPtr& layer) { return layer->implies_directories(); });
 }
 
+bool StackLayer::may_have_xattrs() const {
+  return std::ranges::any_of(layers_, [](const LayerPtr& layer) { return layer->may_have_xattrs(); });
+}
+
 Result<Entry> StackLayer::lookup(Node dir, std::string_view name) const {
   Part single;
   const std::span<const Part> dirs = parts_of(dir, single);

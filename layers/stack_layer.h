@@ -112,6 +112,7 @@ class StackLayer final : public Layer {
 
   Node root() const override { return root_; }
   bool implies_directories() const override;
+  bool may_have_xattrs() const override;
   Result<Entry> lookup(Node dir, std::string_view name) const override;
   Result<Attr> attr(Node node) const override;
   Result<void> list(Node dir, const std::function<bool(const DirEntry&)>& each) const override;

@@ -54,7 +54,7 @@ def kernel(rootless, lowers="{lowers}", work="{work}"):
 def hybrid(ours, lowers, rootless):
     """Ours read-only, and the kernel's overlay above it: what `acetate run --upper=kernel` mounts."""
     below = "{work}/below"
-    return f"mkdir -p {below} {{work}}/own; {ours} -o lowerdir={lowers} {below} && {kernel(rootless, below, '{work}/own')}"
+    return f"mkdir -p {below} {{work}}/own; {ours} -o lowerdir={lowers},noxattrs=auto {below} && {kernel(rootless, below, '{work}/own')}"
 
 
 def defaults(ours, peers, rootless, passthrough_ll=None):

@@ -57,26 +57,31 @@ def ratios(result, title, path):
 def over_layers(results, row, path):
     """One line a mount, over results that differ in their number of layers."""
     results = sorted(results, key=lambda result: result["layers"])
-    names = [name for name in results[0]["mounts"] if any(report.median(result, name, row) for result in results)]
-    points = {name: [(result["layers"], value) for result in results if (value := report.median(result, name, row))] for name in names}
-    values = [value for line in points.values() for _, value in line]
-    if not values:
+    lines({name: [(result["layers"], value) for result in results if (value := report.median(result, name, row))] for name in results[0]["mounts"]},
+          f"{row}, seconds over layers ({'rootless' if results[0]['rootless'] else 'root'})", path)
+
+
+def lines(points, title, path):
+    """{name: [(x, y)]}, x on a logarithmic scale, y from 0."""
+    points = {name: sorted(line) for name, line in points.items() if line}
+    every = [point for line in points.values() for point in line]
+    if not every:
         return
-    top, left, width, height = 50 + 18 * len(names), 70, 520, 260
+    xs, highest = sorted({x for x, _ in every}), max(y for _, y in every)
+    top, left, width, height = 50 + 18 * len(points), 70, 520, 260
     drawing = Drawing(left + width + 40, top + height + 50)
-    drawing.text(10, 22, f"{row}, seconds over layers ({'rootless' if results[0]['rootless'] else 'root'})", size=15)
-    legend(drawing, names, 20, 46)
-    x = lambda layers: left + width * math.log2(layers) / max(math.log2(results[-1]["layers"]), 1)
-    y = lambda value: top + height * (1 - value / max(values))
+    drawing.text(10, 22, title, size=15)
+    legend(drawing, list(points), 20, 46)
+    x_at = lambda x: left + width * math.log2(x / xs[0]) / max(math.log2(xs[-1] / xs[0]), 1)
+    y_at = lambda y: top + height * (1 - y / highest)
     for fraction in (0, 0.25, 0.5, 0.75, 1):
-        drawing.line(left, y(max(values) * fraction), left + width, y(max(values) * fraction))
-        drawing.text(left - 8, y(max(values) * fraction) + 4, f"{max(values) * fraction:.2g}", "end")
-    for result in results:
-        drawing.text(x(result["layers"]), top + height + 20, str(result["layers"]), "middle")
-    for name, line in points.items():
-        colour = COLOURS[names.index(name) % len(COLOURS)]
+        drawing.line(left, y_at(highest * fraction), left + width, y_at(highest * fraction))
+        drawing.text(left - 8, y_at(highest * fraction) + 4, f"{highest * fraction:.2g}", "end")
+    for x in xs:
+        drawing.text(x_at(x), top + height + 20, f"{x:,}", "middle")
+    for colour, line in zip(COLOURS * 2, points.values()):
         for (x1, y1), (x2, y2) in zip(line, line[1:]):
-            drawing.line(x(x1), y(y1), x(x2), y(y2), colour, 2)
-        for layers, value in line:
-            drawing.dot(x(layers), y(value), colour)
+            drawing.line(x_at(x1), y_at(y1), x_at(x2), y_at(y2), colour, 2)
+        for x, y in line:
+            drawing.dot(x_at(x), y_at(y), colour)
     drawing.save(path)

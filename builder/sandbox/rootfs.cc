@@ -96,6 +96,8 @@ Result<std::optional<std::string>> Rootfs::mount_below_kernels(const fs::MountRe
   layers.upper.reset();
   layers.work.reset();
   layers.target = TRY(make_dir(scratch_ / "layers", 0755));
+  // The kernel's overlay asks for marks of its own at every file, each time through us.
+  layers.options.emplace_back("noxattrs=auto");
   fs::Mount below = TRY(fs::Mount::start(layers, options.meanwhile));
   auto above = KernelOverlay::mount({.lower = layers.target, .upper = *request.upper, .work = *request.work, .target = request.target}, options.durable);
   if (!above) {

@@ -138,6 +138,7 @@ Result<int> serve(const Options& options) {
   TRY(check_places(places));
   if (work) wait_for_last_owner(work->ref());
   const bool passthrough = may_pass_files_through(options) && move_to_private_mount(upper, work);
+  const bool any_xattrs = lowers.tree->may_have_xattrs();
   auto overlay = TRY(Overlay::open(
       lowers.tree, std::move(upper), std::move(work),
       OverlayOptions{.durable = options.durable,
@@ -150,11 +151,13 @@ Result<int> serve(const Options& options) {
                      .static_nlink = options.static_nlink,
                      .narrow_inos = options.narrow_inos,
                      .force_file_whiteouts = ::getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nullptr}));
+  // The kernel asks for each file's, and keeps no answer but that there are none at all.
+  const bool xattrs = options.xattrs && !(options.xattrs_if_any && overlay->read_only() && !any_xattrs);
   SessionOptions how{.name = options.name,
                      .fsname = options.fsname,
                      .timeout = options.timeout,
                      .durable = options.durable,
-                     .xattrs = options.xattrs,
+                     .xattrs = xattrs,
                      .acl = options.acl && !overlay->permissions_in_xattr(),
                      .writeback = options.writeback,
                      .debug = options.debug,

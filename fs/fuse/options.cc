@@ -59,6 +59,7 @@ class Parser {
     if (key == "writeback") return value ? flag(key, *value, out_.writeback) : (out_.writeback = true, Result<void>());
     if (key == "noxattrs") {
       bool without = true;
+      if (value && *value == "auto") return void(out_.xattrs_if_any = true), Result<void>();
       if (value) TRY(flag(key, *value, without));
       out_.xattrs = !without;
       return {};

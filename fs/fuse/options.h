@@ -34,6 +34,7 @@ struct Options {
   bool durable = true;   // fsync=1 and not volatile
   bool writeback = false;
   bool xattrs = true;
+  bool xattrs_if_any = false;  // noxattrs=auto: none where nothing below has any and nothing can be written
   bool acl = true;
   bool read_only = false;
   Owners owners;  // squash_to_*, uidmapping, gidmapping

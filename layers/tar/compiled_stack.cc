@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <unordered_map>
@@ -159,6 +160,9 @@ class CompiledStack final : public Layer {
 
   Node root() const override { return Node{LayerIndex::kRoot}; }
   bool implies_directories() const override { return true; }
+  bool may_have_xattrs() const override {
+    return std::ranges::any_of(layers_, [](const LayerPtr& layer) { return layer->may_have_xattrs(); });
+  }
 
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     const auto found = TRY(index_->lookup(TRY(inode_number(dir)), name));

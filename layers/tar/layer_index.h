@@ -55,6 +55,7 @@ class LayerIndex {
 
   // The target of a symlink or link_to.
   Result<std::string_view> text(const lix::Inode& inode) const;
+  bool has_xattrs() const noexcept { return file_->count(lix::SectionId::xattrs) != 0; }  // any entry
   // The callback gets each, until it returns false. Views into the index.
   Result<void> xattrs(const lix::Inode& inode,
                       const std::function<bool(std::string_view name, std::string_view value)>& each) const;

@@ -35,6 +35,7 @@ class PoisonableLayer final : public Layer {
 
   Node root() const override { return layer_->root(); }
   bool implies_directories() const override { return layer_->implies_directories(); }
+  bool may_have_xattrs() const override { return layer_->may_have_xattrs(); }
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     return unless_poisoned([&] { return layer_->lookup(dir, name); });
   }

@@ -32,6 +32,7 @@ class TarLayer final : public Layer {
 
   Node root() const override { return node_of(LayerIndex::kRoot); }
   bool implies_directories() const override { return true; }
+  bool may_have_xattrs() const override { return index_->has_xattrs(); }
 
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     const auto found = TRY(index_->lookup(TRY(inode_number(dir)), name));
