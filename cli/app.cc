@@ -30,6 +30,7 @@ std::string_view command_word(std::span<const std::string> args) {
 int unknown_command(std::string_view word, const Streams& streams) {
   std::vector<std::string_view> known;
   for (const auto& command : commands()) {
+    if (command.is_ours) continue;
     known.push_back(command.name);
     known.insert(known.end(), command.aliases.begin(), command.aliases.end());
   }
@@ -82,6 +83,7 @@ int parse_and_run(std::span<const std::string> args, const Command* command, con
   for (const auto& each : commands()) {
     CLI::App* sub = app.add_subcommand(std::string(each.name), std::string(each.summary));
     for (const auto alias : each.aliases) sub->alias(std::string(alias));
+    if (each.is_ours) sub->group("");  // not in --help
     sub->fallthrough();  // -v may also stand behind the command's name
     if (&each == command) runner = each.describe(*sub);
   }

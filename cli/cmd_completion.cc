@@ -14,7 +14,7 @@ Runner completion_command(CLI::App& app) {
   const auto shell = std::make_shared<std::string>();
   app.add_option("SHELL", *shell, "bash, zsh or fish")->required();
   return [shell](const Context& context) -> Result<int> {
-    context.streams.out << TRY(completion_script(*shell, completion_model()));
+    context.streams.out << TRY(completion_script(*shell, described_commands()));
     return 0;
   };
 }

@@ -12,6 +12,20 @@ namespace acetate::cli {
 
 namespace {
 
+// What follows the options is no positional to CLI11, which would look for options in it.
+class Formatter : public CLI::Formatter {
+ public:
+  Formatter(CLI::App& app, std::string words) : words_(std::move(words)) { column_width(app.get_formatter()->get_column_width()); }
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string line = CLI::Formatter::make_usage(app, std::move(name));
+    while (line.ends_with('\n')) line.pop_back();
+    return line + " " + words_ + "\n";
+  }
+
+ private:
+  std::string words_;
+};
+
 // Options end with the image: what follows is the command's.
 void end_options_with_image(CLI::App& app) {
   app.fallthrough(false);
@@ -23,6 +37,7 @@ void end_options_with_image(CLI::App& app) {
 Runner run_command(CLI::App& app) {
   const auto options = std::make_shared<RunOptions>();
   end_options_with_image(app);
+  app.formatter(std::make_shared<Formatter>(app, "IMAGE [COMMAND [ARG...]]"));
   app.footer(
       "IMAGE [COMMAND [ARG...]], or SOURCE... -- COMMAND [ARG...] with tarballs and directories from the bottom to\n"
       "the top, or the name of a kept container to go on from. What is written is gone afterwards, without --keep.");
@@ -33,7 +48,8 @@ Runner run_command(CLI::App& app) {
 Runner shell_command(CLI::App& app) {
   const auto options = std::make_shared<RunOptions>();
   end_options_with_image(app);
-  app.footer("IMAGE [SHELL]: an interactive shell in an image, bash where it has one. The options are those of run.");
+  app.formatter(std::make_shared<Formatter>(app, "IMAGE [SHELL]"));
+  app.footer("SHELL is bash where the image has one, else sh. The options are those of run.");
   declare_run_options(app, *options);
   return [options, &app](const Context& context) {
     options->interactive = true;

@@ -1,8 +1,8 @@
 // The command table: what commands there are, and what a command is to the program around it.
 //
 // To add one: write cli/cmd_NAME.cc with a function `Runner name_command(CLI::App&)`, declare it at the end
-// of this file, add its row in commands.cc and its source in meson.build. Help, aliases, "did you mean" and
-// exit codes follow.
+// of this file, add its row in commands.cc and its source in meson.build. Help, aliases, "did you mean", exit
+// codes, completions and its manual page follow.
 #pragma once
 
 #include <functional>
@@ -42,6 +42,8 @@ struct Command {
   std::vector<std::string_view> aliases = {};
   int usage_exit = 2;    // for a command line that makes no sense
   int failure_exit = 1;  // for an error of ours
+  std::string_view exits = {};  // for the manual: what exit codes mean besides these two, in sentences
+  bool is_ours = false;         // for our own build: not listed, not completed, in no manual
 };
 
 // In the order of --help.
@@ -58,6 +60,7 @@ Runner inspect_command(CLI::App& app);
 Runner login_command(CLI::App& app);
 Runner logout_command(CLI::App& app);
 Runner ls_command(CLI::App& app);
+Runner man_pages_command(CLI::App& app);
 Runner mount_command(CLI::App& app);
 Runner pull_command(CLI::App& app);
 Runner push_command(CLI::App& app);

@@ -1,25 +1,20 @@
 #include "cli/completion.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
-
-#include "cli/command.h"
 
 namespace acetate::cli {
 
 namespace {
 
 // Options whose value is a file or directory of ours; every other value is left to the person.
-bool wants_path(const CompletionOption& option) {
+bool wants_path(const DescribedOption& option) {
   static const char* const kPaths[] = {"--volume", "--env-file", "--file", "--output", "--input", "--iidfile", "--upper", "--work", "--device", "--authfile"};
   return std::ranges::any_of(option.names, [](const std::string& name) { return std::ranges::find(kPaths, name) != std::end(kPaths); });
 }
 
 std::string join(const std::vector<std::string>& words, const char* separator) { return fmt::format("{}", fmt::join(words, separator)); }
 
-std::vector<std::string> all_names(const CompletionCommand& command) {
+std::vector<std::string> all_names(const DescribedCommand& command) {
   std::vector<std::string> names;
   for (const auto& option : command.options) names.insert(names.end(), option.names.begin(), option.names.end());
   return names;
@@ -32,7 +27,7 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
-std::string bash(const std::vector<CompletionCommand>& commands) {
+std::string bash(const std::vector<DescribedCommand>& commands) {
   std::string names, options, values;
   for (const auto& command : commands) {
     names += (names.empty() ? "" : " ") + join(command.names, " ");
@@ -80,7 +75,7 @@ std::string zsh_text(const std::string& text) {
   return out;
 }
 
-std::string zsh(const std::vector<CompletionCommand>& commands) {
+std::string zsh(const std::vector<DescribedCommand>& commands) {
   std::string list, cases;
   for (const auto& command : commands) {
     for (const auto& name : command.names) list += fmt::format("    {}\n", quoted(name + ":" + zsh_text(command.help)));
@@ -110,7 +105,7 @@ std::string zsh(const std::vector<CompletionCommand>& commands) {
       list, cases);
 }
 
-std::string fish(const std::vector<CompletionCommand>& commands) {
+std::string fish(const std::vector<DescribedCommand>& commands) {
   std::string names, lines;
   for (const auto& command : commands) {
     names += (names.empty() ? "" : " ") + join(command.names, " ");
@@ -131,44 +126,9 @@ std::string fish(const std::vector<CompletionCommand>& commands) {
       names, lines);
 }
 
-// What CLI11 shows of a closed set: "{{a,b,c}}" in the option's type.
-std::vector<std::string> allowed_values(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
-  const std::size_t open = type.find('{'), close = type.find('}');
-  std::vector<std::string> values;
-  if (open == std::string::npos || close == std::string::npos) return values;
-  for (std::size_t at = open + 1; at < close;) {
-    const std::size_t end = std::min(type.find(',', at), close);
-    values.push_back(type.substr(at, end - at));
-    at = end + 1;
-  }
-  std::ranges::sort(values);
-  return values;
-}
-
 }  // namespace
 
-std::vector<CompletionCommand> completion_model() {
-  std::vector<CompletionCommand> model;
-  for (const Command& command : commands()) {
-    CLI::App app;
-    app.set_help_flag("-h,--help", "print this help and exit");
-    command.describe(app);
-    CompletionCommand one{.names = {std::string(command.name)}, .help = std::string(command.summary), .options = {}};
-    for (const auto alias : command.aliases) one.names.emplace_back(alias);
-    for (const CLI::Option* option : app.get_options()) {
-      if (option->get_group().empty()) continue;  // for our own programs
-      CompletionOption described{.names = {}, .help = option->get_description(), .takes_value = option->get_expected_max() > 0, .values = allowed_values(*option)};
-      for (const auto& name : option->get_snames()) described.names.push_back("-" + name);
-      for (const auto& name : option->get_lnames()) described.names.push_back("--" + name);
-      if (!described.names.empty()) one.options.push_back(std::move(described));
-    }
-    model.push_back(std::move(one));
-  }
-  return model;
-}
-
-Result<std::string> completion_script(const std::string& shell, const std::vector<CompletionCommand>& commands) {
+Result<std::string> completion_script(const std::string& shell, const std::vector<DescribedCommand>& commands) {
   if (shell == "bash") return bash(commands);
   if (shell == "zsh") return zsh(commands);
   if (shell == "fish") return fish(commands);

@@ -3,11 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
-
 #include "base/sys/file.h"
 #include "base/sys/process.h"
-#include "cli/command.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate::cli {
@@ -15,20 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(CompletionModel, HasEveryCommandAndItsOptions) {
-  const auto model = completion_model();
-
-  ASSERT_EQ(model.size(), commands().size());
-  for (std::size_t i = 0; i < model.size(); ++i) {
-    EXPECT_EQ(model[i].names.at(0), commands()[i].name);
-    std::set<std::string> seen;
-    for (const auto& option : model[i].options)
-      for (const auto& name : option.names) EXPECT_TRUE(seen.insert(name).second) << model[i].names[0] << " " << name;
-    EXPECT_TRUE(seen.contains("--help")) << model[i].names[0];
-  }
-}
-
-const std::vector<CompletionCommand> kModel{
+const std::vector<DescribedCommand> kModel{
     {.names = {"unmount", "umount"}, .help = "it's gone", .options = {{.names = {"--lazy"}, .help = "now"}}},
     {.names = {"ps"}, .help = "list", .options = {{.names = {"-f", "--format"}, .help = "as [json]: all", .takes_value = true, .values = {"json", "table"}}}},
 };

@@ -13,10 +13,13 @@ expect "programs" "acetate fuse-overlay fuse-overlayfs" "$(ls "$prefix" | tr '\n
 expect "the other name is a link to it" "fuse-overlay" "$(readlink "$prefix/fuse-overlayfs")"
 expect_match "and says its name" "^fuse-overlayfs: version [0-9]" "$("$prefix/fuse-overlayfs" --version | head -n 1)"
 expect_match "acetate" "^acetate .*[0-9]" "$("$prefix/acetate" --version)"
-for page in acetate fuse-overlay; do
+commands=$("$prefix/acetate" --help | sed -n '/^Subcommands:/,$s/^  \([a-z][a-z-]*\).*/\1/p')
+expect_match "there are commands" "run" "$commands"
+for page in acetate fuse-overlay $(echo "$commands" | sed 's/^/acetate-/'); do
   found=$(find "$scratch/root" -path "*/man1/$page.1*")
   [ -n "$found" ] && pass "$page(1)" || fail "$page(1) is not installed"
 done
+expect "and no page for what is no command" $(($(echo "$commands" | wc -l) + 2)) "$(find "$scratch/root" -path '*/man1/*' -type f | wc -l)"
 for snippet in storage.conf storage-rootless.conf; do
   found=$(find "$scratch/root" -path "*/acetate/$snippet")
   expect "$snippet names the installed program" "${prefix#"$scratch/root"}/fuse-overlay" "$(sed -n 's/^mount_program = "\(.*\)"/\1/p' "$found")"
