@@ -26,11 +26,12 @@ Attended::Attended(sys::Child keeper, pid_t command, Fd lifeline, Fd told)
     : command_(command), child_(std::move(keeper)), lifeline_(std::move(lifeline)), told_(std::move(told)) {}
 
 Attended::Attended(Attended&& other) noexcept
-    : command_(std::exchange(other.command_, 0)), child_(std::move(other.child_)), lifeline_(std::move(other.lifeline_)), told_(std::move(other.told_)) {}
+    : command_(std::exchange(other.command_, 0)), sent_(std::exchange(other.sent_, 0)), child_(std::move(other.child_)), lifeline_(std::move(other.lifeline_)), told_(std::move(other.told_)) {}
 
 Attended& Attended::operator=(Attended&& other) noexcept {
   Attended moved(std::move(other));
   std::swap(command_, moved.command_);
+  std::swap(sent_, moved.sent_);
   std::swap(child_, moved.child_);
   std::swap(lifeline_, moved.lifeline_);
   std::swap(told_, moved.told_);
@@ -80,6 +81,7 @@ Result<std::optional<sys::Exit>> Attended::poll() {
 }
 
 Result<void> Attended::kill(int signal) {
+  if (signal > 0 && signal < 64) sent_ |= std::uint64_t{1} << signal;
   if (!told_) return child_.kill(signal);
   // The one that no keeper can hand on.
   if (signal == SIGSTOP) return sys::done(sys::Call::kill, [&] { return ::kill(command_, SIGSTOP); });

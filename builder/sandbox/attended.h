@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 
 #include "base/fd.h"
@@ -34,6 +35,8 @@ class Attended {
   Result<std::optional<sys::Exit>> poll();
   // To the command; with a keeper SIGKILL is for all that is below.
   Result<void> kill(int signal);
+  // Whether it was sent this one by kill().
+  bool was_sent(int signal) const noexcept { return signal > 0 && signal < 64 && (sent_ >> signal & 1) != 0; }
   // As sys::Child::pidfd().
   Result<Fd> pidfd() const { return child_.pidfd(); }
 
@@ -42,6 +45,7 @@ class Attended {
   void end_all();
   Result<sys::Exit> how(sys::Exit keeper) const;
   pid_t command_ = 0;
+  std::uint64_t sent_ = 0;  // a bit for each signal
   sys::Child child_;    // the command, or its keeper
   Fd lifeline_, told_;  // with a keeper
 };

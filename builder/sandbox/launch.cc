@@ -98,12 +98,13 @@ Result<sys::Exit> attend(const Runtime& runtime, const Invocation& invocation, c
     if (fd) command.fds.push_back({fd, as});
   std::optional<TerminalMode> mode;
   const FdRef terminal = stdio.in ? stdio.in : FdRef{0};
-  if (spec.terminal) mode = TRY(TerminalMode::keep(terminal));
+  if (spec.terminal) mode.emplace(TRY(TerminalMode::keep(terminal)));
   const HeldSignals signals;
   Attended child = TRY(start(command, invocation));
   // A runtime keeps the container's terminal open when ours is gone, so that who waits at it would wait for ever.
-  auto exit = wait_watching(signals, child, time_limit(spec), spec.terminal ? Watched{.end = terminal} : Watched{.end = spec.ending, .first = SIGKILL});
-  if (mode) mode->restore();
+  const auto exit = TRY(wait_watching(signals, child, time_limit(spec), spec.terminal ? Watched{.end = terminal} : Watched{.end = spec.ending, .first = SIGKILL}));
+  // A command that is killed is a number to it; this is the runtime itself, by somebody else or for want of memory.
+  if (exit.signal && !child.was_sent(*exit.signal)) log::error("{} {}, and the container with it", runtime.program, exit.describe());
   return exit;
 }
 

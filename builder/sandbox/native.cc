@@ -157,7 +157,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
                     .no_devices = spec.surroundings.real_root};
   NativePipes pipes = TRY(make_native_pipes());
   std::optional<TerminalMode> mode;
-  if (spec.terminal) mode = TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0}));
+  if (spec.terminal) mode.emplace(TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0})));
   const HeldSignals signals;
   AfterContainer after{hooks};
   Attended container = TRY_WITHIN(attend(config, child, pipes), "starting the container");
@@ -200,9 +200,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
     return std::move(ran).error().within("starting the container");
   }
   const auto limit = rest_of(hooks, spec);
-  auto exit = relay ? relay->wait(signals, container, limit) : wait_watching(signals, container, limit, {.end = spec.ending, .first = SIGKILL}, Group::its_own);
-  if (relay) relay->finish();
-  return exit;
+  return relay ? relay->wait(signals, container, limit) : wait_watching(signals, container, limit, {.end = spec.ending, .first = SIGKILL}, Group::its_own);
 }
 
 }  // namespace acetate::sandbox

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <sched.h>
@@ -13,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -62,6 +64,8 @@ class Container {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
     ::signal(SIGCHLD, SIG_DFL);
+    // As runc has it: what a container makes, of a build above all, does not depend on who started it.
+    ::umask(022);
     step(NativeStage::network, join_network());
     step(NativeStage::mounts, make_root());
     step(NativeStage::directory, make_directory());
@@ -70,9 +74,11 @@ class Container {
     if (child_.hooks.any()) prepare_with_hooks();
     step(NativeStage::mounts, seal_root(child_.config, root_.ref(), child_.no_devices));
     if (::setsid() < 0) step(NativeStage::terminal, Error(errno));
+    step(NativeStage::keyring, leave_keyring());
     step(NativeStage::terminal, spec_.terminal ? open_terminal() : redirect());
     step(NativeStage::root, enter_root());
-    step(NativeStage::limits, set_limits());
+    close_others();
+    step(NativeStage::limits, set_limits(When::with_our_rights));
     step(NativeStage::ids, enter_users());
     step(NativeStage::directory, try_call([&] { return ::chdir(spec_.cwd.c_str()); }));
     // With new privileges still to be had, the filter needs the right to install it, so it comes first; it lets
@@ -120,7 +126,7 @@ class Container {
     step(NativeStage::hooks, try_call([] { return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }));
     // Of each when the ones before it have run: they may have changed where it leads.
     hook_step(child_.hooks.run(Hook::Stage::start_container, start_state_.ref(), [](const Hook& hook) -> Result<void> {
-      if (leads_to_us(hook.path)) return fail(EACCES, "the startContainer hook {} leads out of the container", hook.path);
+      if (TRY(leads_to_us(hook.path))) return fail(EACCES, "the startContainer hook {} leads out of the container", hook.path);
       return {};
     }));
   }
@@ -153,6 +159,15 @@ class Container {
   }
 
   static Result<void> raise_loopback();
+
+  // The keys of whoever called us are not the container's: it has a session keyring of its own, as runc makes one. Where none is to be had, for want of the call, of the
+  // right to it or of room among the person's keys, there is none to be told of either.
+  static Result<void> leave_keyring() {
+    if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0) return {};
+    for (const int code : {ENOSYS, EPERM, EACCES, EDQUOT})
+      if (errno == code) return {};
+    return Error(errno);
+  }
 
   Result<void> make_root() {
     TRY(sys::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
@@ -199,7 +214,10 @@ class Container {
   // From the container's own devpts, so that its processes find it by the name they are told.
   Result<void> open_terminal() {
     const Fd pts = TRY(sys::open({root_.ref(), "dev/pts"}, O_PATH | O_DIRECTORY));
-    const Fd master = TRY(sys::open({pts.ref(), "ptmx"}, O_RDWR | O_NOCTTY));
+    // Where the person's own /dev is shown, its devpts has another beside it.
+    auto opened = sys::open({pts.ref(), "ptmx"}, O_RDWR | O_NOCTTY);
+    if (!opened && opened.error().is(EACCES)) opened = sys::open({root_.ref(), "dev/ptmx"}, O_RDWR | O_NOCTTY | O_NOFOLLOW);
+    const Fd master = TRY(std::move(opened));
     int locked = 0, number = -1;
     TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(master.ref().fd, TIOCSPTLCK, &locked); }));
     TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(master.ref().fd, TIOCGPTN, &number); }));
@@ -211,9 +229,11 @@ class Container {
     }
     TRY(sys::send_fd(pipes_.terminal.other.ref(), master.ref()));
     TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(slave.ref().fd, TIOCSCTTY, 0); }));
-    { const Fd console = TRY(sys::open({root_.ref(), "dev/console"}, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600)); }
-    const Fd place = TRY(sys::open({root_.ref(), "dev/console"}, O_PATH | O_NOFOLLOW));
-    TRY(sys::mount(sys::ProcFdPath(slave.ref()).c_str(), sys::ProcFdPath(place.ref()).c_str(), nullptr, MS_BIND, nullptr));
+    // Nothing is made in a /dev of the person's.
+    if (has_own_dev(child_.config)) { const Fd console = TRY(sys::open({root_.ref(), "dev/console"}, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600)); }
+    if (const auto place = sys::open({root_.ref(), "dev/console"}, O_PATH | O_NOFOLLOW); place)
+      TRY(sys::mount(sys::ProcFdPath(slave.ref()).c_str(), sys::ProcFdPath(place->ref()).c_str(), nullptr, MS_BIND, nullptr));
+    else if (!place.error().is(ENOENT)) return place.error().clone();
     // So that its user may open it by name. With one id it is everybody's already.
     constexpr gid_t kTty = 5;
     if (spec_.ids != IdMode::single)
@@ -229,11 +249,29 @@ class Container {
     return {};
   }
 
-  Result<void> set_limits() {
+  // Of what was open in whoever we are a copy of, what is still to be used. No Fd is let go of from here on: an exec or _exit() is the end.
+  void close_others() {
+    std::vector<int> needed;
+    for (const FdRef fd : {pipes_.failed.write.ref(), pipes_.ready.write.ref(), pipes_.go.other.ref(), pipes_.owners.other.ref(), start_state_.ref()})
+      if (fd) needed.push_back(fd.fd);
+    std::ranges::sort(needed);
+    sys::close_all_but(needed);
+  }
+
+  // As many descriptors as a limit must allow for us to open what we still have to.
+  static constexpr rlim_t kEnough = 32;
+  // With our rights, and before a filter that may refuse it, as runc does; but for fewer descriptors than we need ourselves, which come last.
+  enum class When { with_our_rights, last };
+  Result<void> set_limits(When when) {
     for (const Limit& limit : spec_.limits) {
       what_ = limit.name;
       const int number = limit_number(limit.name);
-      const rlimit wanted{.rlim_cur = limit.soft, .rlim_max = limit.hard};
+      rlimit wanted{.rlim_cur = limit.soft, .rlim_max = limit.hard};
+      const bool too_few = number == RLIMIT_NOFILE && wanted.rlim_cur < kEnough;
+      if (too_few != (when == When::last)) {
+        if (!too_few || wanted.rlim_max < kEnough) continue;
+        wanted.rlim_cur = kEnough;
+      }
       TRY(try_call([&] { return ::setrlimit(static_cast<__rlimit_resource>(number), &wanted); }));
     }
     what_.clear();
@@ -310,11 +348,15 @@ class Container {
     env.push_back(nullptr);
     sys::close_all_on_exec_but({});
     int code = ENOENT;
-    for (const std::string& path : candidates()) {
-      if (leads_to_us(path)) {
-        code = EACCES;
-        continue;
-      }
+    std::vector<std::string> ours_not;
+    for (std::string& path : candidates()) {
+      auto ours = leads_to_us(path);
+      if (!ours) step(NativeStage::execute, std::move(ours).error());
+      if (*ours) code = EACCES;
+      else ours_not.push_back(std::move(path));
+    }
+    step(NativeStage::limits, set_limits(When::last));
+    for (const std::string& path : ours_not) {
       ::execve(path.c_str(), argv.data(), env.data());
       if (errno != ENOENT && errno != ENOTDIR) code = errno;
     }
@@ -323,16 +365,22 @@ class Container {
   }
 
   // Until the command is executed /proc/self/exe is our own program (CVE-2019-5736): neither the command nor what interprets it may be reached
-  // by a link of /proc's, which leads elsewhere than the path it shows.
-  static bool leads_to_us(std::string path) {
+  // by a link of /proc's, which leads elsewhere than the path it shows. An error where it cannot be found out, for want of descriptors say.
+  static Result<bool> leads_to_us(std::string path) {
     constexpr int kMostInterpreters = 8;  // the kernel goes on to the fifth
-    const auto root = sys::open("/", O_PATH | O_DIRECTORY);
-    for (int n = 0; root && n < kMostInterpreters; ++n) {
+    const Fd root = TRY(sys::open("/", O_PATH | O_DIRECTORY));
+    for (int n = 0; n < kMostInterpreters; ++n) {
       const auto file = sys::open(path, O_PATH);
-      if (!file) return false;
-      if (!is_where_it_shows(root->ref(), path, file->ref())) return true;
+      if (!file) {
+        if (is_want(file.error())) return file.error().clone();
+        return false;
+      }
+      if (!TRY(is_where_it_shows(root.ref(), path, file->ref()))) return true;
       const auto readable = sys::reopen(file->ref(), O_RDONLY | O_NONBLOCK);
-      if (!readable) return false;
+      if (!readable) {
+        if (is_want(readable.error())) return readable.error().clone();
+        return false;
+      }
       const auto format = read_exec_format(readable->ref());
       if (!format || format->interpreter.empty()) return false;
       path = format->interpreter;
@@ -340,10 +388,15 @@ class Container {
     return true;
   }
 
-  static bool is_where_it_shows(FdRef root, const std::string& path, FdRef file) {
+  // Says nothing of what was looked at.
+  static bool is_want(const Error& error) { return error.is(EMFILE) || error.is(ENFILE) || error.is(ENOMEM); }
+
+  static Result<bool> is_where_it_shows(FdRef root, const std::string& path, FdRef file) {
     const auto found = resolve_in_root(root, path.starts_with('/') ? path : current_dir() + "/" + path);
+    if (!found && is_want(found.error())) return found.error().clone();
     if (!found || found->missing > 0) return false;
     const auto shown = stat_in_root(root, found->path);
+    if (!shown && is_want(shown.error())) return shown.error().clone();
     const auto real = sys::stat(file);
     return shown && real && shown->st_dev == real->st_dev && shown->st_ino == real->st_ino;
   }
@@ -402,7 +455,7 @@ int Container::limit_number(const std::string& name) {
 }  // namespace
 
 const char* name_of(NativeStage stage) noexcept {
-  static constexpr const char* kNames[] = {"entering its cgroup", "making its namespaces", "joining its network", "mounting", "running its hooks", "entering its root", "setting its hostname",
+  static constexpr const char* kNames[] = {"entering its cgroup", "making its namespaces", "joining its network", "mounting", "running its hooks", "entering its root", "setting its hostname", "leaving our keyring",
                                            "making its terminal", "entering its working directory", "setting the limit", "mapping its ids",
                                            "setting its capabilities", "installing its system call filter", "executing"};
   return kNames[static_cast<std::size_t>(stage)];

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/rel_path.h"
@@ -116,11 +117,18 @@ Result<void> make_read_only(FdRef root, const RelPath& path) {
 
 }  // namespace
 
+bool has_own_dev(const Json& config) {
+  return std::ranges::none_of(config["mounts"], [](const Json& entry) {
+    return entry["destination"] == "/dev" && parse_mount_options(entry["options"].get<std::vector<std::string>>()).bind;
+  });
+}
+
 Result<void> make_mounts(const Json& config, FdRef root, bool no_devices, std::string& what) {
+  const bool own_dev = has_own_dev(config);
   for (const Json& entry : config["mounts"]) {
     what = entry["destination"];
     TRY(make_mount(entry, root, no_devices));
-    if (what == "/dev") TRY(furnish_dev(root));
+    if (what == "/dev" && own_dev) TRY(furnish_dev(root));
   }
   for (const Json& path : config["linux"]["maskedPaths"]) {
     what = path;

@@ -15,6 +15,9 @@ namespace acetate::sandbox {
 // node one, but on those that bring the machine's own (/dev and what is bound from below it); for real root, who may make any.
 Result<void> make_mounts(const nlohmann::ordered_json& config, FdRef root, bool no_devices, std::string& what);
 
+// Whether its /dev is a file system of its own, as ever, and not one that the person has bound there: nothing is made in theirs.
+bool has_own_dev(const nlohmann::ordered_json& config);
+
 // The same of the root itself, read-only where it is to be; when whoever prepares the container has written what they had to.
 Result<void> seal_root(const nlohmann::ordered_json& config, FdRef root, bool no_devices);
 

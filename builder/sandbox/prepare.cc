@@ -155,11 +155,18 @@ Result<void> prepare_cwd(Spec& spec, const View& view, MountPoints& points) {
   return {};
 }
 
+// Whether the person has something of theirs shown at the container's /dev, in which nothing is to be made.
+Result<bool> binds_dev(const Spec& spec, FdRef root) {
+  for (const MountPoint& mount : spec.mounts)
+    if (mount.kind == MountPoint::Kind::bind && TRY_WITHIN(resolve_in_root(root, mount.target), "{} in the container", mount.target).path.str() == "dev") return true;
+  return false;
+}
+
 // Our reaper goes in front of the command, from a place that the image has nothing at.
-Result<void> add_init(Spec& spec) {
-  constexpr const char* kInit = "/dev/init";
-  spec.mounts.push_back({.source = TRY(find_init_program()), .target = kInit, .writable = false});
-  spec.argv.insert(spec.argv.begin(), {kInit, "--"});
+Result<void> add_init(Spec& spec, FdRef root) {
+  const std::string place = TRY(binds_dev(spec, root)) ? "/.acetate-init" : "/dev/init";
+  spec.mounts.push_back({.source = TRY(find_init_program()), .target = place, .writable = false});
+  spec.argv.insert(spec.argv.begin(), {place, "--"});
   return {};
 }
 
@@ -168,7 +175,7 @@ Result<void> add_init(Spec& spec) {
 Result<void> prepare_root(Spec& spec, FdRef root, MountPoints& points, const std::string& dir) {
   for (const char* fixed : {"dev", "proc", "sys"}) TRY(points.prepare_fixed(fixed));
   for (MountPoint& file : TRY(make_etc_files(spec, dir))) spec.mounts.push_back(std::move(file));
-  if (spec.init) TRY(add_init(spec));
+  if (spec.init) TRY(add_init(spec, root));
   if (spec.read_only) TRY(bind_directories(spec, points));
   View view(root, spec.rootfs);
   TRY(prepare_mounts(spec, view, points));

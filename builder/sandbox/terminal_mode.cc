@@ -2,6 +2,8 @@
 
 #include <sys/ioctl.h>
 
+#include <algorithm>
+
 namespace acetate::sandbox {
 
 Result<TerminalMode> TerminalMode::keep(FdRef terminal) {
@@ -17,7 +19,20 @@ void TerminalMode::make_raw() const {
   ::tcsetattr(terminal_.fd, TCSANOW, &raw);
 }
 
-void TerminalMode::restore() const { ::tcsetattr(terminal_.fd, TCSADRAIN, &before_); }
+namespace {
+
+bool is_same(const termios& one, const termios& other) {
+  return one.c_iflag == other.c_iflag && one.c_oflag == other.c_oflag && one.c_cflag == other.c_cflag && one.c_lflag == other.c_lflag &&
+         std::ranges::equal(one.c_cc, other.c_cc);
+}
+
+}  // namespace
+
+void TerminalMode::restore() const {
+  termios now{};
+  if (!terminal_ || ::tcgetattr(terminal_.fd, &now) != 0 || is_same(now, before_)) return;
+  ::tcsetattr(terminal_.fd, TCSADRAIN, &before_);
+}
 
 std::optional<Surroundings::ConsoleSize> console_size(FdRef terminal) {
   winsize size{};

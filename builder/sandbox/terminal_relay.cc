@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 
@@ -68,7 +70,6 @@ Result<sys::Exit> TerminalRelay::wait(const HeldSignals& signals, Attended& chil
     if (!exit) exit = TRY(child.poll());
     if (exit && !showing_ && shown_.empty()) return *exit;
     // Once it has ended, what it wrote is still on its way through the terminal, whose end comes with the last process
-    // Once it has ended, what it wrote is still on its way through the terminal, whose end comes with the last process
     // that has it open. That may be one whom the command handed it to; then a quiet moment is the end.
     constexpr int kQuiet = 200;
     const int timeout = !exit ? TRY(forwarder.timeout()) : shown_.empty() ? kQuiet : -1;
@@ -105,6 +106,7 @@ Result<sys::Exit> TerminalRelay::wait(const HeldSignals& signals, Attended& chil
 }
 
 void TerminalRelay::finish() {
+  if (std::exchange(finished_, true)) return;
   mode_.restore();
   ::sigaction(SIGPIPE, &pipe_before_, nullptr);
 }

@@ -15,11 +15,14 @@
 
 namespace acetate::sandbox {
 
-// Puts the person's terminal into raw mode and ignores SIGPIPE; finish() gives both back.
+// Puts the person's terminal into raw mode and ignores SIGPIPE; both are given back when it goes, or before by finish().
 class TerminalRelay {
  public:
   // `master`: of the container's terminal.
   TerminalRelay(Fd master, Stdio stdio, TerminalMode& mode);
+  TerminalRelay(const TerminalRelay&) = delete;
+  TerminalRelay& operator=(const TerminalRelay&) = delete;
+  ~TerminalRelay() { finish(); }
 
   // Relays until the child has ended and everything it wrote has been shown. Waits for neither side alone: who does not
   // read what was typed, or what was shown, keeps nobody from signals, the time limit and the other direction. When the person's
@@ -52,6 +55,7 @@ class TerminalRelay {
   struct sigaction pipe_before_;
   Flow typed_, shown_;
   bool typing_ = true, showing_ = true;
+  bool finished_ = false;
 };
 
 }  // namespace acetate::sandbox

@@ -15,9 +15,7 @@ class Attack : public Launch {
   void SetUp() override {
     Launch::SetUp();
     if (IsSkipped()) return;
-    const std::string self = *sys::readlink(FileAt{kWorkingDir, "/proc/self/exe"});
-    const std::string prober = self.substr(0, self.rfind('/')) + "/prober";
-    dir_.write("root/bin/prober", dir_read(prober), 0755);
+    dir_.write("root/bin/prober", dir_read(prober()), 0755);
   }
 
   // Runs it where a tmpfs is mounted at `place` outside: 0 when it said "over" and nothing else, 1 when not, 77 where nothing can be mounted there.

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/sys/copy.h"
+#include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "base/sys/process.h"
 #include "builder/sandbox/holder.h"
@@ -48,6 +49,22 @@ class Launch : public ::testing::TestWithParam<const char*> {
       ASSERT_TRUE(sys::symlink("busybox", {kWorkingDir, (dir_ / fmt::format("root/bin/{}", name)).c_str()}));
     dir_.write("root/etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home:/bin/sh\n");
     dir_.mkdir("run");
+  }
+
+  // A program of ours that is linked statically, beside this one.
+  static std::string prober() {
+    const std::string self = *sys::readlink(FileAt{kWorkingDir, "/proc/self/exe"});
+    return self.substr(0, self.rfind('/')) + "/prober";
+  }
+
+  static std::vector<std::string> names_in(const std::string& path) {
+    std::vector<std::string> names;
+    const Fd dir = *sys::open(path, O_RDONLY | O_DIRECTORY);
+    EXPECT_TRUE(sys::read_dir(dir.ref(), [&](const sys::DirEntry& entry) {
+      names.emplace_back(entry.name);
+      return true;
+    }));
+    return names;
   }
 
   static std::string dir_read(const std::string& path) { return *sys::read_file(path, 1 << 28); }

@@ -2,9 +2,13 @@
 #include "tests/builder/sandbox/launch_fixture.h"
 
 #include <linux/filter.h>
+#include <linux/keyctl.h>
 #include <linux/seccomp.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <termios.h>
@@ -14,6 +18,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "base/sys/mount.h"
 #include "builder/sandbox/scratch.h"
 #include "builder/sandbox/seccomp_program.h"
 
@@ -21,6 +26,10 @@ namespace acetate::sandbox {
 namespace {
 
 INSTANTIATE_TEST_SUITE_P(By, Launch, ::testing::Values("runc", "native"), runtime_name);
+
+// What runc does otherwise, or cannot.
+class OurLaunch : public Launch {};
+INSTANTIATE_TEST_SUITE_P(By, OurLaunch, ::testing::Values("native"), runtime_name);
 
 TEST_P(Launch, GivesTheExitCodeAndTheOutput) {
   const Ran ran = run(shell("echo hello; exit 3"));
@@ -137,6 +146,82 @@ TEST_P(Launch, RunsAsTheUserAsked) {
 
 TEST_P(Launch, HasNoDescriptorsButThreeAndTheOneThatIsReading) {
   EXPECT_EQ(run(shell("ls /proc/self/fd | wc -l")).out, "4\n");
+}
+
+TEST_P(Launch, HasAUmaskThatIsNotTheCallers) {
+  around_ = [] { ::umask(077); };
+
+  EXPECT_EQ(run(shell("umask; echo x >/file; ls -l /file | busybox cut -c1-10")).out, "0022\n-rw-r--r--\n");
+}
+
+TEST_P(Launch, HasASessionKeyringOfItsOwn) {
+  dir_.write("root/bin/prober", dir_read(prober()), 0755);
+  if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0) GTEST_SKIP() << "no session keyring is to be had here";
+  const long ours = ::syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
+  ASSERT_GT(ours, 0);
+  Spec spec = shell("");
+  spec.argv = {"/bin/prober", "session-keyring"};
+  spec.confinement.filter_calls = false;
+
+  const Ran ran = run(spec);
+
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_NE(ran.out, fmt::format("{}\n", ours));
+}
+
+// Go's runtime needs more.
+TEST_P(OurLaunch, KeepsALimitOfFewerDescriptorsThanWeHave) {
+  around_ = [] {
+    for (int n = 0; n < 200; ++n) static_cast<void>(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  };
+  for (const std::uint64_t few : {3, 4, 16}) {
+    Spec spec = shell("ulimit -Sn; ulimit -Hn");
+    spec.limits = {{.name = "RLIMIT_NOFILE", .soft = few, .hard = few}};
+
+    EXPECT_EQ(run(spec).out, fmt::format("{0}\n{0}\n", few));
+  }
+}
+
+TEST_P(Launch, SetsLimitsThatAFilterOfThePersonsWouldRefuse) {
+  // The shell's ulimit asks by the same call.
+  Spec spec = shell("while read -r a b c soft hard d; do [ \"$a $c\" = 'Max files' ] && echo $soft $hard; done </proc/self/limits");
+  spec.limits = {{.name = "RLIMIT_NOFILE", .soft = 32, .hard = 64}};
+  spec.confinement.profile = R"({"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["prlimit64","setrlimit"],"action":"SCMP_ACT_ERRNO"}]})";
+  around_ = [] {
+    for (int n = 0; n < 200; ++n) static_cast<void>(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  };
+
+  EXPECT_EQ(run(spec).out, "32 64\n");
+}
+
+TEST_P(Launch, RaisesTheSoftLimitOfDescriptorsToTheHardOne) {
+  rlimit ours{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &ours), 0);
+  Spec spec = shell("ulimit -Sn; ulimit -Hn");
+  spec.limits = {{.name = "RLIMIT_NOFILE", .soft = ours.rlim_max, .hard = ours.rlim_max}};
+
+  EXPECT_EQ(run(spec).out, fmt::format("{0}\n{0}\n", ours.rlim_max));
+}
+
+TEST_P(Launch, ShowsAPersonsDirectoryAtDevAndMakesNothingInIt) {
+  dir_.mkdir("dev");
+  dir_.write("dev/mine", "");
+  dir_.write("dev/null", "");  // runc wants one
+  Spec spec = shell("ls /dev; echo $?");
+  spec.mounts = {{.source = dir_ / "dev", .target = "/dev"}};
+  spec.init = true;
+
+  EXPECT_EQ(run(spec).out, "mine\nnull\n0\n");
+
+  EXPECT_EQ(names_in(dir_ / "dev").size(), 2U);
+  EXPECT_NE(::access((dir_ / "root/.acetate-init").c_str(), F_OK), 0);
+}
+
+TEST_P(Launch, ShowsTheMachinesDev) {
+  Spec spec = shell("test -c /dev/null && echo $(ls -A /dev | wc -l)");
+  spec.mounts = {{.source = "/dev", .target = "/dev"}};
+
+  EXPECT_EQ(run(spec).out, fmt::format("{}\n", names_in("/dev").size()));
 }
 
 TEST_P(Launch, DoesNotWriteKernelSettings) {
@@ -315,13 +400,72 @@ TEST_P(Launch, RefusesNewNamespacesAndMountsInside) {
   EXPECT_EQ(ran.out.find("mounted"), std::string::npos) << ran.out;
 }
 
+struct Terminal {
+  Fd ours, theirs;
+};
+
+Terminal make_terminal() {
+  Terminal made{.ours = Fd(Adopt{}, ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)), .theirs = {}};
+  EXPECT_EQ(::grantpt(made.ours.ref().fd) | ::unlockpt(made.ours.ref().fd), 0);
+  made.theirs = *sys::open(::ptsname(made.ours.ref().fd), O_RDWR | O_NOCTTY);
+  return made;
+}
+
+bool is_raw(const Terminal& terminal) {
+  termios mode{};
+  EXPECT_EQ(::tcgetattr(terminal.theirs.ref().fd, &mode), 0);
+  return (mode.c_lflag & ICANON) == 0;
+}
+
+// runc would make a /dev/console there, were there none.
+TEST_P(OurLaunch, GivesATerminalWhereTheMachinesDevIsShown) {
+  Spec spec = shell("test -t 0 && test -t 1 && exit 4");
+  spec.terminal = true;
+  spec.mounts = {{.source = "/dev", .target = "/dev"}};
+  const Terminal terminal = make_terminal();
+  const FdRef theirs = terminal.theirs.ref();
+
+  const auto code = run_in_holder(plan_, [&] {
+    auto exit = launch(spec, dir_ / "run", {.in = theirs, .out = theirs, .err = theirs});
+    if (!exit) fmt::print(stderr, "{}\n", exit.error().message());
+    return exit ? exit->shell_code() : 125;
+  });
+
+  ASSERT_TRUE(code) << code.error().message();
+  EXPECT_EQ(*code, 4);
+}
+
+TEST_P(OurLaunch, GivesTheTerminalBackWhenItIsCalledOffWhileAHookRuns) {
+  const std::string up = dir_ / "root/up";
+  ASSERT_EQ(::mkfifo(up.c_str(), 0666), 0);
+  Spec spec = shell("true");
+  spec.terminal = true;
+  spec.hooks = {{.stage = Hook::Stage::start_container, .path = "/bin/busybox", .args = {"sh", "-c", "echo up >/up; exec sleep 3600"}}};
+  const Terminal terminal = make_terminal();
+  const FdRef theirs = terminal.theirs.ref();
+
+  const auto code = run_in_holder(plan_, [&] {
+    if (::fork() == 0) {
+      char byte = 0;
+      const Fd fifo = *sys::open(up, O_RDONLY);
+      static_cast<void>(::read(fifo.ref().fd, &byte, 1));
+      ::kill(::getppid(), SIGTERM);
+      ::_exit(0);
+    }
+    auto exit = launch(spec, dir_ / "run", {.in = theirs, .out = theirs, .err = theirs});
+    return exit ? 1 : exit.error().is(EINTR) ? 0 : 2;
+  });
+
+  ASSERT_TRUE(code) << code.error().message();
+  EXPECT_EQ(*code, 0);
+  EXPECT_FALSE(is_raw(terminal)) << "raw mode was not taken back";
+}
+
 TEST_P(Launch, GivesATerminalOnRequest) {
   Spec spec = shell("test -t 0 && test -t 1 && echo terminal; exit 4");
   spec.terminal = true;
-  const Fd ours(Adopt{}, ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
-  ASSERT_TRUE(ours);
-  ASSERT_EQ(::grantpt(ours.ref().fd) | ::unlockpt(ours.ref().fd), 0);
-  Fd theirs = *sys::open(::ptsname(ours.ref().fd), O_RDWR | O_NOCTTY);
+  const Terminal terminal = make_terminal();
+  const Fd &ours = terminal.ours, &theirs = terminal.theirs;
 
   const auto code = run_in_holder(plan_, [&] {
     auto exit = launch(spec, dir_ / "run", {.in = theirs.ref(), .out = theirs.ref(), .err = theirs.ref()});
@@ -330,9 +474,7 @@ TEST_P(Launch, GivesATerminalOnRequest) {
 
   ASSERT_TRUE(code) << code.error().message();
   EXPECT_EQ(*code, 4);
-  termios mode{};
-  ASSERT_EQ(::tcgetattr(theirs.ref().fd, &mode), 0);
-  EXPECT_NE(mode.c_lflag & ICANON, 0U) << "raw mode was not taken back";
+  EXPECT_FALSE(is_raw(terminal)) << "raw mode was not taken back";
   std::array<char, 256> text{};
   const ssize_t got = ::read(ours.ref().fd, text.data(), text.size());
   ASSERT_GT(got, 0);

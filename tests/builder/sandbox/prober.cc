@@ -1,7 +1,8 @@
 // Runs in a container and makes the system calls that its filter must refuse, with arguments that would do something.
-// Prints those that were let through; exit code 1 when any was. Linked statically.
+// Prints those that were let through; exit code 1 when any was. Linked statically. "prober session-keyring" prints which one it has.
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -53,7 +54,12 @@ const Try kTries[] = {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "session-keyring") == 0) {
+    const long keyring = syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3 /* KEY_SPEC_SESSION_KEYRING */, 0);
+    std::printf("%ld\n", keyring);
+    return keyring > 0 ? 0 : 1;
+  }
   int through = 0, tried = 0;
   for (const Try& each : kTries) {
     ++tried;
