@@ -1,13 +1,16 @@
 // Which runtime works here: found by running the smallest container there is.
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "builder/sandbox/id_maps.h"
+#include "builder/sandbox/memory_fs.h"
 #include "builder/sandbox/native.h"
 #include "builder/sandbox/owner_recorder.h"
 #include "builder/sandbox/runtime.h"
@@ -23,6 +26,12 @@ namespace {
 
 constexpr const char* kNative = "native";
 
+// Whether nothing can be executed that lies in it.
+Result<bool> forbids_execution(const std::string& dir) {
+  const Fd at = TRY(sys::open(dir, O_PATH | O_DIRECTORY));
+  return (static_cast<unsigned long>(TRY(sys::statfs(at.ref())).f_flags) & ST_NOEXEC) != 0;
+}
+
 Result<void> make_tiny_root(const std::string& root) {
   for (const char* name : {"", "/dev", "/proc", "/sys"}) TRY(sys::make_dirs(root + name, 0755));
   const std::string program = TRY(tiny_program());
@@ -35,6 +44,11 @@ Result<void> make_tiny_root(const std::string& root) {
 // Runs the smallest container with it; why it does not work in words.
 Result<void> try_out(const Runtime& runtime, IdMode ids) {
   const Scratch scratch = TRY(Scratch::temporary());
+  std::optional<MemoryFs> executable;
+  if (TRY(forbids_execution(scratch.path()))) {
+    TRY(sys::make_dirs(scratch / "root", 0755));
+    executable.emplace(TRY(MemoryFs::mount(scratch / "root")));
+  }
   TRY(make_tiny_root(scratch / "root"));
   Spec spec{.rootfs = scratch / "root", .argv = {"/tiny"}, .hostname = "probe", .ids = ids};
   spec.capabilities = run_capabilities();

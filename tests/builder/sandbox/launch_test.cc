@@ -224,6 +224,20 @@ TEST_P(Launch, ShowsTheMachinesDev) {
   EXPECT_EQ(run(spec).out, fmt::format("{}\n", names_in("/dev").size()));
 }
 
+TEST_P(Launch, FindsARuntimeWhereNothingInTmpMayBeExecuted) {
+  const auto works = run_in_holder(plan_, [] {
+    if (!sys::mount("tmpfs", "/tmp", "tmpfs", MS_NOEXEC, "mode=1777")) return 1;
+    ::unsetenv("TMPDIR");
+    const auto runtime = find_runtime();
+    if (runtime) return 0;
+    fmt::print(stderr, "{}\n", runtime.error().message());
+    return 2;
+  });
+
+  ASSERT_TRUE(works) << works.error().message();
+  EXPECT_EQ(*works, 0);
+}
+
 TEST_P(Launch, DoesNotWriteKernelSettings) {
   const Ran ran = run(shell("echo 1 > /proc/sys/kernel/printk; echo 1 > /proc/sysrq-trigger; "
                             "echo kcore $(cat /proc/kcore | wc -c); mkdir /sys/fs/cgroup/x; "
