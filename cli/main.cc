@@ -7,9 +7,11 @@
 
 #include "base/log.h"
 #include "base/sys/call.h"
+#include "base/sys/standard_descriptors.h"
 #include "cli/app.h"
 
 int main(int argc, char** argv) {
+  if (!acetate::sys::fill_standard_descriptors()) return 125;  // and nobody to tell
   if (auto installed = acetate::sys::install_faults_from_environment(); !installed) {
     std::cerr << "acetate: " << installed.error().message() << '\n';
     return 2;

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/sys/call.h"
 #include "base/sys/file.h"
+#include "base/sys/standard_descriptors.h"
 #include "fs/fuse/background.h"
 #include "fs/fuse/privileges.h"
 #include "fs/fuse/fuse.h"
@@ -231,6 +232,7 @@ int run(std::span<const std::string> argv) {
 }  // namespace acetate::fs
 
 int main(int argc, char** argv) {
+  if (!acetate::sys::fill_standard_descriptors()) return 1;
   const std::vector<std::string> words(argv, argv + argc);
   try {
     return acetate::fs::run(words);

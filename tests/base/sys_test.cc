@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -15,6 +16,7 @@
 #include "base/sys/mount.h"
 #include "base/sys/open.h"
 #include "base/sys/process.h"
+#include "base/sys/standard_descriptors.h"
 #include "base/sys/unix_socket.h"
 #include "tests/support/temp_dir.h"
 
@@ -186,6 +188,39 @@ TEST(Spawn, PassesNoDescriptorThatWasNotAskedFor) {
   auto captured = run_captured({.argv = {"ls", "/proc/self/fd"}});
   ASSERT_TRUE(captured);
   EXPECT_EQ(captured->out, "0\n1\n2\n3\n");  // 3 is ls reading the directory
+}
+
+TEST(StandardDescriptors, ThatAreClosedAreNoFilesOfOurs) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    for (const int closed : {0, 1, 2}) ::close(closed);
+    if (!fill_standard_descriptors()) ::_exit(1);
+    char byte = 0;
+    if (::read(0, &byte, 1) != 0 || ::write(1, "x", 1) != 1 || ::write(2, "x", 1) != 1) ::_exit(2);
+    const auto file = open("/proc/self/exe", O_RDONLY);
+    ::_exit(file && file->ref().fd > 2 ? 0 : 3);
+  }
+  Child child(pid);
+
+  const auto exit = child.wait();
+  ASSERT_TRUE(exit);
+  EXPECT_EQ(exit->code, 0);
+}
+
+TEST(StandardDescriptors, ThatAreOpenStayWhatTheyAre) {
+  const Pipe pipe = *make_pipe();
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::dup2(pipe.write.ref().fd, 2);
+    ::close(0);
+    if (!fill_standard_descriptors()) ::_exit(1);
+    ::_exit(::write(2, "kept", 4) == 4 ? 0 : 2);
+  }
+  Child child(pid);
+
+  ASSERT_TRUE(child.wait());
+  std::array<std::byte, 4> said{};
+  EXPECT_EQ(*read(pipe.read.ref(), said), 4U);
 }
 
 TEST(UnixSocket, APeerThatHungUpIsAnErrorAndNoSignal) {

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/sys/call.h"
+#include "base/sys/standard_descriptors.h"
 #include "fs/fuse/layer_store/server.h"
 #include "fs/fuse/notify.h"
 #include "fs/fuse/signals.h"
@@ -58,6 +59,7 @@ Result<void> run(std::span<const std::string> words) {
 
 int main(int argc, char** argv) {
   using namespace acetate;
+  if (!sys::fill_standard_descriptors()) return 1;
   log::set_program("acetate");
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   try {

@@ -11,6 +11,7 @@
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/process.h"
+#include "base/sys/standard_descriptors.h"
 #include "layers/layer_spec.h"
 #include "layers/registry/fetcher/fetcher.h"
 
@@ -57,6 +58,7 @@ Result<void> run(const std::string& dir) {
 
 int main(int argc, char** argv) {
   using namespace acetate;
+  if (!sys::fill_standard_descriptors()) return 1;
   log::set_program("acetate-fetcher");
   if (argc != 2 || argv[1][0] != '/') {
     log::error("usage: acetate-fetcher DIRECTORY-OF-PARTIAL-BLOBS");

@@ -10,6 +10,7 @@
 #include "base/scope.h"
 #include "base/sys/call.h"
 #include "base/sys/signals.h"
+#include "base/sys/standard_descriptors.h"
 #include "layers/registry/serve/command_line.h"
 
 namespace acetate::registry {
@@ -54,6 +55,7 @@ Result<void> serve(std::span<const std::string> arguments) {
 
 int main(int argc, char** argv) {
   using namespace acetate;
+  if (!sys::fill_standard_descriptors()) return 1;
   log::set_program("acetate");
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   try {
