@@ -79,8 +79,12 @@ Result<pid_t> start_pasta(const Spec& spec, const std::string& ns, const std::st
   return pid;
 }
 
-Result<void> ask_slirp(const std::string& socket, const Port& port) {
-  const Fd connection = TRY_WITHIN(sys::connect_unix(socket, sys::SocketKind::stream), "asking slirp4netns for a port");
+// In its directory by this name: the whole path may be longer than a socket's.
+constexpr const char* kSlirpSocket = "slirp.sock";
+
+Result<void> ask_slirp(const std::string& dir, const Port& port) {
+  const Fd at = TRY(sys::open(dir, O_PATH | O_DIRECTORY));
+  const Fd connection = TRY_WITHIN(sys::connect_unix(at.ref(), kSlirpSocket, sys::SocketKind::stream), "asking slirp4netns for a port");
   TRY(sys::send_full(connection.ref(), slirp_request(port)));
   TRY(sys::end_of_request(connection.ref()));
   const std::string answer = TRY(sys::read_all(connection.ref(), 1 << 16));
@@ -91,19 +95,19 @@ Result<void> ask_slirp(const std::string& socket, const Port& port) {
 
 Result<sys::Child> start_slirp(const Spec& spec, const std::string& ns, const std::string& dir) {
   const std::string program = TRY(find_helper("slirp4netns", "slirp4netns"));
-  const std::string socket = dir + "/slirp.sock", log = dir + "/slirp.log";
+  const std::string log = dir + "/slirp.log";
   sys::Pipe ready = TRY(sys::make_pipe());
   const Fd null = TRY(sys::open("/dev/null", O_RDWR));
   const Fd words = TRY(sys::open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600));
-  sys::Child child = TRY(sys::spawn({.argv = {program, "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox",
-                                              "--enable-seccomp", "--netns-type=path", "--ready-fd=3", "--api-socket", socket, ns, "tap0"},
+  sys::Child child = TRY(sys::spawn({.argv = slirp_command(program, spec, ns),
+                                     .cwd = dir,
                                      .fds = {{null.ref(), 0}, {words.ref(), 1}, {words.ref(), 2}, {ready.write.ref(), 3}},
                                      .new_session = true}));
   ready.write.reset();
   std::byte one{};
   if (TRY(sys::read(ready.read.ref(), std::span(&one, 1))) == 0)
     return complain("slirp4netns", TRY(child.wait()), TRY(sys::read_file(log, 1 << 16)));
-  for (const Port& port : spec.ports) TRY(ask_slirp(socket, port));
+  for (const Port& port : spec.ports) TRY(ask_slirp(dir, port));
   return child;
 }
 
@@ -126,6 +130,13 @@ std::vector<std::string> pasta_command(const std::string& program, const Spec& s
     if (!any) command.insert(command.end(), {udp ? "-u" : "-t", "none"});
   }
   command.insert(command.end(), {"-T", "none", "-U", "none"});  // nothing of our loopback is reachable from inside
+  return command;
+}
+
+std::vector<std::string> slirp_command(const std::string& program, const Spec& spec, const std::string& ns) {
+  std::vector<std::string> command{program, "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp", "--netns-type=path", "--ready-fd=3"};
+  if (!spec.ports.empty()) command.insert(command.end(), {"--api-socket", kSlirpSocket});
+  command.insert(command.end(), {ns, "tap0"});
   return command;
 }
 

@@ -37,6 +37,8 @@ inline constexpr const char* kPastaNameserver = "169.254.1.1";
 // The helper's command line. Pure; for tests.
 std::vector<std::string> pasta_command(const std::string& program, const Spec& spec, const std::string& ns,
                                        const std::string& pid_file);
+// The same of slirp4netns, started in the directory that its socket is to be in, if there are ports to ask it for.
+std::vector<std::string> slirp_command(const std::string& program, const Spec& spec, const std::string& ns);
 // What slirp4netns is asked for each port, as its API has it.
 std::string slirp_request(const Port& port);
 

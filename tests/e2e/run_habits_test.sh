@@ -61,6 +61,10 @@ suite() { # AS NAME
     elif command -v "$network" >/dev/null; then published "$1" "$2" "$network"
     else say "$network is not installed"; fi
   done
+  # A socket's path has 108 bytes.
+  if [ -c /dev/net/tun ] && command -v slirp4netns >/dev/null; then
+    published "$1 env ACETATE_ROOT=$($1 sh -c 'echo "$HOME/$0"' "$(printf %0100d 0)")" "$2, below a long path" slirp4netns
+  fi
   expect_failure "$2: a port of the host's own network" 125 "every port is the host's already" $1 acetate run --network host -p 80 "$base" true
 
   # A job on a cluster node: who, where and with what one is outside.

@@ -43,6 +43,14 @@ TEST(ResolvConf, IsOursWithTheHostsNetworkAndEmptyWithNone) {
   EXPECT_EQ(resolv_text(Network::none, ours, {"9.9.9.9"}), "nameserver 9.9.9.9\n");
 }
 
+TEST(Slirp, HasASocketOnlyForPortsAndByAShortPath) {
+  Spec spec;
+  EXPECT_THAT(slirp_command("slirp4netns", spec, "/ns"), Not(Contains("--api-socket")));
+  spec.ports = {{.outside = 8080, .inside = 80}};
+
+  EXPECT_THAT(fmt::format("{}", fmt::join(slirp_command("slirp4netns", spec, "/ns"), " ")), HasSubstr("--api-socket slirp.sock /ns tap0"));
+}
+
 TEST(ResolvConf, NamesNoNameserverOnALoopbackThatIsNotTheContainers) {
   const std::string local = "nameserver 127.0.0.53\nnameserver ::1\nsearch example.org\n";
   const std::string far = "nameserver 127.0.0.1\nnameserver 192.0.2.1\n";
