@@ -98,6 +98,7 @@ Result<void> describe_network(const RunOptions& options, sandbox::Spec& spec) {
   if (!spec.ports.empty() && (spec.network == sandbox::Network::host || spec.network == sandbox::Network::none))
     return fail(EINVAL, "-p has no meaning with --network {}: {}", options.network,
                 spec.network == sandbox::Network::host ? "every port is the host's already" : "nobody reaches it");
+  spec.our_hosts = spec.network == sandbox::Network::host;
   for (const std::string& text : options.add_hosts) spec.hosts.push_back(TRY(host_line(text, spec.network)));
   spec.nameservers = options.dns;
   return {};

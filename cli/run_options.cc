@@ -36,7 +36,7 @@ void declare_files(CLI::App& app, RunOptions& options) {
   repeatable(app, "--device", options.devices, "SOURCE[:TARGET[:rwm]], a device of ours, or VENDOR/CLASS=NAME by CDI");
   app.add_flag("--read-only", options.read_only, "the root file system is not writable; /tmp and /run are");
   app.add_flag("--rootfs", options.rootfs, "IMAGE is a directory with a root file system; what is written is still kept apart");
-  app.add_option("--shm-size", options.shm_size, "of /dev/shm; 64m by default");
+  app.add_option("--shm-size", options.shm_size, "of /dev/shm; 64m by default, 0 for no limit");
 }
 
 void declare_networks(CLI::App& app, RunOptions& options) {
@@ -44,7 +44,7 @@ void declare_networks(CLI::App& app, RunOptions& options) {
   repeatable(app, "-p,--publish", options.ports, "[ADDRESS:][PORT:]PORT[/udp], by pasta or slirp4netns");
   repeatable(app, "--add-host", options.add_hosts, "NAME:ADDRESS, a line of /etc/hosts");
   repeatable(app, "--dns", options.dns, "a nameserver, instead of ours");
-  app.add_option("--hostname", options.hostname, "the container's name for itself");
+  app.add_option("-h,--hostname", options.hostname, "the container's name for itself; ours with the host's network");
 }
 
 void declare_rights(CLI::App& app, RunOptions& options) {
@@ -56,7 +56,7 @@ void declare_rights(CLI::App& app, RunOptions& options) {
              "no-new-privileges, seccomp=unconfined|FILE, mask=PATH, unmask=ALL|PATH, systempaths=unconfined");
   app.add_flag("--privileged", options.privileged, "every capability and device we have, nothing masked, no call filtered");
   repeatable(app, "--ulimit", options.ulimits, "NAME=SOFT[:HARD]");
-  app.add_option("-m,--memory", options.memory, "at most so many bytes (k, m, g)");
+  app.add_option("-m,--memory", options.memory, "at most so many bytes (k, m, g); 0 for no limit, here and below");
   app.add_option("--cpus", options.cpus, "at most so many processors' time");
   app.add_option("--pids-limit", options.pids_limit, "at most so many processes");
 }
@@ -64,6 +64,7 @@ void declare_rights(CLI::App& app, RunOptions& options) {
 }  // namespace
 
 void declare_run_options(CLI::App& app, RunOptions& options) {
+  app.set_help_flag("--help", "print this help and exit");  // docker and podman have -h for the host name
   declare_process(app, options);
   declare_files(app, options);
   declare_networks(app, options);

@@ -6,6 +6,7 @@
 
 #include "base/sys/file.h"
 #include "builder/sandbox/exec_lookup.h"
+#include "builder/sandbox/surroundings.h"
 #include "cli/run_network.h"
 #include "cli/run_rights.h"
 
@@ -119,14 +120,15 @@ Result<sandbox::Spec> describe_process(const image::Config& config, const RunOpt
                                        const std::vector<std::string>& command, const OurEnvironment& ours) {
   sandbox::Spec spec;
   spec.argv = TRY(arguments(config, options, command));
+  TRY(describe_network(options, spec));
   spec.hostname_asked = !options.hostname.empty();
-  spec.hostname = spec.hostname_asked ? options.hostname : random_hostname();
+  // In our network it is this machine that others see, as podman and docker have it.
+  spec.hostname = spec.hostname_asked ? options.hostname : spec.network == sandbox::Network::host ? sandbox::our_hostname() : random_hostname();
   spec.env = TRY(environment(config, options, spec.hostname, ours));
   if (!options.workdir.empty() && !options.workdir.starts_with('/'))
     return fail(EINVAL, "the working directory '{}' is not an absolute path", options.workdir);
   spec.cwd = options.workdir.empty() ? config.working_dir : options.workdir;
   if (!spec.cwd.starts_with('/')) spec.cwd = "/" + spec.cwd;
-  TRY(describe_network(options, spec));
   TRY(describe_rights(options, spec));
   const std::string& stop = options.stop_signal.empty() ? config.stop_signal : options.stop_signal;
   if (!stop.empty()) spec.stop_signal = TRY(parse_signal(stop));

@@ -162,13 +162,17 @@ Result<void> describe_rights(const RunOptions& options, sandbox::Spec& spec) {
   }
   for (const std::string& text : options.security) TRY(add_security(text, spec.confinement));
   for (const std::string& text : options.ulimits) spec.limits.push_back(TRY(parse_ulimit(text)));
-  if (!options.memory.empty()) spec.resources.memory = TRY(parse_memory(options.memory, "--memory"));
+  // To docker and podman 0 is no limit, and so is -1 of processes.
+  if (!options.memory.empty())
+    if (const auto bytes = TRY(parse_memory(options.memory, "--memory")); bytes != 0) spec.resources.memory = bytes;
   if (!options.cpus.empty()) {
-    spec.resources.cpus = TRY(parse_number<double>(options.cpus, "--cpus"));
+    const auto cpus = TRY(parse_number<double>(options.cpus, "--cpus"));
+    if (cpus != 0) spec.resources.cpus = cpus;
     // The kernel's least quota is a millisecond.
-    if (!(*spec.resources.cpus >= 0.01)) return fail(EINVAL, "--cpus {}: 0.01 of a processor is the least that can be had", options.cpus);
+    if (spec.resources.cpus && !(cpus >= 0.01)) return fail(EINVAL, "--cpus {}: 0.01 of a processor is the least that can be had", options.cpus);
   }
-  if (!options.pids_limit.empty()) spec.resources.pids = TRY(parse_number<std::int64_t>(options.pids_limit, "--pids-limit"));
+  if (!options.pids_limit.empty())
+    if (const auto pids = TRY(parse_number<std::int64_t>(options.pids_limit, "--pids-limit")); pids > 0) spec.resources.pids = pids;
   if (!options.shm_size.empty()) spec.shm_size = TRY(parse_memory(options.shm_size, "--shm-size"));
   return {};
 }

@@ -107,7 +107,7 @@ Json mounts(const Spec& spec) {
       mount_entry("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
       mount_entry("/dev/pts", "devpts", "devpts", pts),
       mount_entry("/dev/shm", "tmpfs", "shm",
-                  {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}k", spec.shm_size / 1024)}),
+                  {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}k", spec.shm_size / 1024 + (spec.shm_size % 1024 != 0 ? 1 : 0))}),
       mount_entry("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
       sys_mount(spec),
       cgroup_mount(spec),

@@ -9,10 +9,30 @@ namespace acetate::sandbox {
 
 namespace {
 
-Result<std::string> our_resolv_conf() {
-  auto text = sys::read_file("/etc/resolv.conf", 1 << 20);
+// Lists of hosts that nobody wants to hear of are long.
+constexpr std::size_t kMost = 64 << 20;
+
+Result<std::string> read_ours(const char* path) {
+  auto text = sys::read_file(path, kMost);
   if (!text && text.error().is(ENOENT)) return std::string();
-  return TRY_WITHIN(std::move(text), "reading /etc/resolv.conf");
+  return TRY_WITHIN(std::move(text), "reading {}", path);
+}
+
+// Whether a hosts file has an address for it.
+bool names_host(std::string_view text, std::string_view host) {
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, std::min(text.find('\n'), text.size()));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    line = line.substr(0, line.find('#'));
+    for (std::size_t word = 0; !line.empty(); ++word) {
+      const std::size_t begin = std::min(line.find_first_not_of(" \t\r"), line.size());
+      line.remove_prefix(begin);
+      const std::size_t end = std::min(line.find_first_of(" \t\r"), line.size());
+      if (word > 0 && line.substr(0, end) == host) return true;  // the first is the address
+      line.remove_prefix(end);
+    }
+  }
+  return false;
 }
 
 bool names_loopback(std::string_view line) {
@@ -26,6 +46,16 @@ bool names_loopback(std::string_view line) {
 std::string hosts_text(const std::string& hostname, const std::vector<std::string>& more) {
   std::string text = fmt::format("127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname);
   for (const std::string& line : more) text += line + "\n";
+  return text;
+}
+
+std::string hosts_text_like(const std::string& ours, const std::string& hostname, const std::vector<std::string>& more) {
+  std::string text;
+  for (const std::string& line : more) text += line + "\n";
+  text += ours;
+  if (!text.empty() && !text.ends_with('\n')) text += "\n";
+  if (!names_host(text, "localhost")) text += "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+  if (!hostname.empty() && !names_host(text, hostname)) text += fmt::format("127.0.0.1\t{}\n", hostname);
   return text;
 }
 
@@ -51,9 +81,10 @@ std::string resolv_text(Network network, const std::string& ours, const std::vec
 }
 
 Result<std::vector<MountPoint>> make_etc_files(const Spec& spec, const std::string& dir) {
+  const std::string our_hosts = spec.our_hosts ? TRY(read_ours("/etc/hosts")) : std::string();
   const std::pair<const char*, std::string> files[] = {
-      {"resolv.conf", resolv_text(spec.network, TRY(our_resolv_conf()), spec.nameservers)},
-      {"hosts", hosts_text(spec.hostname, spec.hosts)},
+      {"resolv.conf", resolv_text(spec.network, TRY(read_ours("/etc/resolv.conf")), spec.nameservers)},
+      {"hosts", spec.our_hosts ? hosts_text_like(our_hosts, spec.hostname, spec.hosts) : hosts_text(spec.hostname, spec.hosts)},
       {"hostname", spec.hostname + "\n"},
   };
   std::vector<MountPoint> mounts;

@@ -12,6 +12,10 @@ namespace acetate::sandbox {
 // `more` are further lines: "10.0.0.1\tname".
 std::string hosts_text(const std::string& hostname, const std::vector<std::string>& more = {});
 
+// Pure. Of a container that is in our network and goes by our names: what ours says, after `more`, which go before; and a line for what it does not name of
+// localhost and the container itself.
+std::string hosts_text_like(const std::string& ours, const std::string& hostname, const std::vector<std::string>& more);
+
 // What of our resolv.conf holds in a network: our loopback is not the container's, so nameservers there are replaced by
 // the one that the network's helper plays. `nameservers` given by the person stand alone.
 std::string resolv_text(Network network, const std::string& ours, const std::vector<std::string>& nameservers);

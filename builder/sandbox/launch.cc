@@ -1,6 +1,5 @@
 // launch(): a description and a mounted root in, an exit code out.
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -33,12 +32,6 @@ namespace {
 std::string new_id() {
   std::random_device random;
   return fmt::format("acetate-{:08x}{:08x}", random(), random());
-}
-
-std::string our_hostname() {
-  utsname names{};
-  ::uname(&names);
-  return names.nodename;
 }
 
 std::optional<TimeLimit> time_limit(const Spec& spec) {
@@ -131,6 +124,7 @@ Result<sys::Exit> run_with(const Runtime& runtime, const Spec& spec, const std::
 // Where no host name may be set the container is called as we are, and its environment says so.
 void take_our_hostname(Spec& spec) {
   const std::string wanted = std::exchange(spec.hostname, our_hostname());
+  if (wanted == spec.hostname) return;
   for (std::string& entry : spec.env)
     if (entry == "HOSTNAME=" + wanted) entry = "HOSTNAME=" + spec.hostname;
   const std::string words = fmt::format("the container is called {} as we are, and not {}: no host name may be set here", spec.hostname, wanted);

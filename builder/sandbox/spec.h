@@ -131,6 +131,7 @@ struct Spec {
   std::vector<std::string> directories = {};  // made where they are not there, and then part of what is written; writable in a read-only root too
   Network network = Network::host;
   std::vector<Port> ports = {};
+  bool our_hosts = false;                     // /etc/hosts says what ours does
   std::vector<std::string> hosts = {};        // further lines of /etc/hosts: "10.0.0.1\tname"
   std::vector<std::string> nameservers = {};  // instead of ours
   std::vector<Device> devices = {};
@@ -138,7 +139,7 @@ struct Spec {
   std::vector<Hook> hooks = {};               // of each stage in this order
   bool own_pids = true;
   bool init = false;                          // a reaper of ours is pid 1, and the command its child
-  std::uint64_t shm_size = 64 << 20;
+  std::uint64_t shm_size = 64 << 20;          // of /dev/shm; 0: no limit
   std::vector<Limit> limits = {};
   Resources resources = {};
   FdRef limited_cgroup = {};  // DelegatedCgroup::limited(), where there is one; else real root's runtime makes one

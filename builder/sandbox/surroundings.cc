@@ -4,6 +4,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,12 @@ Result<bool> is_real_root() {
   if (::geteuid() != 0) return false;
   const auto map = TRY(sys::current_uid_map());
   return map.size() == 1 && map[0].inside == 0 && map[0].outside == 0 && map[0].count == UINT32_MAX;
+}
+
+std::string our_hostname() {
+  utsname names{};
+  ::uname(&names);
+  return names.nodename;
 }
 
 std::vector<std::string> throttles_below(const std::string& processors) {

@@ -13,6 +13,9 @@ namespace acetate::sandbox {
 // Whether we are root with every id there is, outside of any user namespace.
 Result<bool> is_real_root();
 
+// What this machine, or the container around us, is called.
+std::string our_hostname();
+
 // Without the ids of a child user namespace, which are the runtime's to choose.
 Result<Surroundings> look_around();
 

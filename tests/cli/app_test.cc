@@ -46,6 +46,16 @@ TEST(App, HasHelpForEveryCommandAndAlias) {
   }
 }
 
+TEST(App, TakesTheHostNameOfAContainerByMinusHAsDockerDoes) {
+  for (const char* command : {"run", "shell"}) {
+    const auto outcome = acetate({command, "-h", "box"});
+    EXPECT_EQ(outcome.code, 125) << outcome.out;
+    EXPECT_NE(outcome.err.find("no image"), std::string::npos) << outcome.err;
+    EXPECT_NE(acetate({command, "--help"}).out.find("-h,--hostname"), std::string::npos);
+  }
+  EXPECT_EQ(acetate({"ps", "-h"}).code, 0);
+}
+
 TEST(App, TellsItsVersion) {
   const auto version = acetate({"--version"});
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/utsname.h>
 
 #include <csignal>
 
@@ -146,8 +147,27 @@ TEST(RunProcess, RunsWhereTheImageOrTheCommandLineSays) {
 }
 
 TEST(RunProcess, HasANameOfItsOwn) {
-  EXPECT_EQ(describe(config(), {}).hostname.size(), 12U);
-  EXPECT_NE(describe(config(), {}).hostname, describe(config(), {}).hostname);
+  RunOptions options;
+  options.network = "none";
+
+  EXPECT_EQ(describe(config(), options).hostname.size(), 12U);
+  EXPECT_NE(describe(config(), options).hostname, describe(config(), options).hostname);
+  EXPECT_FALSE(describe(config(), options).our_hosts);
+}
+
+TEST(RunProcess, GoesByOurNameInOurNetwork) {
+  utsname names{};
+  ASSERT_EQ(::uname(&names), 0);
+  const sandbox::Spec spec = describe(config(), {});
+
+  EXPECT_EQ(spec.hostname, names.nodename);
+  EXPECT_FALSE(spec.hostname_asked);
+  EXPECT_THAT(spec.env, Contains(fmt::format("HOSTNAME={}", names.nodename)));
+  EXPECT_TRUE(spec.our_hosts);
+
+  RunOptions options;
+  options.hostname = "box";
+  EXPECT_EQ(describe(config(), options).hostname, "box");
 }
 
 TEST(RunProcess, TakesOurEnvironmentBelowTheImagesWhenAsked) {

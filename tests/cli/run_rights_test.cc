@@ -114,9 +114,21 @@ TEST(RunLimits, AreSizesAndNumbers) {
   EXPECT_EQ(spec->resources.cpus, 1.5);
   EXPECT_EQ(spec->resources.pids, 100);
   EXPECT_EQ(spec->shm_size, 1U << 30);
-  for (const char* less : {"0", "0.001", "-1"}) {
+  for (const char* less : {"0.001", "-1", "nan"}) {
     options.cpus = less;
     EXPECT_FALSE(described(options)) << less;
+  }
+}
+
+TEST(RunLimits, OfNothingAreNone) {
+  RunOptions options;
+  options.memory = options.cpus = "0";
+  for (const char* none : {"0", "-1"}) {
+    options.pids_limit = none;
+    const auto spec = described(options);
+
+    ASSERT_TRUE(spec);
+    EXPECT_TRUE(spec->resources.empty());
   }
 }
 

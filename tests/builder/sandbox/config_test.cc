@@ -84,6 +84,21 @@ TEST(OciConfig, OfRealRootWithoutNetworkReadOnlyWithMounts) {
   expect_golden("root_no_network", spec);
 }
 
+TEST(OciConfig, LimitsSharedMemoryHoweverLittleIsAskedFor) {
+  Spec spec = plain();
+  const auto size = [&](std::uint64_t bytes) {
+    spec.shm_size = bytes;
+    const Json config = config_of(spec);
+    for (const Json& mount : config["mounts"])
+      if (mount["destination"] == "/dev/shm") return mount["options"].back().get<std::string>();
+    return std::string();
+  };
+  EXPECT_EQ(size(1), "size=1k");
+  EXPECT_EQ(size(1025), "size=2k");
+  EXPECT_EQ(size(4096), "size=4k");
+  EXPECT_EQ(size(0), "size=0k");  // which is none
+}
+
 TEST(OciConfig, NamesTheCgroupMadeForItAndShowsItThatOneAlone) {
   Spec spec = plain();
   const auto cgroups_of = [](const Spec& of) {

@@ -69,5 +69,12 @@ TEST(Hosts, HaveTheContainerAndWhatWasAdded) {
   EXPECT_EQ(hosts_text("box", {"10.0.0.1\tdb"}), "127.0.0.1\tlocalhost box\n::1\tlocalhost ip6-localhost ip6-loopback\n10.0.0.1\tdb\n");
 }
 
+TEST(Hosts, OfOurNetworkAreOursAfterWhatWasAdded) {
+  EXPECT_EQ(hosts_text_like("127.0.0.1 localhost\n127.0.1.1\tbox # us\n192.0.2.1 far", "box", {"10.0.0.1\tfar"}),
+            "10.0.0.1\tfar\n127.0.0.1 localhost\n127.0.1.1\tbox # us\n192.0.2.1 far\n");
+  EXPECT_EQ(hosts_text_like("127.0.0.1 localhost # box\n#1.1.1.1 box\n", "box", {}), "127.0.0.1 localhost # box\n#1.1.1.1 box\n127.0.0.1\tbox\n");
+  EXPECT_EQ(hosts_text_like("", "box", {}), "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\tbox\n");
+}
+
 }  // namespace
 }  // namespace acetate::sandbox
