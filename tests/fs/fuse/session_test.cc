@@ -21,14 +21,14 @@ TEST(Session, AsksForWhatMakesAMountFast) {
   const fuse_init_out init = served.kernel.init();
 
   for (const std::uint32_t wanted :
-       {FUSE_DO_READDIRPLUS, FUSE_DONT_MASK, FUSE_POSIX_ACL, FUSE_CACHE_SYMLINKS,
+       {FUSE_DO_READDIRPLUS, FUSE_READDIRPLUS_AUTO, FUSE_DONT_MASK, FUSE_POSIX_ACL, FUSE_CACHE_SYMLINKS,
         FUSE_EXPLICIT_INVAL_DATA, FUSE_ATOMIC_O_TRUNC, FUSE_BIG_WRITES, FUSE_MAX_PAGES})
     EXPECT_NE(init.flags & wanted, 0U) << wanted;
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)  // 3.14 takes the wish and does not pass it on
   EXPECT_NE(init.flags & FUSE_PARALLEL_DIROPS, 0U);
 #endif
   for (const std::uint32_t not_wanted :
-       {FUSE_READDIRPLUS_AUTO, FUSE_AUTO_INVAL_DATA, FUSE_WRITEBACK_CACHE, FUSE_HANDLE_KILLPRIV, FUSE_ASYNC_DIO})
+       {FUSE_AUTO_INVAL_DATA, FUSE_WRITEBACK_CACHE, FUSE_HANDLE_KILLPRIV, FUSE_ASYNC_DIO})
     EXPECT_EQ(init.flags & not_wanted, 0U) << not_wanted;
   EXPECT_EQ(init.max_write, 1U << 20);
 }
