@@ -50,7 +50,8 @@ std::string escaped(std::string_view value) {
   return text;
 }
 
-// The end of the connection, also with replies that nobody read (ECONNRESET), is what /dev/fuse says when the file system is
+// The end of the connection, also with replies that nobody read (ECONNRESET) or in the middle of handing over a request (ECONNABORTED: one that
+// nobody waits for, as RELEASE, when the mount goes; fs/fuse/dev.c, fuse_dev_do_read()), is what /dev/fuse says when the file system is
 // gone: libfuse then ends its loop without a word. Of other errors it would print a line, in a thread that the loop's end may
 // cancel in the middle of that, and libfuse 3.14 takes the lock of stderr along: whoever prints next waits for ever.
 ssize_t read_request(int fd, void* buffer, std::size_t size, void* user) {
@@ -60,7 +61,7 @@ ssize_t read_request(int fd, void* buffer, std::size_t size, void* user) {
     count = ::read(fd, buffer, size);
   } while (count > 0 && answer_statx(context, fd, buffer, static_cast<std::size_t>(count)));
   if (count > 0) context.wire.saw(buffer, static_cast<std::size_t>(count));
-  if (count > 0 || (count < 0 && errno != ECONNRESET)) return count;
+  if (count > 0 || (count < 0 && errno != ECONNRESET && errno != ECONNABORTED)) return count;
   errno = ENODEV;
   return -1;
 }
