@@ -29,7 +29,7 @@ std::span<std::byte> read_buffer(std::size_t asked) {
 }
 
 // What the kernel is told of a handle. From then on it is open, until closed(); after an error it is not.
-Result<void> describe(Served& context, Ino ino, fuse_file_info* info, const Opened& opened, [[maybe_unused]] Passthrough::Known known) {
+Result<void> describe(Served& context, [[maybe_unused]] Ino ino, fuse_file_info* info, const Opened& opened, [[maybe_unused]] Passthrough::Known known) {
   info->fh = static_cast<std::uint64_t>(opened.handle);
   info->keep_cache = opened.keep_cache && context.keep_cache;
   info->noflush = 1;  // nothing is kept back that a close would have to write
