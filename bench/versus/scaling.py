@@ -20,6 +20,7 @@ import plot
 import privilege
 import run
 import versus
+import workloads
 
 
 def fill(tool, folder, count):
@@ -29,8 +30,7 @@ def fill(tool, folder, count):
 
 def ask(tool, *words):
     """{what: microseconds an operation}"""
-    done = subprocess.run([tool, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
-    return {what: float(seconds) / max(int(count), 1) * 1e6 for what, seconds, count in (line.split() for line in done.stdout.splitlines())}
+    return {what: seconds / max(count, 1) * 1e6 for what, seconds, count in workloads.answers(tool, *words)}
 
 
 # Each lays out lower directories in the working directory and returns their names, top first.

@@ -29,6 +29,12 @@ def workload(name, fresh=False, writes=False, quick=False):
     return add
 
 
+def answers(tool, *words):
+    """(what, seconds, count) of each thing that acetate-workload did."""
+    done = subprocess.run([tool, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
+    return [(what, float(seconds), int(count)) for what, seconds, count in (line.split() for line in done.stdout.splitlines())]
+
+
 class Place:
     def __init__(self, root, base, tool, scratch):
         self.root, self.base, self.tool, self.scratch = root, base, tool, scratch
@@ -41,8 +47,7 @@ class Place:
 
     def ask(self, *words):
         """{what: seconds} of acetate-workload."""
-        done = subprocess.run([self.tool, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
-        return {what: float(seconds) for what, seconds, _ in (line.split() for line in done.stdout.splitlines())}
+        return {what: seconds for what, seconds, _ in answers(self.tool, *words)}
 
     def time(self, command, **kwargs):
         begin = time.perf_counter()

@@ -139,7 +139,6 @@ Result<int> serve(const Options& options) {
   TRY(check_places(places));
   if (work) wait_for_last_owner(work->ref());
   const bool passthrough = may_pass_files_through(options) && move_to_private_mount(upper, work);
-  const bool any_xattrs = lowers.tree->may_have_xattrs();
   auto overlay = TRY(Overlay::open(
       lowers.tree, std::move(upper), std::move(work),
       OverlayOptions{.durable = options.durable,
@@ -153,7 +152,7 @@ Result<int> serve(const Options& options) {
                      .narrow_inos = options.narrow_inos,
                      .force_file_whiteouts = ::getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nullptr}));
   // The kernel asks for each file's, and keeps no answer but that there are none at all.
-  const bool xattrs = options.xattrs && !(options.xattrs_if_any && overlay->read_only() && !any_xattrs);
+  const bool xattrs = options.xattrs && !(options.xattrs_if_any && overlay->read_only() && !lowers.tree->may_have_xattrs());
   SessionOptions how{.name = options.name,
                      .fsname = options.fsname,
                      .timeout = options.timeout,

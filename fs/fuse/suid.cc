@@ -43,6 +43,11 @@ Result<void> drop_sgid_of_strangers(fuse_req_t req, fuse_ino_t ino) {
   return {};
 }
 
+Result<void> kill_suidgid(fuse_req_t req, fuse_ino_t ino) {
+  TRY(served(req).overlay.setattr(ino_of(ino), AttrChange{.kill_suidgid = true}, std::nullopt));
+  return {};
+}
+
 }  // namespace
 
 Result<bool> drops_suid_with(fuse_req_t req, fuse_ino_t ino) {
@@ -53,14 +58,12 @@ Result<bool> drops_suid_with(fuse_req_t req, fuse_ino_t ino) {
 
 Result<void> drop_suid_after_truncation(fuse_req_t req, fuse_ino_t ino, int flags) {
   if ((flags & O_TRUNC) == 0 || !kills_suid(req, ino)) return {};
-  TRY(served(req).overlay.setattr(ino_of(ino), AttrChange{.kill_suidgid = true}, std::nullopt));
-  return {};
+  return kill_suidgid(req, ino);
 }
 
 Result<void> drop_suid(fuse_req_t req, fuse_ino_t ino) {
   TRY(drop_sgid_of_strangers(req, ino));
-  TRY(served(req).overlay.setattr(ino_of(ino), AttrChange{.kill_suidgid = true}, std::nullopt));
-  return {};
+  return kill_suidgid(req, ino);
 }
 
 }  // namespace acetate::fs
