@@ -256,7 +256,7 @@ Result<std::vector<std::string>> Upper::clear_whiteouts(FdRef dir) {
   const Fd listing = TRY(sys::reopen(dir, O_RDONLY | O_DIRECTORY));
   std::vector<std::string> names, hidden;
   TRY(sys::read_dir(listing.ref(), [&](const sys::DirEntry& entry) {
-    if (entry.name != "." && entry.name != "..") names.emplace_back(entry.name);
+    names.emplace_back(entry.name);
     return true;
   }));
   for (const std::string& name : names) {
