@@ -9,7 +9,7 @@ namespace acetate::build {
 namespace {
 
 // Raised whenever the same inputs would no longer mean the same result.
-constexpr std::string_view kFormat = "acetate build key 2";
+constexpr std::string_view kFormat = "acetate build key 3";
 
 std::string shorten(std::string_view text) {
   constexpr std::size_t kMost = 100;

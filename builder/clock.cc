@@ -32,7 +32,7 @@ Result<std::int64_t> parse_epoch(std::string_view text) {
 std::string TimeRule::str() const {
   switch (kind) {
     case Kind::logical: return "logical";
-    case Kind::epoch: return fmt::format("epoch {}", epoch);
+    case Kind::epoch: return "epoch";
     case Kind::keep: return "keep";
   }
   return {};
@@ -46,7 +46,7 @@ StepClock::StepClock(const TimeRule& rule, std::int64_t previous)
 }
 
 // Many a tool that copies a time keeps whole seconds of it, or microseconds (busybox cp -a, tar, utimes(2)).
-bool StepClock::is_fresh(timespec time) const {
+bool StepClock::is_own(timespec time) const {
   timespec began = began_;
   if (time.tv_nsec == 0) began.tv_nsec = 0;
   else if (time.tv_nsec % 1000 == 0) began.tv_nsec -= began.tv_nsec % 1000;
@@ -54,7 +54,7 @@ bool StepClock::is_fresh(timespec time) const {
 }
 
 void StepClock::learn_output(timespec time) {
-  if (!is_fresh(time)) learn_content(time);
+  if (!is_own(time)) learn_content(time);
 }
 
 void StepClock::learn_content(timespec time) {
@@ -62,7 +62,7 @@ void StepClock::learn_content(timespec time) {
 }
 
 timespec StepClock::of_output(timespec time) const {
-  return rule_.kind == TimeRule::Kind::logical && is_fresh(time) ? stamp() : of_content(time);
+  return rule_.kind == TimeRule::Kind::logical && is_own(time) ? stamp() : of_content(time);
 }
 
 timespec StepClock::of_content(timespec time) const {

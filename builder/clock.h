@@ -32,7 +32,7 @@ struct TimeRule {
   enum class Kind { logical, epoch, keep } kind = Kind::logical;
   std::int64_t epoch = 0;  // of `epoch`
 
-  std::string str() const;  // for cache keys: what it is decides what layers hold
+  std::string str() const;  // for cache keys: what it is decides what layers hold. Not which epoch: builder/placed_record.h
 };
 
 // A SOURCE_DATE_EPOCH of seconds since 1970. EINVAL with words.
@@ -56,13 +56,18 @@ class StepClock {
   // and of a file of the context, or of one the builder makes itself.
   timespec of_copy(timespec time) const;
 
+  // Whether a time that a RUN left is one of its own, and none out of content.
+  bool is_own(timespec time) const;
+  bool is_of_epoch() const { return rule_.kind == TimeRule::Kind::epoch; }
+  // Whether a time of content is none that the epoch allows: what is written of it is right for this epoch only.
+  bool is_cut(timespec content) const { return rule_.kind == TimeRule::Kind::epoch && content.tv_sec >= rule_.epoch; }
+
   // The step's time.
   std::int64_t now() const { return now_; }
   // When it began, by the wall clock: the first time that is taken for one of its own.
   timespec began() const { return began_; }
 
  private:
-  bool is_fresh(timespec time) const;
   timespec stamp() const { return {.tv_sec = now_, .tv_nsec = 0}; }
   TimeRule rule_;
   std::int64_t now_;

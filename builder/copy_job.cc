@@ -22,8 +22,9 @@ namespace {
 
 constexpr std::size_t kMostPathsInKey = 5000;  // beyond it one digest stands for all of them
 
-// What of an entry ends up in the image, or decides what does: no times.
-std::string describe(const SourceEntry& entry, const CopyRules& rules, const Source& source) {
+// What of an entry ends up in the image, or decides what does: times only where they are what the source holds. With an epoch those of
+// stages and images count too, as far as they are not cut to it: what has the epoch's time is given that of another.
+std::string describe(const SourceEntry& entry, const CopyRules& rules, const Source& source, const StepClock& clock) {
   const auto& owner = rules.owner;
   const mode_t mode = rules.mode && !entry.attr.is_symlink() && !source.unpacked ? rules.mode->apply(entry.attr.mode, entry.attr.is_dir())
                                                               : entry.attr.mode & 07777;
@@ -33,7 +34,8 @@ std::string describe(const SourceEntry& entry, const CopyRules& rules, const Sou
   if (entry.attr.is_symlink()) text += " -> " + entry.target;
   if (S_ISCHR(entry.attr.mode) || S_ISBLK(entry.attr.mode)) text += fmt::format(" device {}", entry.attr.rdev);
   if (entry.attr.is_implied) text += " implied";
-  if (source.dated) text += fmt::format(" of {}", entry.attr.mtime.tv_sec);
+  const bool is_content = source.dated || source.unpacked || (!rules.fresh_times && clock.is_of_epoch());
+  if (is_content) text += clock.is_cut(entry.attr.mtime) ? " of the epoch" : fmt::format(" of {}.{:09}", entry.attr.mtime.tv_sec, entry.attr.mtime.tv_nsec);
   for (const Xattr& xattr : entry.xattrs) text += fmt::format(" {}={}", xattr.name, Digest::of(xattr.value).hex());
   return text;
 }
@@ -101,6 +103,7 @@ class PlannedCopy : public CopyJob {
     inputs.add("--parents", step_.parents ? "yes" : "no");
     if (step_.link) inputs.add("--link", "yes");
     KeyInputs paths;
+    const StepClock clock(shop_.times, before_.clock);
     for (std::size_t n = 0; n < sources_.size(); ++n) {
       const Source& source = sources_[n];
       std::map<std::uint64_t, RelPath> links;
@@ -114,11 +117,11 @@ class PlannedCopy : public CopyJob {
         for (const std::string& pattern : step_.excludes) paths.add(fmt::format("--exclude {}", n), pattern);
         continue;
       }
-      for (const SourceEntry& entry : source.parents) paths.add(fmt::format("parent {} {}", n, entry.real.str()), describe(entry, rules_, source));
+      for (const SourceEntry& entry : source.parents) paths.add(fmt::format("parent {} {}", n, entry.real.str()), describe(entry, rules_, source, clock));
       for (const SourceEntry& entry : source.entries) {
         if (entry.inside.is_root() && entry.attr.is_dir() && !step_.parents) continue;  // its own attributes are not copied
         const std::string path = entry.inside.is_root() ? source.written : source.written + "/" + entry.inside.str();
-        std::string text = describe(entry, rules_, source);
+        std::string text = describe(entry, rules_, source, clock);
         // Two names of one file are not two files with the same bytes.
         if (entry.attr.is_regular() && entry.attr.nlink > 1)
           if (const auto [first, is_new] = links.emplace(entry.attr.ino, entry.inside); !is_new)

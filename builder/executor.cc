@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "builder/base_state.h"
+#include "builder/placed_record.h"
 #include "builder/same_layer.h"
 #include "layers/image/config.h"
 
@@ -167,17 +168,22 @@ Result<std::unique_ptr<Job>> Executor::job_for(const Step& step, const StageStat
   return make_copy_job(copy, TRY(origin_of(copy)), before, shop_);
 }
 
-Result<Record> Executor::result_of(Job& job, int shown, const std::string& place, bool no_cache, StepReport& report) {
+Result<Record> Executor::result_of(Job& job, const StageState& before, int shown, const std::string& place, bool no_cache, StepReport& report) {
   report.how = StepReport::How::cached;
   const KeyInputs inputs = TRY(job.inputs());
   const Digest first = inputs.digest();
   std::optional<Record> record;
   if (!no_cache) record = TRY(shop_.cache.find(first));
   std::optional<KeyInputs> narrow;
+  bool outdated = false;  // what the narrow key finds cannot stand here
   if (!record) {
     narrow = TRY(job.narrow_inputs());
     // Layers below have changed, but nothing that this step looks at.
     if (narrow && !no_cache) record = TRY(shop_.cache.find(narrow->digest()));
+    if (record) {
+      record = TRY(place_record(*record, before, shop_.times, false, shop_.cache));
+      outdated = !record;
+    }
     if (record) {
       report.why = "the layers below have changed, and nothing of them that this step looks at";
       TRY(shop_.cache.put(first, *record));
@@ -214,14 +220,15 @@ Result<Record> Executor::result_of(Job& job, int shown, const std::string& place
                               ? "verified: the cache has the same"
                               : "the cache has something else for this step: it is not a function of what it looks at");
   }
-  const bool replace = no_cache || otherwise;
+  const bool replace = no_cache || otherwise || outdated;
   record = TRY(shop_.cache.put(first, made, replace));
   const auto keep = [&](const Digest& other) -> Result<void> {
     TRY(shop_.cache.put(other, *record, replace));
     return shop_.cache.add_other(first, other);
   };
-  if (narrow) TRY(keep(narrow->digest()));
+  if (narrow && !job.is_of_its_epoch()) TRY(keep(narrow->digest()));
   const auto keep_further = [&]() -> Result<void> {
+    if (job.is_of_its_epoch()) return {};
     for (const KeyInputs& further : TRY(job.further_keys())) TRY(keep(further.digest()));
     return {};
   };
@@ -277,7 +284,7 @@ Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t 
   if (!std::holds_alternative<ConfigStep>(step.what)) {
     const int shown = progress_.begin(label + one_line(step.title));
     auto job = job_for(step, state);
-    auto record = job ? result_of(**job, shown, fmt::format("{}\n{}\n{}", options_.place_prefix, stage, index),
+    auto record = job ? result_of(**job, state, shown, fmt::format("{}\n{}\n{}", options_.place_prefix, stage, index),
                                   options_.no_cache || options_.no_cache_stages.contains(stage), report)
                       : Result<Record>(std::move(job).error());
     report.seconds = seconds() - report.began;

@@ -54,10 +54,11 @@ Result<MountSource> Executor::mount_source(const RunStep::Mount& mount) {
   // A part counts as what is in it, whatever layers that came in: of a whole image hashing all files would cost more than it spares.
   if (mount.is.type == dockerfile::Mount::Type::bind && source.find_first_not_of('/') != std::string::npos) {
     const StageState empty;
+    Workshop undated{.cache = shop_.cache, .layers = shop_.layers, .runner = shop_.runner, .times = {.kind = TimeRule::Kind::keep}};
     const CopyStep part{.sources = {literally(source)}, .dest = "/"};
     // What is not there is told when it is to be mounted.
     const auto top = resolve(LayerView(*tree), source, LastLink::follow);
-    if (const auto inputs = make_copy_job(part, {.tree = tree}, empty, shop_)->inputs(); inputs && top && top->seen)
+    if (const auto inputs = make_copy_job(part, {.tree = tree}, empty, undated)->inputs(); inputs && top && top->seen)
       shown.identity = fmt::format("files {} in {:o} {}:{}", inputs->digest().str(), top->seen->attr.mode, top->seen->attr.uid, top->seen->attr.gid);
   }
   return shown;

@@ -21,7 +21,7 @@ class Job {
   virtual ~Job() = default;
   // Everything the result depends on. Called once, before run().
   virtual Result<KeyInputs> inputs() = 0;
-  // The same with no more of the layers below than the step really looks at: asked when inputs() are not known, and put
+  // The same without the clock, and with no more of the layers below than the step really looks at: asked when inputs() are not known, and put
   // on record beside them, so that a change below which does not concern the step does not make it anew. Nothing where
   // that cannot be told before the step has run.
   virtual Result<std::optional<KeyInputs>> narrow_inputs() { return std::optional<KeyInputs>(); }
@@ -38,6 +38,8 @@ class Job {
 
   // `anew`: the cache is not to be believed for this step, so what it knows of it is worth nothing.
   virtual Result<Record> run(const OutputSink& output, bool anew) = 0;
+  // Whether what run() made is right for no other SOURCE_DATE_EPOCH than this build's, so that only inputs() may find it. Asked after it.
+  virtual bool is_of_its_epoch() const { return false; }
   // Further keys under which the result of run() is to be found. Asked after it.
   virtual Result<std::vector<KeyInputs>> further_keys() { return std::vector<KeyInputs>(); }
 };
@@ -93,7 +95,7 @@ Result<Record> write_plan(const DeltaPlan& plan, const StepClock& clock, std::in
 // The inputs every step has: what is below it, and how times are written. Added last, because a reader wants to
 // be told of anything else first.
 void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop);
-// The same without what is below and without its clock.
+// The same without what is below and without its clock: what is found by such a key stands where it does as builder/placed_record.h says.
 void add_platform_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop);
 // The same for narrow_inputs(), where what was looked at stands for what is below.
 class RecordingView;

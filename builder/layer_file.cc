@@ -13,20 +13,24 @@ namespace {
 
 // A file without a name, so that a build that is killed leaves nothing; where the file system has no such files,
 // one with a name nobody looks up.
-class LayerFileImpl : public LayerFile {
+class NewLayer : public LayerCopy {
  public:
-  LayerFileImpl(FdRef dir, Fd fd, std::string temporary)
-      : dir_(dir), fd_(std::move(fd)), temporary_(std::move(temporary)), writer_([this](auto bytes) { return write(bytes); }) {}
+  NewLayer(FdRef dir, Fd fd, std::string temporary) : dir_(dir), fd_(std::move(fd)), temporary_(std::move(temporary)) {}
+  NewLayer(const NewLayer&) = delete;
+  NewLayer& operator=(const NewLayer&) = delete;
 
-  ~LayerFileImpl() override {
+  ~NewLayer() override {
     // Best effort: what stays is one file that nothing refers to.
     if (!temporary_.empty()) static_cast<void>(sys::unlink(FileAt{dir_, temporary_.c_str()}).has_value());
   }
 
-  Result<void> add(const DeltaOp& op, const FileView* content) override { return writer_.add(op, content); }
+  Result<void> write(std::span<const std::byte> bytes) override {
+    hash_.update(bytes);
+    size_ += bytes.size();
+    return sys::write_full(fd_.ref(), bytes);
+  }
 
   Result<CachedLayer> commit() override {
-    TRY(writer_.finish());
     TRY_WITHIN(sys::fdatasync(fd_.ref()), "writing a layer to the build cache");
     const CachedLayer layer{.diff_id = hash_.finish(), .size = size_};
     const std::string name = layer.diff_id.hex();
@@ -42,23 +46,34 @@ class LayerFileImpl : public LayerFile {
   }
 
  private:
-  Result<void> write(std::span<const std::byte> bytes) {
-    hash_.update(bytes);
-    size_ += bytes.size();
-    return sys::write_full(fd_.ref(), bytes);
-  }
-
   FdRef dir_;
   Fd fd_;
   std::string temporary_;
   Sha256 hash_;
   std::uint64_t size_ = 0;
+};
+
+class WrittenLayer : public LayerFile {
+ public:
+  explicit WrittenLayer(std::unique_ptr<LayerCopy> out) : out_(std::move(out)), writer_([this](auto bytes) { return out_->write(bytes); }) {}
+  Result<void> add(const DeltaOp& op, const FileView* content) override { return writer_.add(op, content); }
+  Result<CachedLayer> commit() override {
+    TRY(writer_.finish());
+    return out_->commit();
+  }
+
+ private:
+  std::unique_ptr<LayerCopy> out_;
   LayerWriter writer_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<LayerFile>> LayerFile::begin(const Cache& cache) {
+  return std::unique_ptr<LayerFile>(std::make_unique<WrittenLayer>(TRY(LayerCopy::begin(cache))));
+}
+
+Result<std::unique_ptr<LayerCopy>> LayerCopy::begin(const Cache& cache) {
   std::string temporary;
   auto fd = sys::open(FileAt{cache.layer_dir(), "."}, O_TMPFILE | O_RDWR, 0600);
   if (!fd && (fd.error().is(EOPNOTSUPP) || fd.error().is(EISDIR) || fd.error().is(EINVAL))) {
@@ -67,8 +82,7 @@ Result<std::unique_ptr<LayerFile>> LayerFile::begin(const Cache& cache) {
     fd = sys::open(FileAt{cache.layer_dir(), temporary.c_str()}, O_CREAT | O_EXCL | O_RDWR, 0600);
   }
   if (!fd) return std::move(fd).error().within("writing a layer to the build cache");
-  return std::unique_ptr<LayerFile>(
-      std::make_unique<LayerFileImpl>(cache.layer_dir(), *std::move(fd), std::move(temporary)));
+  return std::unique_ptr<LayerCopy>(std::make_unique<NewLayer>(cache.layer_dir(), *std::move(fd), std::move(temporary)));
 }
 
 }  // namespace acetate::build

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "base/result.h"
 #include "builder/cache.h"
@@ -18,6 +19,16 @@ class LayerFile {
   // As read_upper() tells them: parents before children, a link's target before the link.
   virtual Result<void> add(const DeltaOp& op, const FileView* content) = 0;
   // Its bytes synced, and published with one link; success says the layer is there, not that this call put it.
+  virtual Result<CachedLayer> commit() = 0;
+};
+
+// The same of a tar that is one already, from its first byte to its last.
+class LayerCopy {
+ public:
+  static Result<std::unique_ptr<LayerCopy>> begin(const Cache& cache);
+  virtual ~LayerCopy() = default;
+  virtual Result<void> write(std::span<const std::byte> bytes) = 0;
+  // As LayerFile::commit().
   virtual Result<CachedLayer> commit() = 0;
 };
 

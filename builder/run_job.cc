@@ -12,6 +12,7 @@
 #include "builder/emulation.h"
 #include "builder/job.h"
 #include "builder/layer_file.h"
+#include "builder/placed_record.h"
 #include "builder/reads.h"
 #include "builder/tree_digest.h"
 #include "builder/tree_view.h"
@@ -72,15 +73,19 @@ class RunJob : public Job {
     if (!TRY(shop_.cache.knows_step(command_))) return Answer();
     if (shop_.trace == TraceRule::never) return Answer();
     const Digest by_content = content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))).digest();
-    if (auto record = TRY(shop_.cache.find(by_content)); record && !is_too_old(*record))
-      return Answer(Hit{.record = placed(*record), .why = "the layers below are others, and all that is in them is the same", .key = by_content});
+    auto same = TRY(shop_.cache.find(by_content));
+    if (same) same = TRY(place_record(*same, before_, shop_.times, false, shop_.cache));
+    if (same)
+      return Answer(Hit{.record = *same, .why = "the layers below are others, and all that is in them is the same", .key = by_content});
     if (!is_traced()) return Answer();
     const LayerPtr below = TRY(shop_.layers.tree(before_));
     for (const Reads& reads : TRY(shop_.cache.reads(command_))) {
       const KeyInputs seen = TRY(look_at(reads.paths, *below, contents_));
       const Digest by_reads = reads_key(seen).digest();
-      if (auto record = TRY(shop_.cache.find(by_reads)))
-        return Answer(Hit{.record = placed(*record),
+      auto record = TRY(shop_.cache.find(by_reads));
+      if (record) record = TRY(place_record(*record, before_, shop_.times, true, shop_.cache));
+      if (record)
+        return Answer(Hit{.record = *record,
                           .why = fmt::format("the layers below have changed, and nothing of the {} paths that this step looks at",
                                              reads.paths.size()),
                           .key = by_reads,
@@ -91,6 +96,8 @@ class RunJob : public Job {
   }
 
   std::string why_not() const override { return why_not_.empty() ? "" : "of what the step looked at last time, " + why_not_; }
+
+  bool is_of_its_epoch() const override { return cut_; }
 
   Result<std::vector<KeyInputs>> further_keys() override {
     // What is found by them was to be forgotten.
@@ -159,19 +166,6 @@ class RunJob : public Job {
     key.add("the command", command_.str());
     key.add("what it looks at", seen.digest().str());
     return key;
-  }
-
-  // The key by all that is below knows no times. What was made before the files of this build's steps below must not stand for
-  // what is made of them: make(1) would make every object anew.
-  bool is_too_old(const Record& record) const {
-    return shop_.times.kind == TimeRule::Kind::logical && record.layer && before_.clock > before_.base_clock &&
-           record.clock < before_.clock;
-  }
-
-  // A layer that was made on others keeps the times it was made with; steps after it are not older than those before it.
-  Record placed(Record record) const {
-    record.clock = std::max(record.clock, before_.clock);
-    return record;
   }
 
   // Whether its time is the one it had below, as after chmod(1), and of a directory that only holds what was written. The base may be so
@@ -276,8 +270,12 @@ class RunJob : public Job {
     TRY_WITHIN(read_upper(TRY(sys::dup(outcome.upper.ref())), below.get(),
                           [&](const DeltaOp& written, const FileView*) -> Result<void> {
                             DeltaOp op = written;
-                            if (TRY(has_time_of_below(op, view, clock))) clock.learn_content(op.attr.mtime);
+                            const bool is_of_below = TRY(has_time_of_below(op, view, clock));
+                            if (is_of_below) clock.learn_content(op.attr.mtime);
                             else clock.learn_output(op.attr.mtime);
+                            const bool is_content = is_of_below || !clock.is_own(op.attr.mtime);
+                            // Which time a directory has that only holds what was written is nothing that it says.
+                            if (is_content && op.kind != DeltaOp::Kind::implicit_dir) cut_ = cut_ || clock.is_cut(op.attr.mtime);
                             changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                             return {};
                           }),
@@ -307,6 +305,7 @@ class RunJob : public Job {
   std::string why_not_;
   KnownContents contents_;                 // of what is below
   bool anew_ = false;
+  bool cut_ = false;  // by run(): of what it wrote a time was cut to the epoch
 };
 
 }  // namespace

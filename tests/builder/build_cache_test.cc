@@ -181,15 +181,78 @@ TEST_F(RebuiltBaseTest, IsNoReasonToRunAgainWhatStandsOnItAlone) {
   EXPECT_EQ(runs_on_both("FROM my/base\nRUN touch made 1\n").second, Words{});
 }
 
-TEST_F(RebuiltBaseTest, LeavesNoOutputOlderThanACopyBelowIt) {
-  const auto [first, second] = runs_on_both("FROM my/base\nCOPY a /a\nRUN touch made 1\n");
-  EXPECT_EQ(second, first);
+TEST_F(RebuiltBaseTest, IsNoReasonToCopyAgainNorToRunWhatReadsTheCopy) {
+  EXPECT_EQ(runs_on_both("FROM my/base\nCOPY a /a\nWORKDIR /w\nRUN touch made 1\n").second, Words{});
+  runner_.looks_at = {{"", kNamed}, {"a", kNamed | kOpened}};
+  EXPECT_EQ(runs_on_both("FROM my/base\nCOPY a /a\nRUN --network=none touch made 1\n").second, Words{});
 }
 
-TEST_F(RebuiltBaseTest, LeavesNoOutputOlderThanWhatATracedStepLooksAt) {
-  runner_.looks_at = {{"", kNamed}, {"a", kNamed | kOpened}};
-  const auto [first, second] = runs_on_both("FROM my/base\nCOPY a /a\nRUN --network=none touch made 1\n");
-  EXPECT_EQ(second, first);
+TEST_F(RebuiltBaseTest, LeavesNothingOlderThanWhatThisBuildMadeBelowIt) {
+  dir_.write("context/b", "1");
+  const std::string text = "FROM my/base\nCOPY b /b\nCOPY a /a\nRUN touch made 1\n";
+  base_of(1'000'000);
+  dockerfile(text);
+  build();
+  base_of(2'000'000);
+  dir_.write("context/b", "2");
+  dockerfile(text);
+  build();
+  EXPECT_EQ(runner_.ran.size(), 1U);
+  EXPECT_EQ(time_of("a"), 2'000'002);
+  EXPECT_EQ(time_of("made"), 2'000'003);
+  // What was done anew stands for what it replaced.
+  base_of(2'500'000);
+  dockerfile(text);
+  build();
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_EQ(time_of("made"), 2'000'003);
+}
+
+// Steps with an epoch, on one machine and, with nothing to go by, on another.
+class EpochTest : public BuildTest {
+ protected:
+  std::string build_at(std::int64_t epoch, const std::string& build_dir = "build") {
+    BuildOptions how = options();
+    how.build_dir = dir_ / build_dir;
+    how.times = {.kind = TimeRule::Kind::epoch, .epoch = epoch};
+    return build(how);
+  }
+};
+
+TEST_F(EpochTest, DoesNothingAnewForAnotherOneAndComesToTheSame) {
+  dir_.write("context/a", "1");
+  dir_.write("context/b", "1");
+  dockerfile("FROM scratch AS one\nCOPY b /b\nRUN touch made 1\nFROM scratch\nWORKDIR /w\nCOPY --from=one /made /made\nCOPY a /a\n"
+             "RUN --mount=from=one,source=/made,target=/m touch made 2\n");
+  build_at(1'000'000);
+  EXPECT_EQ(runner_.ran.size(), 2U);
+  const std::string second = build_at(2'000'000);
+  EXPECT_EQ(runner_.ran, Words{}) << log_;
+  EXPECT_EQ(time_of("made"), 2'000'000);
+  EXPECT_EQ(build_at(2'000'000, "elsewhere"), second);
+  EXPECT_EQ(runner_.ran.size(), 2U);
+  // And back, and when something has changed.
+  const std::string back = build_at(1'500'000);
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_EQ(build_at(1'500'000, "third"), back);
+  dir_.write("context/b", "2");
+  const std::string changed = build_at(3'000'000);
+  EXPECT_EQ(runner_.ran.size(), 1U) << "what the first stage has made is the same";
+  EXPECT_EQ(build_at(3'000'000, "fourth"), changed);
+}
+
+TEST_F(EpochTest, IsNotForgottenWhereContentWasCutToIt) {
+  dockerfile("FROM scratch AS one\nRUN dated made 1500000\nFROM scratch\nCOPY --from=one made /copied\nRUN touch x 1\n");
+  build_at(1'000'000);
+  EXPECT_EQ(time_of("copied"), 1'000'000);
+  const std::string later = build_at(2'000'000);
+  EXPECT_EQ(time_of("copied"), 1'500'000);
+  EXPECT_EQ(runner_.ran.size(), 1U);
+  EXPECT_EQ(build_at(2'000'000, "elsewhere"), later);
+  const std::string between = build_at(1'700'000);
+  EXPECT_EQ(build_at(1'700'000, "third"), between);
+  const std::string before = build_at(500'000);
+  EXPECT_EQ(build_at(500'000, "fourth"), before);
 }
 
 TEST_F(BuildTest, RunsNothingAgainForAMountOfAStageThatShowsTheSame) {

@@ -1,4 +1,4 @@
-// Whole builds with a runner that needs no container: "touch PATH TEXT", "copydir PATH" and "fail CODE" are its commands.
+// Whole builds with a runner that needs no container: "touch PATH TEXT", "dated PATH SECONDS", "copydir PATH" and "fail CODE" are its commands.
 #pragma once
 
 #include <fcntl.h>
@@ -11,6 +11,8 @@
 #include "base/sys/file.h"
 #include "builder/build.h"
 #include "layers/image/image.h"
+#include "layers/layer_spec.h"
+#include "layers/stack.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate::build {
@@ -38,6 +40,12 @@ class FakeRunner : public Runner {
     if (command == "touch") {
       const Fd file = TRY(sys::open(upper + "/" + path, O_WRONLY | O_CREAT, 0644));
       TRY(sys::write_full(file.ref(), std::string_view(text)));
+    }
+    // What a tar has in it that was made at TIME.
+    if (command == "dated") {
+      const Fd file = TRY(sys::open(upper + "/" + path, O_WRONLY | O_CREAT, 0644));
+      const timespec times[] = {{.tv_sec = std::stol(text)}, {.tv_sec = std::stol(text)}};
+      if (::futimens(file.ref().fd, times) != 0) return Error(errno);
     }
     // cp -a of a directory below, whose time a step that is recorded does not see.
     if (command == "copydir") {
@@ -93,6 +101,26 @@ class BuildTest : public testing::Test {
       return {};
     }
     return nlohmann::json::parse(image->config.raw);
+  }
+
+  // The modification time of a file of the image, in seconds.
+  std::int64_t time_of(std::string_view path) {
+    const auto image = image::open_image("oci:" + (dir_ / "out"), image::host_platform());
+    if (!image) {
+      ADD_FAILURE() << image.error().message();
+      return -1;
+    }
+    std::vector<LayerPtr> top_to_bottom;
+    for (auto layer = image->layers.rbegin(); layer != image->layers.rend(); ++layer)
+      top_to_bottom.push_back(open_layer(layer->spec, dir_ / "index")->layer);
+    const auto stack = make_stack(std::move(top_to_bottom));
+    const auto found = walk(**stack, *RelPath::parse(path));
+    if (!found) {
+      ADD_FAILURE() << path << ": " << found.error().message();
+      return -1;
+    }
+    const HeldNode held(**stack, found->node);
+    return found->attr.mtime.tv_sec;
   }
 
   test::TempDir dir_;
