@@ -10,6 +10,7 @@
 #include "base/sys/file.h"
 #include "builder/base_state.h"
 #include "builder/clock.h"
+#include "builder/git_ref.h"
 #include "builder/graph.h"
 #include "layers/image/config.h"
 #include "layers/image/media_type.h"
@@ -53,6 +54,14 @@ std::optional<std::string> image_name(const std::string& reference) {
   return std::nullopt;
 }
 
+// A git repository, or a URL of a tarball.
+bool is_elsewhere(const std::string& context) {
+  if (context.starts_with("http://") || context.starts_with("https://")) return true;
+  if (image_name(context) || context.starts_with("oci-layout://")) return false;
+  const auto git = parse_git_ref(context);
+  return git && *git;
+}
+
 // FROM names it by where it lies.
 bool is_file(const std::string& name) {
   return std::ranges::any_of(std::array<std::string_view, 6>{"oci:", "oci-archive:", "docker-archive:", "/", "./", "../"},
@@ -61,12 +70,25 @@ bool is_file(const std::string& name) {
 
 }  // namespace
 
-std::optional<std::string> BaseImages::directory(const std::string& name) const {
+bool BaseImages::is_directory(const std::string& name) const {
   const std::string* named = find_context(options_.contexts, name);
-  if (named == nullptr || named->find("://") != std::string::npos) return std::nullopt;
+  if (named == nullptr) return false;
+  if (is_elsewhere(*named)) return true;
+  if (named->find("://") != std::string::npos) return false;
   const auto stat = sys::stat_following(*named);
-  if (!stat || !S_ISDIR(stat->st_mode) || sys::stat_following(*named + "/oci-layout")) return std::nullopt;
-  return *named;
+  return stat && S_ISDIR(stat->st_mode) && !sys::stat_following(*named + "/oci-layout");
+}
+
+Result<std::optional<std::string>> BaseImages::directory(const std::string& name) {
+  if (!is_directory(name)) return std::optional<std::string>();
+  const std::string* named = find_context(options_.contexts, name);
+  if (!is_elsewhere(*named)) return std::optional(*named);
+  if (!options_.fetch_context) return fail(ENOENT, "the build context \"{}\" is not here", name);
+  const Lock lock(mutex_);
+  if (const auto known = contexts_.find(name); known != contexts_.end()) return std::optional(known->second.dir);
+  ContextDir context = TRY_WITHIN(options_.fetch_context(*named), "the build context \"{}\"", name);
+  if (context.dockerfile) return fail(ENOTDIR, "the build context \"{}\" is neither a directory nor a tarball", name);
+  return std::optional(contexts_.emplace(name, std::move(context)).first->second.dir);
 }
 
 bool BaseImages::is_of_store(const std::string& name) const {
@@ -96,7 +118,8 @@ Result<image::Image> BaseImages::find_named(const Wanted& wanted, bool may_fetch
   auto ours = find_ours(wanted);
   // Of an index it may be another platform's that is here.
   if (!ours && ours.error().is(ENOENT) && may_fetch && options_.policy == "missing") {
-    TRY(fetch(wanted));
+    if (auto fetched = fetch(wanted); !fetched)
+      return fail(fetched.error().code(), "there is no image \"{}\" here, and it could not be pulled: {}", name, fetched.error().message());
     ours = find_ours(wanted);
   }
   return ours;

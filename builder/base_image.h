@@ -10,12 +10,16 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "builder/cache.h"
+#include "builder/context_source.h"
 #include "builder/provenance.h"
 #include "builder/stage_state.h"
 #include "builder/variables.h"
 #include "layers/image/image_store.h"
 
 namespace acetate::build {
+
+// Gets a context that is a git repository or a URL.
+using FetchContext = std::function<Result<ContextDir>(const std::string& what)>;
 
 // Thread-safe.
 class BaseImages {
@@ -25,10 +29,11 @@ class BaseImages {
     std::string context_dir;  // what relative paths are relative to
     bool names_files = true;  // whether a name may be a file of this machine's; not where the Dockerfile came from elsewhere
     Strings contexts = {};    // --build-context NAME=REFERENCE
-    // How to get an image of ours that is not here, and when that is tried: always (at each build), missing, newer, never.
-    // Not there: as with never.
+    // How to get an image of ours that is not here, and when that is tried: always (at each build), missing, newer, never. Nothing: as with
+    // never.
     std::function<Result<void>(const std::string& name, const std::string& policy, const image::Platform& platform)> fetch = {};
     std::string policy = "missing";
+    FetchContext fetch_context = {};  // nothing: there is none
   };
   BaseImages(Options options, Cache& cache) : options_(std::move(options)), cache_(cache) {}
 
@@ -44,8 +49,10 @@ class BaseImages {
   // What was opened of the store, as far as it has a manifest: a file is from where nobody knows.
   std::vector<Material> opened() const;
 
-  // The directory that a named context is, where it is one and no image.
-  std::optional<std::string> directory(const std::string& name) const;
+  // Whether a named context is files and no image.
+  bool is_directory(const std::string& name) const;
+  // The directory that it is, fetched once where it is elsewhere; nothing where it is an image.
+  Result<std::optional<std::string>> directory(const std::string& name);
 
  private:
   using Wanted = std::pair<std::string, image::Platform>;
@@ -65,6 +72,7 @@ class BaseImages {
   std::vector<std::unique_ptr<image::ImageStore>> earlier_ GUARDED_BY(mutex_) = {};
   std::map<Wanted, StageState> open_ GUARDED_BY(mutex_);
   std::map<Wanted, Digest> manifests_ GUARDED_BY(mutex_);
+  std::map<std::string, ContextDir> contexts_ GUARDED_BY(mutex_) = {};  // fetched
   std::map<Wanted, Error> failed_ GUARDED_BY(mutex_) = {};  // to be had: not tried again in this build
 };
 

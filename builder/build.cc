@@ -17,6 +17,8 @@
 #include "builder/executor.h"
 #include "builder/mount_share.h"
 #include "builder/sandbox/scratch.h"
+#include "builder/frontend.h"
+#include "builder/public_url.h"
 #include "builder/squash.h"
 #include "layers/image/config.h"
 #include "layers/image/platform.h"
@@ -158,6 +160,16 @@ FetchImage shown_fetch(const BuildOptions& options, Progress& progress) {
   };
 }
 
+FetchContext shown_fetch_context(const BuildOptions& options, LayerOpener& layers, Progress& progress) {
+  return [&](const std::string& what) -> Result<ContextDir> {
+    const int shown = progress.begin("fetching " + without_users(what));
+    auto fetched = open_context_dir(what, FdRef{STDIN_FILENO}, options.build_dir, layers);
+    if (fetched) progress.done(shown);
+    else progress.failed(shown, fetched.error().message());
+    return fetched;
+  };
+}
+
 // A name that no stage has is ignored, as BuildKit does: one list serves several Dockerfiles.
 std::set<std::size_t> stages_named(const dockerfile::Dockerfile& file, const std::vector<std::string>& names, Progress& progress) {
   std::set<std::size_t> stages;
@@ -199,7 +211,7 @@ void tell_what_was_found(const BuildOptions& options, const DockerfileText& text
 // Before anything is done. What the checks look at is what the base images define; what cannot be had is told when its stage is built.
 Result<void> check(const Ground& on, const Graph& graph, const image::Platform& platform) {
   for (const std::size_t stage : graph.needed)
-    if (const Origin& base = graph.bases[stage]; base.kind == Origin::Kind::image && !on.bases.directory(base.image))
+    if (const Origin& base = graph.bases[stage]; base.kind == Origin::Kind::image && !on.bases.is_directory(base.image))
       static_cast<void>(on.bases.open(base.image, graph.platforms[stage]).has_value());
   const Checked checked = TRY(check_text(on.options, on.text, on.ignore, on.bases, platform, graph.needed));
   tell(checked, on.text, on.progress);
@@ -278,10 +290,12 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   TRY(settle_epoch(options, file, where.time, layers));
   const dockerfile::IgnoreRules ignore = TRY(read_ignore(options, text));
   TRY(find_target(file, options.target));
+  if (const auto frontend = foreign_frontend(file.directives, options.build_args))
+    progress.warn(fmt::format("the syntax {} is not run: the Dockerfile is read as docker/dockerfile:1 has it", *frontend));
 
   Cache cache = TRY(Cache::open(options.build_dir));
   import_caches(options, cache, layers, progress);
-  BaseImages bases = base_images(options, cache, shown_fetch(options, progress));
+  BaseImages bases = base_images(options, cache, shown_fetch(options, progress), shown_fetch_context(options, layers, progress));
   Workshop shop{.cache = cache,
                 .layers = layers,
                 .runner = runner,

@@ -83,13 +83,14 @@ Result<void> Checked::verdict() const {
   return source.complain(warnings.front().place, "", fmt::format("lint violation found for rules: {}", names));
 }
 
-BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch) {
+BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch, const FetchContext& fetch_context) {
   return BaseImages({.images = options.images,
                      .context_dir = options.context_dir,
                      .names_files = options.names_files,
                      .contexts = options.contexts,
                      .fetch = fetch,
-                     .policy = options.pull},
+                     .policy = options.pull,
+                     .fetch_context = fetch_context},
                     cache);
 }
 
@@ -101,7 +102,7 @@ Result<Checked> check_text(const BuildOptions& options, const DockerfileText& te
   const dockerfile::LintOptions how = TRY_WITHIN(dockerfile::parse_check(wished), "{}", text.name);
   dockerfile::LintSurroundings around{.ignore = &ignore, .build_args = options.build_args, .platform = image::format_platform(platform), .built = std::move(built)};
   around.find_base = [&](const std::string& name, const std::string& wanted) -> std::optional<dockerfile::BaseFacts> {
-    if (bases.directory(name)) return dockerfile::BaseFacts{.env = {}, .platform = wanted};
+    if (bases.is_directory(name)) return dockerfile::BaseFacts{.env = {}, .platform = wanted};
     // One that is not here, or not to be read, and a platform that is none, are what the build complains of.
     const auto of = image::parse_platform(wanted);
     if (!of) return std::nullopt;

@@ -48,6 +48,6 @@ Result<Checked> check_text(const BuildOptions& options, const DockerfileText& te
                            BaseImages& bases, const image::Platform& platform, std::optional<std::vector<std::size_t>> built = {});
 
 // The images that FROM and COPY --from of this build can mean. Keeps `cache`.
-BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch = {});
+BaseImages base_images(const BuildOptions& options, Cache& cache, const FetchImage& fetch = {}, const FetchContext& fetch_context = {});
 
 }  // namespace acetate::build

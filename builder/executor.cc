@@ -115,12 +115,15 @@ Result<Executor::Built> Executor::base_of(std::size_t number) {
       built = *TRY(stage(base.stage));
       break;
     case Origin::Kind::image: {
-      if (auto dir = bases_.directory(base.image)) return directory_base(*dir, graph_.platforms[number]);
-      const auto image = bases_.open(base.image, graph_.platforms[number]);
-      if (!image) {
+      const auto complain = [&](const Error& error) {
         const dockerfile::Stage& from = file_.stages[number];
-        return fail(image.error().code(), "{}", file_.source.complain(from.place, from.base, image.error().message()).message());
-      }
+        return fail(error.code(), "{}", file_.source.complain(from.place, from.base, error.message()).message());
+      };
+      const auto dir = bases_.directory(base.image);
+      if (!dir) return complain(dir.error());
+      if (*dir) return directory_base(**dir, graph_.platforms[number]);
+      const auto image = bases_.open(base.image, graph_.platforms[number]);
+      if (!image) return complain(image.error());
       built.state = **image;
       break;
     }

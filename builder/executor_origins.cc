@@ -29,7 +29,7 @@ Result<CopyOrigin> Executor::origin_of(const CopyStep& step) {
     case Origin::Kind::stage:
       return CopyOrigin{.tree = TRY(shop_.layers.tree(TRY(stage(step.from->stage))->state))};
     case Origin::Kind::image:
-      if (auto dir = bases_.directory(step.from->image)) return directory_origin(*dir);
+      if (auto dir = TRY(bases_.directory(step.from->image))) return directory_origin(*dir);
       return CopyOrigin{.tree = TRY(shop_.layers.tree(*TRY(bases_.open(step.from->image, options_.platform))))};
   }
   return Error(EINVAL);
@@ -44,7 +44,7 @@ Result<MountSource> Executor::mount_source(const RunStep::Mount& mount) {
   const std::string source = "/" + mount.is.source;
   if (!mount.from) return snapshot({.tree = context_, .is_context = true, .context_dir = options_.context_dir}, source);
   if (mount.from->kind == Origin::Kind::image)
-    if (auto dir = bases_.directory(mount.from->image)) return snapshot(TRY(directory_origin(*dir)), source);
+    if (auto dir = TRY(bases_.directory(mount.from->image))) return snapshot(TRY(directory_origin(*dir)), source);
   if (mount.from->kind == Origin::Kind::scratch) return MountSource{.lowers = {}, .source = source, .identity = "nothing"};
   const StageState& state = mount.from->kind == Origin::Kind::stage ? TRY(stage(mount.from->stage))->state
                                                                     : *TRY(bases_.open(mount.from->image, options_.platform));

@@ -94,6 +94,8 @@ Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_g
   if (git.submodules && sys::stat_following(dir + "/.gitmodules"))
     TRY_WITHIN(fetch_submodules(dir), "fetching the submodules of {}", remote);
   if (!keep_git_dir) TRY(sys::remove_tree({kWorkingDir, (dir + "/.git").c_str()}));
+  // What stays gets into an image.
+  else if (remote != git.remote) TRY(run_git(dir, {"remote", "set-url", "origin", remote}));
 
   const RelPath subdir = TRY(RelPath::parse_clamped(git.subdir));
   const Fd root = TRY(sys::open(dir, O_PATH | O_DIRECTORY));

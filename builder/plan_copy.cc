@@ -3,6 +3,7 @@
 #include "base/rel_path.h"
 #include "builder/dockerfile/ignore.h"
 #include "builder/file_mode.h"
+#include "builder/public_url.h"
 #include "builder/stage_planner.h"
 
 namespace acetate::build {
@@ -75,7 +76,7 @@ Result<void> StagePlanner::plan(const dockerfile::Copy& copy) {
   }
   for (const std::string& written : copy.sources) {
     std::string source = TRY(expand(written));
-    created_by += " " + source;
+    created_by += " " + without_users(source);  // a history is public
     if (auto remote = TRY(plan_remote(copy, written, source))) step.remotes.push_back(*std::move(remote));
     else step.sources.push_back(std::move(source));
   }

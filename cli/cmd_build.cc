@@ -65,10 +65,11 @@ Result<void> set_times(const Options& options, build::BuildOptions& build) {
   return {};
 }
 
-// --pull, in docker's words and podman's. Without it images must be here.
+// --pull, in docker's words and podman's. Without it what is not here is got, as with theirs.
 Result<void> set_pull(std::string policy, const Paths& paths, const Context& context, build::BuildOptions& build) {
   if (policy == "true") policy = "always";
-  if (policy.empty() || policy == "false" || policy == "never") return {};
+  if (policy.empty() || policy == "false") policy = "missing";
+  if (policy == "never") return {};
   if (policy != "always" && policy != "missing" && policy != "newer")
     return fail(EINVAL, "--pull wants always, missing, newer or never, not \"{}\"", policy);
   build.pull = policy;
@@ -258,7 +259,7 @@ Runner build_command(CLI::App& app) {
   app.add_option("--build-arg", options->build_args, "NAME=VALUE for an ARG, or NAME for the environment's value")
       ->allow_extra_args(false);
   app.add_option("--label", options->labels, "NAME=VALUE, added to the image's labels")->allow_extra_args(false);
-  app.add_option("--build-context", options->contexts, "NAME=IMAGE: what FROM NAME and COPY --from=NAME mean")
+  app.add_option("--build-context", options->contexts, "NAME=WHAT: what FROM NAME and COPY --from=NAME mean: a directory, a git repository, a tarball or its URL, docker-image://IMAGE, oci-layout://DIRECTORY")
       ->allow_extra_args(false);
   app.add_option("-o,--output", options->outputs,
                  "DIRECTORY or -, or type=oci|docker|tar|local,dest=PATH[,compression=gzip|zstd|estargz|none], or type=image|registry; without it the image goes to "
@@ -298,7 +299,7 @@ Runner build_command(CLI::App& app) {
   app.add_option("--add-host", options->hosts, "NAME:ADDRESS, a line more in the /etc/hosts of every RUN")->allow_extra_args(false);
   app.add_option("--ulimit", options->ulimits, "NAME=SOFT[:HARD], a limit of every RUN's processes: nofile=1024:2048")->allow_extra_args(false);
   app.add_flag("--pull{always}", options->pull,
-               "get base images from their registries: always, missing (those that are not here), newer or never; always without a word");
+               "get base images from their registries: always, missing (default: those that are not here), newer or never; always without a word");
   app.add_option("--shm-size", options->shm_size, "how large /dev/shm is in every RUN")->type_name("");
   app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY[,mounts=true] or type=registry,ref=NAME[,mounts=true]: a build cache that --cache-to wrote, also on another machine")
       ->allow_extra_args(false);

@@ -186,6 +186,20 @@ FROM scratch
 COPY --chmod=99 one.txt /
 D
 
+say "frontends"
+warned() { sed "s|SYNTAX|$1|" >Dockerfile <<'D'
+# syntax=SYNTAX
+FROM scratch
+COPY one.txt /
+D
+  acetate build $options -o type=cacheonly -f Dockerfile ctx 2>&1 | grep -c 'is not run: the Dockerfile is read as docker/dockerfile:1 has it' || true; }
+expect "docker's own is what is spoken here" 0 "$(warned docker/dockerfile:1.7-labs)"
+expect "also from a mirror" 0 "$(warned mirror.example:5000/docker/dockerfile:1)"
+expect "another one is warned of" 1 "$(warned example.com/frontend:2)"
+options="--build-arg BUILDKIT_SYNTAX=example.com/other"
+expect "also where an argument asks for it" 1 "$(warned docker/dockerfile:1)"
+options=
+
 say "stages and contexts"
 mkdir -p other && echo other >other/o.txt && echo hidden >other/h.txt && echo h.txt >other/.dockerignore
 options="--build-context more=$scratch/other"
@@ -285,6 +299,31 @@ FROM scratch
 ADD http://somebody:hunter2@127.0.0.1:$port/none.git /
 D
   expect "nor by what password" "" "$(grep -v 'ADD http' failure.out | grep hunter2 || true)"
+  check "nor does an image say it, by its history or by a repository's own notes" "g/sub/one.txt" <<D
+FROM scratch
+ADD --keep-git-dir http://somebody:hunter2@127.0.0.1:$port/r.git /g
+=
+f 644 0:0 4 g/sub/one.txt one
+D
+  expect "in none of its bytes" "" "$(grep -rlF hunter2 "$scratch/out" || true)"
+  options="--build-context more=http://127.0.0.1:$port/r.git#main:sub --build-context packed=http://127.0.0.1:$port/with.tar"
+  check "named contexts from a repository and a URL, as bases, to copy from and to mount" "one.txt p/two.txt m" <<'D'
+FROM more AS files
+FROM base
+COPY --from=files /one.txt /
+COPY --from=packed two.txt /p/
+RUN --mount=from=more,target=/mnt cp /mnt/one.txt /m
+=
+f 644 0:0 4 one.txt one
+f 640 0:0 4 p/two.txt two
+f 644 0:0 4 m one
+D
+  options="--build-context more=http://127.0.0.1:$port/none.tar"
+  refuse "and which of them is not there" 'the build context "more".*404' <<'D'
+FROM scratch
+COPY --from=more / /
+D
+  options=
   mkdir long
   (cd long && git init -q -b main --object-format=sha256 . && cp ../ctx/one.txt . && git -c user.name=n -c user.email=e add . && git -c user.name=n -c user.email=e commit -q -m one) >/dev/null
   git clone -q --bare long served/long.git

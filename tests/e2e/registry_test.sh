@@ -64,6 +64,16 @@ if [ "$(id -u)" = 0 ] && [ -c /dev/fuse ] && command -v runc >/dev/null; then
   expect_failure "run --pull never asks nobody" 125 "there is no image" in_store f run --pull never "$theirs/team/app:1"
 fi
 
+say "base images"
+mkdir -p "$scratch/on-base"
+printf 'FROM %s/team/app:1\nCOPY more /\n' "$theirs" >"$scratch/on-base/Dockerfile" && echo more >"$scratch/on-base/more"
+expect_failure "a build that is to pull nothing" 1 "there is no image .*team/app:1" in_store base build --pull=never -q "$scratch/on-base"
+expect_match "a build pulls a base that is not here" '^sha256:' "$(in_store base build -q "$scratch/on-base" 2>"$scratch/err" || cat "$scratch/err")"
+in_store base build "$scratch/on-base" >"$scratch/err" 2>&1 || true
+expect "and asks for it no more once it is" "" "$(grep pulling "$scratch/err" || true)"
+printf 'FROM localhost:1/team/none\nCOPY more /\n' >"$scratch/on-base/Dockerfile"
+expect_failure "one that is nowhere" 1 'there is no image "localhost:1/team/none" here, and it could not be pulled: .*cannot connect' in_store base build "$scratch/on-base"
+
 say "skopeo's images, in docker's format too"
 for format in oci v2s2; do
   skopeo copy -q --format $format --src-tls-verify=false --dest-tls-verify=false "docker://$theirs/team/app:1" "docker://$theirs/team/$format:1"
