@@ -5,6 +5,7 @@
 // failure before that leaves the lower showing and nothing behind. The order within is data, owner, xattrs,
 // mode, times: a write would strip suid, chown strips it always, and setting an ACL changes the mode.
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <vector>
 
@@ -73,7 +74,7 @@ Result<void> Overlay::Impl::copy_up_one(Inode& inode, std::optional<std::uint64_
   return {};
 }
 
-Result<void> Overlay::Impl::copy_metadata(Inode& inode, const Attr& from, FdRef to, const struct statx& st) {
+Result<void> Overlay::Impl::copy_metadata(Inode& inode, const Attr& from, FdRef to, const struct statx& st, bool truncated) {
   const bool aside = permissions().in_xattr();
   const bool is_anothers = st.stx_uid != from.uid || st.stx_gid != from.gid;
   if (!aside && is_anothers && !permissions().notes_owners()) TRY(options.owners.forgive(sys::chown(to, from.uid, from.gid)));
@@ -89,7 +90,8 @@ Result<void> Overlay::Impl::copy_metadata(Inode& inode, const Attr& from, FdRef 
   if (!S_ISLNK(inode.type)) TRY(sys::chmod(to, permissions().made_as(from.mode) & 07777));
   if (is_anothers && permissions().notes_owners()) TRY(permissions().note(to, from.uid, from.gid));
   if (aside) TRY(permissions().describe(FileAt{to, ""}, from.uid, from.gid, from.mode, from.rdev));
-  const struct timespec times[2] = {from.atime, from.mtime};
+  // What is published without its end was changed this moment, whatever becomes of who asked for it.
+  const struct timespec times[2] = {from.atime, truncated ? timespec{.tv_sec = 0, .tv_nsec = UTIME_NOW} : from.mtime};
   return sys::set_times(to, times);
 }
 
@@ -110,7 +112,7 @@ Result<void> Overlay::Impl::copy_regular(Inode& inode, std::optional<std::uint64
 
   const std::uint64_t length = std::min(view->size(), keep.value_or(view->size()));
   const std::uint64_t copied = TRY(copy_data(*view, copy->ref(), length));
-  TRY(copy_metadata(inode, attr, copy->ref(), st));
+  TRY(copy_metadata(inode, attr, copy->ref(), st, length < view->size()));
   // Before it can be seen, so that a crash shows the lower or all of it. The name itself needs no sync of the
   // parent: until it is on disk the lower shows, and an fsync of the file takes its link along.
   if (upper->durable() && length != 0) TRY(sys::fsync(copy->ref()));
@@ -137,7 +139,7 @@ Result<void> Overlay::Impl::copy_special(Inode& inode) {
       TRY(with_descriptors([&] { return sys::open(temp.at(), O_PATH | O_NOFOLLOW); })));
   const struct statx st = TRY(stat_of(FileAt{copy->ref(), ""}));
   Undo forget_ino([&] { forget_kept_ino(st.stx_ino); });
-  TRY(copy_metadata(inode, attr, copy->ref(), st));
+  TRY(copy_metadata(inode, attr, copy->ref(), st, false));
   TRY(publish_copy(inode, attr, copy, st.stx_ino, [&](FileAt at) { return upper->publish_new(temp, at); }));
   forget_ino.release();
   return {};

@@ -274,8 +274,8 @@ class Overlay::Impl {
   Result<void> copy_up_one(Inode& inode, std::optional<std::uint64_t> keep, Fd* file);
   Result<void> copy_regular(Inode& inode, std::optional<std::uint64_t> keep, Fd* file);
   Result<void> copy_special(Inode& inode);
-  // Owner, xattrs, mode, times, and the number users know it by.
-  Result<void> copy_metadata(Inode& inode, const Attr& from, FdRef to, const struct statx& st);
+  // Owner, xattrs, mode, times, and the number users know it by. `truncated`: not all of its data was copied.
+  Result<void> copy_metadata(Inode& inode, const Attr& from, FdRef to, const struct statx& st, bool truncated);
   // To users nothing in a directory changes when what it shows is copied up.
   void restore_times(FdRef dir, const struct statx& before, const Name& name) noexcept;
   // Runs `link` while nobody else changes the parent's names, and makes the inode one of the upper. ENOENT when

@@ -2,6 +2,7 @@
 // lower's). We write none. One that an upper brings along gets its bytes the first time somebody wants them, and is a
 // file like others from then on (fs/overlayfs/copy_up.c, ovl_copy_up_meta_inode_data()).
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/sys/file.h"
 #include "base/sys/xattr.h"
@@ -44,12 +45,13 @@ Result<void> Overlay::Impl::complete_copy(Inode& inode, std::optional<std::uint6
   if (length < st.stx_size) TRY(sys::truncate(file.ref(), length));
   if (capability) TRY(sys::set_xattr(object->ref(), kCapability, *capability));
   TRY(sys::chmod(object->ref(), st.stx_mode & 07777));
-  if (upper->durable()) TRY(sys::fsync(file.ref()));
-  // A crash before this one call only means that it is copied again.
-  TRY(sys::remove_xattr(object->ref(), metacopy_mark().c_str()));
   const Attr before = attr_of(st);
-  const struct timespec times[2] = {before.atime, before.mtime};
+  const bool truncated = length < st.stx_size;
+  const struct timespec times[2] = {before.atime, truncated ? timespec{.tv_sec = 0, .tv_nsec = UTIME_NOW} : before.mtime};
   TRY(sys::set_times(object->ref(), times));
+  if (upper->durable()) TRY(sys::fsync(file.ref()));
+  // The last one: a crash, or an error, before it only means that it is copied again.
+  TRY(sys::remove_xattr(object->ref(), metacopy_mark().c_str()));
   inode.metacopy.store(false, std::memory_order_release);
   return {};
 }

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cstring>
 
-
 namespace acetate::fs {
 
 namespace {
@@ -89,6 +88,10 @@ std::string Owners::acl_on_disk(std::string acl) const {
   return with_acl_ids(
       std::move(acl), [&](std::uint32_t id) { return uids.on_disk(id); },
       [&](std::uint32_t id) { return gids.on_disk(id); });
+}
+
+bool means_may_not_give(const Error& chown) noexcept {
+  return chown.is(EPERM) || chown.is(EACCES) || chown.is(EINVAL) || chown.is(EOVERFLOW) || chown.is(EOPNOTSUPP) || chown.is(ENOSYS);
 }
 
 bool is_acl_xattr(std::string_view name) noexcept { return name.starts_with("system.posix_acl_"); }

@@ -43,6 +43,10 @@ class IdMap {
   std::vector<Range> ranges_;
 };
 
+// The answers to a chown(2) by somebody who may not, to an id that the user namespace does not have (EINVAL), of a file whose owner it does
+// not have (EOVERFLOW), or on a file system that keeps no owners.
+bool means_may_not_give(const Error& chown) noexcept;
+
 struct Owners {
   std::optional<uid_t> squash_uid = {};  // whom everything seems to belong to; goes before a map
   std::optional<gid_t> squash_gid = {};
@@ -60,9 +64,10 @@ struct Owners {
   std::string acl_shown(std::string acl) const;
   std::string acl_on_disk(std::string acl) const;
 
-  // Who squashes owners need not be able to give anything away: that a chown failed is then no failure.
+  // Who squashes owners need not be able to give anything away: that the kernel or the file system refused a chown is then no
+  // failure. That it could not be carried out (a full or broken disk) is.
   Result<void> forgive(Result<void> chowned) const {
-    return squashes() ? Result<void>() : std::move(chowned);
+    return squashes() && !chowned && means_may_not_give(chowned.error()) ? Result<void>() : std::move(chowned);
   }
 };
 

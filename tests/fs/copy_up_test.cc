@@ -172,6 +172,22 @@ TEST(CopyUp, LeavesLowerShowingWhenTheDiskIsFull) {
   EXPECT_THAT(m.work(), IsEmpty());
 }
 
+TEST(CopyUp, ForATruncationIsTheTruncation) {
+  // Whatever fails after the copy is there, what shows is a file that was truncated now, and not one that was always so.
+  struct NoTruncate final : sys::Hook {
+    int before(sys::Call call) noexcept override { return call == sys::Call::ftruncate ? EIO : 0; }
+  } no_truncate;
+  Mounted m({memory_file("f", "text")});
+
+  sys::install(&no_truncate);
+  const int answer = code(m.open("f", O_WRONLY | O_TRUNC));
+  sys::install(nullptr);
+
+  EXPECT_EQ(answer, EIO);
+  EXPECT_EQ(m.attr("f").size, 0U);
+  EXPECT_NE(m.attr("f").mtime.tv_sec, 0);  // the lower's
+}
+
 TEST(CopyUp, NeverWritesTheOtherNameOfALowerHardLink) {
   Mounted m({memory_file("a", "one"), {.path = "b", .attr = {.mode = S_IFREG | 0644}, .hardlink_to = "a"}});
   EXPECT_EQ(m.attr("a").nlink, 2U);

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/xattr.h"
 #include "fs/owner_note.h"
@@ -111,6 +112,33 @@ TEST(Owners, SquashedOnesSeemToBeOneAndAFailedChownIsNone) {
   EXPECT_EQ(m.attr("a").uid, 1000U);
   if (::geteuid() == 0) {
     EXPECT_EQ(on_disk(m, "a").st_uid, 5U);  // where it may be done it is
+  }
+}
+
+TEST(Owners, SquashingForgivesThatAChownIsRefusedAndNothingElse) {
+  struct NoChown final : sys::Hook {
+    explicit NoChown(int errno_code) : code(errno_code) { sys::install(this); }
+    ~NoChown() override { sys::install(nullptr); }
+    int before(sys::Call call) noexcept override { return call == sys::Call::fchownat ? code : 0; }
+    const int code;
+  };
+  const OverlayOptions squashing{.durable = false, .owners = {.squash_uid = 1000, .squash_gid = 1001}};
+  for (const int refused : {EPERM, EINVAL, EOVERFLOW, EOPNOTSUPP}) {
+    Mounted m({owned("a", 3, 4), owned("b", 3, 4)}, squashing);
+    m.caller = {.uid = 5, .gid = 6};
+    const NoChown refusing(refused);
+    EXPECT_EQ(code(m.chmod("a", 0600)), 0) << refused;
+    EXPECT_EQ(code(m.overlay().setattr(m.ino("b"), {.uid = 5}, {})), 0) << refused;
+    EXPECT_EQ(code(m.write("new", "x")), 0) << refused;
+  }
+  for (const int failed : {EIO, ENOSPC, EDQUOT, ENOMEM, EROFS}) {
+    Mounted m({owned("a", 3, 4), owned("b", 3, 4)}, squashing);
+    m.caller = {.uid = 5, .gid = 6};
+    const NoChown failing(failed);
+    EXPECT_EQ(code(m.chmod("a", 0600)), failed);
+    EXPECT_EQ(code(m.overlay().setattr(m.ino("b"), {.uid = 5}, {})), failed);
+    EXPECT_EQ(code(m.write("new", "x")), failed);
+    EXPECT_EQ(m.merged(), (Tree{{"a", "text"}, {"b", "text"}}));
   }
 }
 
