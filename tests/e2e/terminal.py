@@ -26,7 +26,7 @@ def check(what, good, detail=""):
 class Session:
     """A command on a pseudo terminal of its own."""
 
-    def __init__(self, *options, script, rows=24, columns=80, at="-it", output=None, below=(), **others):
+    def __init__(self, *options, script=None, rows=24, columns=80, at="-it", output=None, below=(), **others):
         self.ours, theirs = pty.openpty()
         self.resize(rows, columns)
         self.name = os.ttyname(theirs)
@@ -42,7 +42,7 @@ class Session:
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-        self.process = subprocess.Popen([*below, "acetate", "run", *([at] if at else []), *options, IMAGE, "sh", "-c", script],
+        self.process = subprocess.Popen([*below, "acetate", "run", *([at] if at else []), *options, IMAGE, "sh", *(["-c", script] if script else [])],
                                         stdin=theirs, stdout=theirs if output is None else output, stderr=theirs, preexec_fn=lead, **others)
 
     def resize(self, rows, columns):
@@ -53,7 +53,7 @@ class Session:
 
     def wait_for(self, pattern):
         """Reads until the pattern has been shown; nothing more comes once the command has ended, or has long said nothing."""
-        while not re.search(pattern, self.text):
+        while not self.shows(pattern):
             if self.process.poll() is not None:
                 self.drain()
                 break
@@ -63,7 +63,15 @@ class Session:
             elif time.monotonic() - self.silent_since > 60:
                 self.process.kill()
                 break
-        return re.search(pattern, self.text) is not None
+        return self.shows(pattern)
+
+    def shows(self, pattern):
+        """Of late; without what moves the cursor."""
+        return re.search(pattern, re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.text[-4096:]), re.M) is not None
+
+    def forget(self):
+        """What was shown so far is not looked for again."""
+        self.text = ""
 
     def drain(self):
         fcntl.fcntl(self.ours, fcntl.F_SETFL, os.O_NONBLOCK)
@@ -145,11 +153,49 @@ session.type("\r")
 check("^Z is the container's, not ours", session.wait_for("still here"), session.text)
 check("and the command ends as it would", session.end() == 6)
 
-session = Session(script="seq 1 20000; echo last")
+session = Session(script="seq 1 100000; echo last")
 code = session.end()
 numbers = [int(n) for n in re.findall(r"^(\d+)\r?$", session.text, re.M)]
-check("a lot of output comes out whole and in order", code == 0 and numbers == list(range(1, 20001)), (code, len(numbers)))
+check("a lot of output comes out whole and in order", code == 0 and numbers == list(range(1, 100001)), (code, len(numbers)))
 check("and the last words too", session.text.rstrip().endswith("last"), session.text[-50:])
+
+# A person at a shell's prompt, with job control.
+session = Session("-e", "PS1=now> ")
+check("a shell shows its prompt", session.wait_for(r"now> $"), session.text)
+session.type("echo lost\x03")
+check("^C at the prompt gives another one", session.wait_for(r"echo lost\^C\s+now> $"), session.text)
+session.forget()
+session.type("echo $((40 + 2))\r")
+check("and what was typed before it is not run", session.wait_for(r"42\s+now> $") and not re.search(r"^lost", session.text, re.M), session.text)
+session.forget()
+session.type("sh -c 'echo begun; exec sleep 86393'\r")
+session.wait_for(r"^begun")
+session.type("\x03")
+check("^C ends what runs, and not the shell", session.wait_for(r"now> $"), session.text)
+session.type("echo code $?\r")
+check("with SIGINT", session.wait_for(r"code 130\s+now> $"), session.text)
+session.forget()
+session.type("sh -c 'echo begun; read x; echo got $x'\r")
+session.wait_for(r"^begun")
+session.type("\x1a")
+check("^Z stops what runs, and the shell says so", session.wait_for(r"Stopped[^\n]*\n(.*\n)?now> $"), session.text)
+session.type("fg\r")
+session.wait_for(r"now> fg\s+sh -c .*\n")
+session.type("a line\r")
+check("fg goes on with it", session.wait_for(r"^got a line\s+now> $"), session.text)
+session.forget()
+session.type("sh -c 'trap \"stty size; exit 0\" WINCH; echo begun; while :; do sleep 0.05; done'\r")
+session.wait_for(r"^begun")
+session.resize(50, 132)
+check("what runs below the shell is told of a new size, and sees it", session.wait_for(r"^50 132\s+now> $"), session.text)
+session.forget()
+session.type("seq 1 100000\r")
+session.wait_for(r"^100000\s+now> $")
+numbers = [int(n) for n in re.findall(r"^(\d+)\r?$", session.text, re.M)]
+check("100,000 lines come before the next prompt, whole and in order", numbers == list(range(1, 100001)), (len(numbers), session.text[-50:]))
+session.type("exit 3\r")
+check("the shell's exit code comes out", session.end() == 3)
+check("the terminal is as it was after the shell", session.mode_is_back())
 
 session = Session(script="tty; test -t 0 && test -t 1 && test -t 2 && echo all three")
 session.end()
