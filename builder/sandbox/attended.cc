@@ -7,6 +7,7 @@
 
 #include "base/sys/call.h"
 #include "base/sys/file.h"
+#include "builder/sandbox/signals.h"
 
 namespace acetate::sandbox {
 
@@ -85,7 +86,7 @@ Result<void> Attended::kill(int signal) {
   if (!told_) return child_.kill(signal);
   // The one that no keeper can hand on.
   if (signal == SIGSTOP) return sys::done(sys::Call::kill, [&] { return ::kill(command_, SIGSTOP); });
-  if (signal != SIGKILL) return child_.kill(signal);
+  if (signal != SIGKILL) return hand_down(child_.pid(), signal);
   end_all();
   return {};
 }

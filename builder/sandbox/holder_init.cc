@@ -80,7 +80,8 @@ int tend(const HeldSignals& signals, FdRef parent, pid_t body) {
     signalfd_siginfo info{};
     while (auto got = sys::read(held->ref(), std::as_writable_bytes(std::span(&info, 1)))) {
       if (*got != sizeof info) break;
-      if (is_for_child(static_cast<int>(info.ssi_signo), info.ssi_code)) ::kill(body, static_cast<int>(info.ssi_signo));
+      // Gone: the next look shows it.
+      if (const auto signal = handed_down(info)) static_cast<void>(hand_down(body, *signal).has_value());
     }
   }
 }
@@ -100,6 +101,7 @@ void be_holder(HolderPipes pipes, HeldSignals& signals, bool own_pids, const std
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::getppid() != first) leave(kOurFault);  // it died before we asked
     }
+    take_what_is_handed_down();
     signals.restore();
     leave(body());
   }

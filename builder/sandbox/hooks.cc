@@ -15,6 +15,7 @@
 #include "base/sys/file.h"
 #include "base/sys/memory.h"
 #include "base/sys/process.h"
+#include "builder/sandbox/signals.h"
 
 namespace acetate::sandbox {
 
@@ -96,7 +97,7 @@ bool take_calling_off() noexcept {
   sigemptyset(&ending);
   for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) sigaddset(&ending, signal);
   constexpr timespec kNow{};
-  return ::sigtimedwait(&ending, nullptr, &kNow) > 0;
+  return take_handed_down(ending) || ::sigtimedwait(&ending, nullptr, &kNow) > 0;
 }
 
 ContainerHooks::ContainerHooks(const Spec& spec, std::string id, std::string bundle)

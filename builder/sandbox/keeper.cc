@@ -20,6 +20,7 @@
 #include "base/sys/file.h"
 #include "base/sys/process.h"
 #include "builder/sandbox/offspring.h"
+#include "builder/sandbox/signals.h"
 
 namespace acetate::sandbox {
 
@@ -42,13 +43,14 @@ Result<Fd> take_signals() {
   return Fd(Adopt{}, TRY(sys::checked(sys::Call::signalfd, [&] { return ::signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK); })));
 }
 
-// Only what comes from whoever started us: a signal for all of his process group he hands on too, and the container's processes see us.
+// Only what whoever started us hands down: a signal for all of his process group he hands on too, and the container's processes see us.
 void hand_on(FdRef signals, pid_t starter, pid_t command) {
   for (;;) {
     signalfd_siginfo info{};
     const auto got = sys::read(signals, std::as_writable_bytes(std::span(&info, 1)));
     if (!got || *got != sizeof info) return;
-    if (info.ssi_signo != SIGCHLD && info.ssi_pid == static_cast<std::uint32_t>(starter)) ::kill(command, static_cast<int>(info.ssi_signo));
+    if (info.ssi_pid != static_cast<std::uint32_t>(starter)) continue;
+    if (const auto signal = handed_down(info)) ::kill(command, *signal);
   }
 }
 

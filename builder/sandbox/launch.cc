@@ -94,8 +94,11 @@ Result<sys::Exit> attend(const Runtime& runtime, const Invocation& invocation, c
   if (spec.terminal) mode.emplace(TRY(TerminalMode::keep(terminal)));
   const HeldSignals signals;
   Attended child = TRY(start(command, invocation));
+  const GroupWitness group = TRY(GroupWitness::start());
   // A runtime keeps the container's terminal open when ours is gone, so that who waits at it would wait for ever.
-  const auto exit = TRY(wait_watching(signals, child, time_limit(spec), spec.terminal ? Watched{.end = terminal} : Watched{.end = spec.ending, .first = SIGKILL}));
+  Watched watched = spec.terminal ? Watched{.end = terminal} : Watched{.end = spec.ending, .first = SIGKILL};
+  watched.group = &group;
+  const auto exit = TRY(wait_watching(signals, child, time_limit(spec), watched));
   // A command that is killed is a number to it; this is the runtime itself, by somebody else or for want of memory.
   if (exit.signal && !child.was_sent(*exit.signal)) log::error("{} {}, and the container with it", runtime.program, exit.describe());
   return exit;

@@ -13,8 +13,62 @@
 
 namespace acetate::sandbox {
 
+namespace {
+
+// One that nobody else here uses; C libraries have the first few for themselves.
+int carrier() { return SIGRTMAX - 3; }
+// In the upper half of what it carries, so that nobody else's is taken for ours.
+constexpr int kOurs = 0xace0000, kOursMask = 0xfff0000;
+
+void be_sent(int, siginfo_t* info, void*) {
+  if (info->si_code == SI_QUEUE && (info->si_value.sival_int & kOursMask) == kOurs) ::kill(::getpid(), info->si_value.sival_int & ~kOursMask);
+}
+
+}  // namespace
+
+Result<void> hand_down(pid_t pid, int signal) {
+  if (signal == SIGKILL || signal == SIGSTOP) return sys::done(sys::Call::kill, [&] { return ::kill(pid, signal); });
+  sigval carried{};
+  carried.sival_int = kOurs | signal;
+  auto sent = sys::done(sys::Call::kill, [&] { return ::sigqueue(pid, carrier(), carried); });
+  if (sent || !sent.error().is(EAGAIN)) return sent;
+  return sys::done(sys::Call::kill, [&] { return ::kill(pid, signal); });
+}
+
+std::optional<int> handed_down(const signalfd_siginfo& info) noexcept {
+  if (static_cast<int>(info.ssi_signo) != carrier() || info.ssi_code != SI_QUEUE || (info.ssi_int & kOursMask) != kOurs) return std::nullopt;
+  return info.ssi_int & ~kOursMask;
+}
+
+bool take_handed_down(const sigset_t& wanted) noexcept {
+  sigset_t carriers;
+  sigemptyset(&carriers);
+  sigaddset(&carriers, carrier());
+  constexpr timespec kNow{};
+  bool taken = false;
+  sigset_t others;
+  sigemptyset(&others);
+  for (siginfo_t info; !taken && ::sigtimedwait(&carriers, &info, &kNow) > 0;) {
+    const int signal = info.si_value.sival_int & ~kOursMask;
+    if (info.si_code != SI_QUEUE || (info.si_value.sival_int & kOursMask) != kOurs) continue;
+    taken = sigismember(&wanted, signal) == 1;
+    if (!taken) sigaddset(&others, signal);
+  }
+  for (int signal = 1; signal < NSIG; ++signal)
+    if (sigismember(&others, signal) == 1) static_cast<void>(hand_down(::getpid(), signal).has_value());
+  return taken;
+}
+
+void take_what_is_handed_down() {
+  struct sigaction action = {};
+  action.sa_sigaction = be_sent;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  ::sigaction(carrier(), &action, nullptr);
+}
+
 HeldSignals::HeldSignals() {
   sigemptyset(&held_);
+  sigaddset(&held_, carrier());
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD})
     sigaddset(&held_, signal);
   // Somebody who ignores SIGCHLD has children that cannot be waited for, and exec hands that down to us.
@@ -36,28 +90,30 @@ Result<Fd> HeldSignals::descriptor() const {
                                       [&] { return ::signalfd(-1, &held_, SFD_CLOEXEC | SFD_NONBLOCK); })));
 }
 
-bool is_for_child(int signal, int code, Group group) noexcept {
-  if (signal == SIGCHLD) return false;
-  if (code != SI_KERNEL) return true;
-  // That the terminal has gone is told to the leader of its session alone.
-  if (signal == SIGHUP && ::getsid(0) == ::getpid()) return true;
-  // The size of a terminal is seen by those who have that terminal.
-  return group == Group::its_own && signal != SIGWINCH;
-}
-
-Forwarder::Forwarder(Attended& child, Fd held, Fd ended, std::optional<TimeLimit> limit, Group group)
-    : child_(child), held_(std::move(held)), ended_(std::move(ended)), limit_(limit), group_(group) {
+Forwarder::Forwarder(Attended& child, Fd held, Fd ended, std::optional<TimeLimit> limit, Group group, Above above)
+    : child_(child), held_(std::move(held)), ended_(std::move(ended)), limit_(limit), group_(group), above_(above) {
   if (limit_) due_ = Clock::now() + std::chrono::seconds(limit_->seconds);
 }
 
-Result<Forwarder> Forwarder::make(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Group group) {
+Result<Forwarder> Forwarder::make(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Group group, Above above) {
   auto ended = child.pidfd();
   if (!ended && !ended.error().is(ENOSYS)) return std::move(ended).error();
-  return Forwarder(child, TRY(signals.descriptor()), ended ? *std::move(ended) : Fd(), limit, group);
+  return Forwarder(child, TRY(signals.descriptor()), ended ? *std::move(ended) : Fd(), limit, group, above);
+}
+
+std::optional<int> Forwarder::for_child(const signalfd_siginfo& info) const noexcept {
+  if (const auto signal = handed_down(info)) return signal;
+  const int signal = static_cast<int>(info.ssi_signo);
+  if (signal == SIGCHLD || signal == carrier()) return std::nullopt;
+  if (info.ssi_code != SI_KERNEL) return above_ == Above::nobody ? std::optional(signal) : std::nullopt;
+  // That the terminal has gone is told to the leader of its session alone.
+  if (signal == SIGHUP && ::getsid(0) == ::getpid()) return signal;
+  // The size of a terminal is seen by those who have that terminal.
+  return group_ == Group::its_own && signal != SIGWINCH ? std::optional(signal) : std::nullopt;
 }
 
 Result<void> Forwarder::send(int signal) {
-  auto sent = child_.kill(signal);
+  auto sent = above_ == Above::nobody ? hand_down(child_.pid(), signal) : child_.kill(signal);
   // ESRCH: it has just ended, as the next look will show.
   if (!sent && sent.error().is(ESRCH)) return {};
   return sent;
@@ -86,11 +142,13 @@ Result<Forwarder::Heard> Forwarder::hand_on() {
     auto got = sys::read(held_.ref(), std::as_writable_bytes(std::span(&info, 1)));
     if (!got && got.error().is(EAGAIN)) return heard;
     if (TRY(std::move(got)) != sizeof info) return heard;
-    const int signal = static_cast<int>(info.ssi_signo);
-    heard.resized = heard.resized || signal == SIGWINCH;
-    if (!is_for_child(signal, info.ssi_code, group_)) continue;
+    heard.resized = heard.resized || static_cast<int>(info.ssi_signo) == SIGWINCH;
+    const auto signal = for_child(info);
+    // What the terminal sends it has without us: the witness forgets that.
+    if (group_witness_ != nullptr && (signal || info.ssi_code == SI_KERNEL) && group_witness_->took(signal.value_or(static_cast<int>(info.ssi_signo)))) continue;
+    if (!signal) continue;
     heard.handed_on = true;
-    TRY(send(signal));
+    TRY(send(*signal));
   }
 }
 
@@ -103,6 +161,7 @@ void Forwarder::hang_up(int last, int first) {
 namespace {
 
 Result<sys::Exit> wait_for(Forwarder forwarder, Attended& child, Watched watched) {
+  if (watched.group != nullptr) forwarder.let_witness(*watched.group);
   for (;;) {
     if (auto exit = TRY(child.poll())) return *exit;
     const int timeout = TRY(forwarder.timeout());
@@ -118,12 +177,12 @@ Result<sys::Exit> wait_for(Forwarder forwarder, Attended& child, Watched watched
 
 }  // namespace
 
-Result<sys::Exit> wait_forwarding(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Group group) {
-  return wait_for(TRY(Forwarder::make(signals, child, limit, group)), child, {});
+Result<sys::Exit> wait_forwarding(const HeldSignals& signals, Attended& child) {
+  return wait_for(TRY(Forwarder::make(signals, child, {}, Group::ours, Above::nobody)), child, {});
 }
 
 Result<sys::Exit> wait_watching(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit, Watched watched, Group group) {
-  return wait_for(TRY(Forwarder::make(signals, child, limit, group)), child, watched);
+  return wait_for(TRY(Forwarder::make(signals, child, limit, group, Above::ours)), child, watched);
 }
 
 }  // namespace acetate::sandbox

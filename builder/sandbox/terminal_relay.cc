@@ -64,7 +64,7 @@ void TerminalRelay::hang_up() {
 }
 
 Result<sys::Exit> TerminalRelay::wait(const HeldSignals& signals, Attended& child, std::optional<TimeLimit> limit) {
-  Forwarder forwarder = TRY(Forwarder::make(signals, child, limit, Group::its_own));
+  Forwarder forwarder = TRY(Forwarder::make(signals, child, limit, Group::its_own, Above::ours));
   std::optional<sys::Exit> exit;
   for (;;) {
     if (!exit) exit = TRY(child.poll());

@@ -16,6 +16,7 @@
 #include "base/sys/file.h"
 #include "base/sys/process.h"
 #include "builder/sandbox/holder.h"
+#include "builder/sandbox/signals.h"
 #include "builder/sandbox/spec.h"
 #include "tests/support/temp_dir.h"
 
@@ -76,7 +77,7 @@ class Launch : public ::testing::TestWithParam<const char*> {
     return spec;
   }
 
-  // Launches it in a holder. `stop`: a signal that the holder's body gets once the container wrote something.
+  // Launches it in a holder. `stop`: a signal that is handed down to the holder's body once the container wrote something.
   Ran run(const Spec& spec, int stop = 0) {
     auto out = sys::make_pipe();
     EXPECT_TRUE(out);
@@ -91,7 +92,7 @@ class Launch : public ::testing::TestWithParam<const char*> {
         if (::fork() == 0) {
           std::byte byte{};
           (void)sys::read(ready->read.ref(), std::span(&byte, 1));
-          ::kill(::getppid(), stop);
+          (void)hand_down(::getppid(), stop);
           ::_exit(0);
         }
       }
