@@ -154,22 +154,49 @@ signals() { # AS NAME TAG
   expect "$2: and says it once" "" "$($1 acetate run "$base" true 2>&1 | grep killed || true)"
 }
 
-# What is killed beside us: the daemon below a running command, and the runtime above it.
+# What is killed beside us: the daemon below a running command and the runtime above it; with our launcher the daemon, the launcher itself and the holder's first process.
 killed() { # AS NAME TAG
-  command -v runc >/dev/null || return 0
-  for victim in fuse-overlay runc; do
-    in_background "$scratch/up-$3" $1 env ACETATE_RUNTIME=runc acetate run --init -v "$scratch/up-$3:/up" "$base" sh -c 'echo up >/up; exec sleep 86396' 2>"$scratch/said-$3" &
+  for case in runc:fuse-overlay runc:runc native:fuse-overlay native:launcher native:holder; do
+    runtime=${case%%:*} victim=${case#*:}
+    [ "$runtime" = native ] || command -v runc >/dev/null || continue
+    in_background "$scratch/up-$3" $1 env ACETATE_RUNTIME="$runtime" acetate run --init -v "$scratch/up-$3:/up" "$base" sh -c 'echo up >/up; exec sleep 86396' 2>"$scratch/said-$3" &
     pid=$!
     read -r _ <"$scratch/up-$3"
-    kill -KILL "$(below_named "$(child_of "$pid")" "$victim")"
-    [ "$victim" = runc ] || kill -TERM "$(child_of "$pid")"
+    ours=$(child_of "$pid")
+    case $victim in
+      holder) kill -KILL "$(only_child "$ours")" ;;
+      launcher) kill -KILL "$(only_child "$(only_child "$ours")")" ;;
+      *) kill -KILL "$(below_named "$ours" "$victim")" ;;
+    esac
+    [ "$victim" != fuse-overlay ] || kill -TERM "$ours"
     got=0
     wait "$pid" || got=$?
-    if [ "$got" != 0 ]; then pass "$2: $victim killed is no success"; else fail "$2: $victim killed, and exit code 0"; fi
-    if [ "$victim" = runc ]; then expect "$2: and it is said who was killed" "137 runc was killed by SIGKILL" "$got $(grep -o 'runc was killed by SIGKILL' "$scratch/said-$3")"; fi
-    expect "$2: nothing outlives a killed $victim" "" "$(processes_of 'sleep 86396')"
-    expect "$2: and the next command runs" works "$($1 acetate run "$base" echo works 2>/dev/null)"
+    if [ "$got" != 0 ]; then pass "$2, $runtime: $victim killed is no success"; else fail "$2, $runtime: $victim killed, and exit code 0"; fi
+    case $victim in
+      runc) expect "$2: and it is said who was killed" "137 runc was killed by SIGKILL" "$got $(grep -o 'runc was killed by SIGKILL' "$scratch/said-$3")" ;;
+      fuse-overlay) expect "$2, $runtime: and it is said who was killed" "143 fuse-overlay was killed by SIGKILL" "$got $(grep -o 'fuse-overlay was killed by SIGKILL' "$scratch/said-$3")" ;;
+      *) expect "$2, $runtime: as a shell says it" 137 "$got" ;;
+    esac
+    expect "$2, $runtime: nothing outlives a killed $victim" "" "$(gone 'sleep 86396')"
+    expect "$2, $runtime: no mount either" "" "$(grep -F "$scratch" /proc/self/mountinfo || true)"
+    # What is ending has no arguments to be seen by any more and still holds its lock.
+    for lock in "$scratch"/home-*/.local/share/acetate/run/run-*/.lock; do
+      [ ! -e "$lock" ] || flock "$lock" true
+    done
+    removed=
+    case $victim in holder | launcher) removed="an earlier command was killed" ;; esac
+    expect "$2, $runtime: the next command runs" works "$($1 acetate run "$base" echo works 2>"$scratch/next-$3")"
+    expect "$2, $runtime: and says what it removes, if there is anything" "$removed" "$(grep -o 'an earlier command was killed' "$scratch/next-$3" || true)"
+    expect "$2, $runtime: after which there is nothing" "" "$(ls -d "$scratch"/home-*/.local/share/acetate/run/run-* 2>/dev/null || true)"
   done
+}
+
+only_child() { cut -d ' ' -f 1 "/proc/$1/task/$1/children"; }
+# gone TEXT: the processes with it in their arguments, in the end: one ends a moment after it was killed.
+gone() {
+  tries=0
+  while [ -n "$(processes_of "$1")" ] && [ $tries -lt 200 ]; do tries=$((tries + 1)); sleep 0.05; done
+  processes_of "$1"
 }
 
 # below_named PID COMM: the first process of that name below PID.
