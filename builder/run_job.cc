@@ -8,6 +8,7 @@
 
 #include "base/sys/file.h"
 #include "base/timespec.h"
+#include "builder/bytecode.h"
 #include "builder/dockerfile/json_array.h"
 #include "builder/emulation.h"
 #include "builder/job.h"
@@ -267,6 +268,7 @@ class RunJob : public Job {
     const LayerPtr below = TRY(shop_.layers.tree(before_));
     const LayerView view(*below);
     bool changed = false;
+    Bytecode bytecode;
     TRY_WITHIN(read_upper(TRY(sys::dup(outcome.upper.ref())), below.get(),
                           [&](const DeltaOp& written, const FileView*) -> Result<void> {
                             DeltaOp op = written;
@@ -276,6 +278,7 @@ class RunJob : public Job {
                             const bool is_content = is_of_below || !clock.is_own(op.attr.mtime);
                             // Which time a directory has that only holds what was written is nothing that it says.
                             if (is_content && op.kind != DeltaOp::Kind::implicit_dir) cut_ = cut_ || clock.is_cut(op.attr.mtime);
+                            if (op.kind == DeltaOp::Kind::replace) bytecode.learn(op.path, op.attr, is_content);
                             changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                             return {};
                           }),
@@ -286,9 +289,13 @@ class RunJob : public Job {
     TRY_WITHIN(read_upper(TRY(sys::dup(outcome.upper.ref())), below.get(),
                           [&](const DeltaOp& op, const FileView* content) -> Result<void> {
                             DeltaOp stamped = op;
-                            const bool is_content = TRY(has_time_of_below(stamped, view, clock));
-                            stamped.attr.mtime = is_content ? clock.of_content(stamped.attr.mtime) : clock.of_output(stamped.attr.mtime);
-                            return file->add(stamped, content);
+                            const auto written = [&](timespec time, bool is_content) { return is_content ? clock.of_content(time) : clock.of_output(time); };
+                            stamped.attr.mtime = written(stamped.attr.mtime, TRY(has_time_of_below(stamped, view, clock)));
+                            if (content == nullptr) return file->add(stamped, content);
+                            const auto source = TRY(bytecode.source_of(op.path, *content));
+                            if (!source) return file->add(stamped, content);
+                            const auto retimed = with_source_time(*content, written(source->time, source->is_content));
+                            return file->add(stamped, retimed.get());
                           }),
                "writing what the step wrote");
     return Record{.layer = TRY(file->commit()), .clock = clock.now()};

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <type_traits>
 
 #include "base/sys/file.h"
 #include "builder/build.h"
@@ -40,6 +42,22 @@ class FakeRunner : public Runner {
     if (command == "touch") {
       const Fd file = TRY(sys::open(upper + "/" + path, O_WRONLY | O_CREAT, 0644));
       TRY(sys::write_full(file.ref(), std::string_view(text)));
+    }
+    // A module of Python and what it is compiled to.
+    if (command == "compile") {
+      const std::time_t now = std::time(nullptr);
+      const timespec times[] = {{.tv_sec = now, .tv_nsec = 0}, {.tv_sec = now, .tv_nsec = 0}};
+      const auto write = [&](const std::string& name, std::string_view bytes) -> Result<void> {
+        const Fd file = TRY(sys::open(upper + "/" + name, O_WRONLY | O_CREAT, 0644));
+        TRY(sys::write_full(file.ref(), bytes));
+        return ::futimens(file.ref().fd, times) == 0 ? Result<void>() : Error(errno);
+      };
+      const auto noted = static_cast<std::uint32_t>(now);
+      std::string header("\xa7\x0d\x0d\x0a\0\0\0\0", 8);
+      for (int shift = 0; shift < 32; shift += 8) header += static_cast<char>(noted >> shift & 0xff);
+      TRY(sys::make_dirs(upper + "/__pycache__", 0755));
+      TRY(write(path + ".py", "x = 1\n"));
+      TRY(write("__pycache__/" + path + ".cpython-311.pyc", header + std::string("\6\0\0\0", 4) + "code"));
     }
     // What a tar has in it that was made at TIME.
     if (command == "dated") {
@@ -103,29 +121,47 @@ class BuildTest : public testing::Test {
     return nlohmann::json::parse(image->config.raw);
   }
 
-  // The modification time of a file of the image, in seconds.
-  std::int64_t time_of(std::string_view path) {
+  // The image's tree.
+  LayerPtr tree() {
     const auto image = image::open_image("oci:" + (dir_ / "out"), image::host_platform());
     if (!image) {
       ADD_FAILURE() << image.error().message();
-      return -1;
+      return *make_stack({});
     }
     std::vector<LayerPtr> top_to_bottom;
     for (auto layer = image->layers.rbegin(); layer != image->layers.rend(); ++layer)
       top_to_bottom.push_back(open_layer(layer->spec, dir_ / "index")->layer);
-    const auto stack = make_stack(std::move(top_to_bottom));
-    const auto found = walk(**stack, *RelPath::parse(path));
-    if (!found) {
-      ADD_FAILURE() << path << ": " << found.error().message();
-      return -1;
-    }
-    const HeldNode held(**stack, found->node);
-    return found->attr.mtime.tv_sec;
+    return *make_stack(std::move(top_to_bottom));
+  }
+  // Of a file there: when it was changed, in seconds, and what it holds.
+  std::int64_t time_of(std::string_view path) { return at(*tree(), path, [](const Layer&, const Entry& entry) { return std::int64_t{entry.attr.mtime.tv_sec}; }); }
+  std::string content_of(std::string_view path) {
+    return at(*tree(), path, [](const Layer& layer, const Entry& entry) {
+      std::string content(entry.attr.size, '\0');
+      const auto file = layer.open(entry.node);
+      const auto got = file ? (*file)->pread(std::as_writable_bytes(std::span(content)), 0) : Result<std::size_t>(file.error().clone());
+      EXPECT_TRUE(got && *got == content.size());
+      return content;
+    });
   }
 
   test::TempDir dir_;
   FakeRunner runner_{dir_ / "runs"};
   std::string log_;
+
+ private:
+  template <typename Ask>
+  static std::invoke_result_t<Ask, const Layer&, const Entry&> at(const Layer& tree, std::string_view path, const Ask& ask) {
+    const auto found = walk(tree, *RelPath::parse(path));
+    if (!found) {
+      ADD_FAILURE() << path << ": " << found.error().message();
+      return {};
+    }
+    const HeldNode held(tree, found->node);
+    return ask(tree, *found);
+  }
+
+ protected:
   using Words = std::vector<std::string>;
 };
 

@@ -46,6 +46,21 @@ expect "dpkg -i into the writable layer" "install ok installedconfigured
  0:0" "$(cat "$scratch/out")"
 python_and_compiler single
 
+say "what Python has compiled in a build"
+cat >"$scratch/Dockerfile" <<D
+FROM base
+RUN mkdir -p /app/pkg && echo 'x = 1' >/app/pkg/__init__.py && echo 'y = 2' >/app/pkg/mod.py && python3 -m compileall -q /app
+WORKDIR /app
+D
+mkdir -m 777 "$scratch/one" "$scratch/two"
+in_place() { place=$1 && shift && ranged env ACETATE_ROOT="$scratch/$place/data" acetate "$@"; }
+compiled_in() { in_place "$1" build -q --build-context base="$image" -t pyc - <"$scratch/Dockerfile" 2>"$scratch/err" || cat "$scratch/err"; }
+first=$(compiled_in one)
+expect_match "an image is built" '^sha256:' "$first"
+expect "the same image of two builds that share nothing" "$first" "$(compiled_in two)"
+in_place one run pyc python3 -v -c 'import pkg.mod' >"$scratch/out" 2>&1
+expect "each of its files belongs to its source" 2 "$(grep -c 'cpython.* matches /app/pkg' "$scratch/out")"
+
 say "the second mount of the same blob"
 mkdir "$scratch/mnt"; chmod 777 "$scratch/mnt"
 ranged acetate -v mount "$image" "$scratch/mnt" 2>"$scratch/second"
