@@ -303,7 +303,8 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                 .build_dir = options.build_dir,
                 .secrets = options.secrets,
                 .agents = options.agents,
-                .trace = options.trace};
+                .trace = options.trace,
+                .explain = options.explain};
   Ground ground{.options = options, .place = given.context_dir, .text = text, .file = file, .ignore = ignore, .bases = bases, .shop = shop, .progress = progress};
   auto image = build_on(ground);
   if (options.report) options.report(ground.report, layers);

@@ -171,7 +171,7 @@ Result<std::unique_ptr<Job>> Executor::job_for(const Step& step, const StageStat
   return make_copy_job(copy, TRY(origin_of(copy)), before, shop_);
 }
 
-Result<Record> Executor::result_of(Job& job, const StageState& before, int shown, const std::string& place, bool no_cache, StepReport& report) {
+Result<Record> Executor::result_of(Job& job, const StageState& before, int shown, const std::string& place, bool no_cache, const std::string& changed, StepReport& report) {
   report.how = StepReport::How::cached;
   const KeyInputs inputs = TRY(job.inputs());
   const Digest first = inputs.digest();
@@ -209,12 +209,16 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
   if (record) {
     remember_inputs(place, inputs, shown);
     note_use(first);
+    if (options_.explain) tell(shown, job.what_it_reads());
     progress_.cached(shown);
     return *record;
   }
   report.how = StepReport::How::ran;
-  if (!otherwise && (options_.explain || options_.reported)) report.why = why_missed(job, inputs, place, no_cache);
-  if (options_.explain && !otherwise) progress_.note(shown, "not cached: " + report.why);
+  if (!otherwise && (options_.explain || options_.reported)) report.why = why_missed(job, inputs, place, no_cache, changed);
+  if (options_.explain && !otherwise) {
+    progress_.note(shown, "not cached: " + report.why);
+    if (!no_cache) tell(shown, job.way_out());
+  }
   const Record made = TRY(job.run([&](std::string_view bytes) { progress_.output(shown, bytes); }, no_cache));
   if (otherwise) {
     // With the time that it was made with.
@@ -238,10 +242,16 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
   // The step is done and on record: what fails here costs a later build time, and nothing else.
   if (const auto kept = keep_further(); !kept)
     progress_.note(shown, "not all that was learned of this step is kept: " + kept.error().message());
+  if (options_.explain) tell(shown, job.what_it_reads());
   remember_inputs(place, inputs, shown);
   note_use(first);
   progress_.done(shown);
   return *record;
+}
+
+void Executor::tell(int shown, const Result<std::string>& words) {
+  if (!words) progress_.note(shown, "what this step reads cannot be told: " + words.error().message());
+  else if (!words->empty()) progress_.note(shown, *words);
 }
 
 // Only an explanation hangs on it.
@@ -267,12 +277,14 @@ void Executor::note_use(const Digest& key) {
   used_keys_.insert(key);
 }
 
-std::string Executor::why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache) {
+std::string Executor::why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache, const std::string& changed) {
   if (no_cache) return "it was asked for to be done anew";
   const auto last = shop_.cache.last_inputs(place);
   if (!last) return last.error().message();
   if (!*last) return "this step was never built here before";
-  const std::string difference = first_difference(**last, inputs).value_or("what it had made is no longer in the cache");
+  std::string difference = first_difference(**last, inputs).value_or("what it had made is no longer in the cache");
+  // A digest tells nobody anything.
+  if (difference.starts_with(kLayersBelow)) difference = fmt::format("{} have changed{}", kLayersBelow, changed.empty() ? ": its base is another one" : ", since " + changed);
   const std::string further = job.why_not();
   return further.empty() ? difference : difference + "; " + further;
 }
@@ -288,7 +300,7 @@ Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t 
     const int shown = progress_.begin(label + one_line(step.title));
     auto job = job_for(step, state);
     auto record = job ? result_of(**job, state, shown, fmt::format("{}\n{}\n{}", options_.place_prefix, stage, index),
-                                  options_.no_cache || options_.no_cache_stages.contains(stage), report)
+                                  options_.no_cache || options_.no_cache_stages.contains(stage), state.changed_by, report)
                       : Result<Record>(std::move(job).error());
     report.seconds = seconds() - report.began;
     if (!record && stop_) record = fail(ECANCELED, "ended, because another stage failed");
@@ -300,6 +312,7 @@ Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t 
     }
     has_layer = record->layer.has_value();
     add_layer(state, *record);
+    if (report.how == StepReport::How::ran && state.changed_by.empty()) state.changed_by = one_line(step.title);
     if (has_layer) report.layer = state.layers.back();
   }
   note_step(stage, std::move(report));

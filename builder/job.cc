@@ -13,7 +13,7 @@ void add_platform_inputs(KeyInputs& inputs, const StageState& before, const Work
 
 void add_common_inputs(KeyInputs& inputs, const StageState& before, const Workshop& shop) {
   add_platform_inputs(inputs, before, shop);
-  inputs.add("the layers below", before.chain().str());
+  inputs.add(std::string(kLayersBelow), before.chain().str());
   // With an epoch its own is every step's.
   if (shop.times.kind == TimeRule::Kind::logical) inputs.add("clock", std::to_string(before.clock));
   if (shop.times.kind == TimeRule::Kind::epoch) inputs.add("SOURCE_DATE_EPOCH", std::to_string(shop.times.epoch));

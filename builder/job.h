@@ -36,6 +36,12 @@ class Job {
   // Why it gives nothing, where there is more to say than that the first key is not known; else "".
   virtual std::string why_not() const { return {}; }
 
+  // For who asks for explanations: what would have to change for the step to be found, in words; "" where nothing is known to. Asked
+  // after find_otherwise() gave nothing.
+  virtual Result<std::string> way_out() { return std::string(); }
+  // What it reads, in words, this time or, where it was found, when it ran last; "" where that is not known. Asked last.
+  virtual Result<std::string> what_it_reads() { return std::string(); }
+
   // `anew`: the cache is not to be believed for this step, so what it knows of it is worth nothing.
   virtual Result<Record> run(const OutputSink& output, bool anew) = 0;
   // Whether what run() made is right for no other SOURCE_DATE_EPOCH than this build's, so that only inputs() may find it. Asked after it.
@@ -58,6 +64,7 @@ struct Workshop {
   Strings secrets = {};        // --secret: what each id holds
   Strings agents = {};         // --ssh: where the agent of each id listens
   TraceRule trace = TraceRule::without_network;
+  bool explain = false;        // what a RUN looks at is noted also where the cache does not go by it
   // A build that does everything anew begins with empty cache mounts, as BuildKit's does; what its own steps leave in them for later
   // ones stays.
   MountIds emptied = {};
@@ -91,6 +98,9 @@ std::unique_ptr<Job> make_workdir_job(const WorkdirStep& step, const StageState&
 // Writes a planned delta as a layer; one without operations is no layer.
 class DeltaPlan;
 Result<Record> write_plan(const DeltaPlan& plan, const StepClock& clock, std::int64_t clock_before, Workshop& shop);
+
+// The name of the input that says what is below a step.
+inline constexpr std::string_view kLayersBelow = "the layers below";
 
 // The inputs every step has: what is below it, and how times are written. Added last, because a reader wants to
 // be told of anything else first.

@@ -11,6 +11,7 @@
 #include "builder/bytecode.h"
 #include "builder/dockerfile/json_array.h"
 #include "builder/emulation.h"
+#include "builder/explain.h"
 #include "builder/job.h"
 #include "builder/layer_file.h"
 #include "builder/placed_record.h"
@@ -78,13 +79,17 @@ class RunJob : public Job {
     if (same) same = TRY(place_record(*same, before_, shop_.times, false, shop_.cache));
     if (same)
       return Answer(Hit{.record = *same, .why = "the layers below are others, and all that is in them is the same", .key = by_content});
-    if (!is_traced()) return Answer();
+    if (!is_believed() && !shop_.explain) return Answer();
     const LayerPtr below = TRY(shop_.layers.tree(before_));
     for (const Reads& reads : TRY(shop_.cache.reads(command_))) {
       const KeyInputs seen = TRY(look_at(reads.paths, *below, contents_));
       const Digest by_reads = reads_key(seen).digest();
       auto record = TRY(shop_.cache.find(by_reads));
       if (record) record = TRY(place_record(*record, before_, shop_.times, true, shop_.cache));
+      if (record && !is_believed()) {
+        would_do_ = reads.paths;
+        break;
+      }
       if (record)
         return Answer(Hit{.record = *record,
                           .why = fmt::format("the layers below have changed, and nothing of the {} paths that this step looks at",
@@ -98,6 +103,18 @@ class RunJob : public Job {
 
   std::string why_not() const override { return why_not_.empty() ? "" : "of what the step looked at last time, " + why_not_; }
 
+  Result<std::string> way_out() override {
+    if (!would_do_) return std::string();
+    return tell_way_out(TRY(own_paths(*would_do_, before_, shop_.layers)));
+  }
+
+  Result<std::string> what_it_reads() override {
+    if (accessed_) return tell_reads(TRY(own_paths(*accessed_, before_, shop_.layers)));
+    const auto known = TRY(shop_.cache.reads(command_));
+    if (known.empty()) return std::string();
+    return tell_reads(TRY(own_paths(known.front().paths, before_, shop_.layers)));
+  }
+
   bool is_of_its_epoch() const override { return cut_; }
 
   Result<std::vector<KeyInputs>> further_keys() override {
@@ -106,7 +123,7 @@ class RunJob : public Job {
     std::vector<KeyInputs> keys;
     if (is_hashed()) keys.push_back(content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))));
     if (accessed_) {
-      Reads reads{.paths = std::move(*accessed_), .seen = {}};
+      Reads reads{.paths = *accessed_, .seen = {}};
       reads.seen = TRY(look_at(reads.paths, *TRY(shop_.layers.tree(before_)), contents_));
       keys.push_back(reads_key(reads.seen));
       TRY(shop_.cache.add_reads(command_, keys.back().digest(), reads));
@@ -126,7 +143,7 @@ class RunJob : public Job {
       if (is_hashed()) TRY(tree_digest(before_, shop_.layers, shop_.cache, stop));
       return {};
     });
-    auto outcome = shop_.runner.run(step_, before_.lowers(), mounts_, is_traced(), output);
+    auto outcome = shop_.runner.run(step_, before_.lowers(), mounts_, is_recorded(), output);
     if (!outcome || !outcome->exit.ok()) {
       failed.request_stop();
       Error why = outcome ? fail(ECANCELED, "{}", explain_exit(step_.argv, outcome->exit)) : std::move(outcome).error();
@@ -145,10 +162,12 @@ class RunJob : public Job {
   using Type = dockerfile::Mount::Type;
 
   // With every capability there are ways to the files of the layers that the daemon does not see.
-  bool is_traced() const {
+  bool is_recorded() const {
     if (step_.insecure || shop_.trace == TraceRule::never) return false;
-    return shop_.trace != TraceRule::without_network || !step_.network;
+    return shop_.trace != TraceRule::without_network || !step_.network || shop_.explain;
   }
+  // Whether what it looks at may stand for all that it depends on.
+  bool is_believed() const { return is_recorded() && (shop_.trace != TraceRule::without_network || !step_.network); }
 
   // Whether all that is below is hashed for later builds. Not for who wants nothing but what was just made, or nothing to be known of
   // what is below: it takes time.
@@ -177,7 +196,7 @@ class RunJob : public Job {
   Result<bool> has_time_of_below(DeltaOp& op, const TreeView& below, const StepClock& clock) const {
     if (op.kind == DeltaOp::Kind::remove) return false;
     const auto seen = TRY(below.at(op.path));
-    if (is_traced() && op.attr.is_dir() && same_time(op.attr.mtime, kObservedDirTime))
+    if (is_recorded() && op.attr.is_dir() && same_time(op.attr.mtime, kObservedDirTime))
       op.attr.mtime = seen && seen->attr.is_dir() ? seen->attr.mtime : clock.began();
     return seen && same_time(seen->attr.mtime, op.attr.mtime);
   }
@@ -309,6 +328,7 @@ class RunJob : public Job {
   Workshop& shop_;
   Digest command_;                         // everything but what is below
   std::optional<AccessedPaths> accessed_;  // by run()
+  std::optional<AccessedPaths> would_do_;  // by find_otherwise(): what was looked at last time, and is the same
   std::string why_not_;
   KnownContents contents_;                 // of what is below
   bool anew_ = false;

@@ -30,6 +30,7 @@ struct StageState {
   std::int64_t clock = 0;          // see clock.h
   std::int64_t base_clock = 0;     // of the image it began with: later times are those of this build's steps
   std::size_t base_layers = 0;     // how many of the layers are that image's
+  std::string changed_by = {};     // the first of its steps that this build had to do, as a person wrote it
 
   // What the tree is, for cache keys: the diff ids, bottom first, as one digest.
   Digest chain() const;

@@ -313,7 +313,7 @@ Runner build_command(CLI::App& app) {
                  "instead of a build: check, outline (what can be given to it) or targets (its stages); with \",format=json\" for programs");
   app.add_flag("--check", options->check, "build nothing: say what had better not be done in the Dockerfile");
   app.add_option("--graph", options->graph, "write a page for a browser into this file: stages, steps, times, what the cache had, layers");
-  app.add_flag("--explain", options->explain, "say why a step is not taken from the cache");
+  app.add_flag("--explain", options->explain, "say why a step is not taken from the cache, which files it reads, and what would spare it");
   app.add_flag("-q,--quiet", options->quiet, "print the image's id and nothing else");
   return [options](const Context& context) { return run_build(*options, context); };
 }

@@ -99,6 +99,32 @@ TEST_F(TracedBuildTest, SaysWhatHasChangedOfWhatAStepLooksAt) {
   EXPECT_NE(log_.find("of what the step looked at last time, /src/read was"), std::string::npos) << log_;
 }
 
+TEST_F(TracedBuildTest, SaysWhatAStepWithNetworkReadsAndWhatWouldSpareIt) {
+  dockerfile("FROM scratch\nCOPY . /src/\nRUN touch made 1\n");
+  BuildOptions how = options();
+  how.explain = true;
+  const auto says = [&](std::string_view words) { return log_.find(words) != std::string::npos; };
+  build(how);
+  EXPECT_TRUE(says("of what this build's steps have made it read /src/read\n")) << log_;
+  build(how);
+  EXPECT_EQ(runner_.ran, Words{});
+  EXPECT_TRUE(says("of what this build's steps have made it read /src/read\n")) << log_;
+  dir_.write("context/other", "2");
+  build(how);
+  EXPECT_EQ(runner_.ran.size(), 1U) << "an explanation is no reason to believe more";
+  EXPECT_TRUE(says("not cached: the layers below have changed, since COPY . /src/\n")) << log_;
+  EXPECT_TRUE(says("with RUN --network=none, or --trace-cache=on, it would be cached; so it would if /src/read were copied before it and the rest after it")) << log_;
+  how.trace = TraceRule::always;
+  dir_.write("context/other", "3");
+  build(how);
+  EXPECT_EQ(runner_.ran, Words{}) << "as it said";
+  how.trace = TraceRule::without_network;
+  dir_.write("context/read", "2");
+  build(how);
+  EXPECT_TRUE(says("of what the step looked at last time, /src/read was")) << log_;
+  EXPECT_FALSE(says("it would be cached")) << log_;
+}
+
 TEST_F(TracedBuildTest, BelievesNothingOfAStepWithNetworkUnlessItIsTold) {
   dockerfile("FROM scratch\nCOPY . /src/\nRUN touch made 1\n");
   build();
