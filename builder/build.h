@@ -45,7 +45,7 @@ struct BuildOptions {
   std::vector<sandbox::Limit> limits = {};  // --ulimit
   FetchImage fetch = {};           // none: images must be here
   std::string pull = "missing";    // when `fetch` is tried; see BaseImages
-  unsigned jobs = 1;               // stages at the same time
+  unsigned jobs = 1;               // steps at the same time
   bool no_cache = false;
   std::vector<std::string> no_cache_stages = {};  // --no-cache-filter
   std::vector<CachePlace> cache_from = {}, cache_to = {};

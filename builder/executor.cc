@@ -15,6 +15,20 @@ namespace acetate::build {
 
 namespace {
 
+constexpr std::size_t kMostThreads = 64;
+
+// One of the jobs, taken for as long as it lives.
+class JobTaken {
+ public:
+  explicit JobTaken(std::counting_semaphore<>& free) : free_(free) { free_.acquire(); }
+  JobTaken(const JobTaken&) = delete;
+  JobTaken& operator=(const JobTaken&) = delete;
+  ~JobTaken() { free_.release(); }
+
+ private:
+  std::counting_semaphore<>& free_;
+};
+
 // What a step is called in the log: its first line, not too long.
 std::string one_line(std::string_view title) {
   constexpr std::size_t kMost = 160;
@@ -48,8 +62,9 @@ Executor::Executor(const dockerfile::Dockerfile& file, const Graph& graph, const
       options_(options) {}
 
 Result<const StageState*> Executor::run() {
-  // The first is this thread: with one job everything happens in order and in one place.
-  const std::size_t threads = std::min<std::size_t>(options_.jobs, graph_.needed.size());
+  // The first is this thread: with one job everything happens in order and in one place. Else most of them wait, for a stage or for a
+  // job that is free.
+  const std::size_t threads = options_.jobs <= 1 ? 1 : std::min(kMostThreads, graph_.needed.size());
   std::vector<std::thread> others;
   try {
     for (std::size_t n = 1; n < threads; ++n)
@@ -294,6 +309,8 @@ Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t 
   if (stop_) return fail(ECANCELED, "stopped, because another stage failed");
   // Stages that a step takes from are built before it is announced.
   for (const std::size_t used : stages_of(step)) TRY(this->stage(used));
+  const JobTaken job_taken(free_jobs_);
+  if (stop_) return fail(ECANCELED, "stopped, because another stage failed");
   bool has_layer = false;
   StepReport report{.title = step.title, .began = seconds(), .uses = stages_of(step)};
   if (!std::holds_alternative<ConfigStep>(step.what)) {

@@ -1,12 +1,14 @@
 // Carries a graph out: stage by stage, step by step, each from the cache where its key is known.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <set>
 #include <string>
 
@@ -31,7 +33,7 @@ struct ExecutorOptions {
   std::set<std::size_t> no_cache_stages = {};  // the same for these
   bool explain = false;
   bool reported = false;     // report() is going to be asked for
-  unsigned jobs = 1;         // stages built at the same time, at most
+  unsigned jobs = 1;         // steps done at the same time, at most; a stage that waits for another does none
 };
 
 class Executor {
@@ -99,6 +101,7 @@ class Executor {
   std::set<Digest> used_keys_;  // under mutex_
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::map<std::size_t, StageReport> reports_;  // under mutex_
+  std::counting_semaphore<> free_jobs_{std::max(1U, options_.jobs)};
   std::atomic<bool> stop_ = false;       // a stage failed: no further step is begun
 };
 

@@ -285,7 +285,7 @@ Runner build_command(CLI::App& app) {
                  "no file is newer than this many seconds since 1970; SOURCE_DATE_EPOCH by default");
   app.add_option("--timestamps", options->timestamps,
                  "logical (default): the same steps give the same digests; keep: real times");
-  app.add_option("--jobs", options->jobs, "stages built at the same time; as many as there are processors by default");
+  app.add_option("--jobs", options->jobs, "steps of different stages done at the same time; as many as there are processors by default");
   app.add_option("--format", options->format, "oci or docker: the same image, since ours keeps what only docker's has (HEALTHCHECK)")
       ->check(CLI::IsMember({"oci", "docker"}));
   app.add_option("--trace-cache", options->trace_cache,

@@ -477,6 +477,19 @@ COPY --from=two /y /
 f 644 0:0 2 x 1
 f 644 0:0 2 y 2
 D
+cat >Dockerfile <<'D'
+FROM base AS first
+RUN --mount=type=cache,id=meet,target=/meet touch /meet/first && n=0 && until test -e /meet/other; do n=$((n + 1)); test $n -lt 600 || exit 1; busybox sleep 0.1; done
+FROM first AS waits
+RUN touch /waited
+FROM base AS other
+RUN --mount=type=cache,id=meet,target=/meet touch /meet/other
+FROM scratch
+COPY --from=waits /waited /
+COPY --from=other /bin/sh /sh
+D
+acetate build --jobs 2 --build-context base="$scratch/base.tar" -o type=cacheonly -f Dockerfile ctx >log 2>&1 && pass "a stage that waits for another keeps no third one from being built" ||
+  fail "a stage that waits keeps a third one from being built: $(tail -n 5 log)"
 printf 'FROM base AS long\nRUN --mount=type=cache,id=fail-sync,target=/s touch /s/started && busybox sleep 100000\n' >Dockerfile
 printf 'FROM base AS short\nRUN --mount=type=cache,id=fail-sync,target=/s until test -e /s/started; do busybox sleep 0.1; done; exit 7\n' >>Dockerfile
 printf 'FROM base\nCOPY --from=long / /\nCOPY --from=short / /\n' >>Dockerfile
