@@ -15,10 +15,11 @@
 #include "builder/dockerfile/parse.h"
 #include "builder/epoch.h"
 #include "builder/executor.h"
-#include "builder/mount_share.h"
-#include "builder/sandbox/scratch.h"
+#include "builder/file_hashes.h"
 #include "builder/frontend.h"
+#include "builder/mount_share.h"
 #include "builder/public_url.h"
+#include "builder/sandbox/scratch.h"
 #include "builder/squash.h"
 #include "layers/image/config.h"
 #include "layers/image/platform.h"
@@ -53,6 +54,7 @@ struct Ground {
   BaseImages& bases;
   Workshop& shop;
   Progress& progress;
+  std::shared_ptr<FileHashes> hashes = {};  // of the context; none of one that is gone after the build
   const std::int64_t began = std::time(nullptr);
   std::set<Digest> used_keys = {};
   BuildReport report = {};
@@ -258,7 +260,7 @@ Result<BuiltImage> build_for(Ground& on, const image::Platform& platform, const 
 
 Result<std::optional<ExportedImage>> build_on(Ground& on) {
   const BuildOptions& options = on.options;
-  const LayerPtr context = TRY(open_context(options.context_dir, on.ignore));
+  const LayerPtr context = TRY(open_context(options.context_dir, on.ignore, on.hashes));
   std::vector<BuiltImage> built;
   for (const image::Platform& platform : platforms_of(options)) built.push_back(TRY(build_for(on, platform, context, built.size())));
   auto image = TRY(put_out(on, built));
@@ -306,7 +308,10 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                 .trace = options.trace,
                 .explain = options.explain};
   Ground ground{.options = options, .place = given.context_dir, .text = text, .file = file, .ignore = ignore, .bases = bases, .shop = shop, .progress = progress};
+  if (!where.scratch) ground.hashes = TRY(FileHashes::load(options.build_dir, TRY(sys::open(where.dir, O_PATH | O_DIRECTORY)).ref(), where.dir));
   auto image = build_on(ground);
+  if (ground.hashes)
+    if (const auto kept = ground.hashes->save(); !kept) progress.warn("the next build reads its context anew: " + kept.error().message());
   if (options.report) options.report(ground.report, layers);
   // A build that fails for want of room makes some, too.
   keep_small(cache, options.cache_bytes, progress);

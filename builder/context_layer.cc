@@ -11,6 +11,7 @@
 #include "base/sys/file.h"
 #include "base/sys/open.h"
 #include "base/sys/xattr.h"
+#include "builder/hash_file.h"
 
 namespace acetate::build {
 
@@ -32,7 +33,8 @@ class ContextFile : public FileView {
 
 class ContextLayer : public Layer {
  public:
-  ContextLayer(Fd root, dockerfile::IgnoreRules ignore) : root_(std::move(root)), ignore_(std::move(ignore)) {
+  ContextLayer(Fd root, dockerfile::IgnoreRules ignore, std::shared_ptr<FileHashes> hashes)
+      : root_(std::move(root)), ignore_(std::move(ignore)), hashes_(std::move(hashes)) {
     paths_.emplace_back();
     nodes_[""] = Node{0};
   }
@@ -67,6 +69,21 @@ class ContextLayer : public Layer {
     if (!S_ISREG(stat.st_mode)) return Error(EINVAL);
     return std::unique_ptr<FileView>(
         std::make_unique<ContextFile>(std::move(fd), static_cast<std::uint64_t>(stat.st_size)));
+  }
+
+  Result<std::optional<Digest>> content_id(Node node) const override {
+    using Answer = std::optional<Digest>;
+    if (hashes_ == nullptr) return Answer();
+    const RelPath path = path_of(node);
+    if (const auto known = hashes_->find(TRY(sys::stat(TRY(handle(path)).ref())))) return Answer(known);
+    Fd fd = TRY(sys::open_beneath(root_.ref(), path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    const auto stat = TRY(sys::stat(fd.ref()));
+    if (!S_ISREG(stat.st_mode)) return Answer();
+    const Digest digest = TRY(hash_file(ContextFile(std::move(fd), static_cast<std::uint64_t>(stat.st_size))));
+    hashes_->learn(stat, now, digest);
+    return Answer(digest);
   }
 
   Result<std::string> readlink(Node node) const override { return sys::readlink(TRY(handle(path_of(node))).ref()); }
@@ -160,6 +177,7 @@ class ContextLayer : public Layer {
 
   Fd root_;
   dockerfile::IgnoreRules ignore_;
+  std::shared_ptr<FileHashes> hashes_;
   mutable Mutex mutex_;
   mutable std::vector<RelPath> paths_ GUARDED_BY(mutex_);  // by node
   mutable std::map<std::string, Node> nodes_ GUARDED_BY(mutex_);
@@ -169,9 +187,9 @@ class ContextLayer : public Layer {
 
 }  // namespace
 
-Result<LayerPtr> open_context(const std::string& dir, dockerfile::IgnoreRules ignore) {
+Result<LayerPtr> open_context(const std::string& dir, dockerfile::IgnoreRules ignore, std::shared_ptr<FileHashes> hashes) {
   Fd root = TRY_WITHIN(sys::open(dir, O_PATH | O_DIRECTORY), "opening the build context {}", dir);
-  return LayerPtr(std::make_shared<ContextLayer>(std::move(root), std::move(ignore)));
+  return LayerPtr(std::make_shared<ContextLayer>(std::move(root), std::move(ignore), std::move(hashes)));
 }
 
 }  // namespace acetate::build

@@ -151,9 +151,14 @@ class Collector {
     return {};
   }
 
-  Result<SourceEntry> entry_at(const LayerPtr& layer, const RelPath& real, const RelPath& inside) {
+  static Result<SourceEntry> entry_at(const LayerPtr& layer, const RelPath& real, const RelPath& inside) {
     const Entry found = TRY(walk(*layer, real));
     const HeldNode held(*layer, found.node);
+    return entry_of(layer, found, real, inside);
+  }
+
+  // `found` is held.
+  static Result<SourceEntry> entry_of(const LayerPtr& layer, const Entry& found, const RelPath& real, const RelPath& inside) {
     SourceEntry entry{.inside = inside, .attr = found.attr, .layer = layer, .real = real};
     entry.xattrs = TRY(layer->xattrs(found.node));
     // A socket is nothing without who listens; as BuildKit has it, an empty file tells where it was.
@@ -181,22 +186,29 @@ class Collector {
   // `excluded_below`: where the source lies for the patterns of --exclude; none: they do not count. A directory that is left out is there
   // all the same when something in it is excepted.
   Result<void> add_tree(Source& source, const LayerPtr& layer, const RelPath& real, const RelPath& inside, const RelPath* excluded_below) {
+    const Entry top = TRY(walk(*layer, real));
+    const HeldNode held(*layer, top.node);
+    return add_entry(source, layer, top, real, inside, excluded_below);
+  }
+
+  // `found` is held.
+  Result<void> add_entry(Source& source, const LayerPtr& layer, const Entry& found, const RelPath& real, const RelPath& inside, const RelPath* excluded_below) {
     const bool excluded = excluded_below != nullptr && is_excluded(*excluded_below, inside);
-    if (excluded && (!excludes_.has_exceptions() || !TRY(is_directory(*layer, real)))) return {};
+    if (excluded && (!excludes_.has_exceptions() || !found.attr.is_dir())) return {};
     const std::size_t at = source.entries.size();
-    source.entries.push_back(TRY(entry_at(layer, real, inside)));
+    source.entries.push_back(TRY(entry_of(layer, found, real, inside)));
     if (!source.entries.back().attr.is_dir()) return {};
     std::vector<std::string> names;
-    {
-      const Entry dir = TRY(walk(*layer, real));
-      const HeldNode held(*layer, dir.node);
-      TRY(layer->list(dir.node, [&](const DirEntry& child) {
-        names.emplace_back(child.name);
-        return true;
-      }));
-    }
+    TRY(layer->list(found.node, [&](const DirEntry& child) {
+      names.emplace_back(child.name);
+      return true;
+    }));
     std::sort(names.begin(), names.end());
-    for (const std::string& name : names) TRY(add_tree(source, layer, real.child(name), inside.child(name), excluded_below));
+    for (const std::string& name : names) {
+      const Entry child = TRY(layer->lookup(found.node, name));
+      const HeldNode held(*layer, child.node);
+      TRY(add_entry(source, layer, child, real.child(name), inside.child(name), excluded_below));
+    }
     if (excluded && source.entries.size() == at + 1) source.entries.pop_back();
     return {};
   }
@@ -204,12 +216,6 @@ class Collector {
   bool is_excluded(const RelPath& below, const RelPath& inside) const {
     if (below.is_root()) return !inside.is_root() && excludes_.ignores(inside.str());
     return excludes_.ignores(inside.is_root() ? below.str() : below.str() + "/" + inside.str());
-  }
-
-  static Result<bool> is_directory(const Layer& layer, const RelPath& real) {
-    const Entry found = TRY(walk(layer, real));
-    const HeldNode held(layer, found.node);
-    return found.attr.is_dir();
   }
 
   const CopyStep& step_;
