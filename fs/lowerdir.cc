@@ -1,5 +1,7 @@
 #include "fs/lowerdir.h"
 
+#include <algorithm>
+
 namespace acetate::fs {
 
 namespace {
@@ -23,11 +25,12 @@ bool takes_quotes(std::string_view option) {
 
 enum class Colons { separate, literal };
 
+// Every element, empty ones too.
 std::vector<std::string> decode(std::string_view text, Colons colons) {
   std::vector<std::string> paths;
   std::string path;
   auto finish = [&] {
-    if (!path.empty()) paths.push_back(std::move(path));
+    paths.push_back(std::move(path));
     path.clear();
   };
   for (std::size_t at = 0; at < text.size();) {
@@ -91,12 +94,16 @@ std::vector<std::string> split_options(std::string_view text) {
   return options;
 }
 
-std::vector<std::string> split_lowers(std::string_view value) { return decode(value, Colons::separate); }
-
-std::string unescape_path(std::string_view value) {
-  auto paths = decode(value, Colons::literal);
-  return paths.empty() ? std::string() : std::move(paths.front());
+Result<std::vector<std::string>> split_lowers(std::string_view value) {
+  std::vector<std::string> paths = decode(value, Colons::separate);
+  if (!paths.empty() && paths.back().empty()) paths.pop_back();
+  if (!paths.empty() && paths.front().empty()) paths.erase(paths.begin());
+  if (std::find(paths.begin(), paths.end(), "") != paths.end())
+    return fail(ENOTSUP, "lowerdir={}: what follows '::' is for data alone, which only the kernel's overlay has; nothing is shown of a mount that needs it", value);
+  return paths;
 }
+
+std::string unescape_path(std::string_view value) { return std::move(decode(value, Colons::literal).front()); }
 
 std::string escape_path(std::string_view path) {
   std::string text;

@@ -10,14 +10,17 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
+
 namespace acetate::fs {
 
 // Splits "a,b\,c" at the commas that separate options: nothing is unescaped. Commas between double quotes
 // do not separate in SELinux contexts. Empty options are left out.
 std::vector<std::string> split_options(std::string_view text);
 
-// Splits and unescapes the value of lowerdir=. Empty elements are left out.
-std::vector<std::string> split_lowers(std::string_view value);
+// Splits and unescapes the value of lowerdir=. A colon at either end separates nothing. ENOTSUP with words for "::", behind which the kernel's
+// overlay has layers that show no names of their own (Linux 6.5; containers/storage with composefs).
+Result<std::vector<std::string>> split_lowers(std::string_view value);
 
 // Unescapes a single path (upperdir=, workdir=), whose colons need no escape.
 std::string unescape_path(std::string_view value);

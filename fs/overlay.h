@@ -47,6 +47,7 @@ namespace acetate::fs {
 
 struct OverlayOptions {
   bool durable = true;    // copy-up syncs before it publishes; fsync reaches the disk. `volatile`/fsync=0 unset it
+  bool leaves_mark = false;  // `volatile`: marks the work directory as one of a mount that synced nothing (fs/volatile_mark.h)
   bool xattrs = true;     // false: `noxattrs`, every xattr call is ENOTSUP
   // Callers' ids (struct Caller, AttrChange) are those that users see. Where owners are squashed a chown that the disk
   // refuses succeeds all the same: for a daemon that may not chown.
@@ -96,7 +97,7 @@ class Overlay {
  public:
   // `upper` and `work` are directories on one file system, or both absent for a read-only mount. `work` is
   // used below "work/", which is emptied here. EXDEV, EBUSY (another overlay uses that work directory), EINVAL
-  // (one lies in the other; a volatile mount left its mark; the index is not this tree's), ENOTSUP (an index where there are no
+  // (one lies in the other; a volatile mount left its mark, and the machine may have crashed since; the index is not this tree's), ENOTSUP (an index where there are no
   // attributes) and whatever probing the two says come with words.
   // With an upper the process's umask becomes 0.
   static Result<std::unique_ptr<Overlay>> open(LayerPtr lower, std::optional<Fd> upper, std::optional<Fd> work,

@@ -66,7 +66,7 @@ Result<std::unique_ptr<Upper>> Upper::open(Fd upper, Fd work, const OverlayOptio
     return fail(EXDEV, "the upper and the work directory must lie on one file system");
   if (lies_within(work.ref(), root_stat) || lies_within(root.ref(), work_stat))
     return fail(EINVAL, "the upper and the work directory must not lie one in the other");
-  WorkDir work_dir = TRY(WorkDir::open(std::move(work)));
+  WorkDir work_dir = TRY(WorkDir::open(std::move(work), {.durable = options.durable, .leaves_mark = options.leaves_mark}));
   WriteDialect dialect =
       TRY_WITHIN(probe_write_dialect(work_dir.dir()), "finding out how the upper directory can be written");
   if (options.force_file_whiteouts) dialect.device_whiteout = false;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "fs/volatile_mark.h"
 
 namespace acetate::fs {
 
@@ -12,26 +13,6 @@ namespace {
 
 constexpr const char* kWork = "work";
 constexpr const char* kIndex = "acetate.index";
-
-// The kernel's overlay leaves work/incompat/volatile when it did not sync: what is in the upper may be torn, and
-// it refuses such a work directory until somebody decided and removed the mark. So do we (ovl_workdir_cleanup).
-Result<void> refuse_incompatible(FdRef lock) {
-  auto mark = sys::open(FileAt{lock, "work/incompat"}, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!mark) {
-    if (mark.error().is(ENOENT) || mark.error().is(ENOTDIR) || mark.error().is(ELOOP)) return {};
-    return std::move(mark).error();
-  }
-  std::string feature;
-  TRY(sys::read_dir(mark->ref(), [&](const sys::DirEntry& entry) {
-    feature = entry.name;
-    return false;
-  }));
-  if (feature.empty()) return {};
-  return fail(EINVAL,
-              "work directory: an earlier mount left work/incompat/{0}, so the upper directory may be incomplete; "
-              "check it, then remove work/incompat/{0}",
-              feature);
-}
 
 // The kernel's index names files by handles of its own, and counts their links in its own way: nobody else can go on with it.
 Result<void> refuse_the_kernels_index(FdRef lock) {
@@ -57,7 +38,7 @@ Temp::~Temp() {
 
 FileAt Temp::at() const { return {work_->dir(), name_.c_str()}; }
 
-Result<WorkDir> WorkDir::open(Fd user_dir) {
+Result<WorkDir> WorkDir::open(Fd user_dir, const Syncing& syncing) {
   // flock(2) needs more than O_PATH.
   Fd lock = TRY_WITHIN(sys::open(FileAt{user_dir.ref(), "."}, O_RDONLY | O_DIRECTORY), "opening the work directory");
   auto locked = sys::flock(lock.ref(), LOCK_EX | LOCK_NB);
@@ -66,11 +47,13 @@ Result<WorkDir> WorkDir::open(Fd user_dir) {
       return fail(EBUSY, "work directory: another overlay is using it; unmount that one, or name another workdir");
     return std::move(locked).error().within("locking the work directory");
   }
-  TRY(refuse_incompatible(lock.ref()));
+  // What was not synced is, before its mark goes.
+  if (TRY(is_unsynced(lock.ref())) && syncing.durable) TRY_WITHIN(sys::syncfs(lock.ref()), "syncing what a volatile mount wrote");
   const FileAt at{lock.ref(), kWork};
   TRY_WITHIN(sys::remove_tree(at), "emptying work/ in the work directory");
   TRY_WITHIN(sys::mkdir(at, 0700), "making work/ in the work directory");
   Fd dir = TRY_WITHIN(sys::open(at, O_PATH | O_DIRECTORY | O_NOFOLLOW), "opening work/ in the work directory");
+  if (syncing.leaves_mark) TRY(put_volatile_mark(lock.ref()));
   return WorkDir(std::move(lock), std::move(dir));
 }
 

@@ -1,7 +1,8 @@
 // WorkDir: where objects are made complete before they appear, and taken to when they disappear.
 //
 // It is "work/" below the directory the user named, as with the kernel's overlay. Whatever a crash left in it
-// is removed at mount; a lock on the user's directory keeps a second overlay out while we use it.
+// is removed at mount, but for the mark of a mount that synced nothing (fs/volatile_mark.h); a lock on the user's directory keeps a second overlay
+// out while we use it.
 #pragma once
 
 #include <atomic>
@@ -33,9 +34,12 @@ class Temp {
 
 class WorkDir {
  public:
-  // EBUSY with words while another overlay has it; EINVAL with words when a volatile kernel overlay used it
-  // and was not shut down cleanly.
-  static Result<WorkDir> open(Fd user_dir);
+  struct Syncing {
+    bool durable = true;
+    bool leaves_mark = false;  // that nothing was synced
+  };
+  // EBUSY with words while another overlay has it; EINVAL with words when a volatile mount used it, and the machine may have crashed since.
+  static Result<WorkDir> open(Fd user_dir, const Syncing& syncing);
   WorkDir(WorkDir&& other) noexcept
       : lock_(std::move(other.lock_)), dir_(std::move(other.dir_)), next_(other.next_.load()) {}
 

@@ -142,6 +142,7 @@ Result<int> serve(const Options& options) {
   auto overlay = TRY(Overlay::open(
       lowers.tree, std::move(upper), std::move(work),
       OverlayOptions{.durable = options.durable,
+                     .leaves_mark = options.leaves_mark,
                      .xattrs = options.xattrs,
                      .owners = options.owners,
                      .permissions = options.permissions,

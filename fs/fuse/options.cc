@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <initializer_list>
 #include <string_view>
 
@@ -41,6 +42,9 @@ constexpr std::array<std::string_view, 11> kMountOptions = {
 constexpr std::array<std::string_view, 8> kSilent = {"atime",        "diratime",    "nodiratime",   "splice_read",
                                                      "splice_write", "splice_move", "kernel_cache", "max_write"};
 
+// Thirty years; whole seconds of more do not fit into what the kernel makes of them.
+constexpr double kForever = 1e9;
+
 class Parser {
  public:
   Parser(std::string name, bool privileged) : privileged_(privileged) { out_.name = std::move(name); }
@@ -48,15 +52,19 @@ class Parser {
   Result<void> option(std::string_view text) {
     const auto [key, value] = split(text);
     if (key == "lowerdir" && value) {
-      out_.lowers = split_lowers(*value);
+      out_.lowers = TRY(split_lowers(*value));
       return {};
     }
     if (key == "upperdir" && value) return void(out_.upper = unescape_path(*value)), Result<void>();
     if (key == "workdir" && value) return void(out_.work = unescape_path(*value)), Result<void>();
-    if (key == "timeout" && value) return number(key, *value, out_.timeout);
-    if (key == "volatile") return void(out_.durable = false), Result<void>();
+    if (key == "timeout" && value) return seconds(key, *value, out_.timeout);
+    if (key == "volatile") {
+      TRY(switched(key, value, out_.leaves_mark));
+      out_.durable = !out_.leaves_mark;
+      return {};
+    }
     if ((key == "fsync" || key == "sync") && value) return flag(key, *value, out_.durable);
-    if (key == "writeback") return value ? flag(key, *value, out_.writeback) : (out_.writeback = true, Result<void>());
+    if (key == "writeback") return switched(key, value, out_.writeback);
     if (key == "noxattrs") {
       bool without = true;
       if (value && *value == "auto") return void(out_.xattrs_if_any = true), Result<void>();
@@ -64,14 +72,19 @@ class Parser {
       out_.xattrs = !without;
       return {};
     }
-    if (key == "noacl") return void(out_.acl = false), Result<void>();
+    if (key == "noacl") {
+      bool without = true;
+      TRY(switched(key, value, without));
+      out_.acl = !without;
+      return {};
+    }
     if (key == "fsname" && value) return void(out_.fsname = unescape_path(*value)), Result<void>();
-    if (key == "debug") return void(out_.debug = true), Result<void>();
+    if (key == "debug") return switched(key, value, out_.debug);
     if (key == "threaded") {
       bool ignored = true;  // checked all the same: a typing error is told
-      return value ? flag(key, *value, ignored) : Result<void>();
+      return switched(key, value, ignored);
     }
-    if (key == "squash_to_root") return void(squash_to_root_ = value.value_or("1") != "0"), Result<void>();
+    if (key == "squash_to_root") return switched(key, value, squash_to_root_);
     if (key == "note_owners" && !value) return void(out_.note_owners = true), Result<void>();
     if (key == "squash_to_uid" && value) return id(key, *value, out_.owners.squash_uid);
     if (key == "squash_to_gid" && value) return id(key, *value, out_.owners.squash_gid);
@@ -90,9 +103,9 @@ class Parser {
       return {};
     }
     if (key == "no_open" && !value) return void(out_.no_open = true), Result<void>();
-    if (key == "ino32_t") return value ? flag(key, *value, out_.narrow_inos) : (out_.narrow_inos = true, Result<void>());
+    if (key == "ino32_t") return switched(key, value, out_.narrow_inos);
     if (key == "access_log" && value) return void(out_.access_log = unescape_path(*value)), Result<void>();
-    if (key == "static_nlink" && !value) return void(out_.static_nlink = true), Result<void>();
+    if (key == "static_nlink") return switched(key, value, out_.static_nlink);
     if (key == "xino" && value) return one_of(key, *value, {"off", "auto", "on"});
     if (key == "fast_ino" && value) {
       bool ignored = true;
@@ -166,6 +179,13 @@ class Parser {
     return {};
   }
 
+  // A word that may stand for itself.
+  static Result<void> switched(std::string_view key, const std::optional<std::string_view>& value, bool& into) {
+    if (value) return flag(key, *value, into);
+    into = true;
+    return {};
+  }
+
   // -1 is fuse-overlayfs's "not".
   static Result<void> id(std::string_view key, std::string_view value, std::optional<uid_t>& into) {
     into.reset();
@@ -178,10 +198,13 @@ class Parser {
     return {};
   }
 
-  static Result<void> number(std::string_view key, std::string_view value, double& into) {
+  static Result<void> seconds(std::string_view key, std::string_view value, double& into) {
     const auto parsed = std::from_chars(value.data(), value.data() + value.size(), into);
-    if (parsed.ec != std::errc() || parsed.ptr != value.data() + value.size() || !(into >= 0))
-      return fail(EINVAL, "{}={}: a number of seconds was expected", key, value);
+    const bool is_number = parsed.ptr == value.data() + value.size() && (parsed.ec == std::errc() || parsed.ec == std::errc::result_out_of_range);
+    if (!is_number || value.starts_with('-') || std::isnan(into)) return fail(EINVAL, "{}={}: a number of seconds was expected", key, value);
+    // from_chars leaves what is too large, or too small, as it was: neither can be told from for ever, or from never.
+    if (parsed.ec == std::errc::result_out_of_range) into = value.find("e-") != std::string_view::npos || value.find("E-") != std::string_view::npos ? 0 : kForever;
+    into = std::min(into, kForever);
     return {};
   }
 

@@ -32,6 +32,7 @@ struct Options {
 
   double timeout = 1e9;  // seconds the kernel may keep entries, absences and attributes
   bool durable = true;   // fsync=1 and not volatile
+  bool leaves_mark = false;  // volatile
   bool writeback = false;
   bool xattrs = true;
   bool xattrs_if_any = false;  // noxattrs=auto: none where nothing below has any and nothing can be written

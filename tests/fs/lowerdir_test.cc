@@ -11,23 +11,35 @@ namespace acetate::fs {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 TEST(SplitLowers, SplitsAtColonsTopFirst) {
-  EXPECT_THAT(split_lowers("/a:/b:relative"), ElementsAre("/a", "/b", "relative"));
-  EXPECT_THAT(split_lowers(""), IsEmpty());
+  EXPECT_THAT(*split_lowers("/a:/b:relative"), ElementsAre("/a", "/b", "relative"));
+  EXPECT_THAT(*split_lowers(""), IsEmpty());
 }
 
 TEST(SplitLowers, BothEscapingsOfAColonAreAColon) {
-  EXPECT_THAT(split_lowers(R"(/a\:b:/c)"), ElementsAre("/a:b", "/c"));
-  EXPECT_THAT(split_lowers(R"(/a\\:b:/c)"), ElementsAre("/a:b", "/c"));
+  EXPECT_THAT(*split_lowers(R"(/a\:b:/c)"), ElementsAre("/a:b", "/c"));
+  EXPECT_THAT(*split_lowers(R"(/a\\:b:/c)"), ElementsAre("/a:b", "/c"));
 }
 
 TEST(SplitLowers, FourBackslashesAreOneAndSeparate) {
-  EXPECT_THAT(split_lowers(R"(/a\\\\:/b)"), ElementsAre(R"(/a\)", "/b"));
+  EXPECT_THAT(*split_lowers(R"(/a\\\\:/b)"), ElementsAre(R"(/a\)", "/b"));
 }
 
-TEST(SplitLowers, OctalIsDecoded) { EXPECT_THAT(split_lowers(R"(/with\040space)"), ElementsAre("/with space")); }
+TEST(SplitLowers, DataLayersAreRefusedAndNotShownAsOthers) {
+  for (const char* value : {"/a::/b", "/a:/b::/c::/d", ":/a::/b", "::/a", "/a::"}) {
+    const auto refused = split_lowers(value);
+    ASSERT_FALSE(refused) << value;
+    EXPECT_EQ(refused.error().code(), ENOTSUP);
+    EXPECT_THAT(refused.error().message(), HasSubstr(value));
+  }
+  EXPECT_THAT(*split_lowers(R"(/a\:\::/b)"), ElementsAre("/a::", "/b"));
+  EXPECT_THAT(*split_lowers(":/a:"), ElementsAre("/a"));
+}
+
+TEST(SplitLowers, OctalIsDecoded) { EXPECT_THAT(*split_lowers(R"(/with\040space)"), ElementsAre("/with space")); }
 
 TEST(SplitOptions, SplitsAtCommasThatAreNotEscaped) {
   EXPECT_THAT(split_options("a,b=1,,c"), ElementsAre("a", "b=1", "c"));
@@ -60,7 +72,7 @@ TEST(OptionLine, IsReadBackUnchangedForAnyPath) {
     const auto options = split_options(line);
 
     ASSERT_EQ(options.size(), 4U) << line;
-    ASSERT_EQ(split_lowers(options[0].substr(9)), request.lowers) << line;
+    ASSERT_EQ(*split_lowers(options[0].substr(9)), request.lowers) << line;
     ASSERT_EQ(unescape_path(options[1].substr(9)), *request.upper) << line;
     ASSERT_EQ(unescape_path(options[2].substr(8)), *request.work) << line;
     ASSERT_EQ(options[3], "volatile");

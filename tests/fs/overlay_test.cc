@@ -59,16 +59,6 @@ TEST(Overlay, EmptiesWhatACrashLeftInTheWorkDirectory) {
   EXPECT_EQ(code(m.write("f", "text")), 0);
 }
 
-TEST(Overlay, RefusesAWorkDirectoryOfAVolatileMountThatWasNotShutDown) {
-  Mounted m;
-  m.dir().mkdir("work/work/incompat/volatile");
-
-  const auto again = m.try_remount();
-
-  ASSERT_EQ(code(again), EINVAL);
-  EXPECT_THAT(again.error().message(), HasSubstr("work/incompat/volatile"));
-}
-
 TEST(Overlay, AnswersNumbersItNeverGaveOutWithESTALEAndEBADF) {
   Mounted m({memory_file("f", "text")});
 

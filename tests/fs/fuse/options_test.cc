@@ -115,6 +115,40 @@ TEST(Options, TakeNumbersAndSwitches) {
   EXPECT_THAT(words_of({"-o", "lowerdir=/a,writeback=yes", "/m"}), HasSubstr("writeback=yes"));
 }
 
+TEST(Options, SwitchesCanBeTurnedOffAgain) {
+  for (const bool on : {true, false}) {
+    const char value = on ? '1' : '0';
+    const auto with = [&](const char* name) { return good({"-o", fmt::format("lowerdir=/a,{}={}", name, value), "/m"}); };
+    EXPECT_EQ(with("volatile").durable, !on);
+    EXPECT_EQ(with("volatile").leaves_mark, on);
+    EXPECT_EQ(with("noacl").acl, !on);
+    EXPECT_EQ(with("debug").debug, on);
+    EXPECT_EQ(with("debug").foreground, on);
+    EXPECT_EQ(with("static_nlink").static_nlink, on);
+    EXPECT_EQ(with("squash_to_root").owners.squashes(), on);
+    EXPECT_EQ(with("ino32_t").narrow_inos, on);
+    EXPECT_EQ(with("noxattrs").xattrs, !on);
+  }
+  // What says that nothing is synced leaves a mark, as the kernel's word does; fuse-overlayfs's own does not.
+  EXPECT_TRUE(good({"-o", "lowerdir=/a,volatile", "/m"}).leaves_mark);
+  EXPECT_FALSE(good({"-o", "lowerdir=/a,fsync=0", "/m"}).leaves_mark);
+  for (const char* option : {"volatile=", "volatile=2", "noacl=no", "debug=yes", "static_nlink=x", "squash_to_root=2"})
+    EXPECT_THAT(words_of({"-o", fmt::format("lowerdir=/a,{}", option), "/m"}), HasSubstr(option));
+}
+
+TEST(Options, TimeoutsAreNumbersOfSecondsUpToForEver) {
+  const auto timeout = [](const char* text) { return good({"-o", fmt::format("lowerdir=/a,timeout={}", text), "/m"}).timeout; };
+  for (const char* forever : {"inf", "infinity", "1e9", "1000000000.0", "1e18", "1e300", "1e400", "18446744073709551616"}) EXPECT_EQ(timeout(forever), 1e9) << forever;
+  for (const char* never : {"0", "0.0", "1e-400"}) EXPECT_EQ(timeout(never), 0) << never;
+  EXPECT_EQ(timeout("0.25"), 0.25);
+  for (const char* none : {"", "nan", "-nan", "-inf", "-1", "-0.5", "-1e400", "1s", "0x10", "soon", " 1", "1e"})
+    EXPECT_THAT(words_of({"-o", fmt::format("lowerdir=/a,timeout={}", none), "/m"}), HasSubstr("a number of seconds was expected")) << none;
+}
+
+TEST(Options, DataOnlyLayersAreRefused) {
+  EXPECT_THAT(words_of({"-o", "lowerdir=/a::/b,metacopy=on,redirect_dir=on", "/m"}), HasSubstr("'::'"));
+}
+
 TEST(Options, UnknownOnesAreToldAndIgnored) {
   const Options options = good({"-s", "-o", "lowerdir=/a,metacopy=on,nfs_export=off,userxattr,rw,max_write=4", "/m", "--odd"});
 
