@@ -4,6 +4,7 @@
 
 #include "base/sys/file.h"
 #include "builder/cache_inline.h"
+#include "builder/index_maker.h"
 #include "builder/packed_layer.h"
 #include "layers/image/config.h"
 #include "layers/image/manifest.h"
@@ -26,11 +27,13 @@ std::string with_tag(const std::string& name) {
 Result<ExportedImage> export_image(const ExportRequest& request, const StageState& state, image::Layout& layout, const Packing& packing) {
   image::Manifest manifest{.annotations = request.annotations};
   image::Config written = state.config;
+  IndexMaker indexes(request.layers);
   for (std::size_t n = 0; n < state.layers.size(); ++n) {
     const StageLayer& layer = state.layers[n];
     auto packed = TRY_WITHIN(put_layer(layer, layout, packing, request.cache), "writing the layer {}", layer.diff_id.str());
     if (packing.tells_epoch && request.times.kind == TimeRule::Kind::epoch && n >= state.base_layers)
       packed.blob.annotations[kRewrittenTimestamp] = std::to_string(request.times.epoch);
+    if (packed.blob.digest != layer.blob) indexes.add({.path = layout.blob_path(packed.blob.digest), .digest = packed.blob.digest});
     manifest.layers.push_back(std::move(packed.blob));
     written.diff_ids[n] = packed.diff_id;
   }

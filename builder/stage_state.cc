@@ -59,6 +59,11 @@ Result<LayerPtr> LayerOpener::open_locked(const LayerSpec& spec, const std::opti
 
 Result<LayerPtr> LayerOpener::open_file(Fd file) const { return TRY_WITHIN(open_layer_file(std::move(file), index_dir_), "opening a tarball").layer; }
 
+Result<void> LayerOpener::make_index(const LayerSpec& spec) const {
+  TRY(open_layer(spec, index_dir_));
+  return {};
+}
+
 Result<LayerPtr> LayerOpener::tree(const StageState& state) {
   constexpr std::size_t kKept = 16;
   Parts parts;

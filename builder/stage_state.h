@@ -49,6 +49,8 @@ class LayerOpener {
   Result<LayerPtr> open(const LayerSpec& spec, const std::optional<Digest>& diff_id = {});
   // A tarball that is open for reading already, each time anew.
   Result<LayerPtr> open_file(Fd file) const;
+  // Makes the index of a tarball where there is none yet, and keeps no more of it.
+  Result<void> make_index(const LayerSpec& spec) const;
   // The merged tree of a stage.
   Result<LayerPtr> tree(const StageState& state);
 

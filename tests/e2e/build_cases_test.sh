@@ -554,6 +554,15 @@ expect "no id, and not an old one" " {}" "$(cat id) $(cat meta)"
 expect_failure "a push that is neither yes nor no" 1 'push wants true or false, not "yes"' acetate build -f Dockerfile --output type=image,push=yes ctx
 expect_failure "True is yes" any 'localhost:1' acetate build -f Dockerfile -t localhost:1/x --output type=image,push=True ctx
 
+say "indexes of what is packed"
+for how in gzip zstd; do
+  acetate build -o type=oci,dest=packed-$how,compression=$how -f Dockerfile ctx >log 2>&1 || fail "packed by $how: $(tail -n 3 log)"
+  mkdir -p mnt && acetate -v mount oci:packed-$how mnt 2>log || fail "mounted: $(tail -n 3 log)"
+  expect_match "what was packed by $how has its index when it is first mounted" 'index was cached' "$(cat log)"
+  expect "and its files" one "$(cat mnt/one.txt)"
+  acetate unmount mnt
+done
+
 say "platforms, provenance, eStargz"
 printf 'FROM --platform=$BUILDPLATFORM base AS tools\nARG TARGETARCH\nRUN echo $TARGETARCH >/made\nFROM scratch\nCOPY --from=tools /made /\nCOPY dir /dir\n' >Dockerfile
 if acetate build --build-context base="$scratch/base.tar" --platform linux/amd64,linux/arm64 --provenance -o type=oci,dest=both,compression=estargz -f Dockerfile ctx >log 2>&1; then
