@@ -13,6 +13,8 @@
 #include "builder/git_ref.h"
 #include "builder/graph.h"
 #include "layers/image/config.h"
+#include "layers/image/image_files.h"
+#include "layers/image/manifest.h"
 #include "layers/image/media_type.h"
 #include "layers/image/reference.h"
 #include "layers/stream/first_pass.h"
@@ -118,11 +120,28 @@ Result<image::Image> BaseImages::find_named(const Wanted& wanted, bool may_fetch
   auto ours = find_ours(wanted);
   // Of an index it may be another platform's that is here.
   if (!ours && ours.error().is(ENOENT) && may_fetch && options_.policy == "missing") {
-    if (auto fetched = fetch(wanted); !fetched)
+    if (auto fetched = fetch(wanted); !fetched) {
+      if (auto sole = TRY(find_sole(wanted))) return *std::move(sole);
       return fail(fetched.error().code(), "there is no image \"{}\" here, and it could not be pulled: {}", name, fetched.error().message());
+    }
     ours = find_ours(wanted);
   }
+  if (!ours && ours.error().is(ENOENT))
+    if (auto sole = TRY(find_sole(wanted))) return *std::move(sole);
   return ours;
+}
+
+// An image that is there for one platform only, and not for this one: COPY and ADD need none, and a RUN says what is amiss. The checks warn of it.
+Result<std::optional<image::Image>> BaseImages::find_sole(const Wanted& wanted) {
+  using Answer = std::optional<image::Image>;
+  const auto stored = store_->find(wanted.first);
+  if (!stored || !image::is_manifest_type(stored->target.media_type)) return Answer();
+  const std::string what = "the image " + wanted.first;
+  const image::ImageFiles& files = store_->files(*stored);
+  const auto document = TRY(image::parse_document(TRY(image::read_blob(files, stored->target)), stored->target.media_type, what));
+  if (!document.manifest) return Answer();
+  const image::Config config = TRY(image::parse_config(TRY(image::read_blob(files, document.manifest->config)), what));
+  return Answer(TRY_WITHIN(store_->open_image(*stored, config.platform), "{}", wanted.first));
 }
 
 // Where there was no store before there is one now.

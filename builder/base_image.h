@@ -59,6 +59,7 @@ class BaseImages {
   Result<image::Image> find(const Wanted& wanted, bool may_fetch) REQUIRES(mutex_);
   Result<image::Image> find_named(const Wanted& wanted, bool may_fetch) REQUIRES(mutex_);
   Result<image::Image> find_ours(const Wanted& wanted) REQUIRES(mutex_);
+  Result<std::optional<image::Image>> find_sole(const Wanted& wanted) REQUIRES(mutex_);
   Result<void> fetch(const Wanted& wanted) REQUIRES(mutex_);
   Result<void> open_store() REQUIRES(mutex_);
   Result<const StageState*> open(const Wanted& wanted, bool may_fetch);

@@ -192,13 +192,14 @@ class Linter {
     stage_ = Stage{.variables = StageVariables(globals_, around_.build_args, lines_.directives.escape)};
     stage_->variables.add_env({"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"});
     if (base == "scratch") return;
-    const auto facts = around_.find_base ? around_.find_base(base, platform.empty() ? around_.platform : platform) : std::nullopt;
+    const std::string& expected = platform.empty() ? around_.platform : platform;
+    const auto facts = around_.find_base ? around_.find_base(base, expected) : std::nullopt;
     if (!facts) return stage_->variables.set_base_unknown();
     stage_->variables.add_env(facts->env);
     const auto two_parts = [](const std::string& text) { return text.substr(0, text.find('/', text.find('/') + 1)); };
-    if (!platform.empty() && two_parts(facts->platform) != two_parts(platform))
+    if (!facts->platform.empty() && two_parts(facts->platform) != two_parts(expected))
       warn("InvalidBaseImagePlatform", fmt::format("Base image {} was pulled with platform \"{}\", expected \"{}\" for current build",
-                                                   base, facts->platform, platform));
+                                                   base, facts->platform, expected));
   }
 
   // The platform that is meant.

@@ -207,5 +207,26 @@ TEST(Provenance, TellsNoPasswordOfAContextAndNothingOfThisMachine) {
   EXPECT_EQ(public_source("/home/me/src"), "");
 }
 
+TEST_F(PlatformTest, TakesABaseThatThereIsForAnotherPlatformOnlyAndWarns) {
+  dir_.write("context/a", "1");
+  dockerfile("FROM scratch\nCOPY a /a\n");
+  BuildOptions base = options();
+  base.outputs.clear();
+  base.tags = {"strange"};
+  base.platforms = {{.os = "linux", .architecture = "s390x"}};
+  ASSERT_TRUE(build(base).starts_with("sha256:"));
+  dockerfile("FROM strange\nCOPY a /b\n");
+  BuildOptions how = options();
+  how.platforms = {{.os = "linux", .architecture = "amd64"}};
+  Words asked;
+  how.fetch = [&](const std::string& name, const std::string&, const image::Platform&) -> Result<void> {
+    asked.push_back(name);
+    return fail(ENOENT, "no such registry");
+  };
+  ASSERT_TRUE(build(how).starts_with("sha256:")) << log_;
+  EXPECT_EQ(asked, Words{"strange"}) << "it might be there for this one";
+  EXPECT_NE(log_.find("InvalidBaseImagePlatform: Base image strange was pulled with platform \"linux/s390x\", expected \"linux/amd64\""), std::string::npos) << log_;
+}
+
 }  // namespace
 }  // namespace acetate::build
