@@ -102,16 +102,27 @@ Result<std::optional<ExportedImage>> put_out(const Ground& on, const std::vector
   return exported;
 }
 
-Result<Imported> import_place(const CachePlace& place, const BuildOptions& options, Cache& cache, LayerOpener& layers) {
+// A layer that cannot be had costs a step, and not the build.
+WatchFetch shown_layers(Progress& progress) {
+  return [&progress](const std::string& what, const std::function<Result<void>()>& work) {
+    const int shown = progress.begin("fetching " + what);
+    auto fetched = work();
+    if (!fetched) progress.warn(fmt::format("--cache-from: {} is not taken: {}", what, fetched.error().message()));
+    progress.done(shown);
+    return fetched;
+  };
+}
+
+Result<Imported> import_place(const CachePlace& place, const BuildOptions& options, Cache& cache, LayerOpener& layers, Progress& progress) {
   if (!place.in_registry) {
     Imported imported = TRY(import_cache(cache, place.where));
     if (place.mounts) TRY(import_mounts(options.build_dir, layers, place.where, options.owners));
     return imported;
   }
-  if (!place.mounts) return pull_cache(cache, place.where, options.scratch_base);
+  if (!place.mounts) return pull_cache(cache, place.where, options.scratch_base, shown_layers(progress));
   const auto scratch = TRY(sandbox::Scratch::make(options.scratch_base));
   const WantedMounts mounts{.dir = scratch.path(), .is_wanted = [&](const Digest& id) { return !CacheMount::exists(options.build_dir, id); }};
-  Imported imported = TRY(pull_cache(cache, place.where, options.scratch_base, &mounts));
+  Imported imported = TRY(pull_cache(cache, place.where, options.scratch_base, shown_layers(progress), &mounts));
   TRY(import_mounts(options.build_dir, layers, scratch.path(), options.owners));
   return imported;
 }
@@ -119,7 +130,7 @@ Result<Imported> import_place(const CachePlace& place, const BuildOptions& optio
 // One that is not there yet is none to begin with; a damaged one is not worth a build either.
 void import_caches(const BuildOptions& options, Cache& cache, LayerOpener& layers, Progress& progress) {
   for (const CachePlace& place : options.cache_from) {
-    const auto imported = import_place(place, options, cache, layers);
+    const auto imported = import_place(place, options, cache, layers, progress);
     if (!imported) progress.warn("--cache-from: " + imported.error().message());
     else if (imported->refused != 0)
       progress.warn(fmt::format("--cache-from: {} of {} records are not taken: {}", imported->refused, imported->refused + imported->records,

@@ -106,11 +106,26 @@ Result<Cache> Cache::open(const std::string& dir) {
 std::string Cache::layer_path(const Digest& diff_id) const { return dir_ + "/layers/" + diff_id.hex(); }
 
 Result<std::optional<Record>> Cache::find(const Digest& key) {
+  std::optional<CachedLayer> missing;
+  {
+    const std::lock_guard lock(*mutex_);
+    auto found = TRY(find_locked(key, true, elsewhere_.empty() ? nullptr : &missing));
+    if (!missing) return found;
+  }
+  get_missing(*missing);
   const std::lock_guard lock(*mutex_);
   return find_locked(key, true);
 }
 
-Result<std::optional<Record>> Cache::find_locked(const Digest& key, bool is_used) {
+// One at a time: steps that wait for one layer get it once.
+void Cache::get_missing(const CachedLayer& layer) {
+  const std::lock_guard alone(*getting_);
+  if (const auto stat = sys::stat(FileAt{layer_dir_.ref(), layer.diff_id.hex().c_str()}); stat && static_cast<std::uint64_t>(stat->st_size) == layer.size) return;
+  for (const GetLayer& get : elsewhere_)
+    if (get(layer)) return;
+}
+
+Result<std::optional<Record>> Cache::find_locked(const Digest& key, bool is_used, std::optional<CachedLayer>* missing) {
   Record record;
   std::int64_t used = 0;
   {
@@ -129,6 +144,10 @@ Result<std::optional<Record>> Cache::find_locked(const Digest& key, bool is_used
     if (!stat && !stat.error().is(ENOENT)) return stat.error().clone().within("looking for a cached layer");
     // Gone, or cut short by a file system that lost it: the step is simply built again.
     if (!stat || static_cast<std::uint64_t>(stat->st_size) != record.layer->size) {
+      if (missing != nullptr) {
+        *missing = record.layer;
+        return std::optional<Record>();
+      }
       TRY(TRY(database_.prepare("DELETE FROM records WHERE key = ?")).bind(key.hex()).done());
       return std::optional<Record>();
     }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -58,8 +59,13 @@ class Cache {
  public:
   static Result<Cache> open(const std::string& dir);
 
-  // The record of a key; nothing when there is none, or when its layer is no longer there (the record is then
-  // forgotten).
+  // Puts a layer where layer_path() has it. An error: it is not to be had there, which was told.
+  using GetLayer = std::function<Result<void>(const CachedLayer& layer)>;
+  // Records may name layers that are elsewhere (add_foreign()): where each is got when it is asked for. Before there are threads.
+  void get_layers_by(GetLayer get) { elsewhere_.push_back(std::move(get)); }
+
+  // The record of a key; nothing when there is none, or when its layer is neither here nor elsewhere (the record is then
+  // forgotten). Waits for a layer that is got.
   Result<std::optional<Record>> find(const Digest& key);
   // Keeps a result and returns the one that stands: when somebody else was first, theirs, so that concurrent
   // builds of one step agree. With `replace`, ours stands.
@@ -77,7 +83,7 @@ class Cache {
   };
   // Those with one of these keys, and those by which the same is found; of one step the latest first.
   Result<std::vector<Kept>> kept(const std::set<Digest>& keys);
-  // Records of another machine, whose layers are here already: all of them or none. What is known stays as it is. They count as never
+  // Records of another machine, whose layers are here already or are got when they are asked for: all of them or none. What is known stays as it is. They count as never
   // used until a build takes one, so that they do not drive out what is used here.
   Result<void> add_foreign(const std::vector<Kept>& records);
 
@@ -123,7 +129,9 @@ class Cache {
       : dir_(std::move(dir)), layer_dir_(std::move(layer_dir)), lock_(std::move(lock)), database_(std::move(database)) {}
   enum class Conflict { keep, replace };
   Result<void> insert_locked(const Digest& key, const Record& record, Conflict conflict, std::int64_t used);
-  Result<std::optional<Record>> find_locked(const Digest& key, bool is_used);
+  // `missing`: a layer that is not here, where it may be got; the record stays then, and is not told.
+  Result<std::optional<Record>> find_locked(const Digest& key, bool is_used, std::optional<CachedLayer>* missing = nullptr);
+  void get_missing(const CachedLayer& layer);
   Result<void> add_step_locked(const Digest& step, const Digest& key);
   // Paths of another machine only take free places, and count as older than all.
   Result<void> add_older_reads_locked(const Digest& step, const Digest& key, const AccessedPaths& paths);
@@ -133,6 +141,8 @@ class Cache {
 
   std::string dir_;
   Fd layer_dir_, lock_;
+  std::vector<GetLayer> elsewhere_;
+  std::unique_ptr<std::mutex> getting_ = std::make_unique<std::mutex>();  // taken by who gets a layer; before mutex_, and never with it
   std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();  // of the database
   Database database_;
 };

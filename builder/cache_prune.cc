@@ -174,6 +174,8 @@ Result<Pruned> Cache::prune(const PruneOptions& options) {
       const Digest diff_id = TRY_WITHIN(Digest::parse(select.text(0)), "reading the build cache");
       items.push_back({.used = select.number(2), .bytes = static_cast<std::uint64_t>(select.number(1)), .layer = diff_id.hex()});
       items.back().since = items.back().used;
+      // One of another machine's that was never asked for is not here.
+      if (!sys::stat(FileAt{layer_dir_.ref(), items.back().layer.c_str()})) items.back().bytes = 0;
       // Taken in from elsewhere, and not used yet: as old as its file.
       if (items.back().used == kNeverUsed)
         if (const auto stat = sys::stat(FileAt{layer_dir_.ref(), items.back().layer.c_str()})) items.back().since = stat->st_mtim.tv_sec;

@@ -117,9 +117,6 @@ Result<Descriptor> send_layer(registry::Repository& repository, const std::strin
   return packed.descriptor;
 }
 
-// What was asked of it cannot be had there: no reason to ask no further.
-bool is_about_the_blob(const Error& error) { return error.is(EBADMSG) || error.is(ENOENT) || error.is(EINVAL); }
-
 // The layer, out of a blob that anybody may have made.
 Result<void> unpack(const std::string& blob, const std::string& path, const CachedLayer& layer) {
   auto pass = FirstPass::open(TRY(file_source(TRY(sys::open(blob, O_RDONLY)))));
@@ -153,7 +150,7 @@ Result<void> take_layer(registry::Repository& repository, const Artifact& artifa
   const auto blob = artifact.layers.find(layer.diff_id);
   if (blob == artifact.layers.end()) return fail(EBADMSG, "the layer {} is not in it", layer.diff_id.str());
   const auto packed = fetch(repository, blob->second, layout);
-  if (!packed) return fail(is_about_the_blob(packed.error()) ? EBADMSG : packed.error().code(), "the layer {}: {}", layer.diff_id.str(), packed.error().message());
+  if (!packed) return packed.error().clone().within(fmt::format("the layer {}", layer.diff_id.str()));
   TRY_WITHIN(unpack(*packed, cache.layer_path(layer.diff_id), layer), "the layer {}", layer.diff_id.str());
   TRY(sys::unlink({kWorkingDir, packed->c_str()}));
   if (artifact.is_image) return {};
@@ -168,6 +165,9 @@ class Import {
  public:
   Import(registry::Repository& repository, std::string what, Cache& cache, image::Layout& layout, const WantedMounts* mounts)
       : repository_(repository), what_(std::move(what)), cache_(cache), layout_(layout), mounts_(mounts) {}
+
+  // Of which layers may be fetched; after run().
+  std::vector<Artifact> artifacts() && { return std::move(artifacts_); }
 
   Result<Imported> run(const std::string& tag) {
     TRY(take(tag, true));
@@ -216,8 +216,12 @@ class Import {
   }
 
   Result<void> take_index(const Artifact& artifact, const std::string& text) {
-    const Imported more =
-        TRY(import_index(cache_, text, what_, [&](const CachedLayer& layer) { return take_layer(repository_, artifact, layout_, layer, cache_); }));
+    // What is told to be there, and is wanted, is looked for then.
+    const Imported more = TRY(import_index(cache_, text, what_, [&](const CachedLayer& layer) -> Result<void> {
+      if (artifact.layers.contains(layer.diff_id)) return {};
+      return fail(EBADMSG, "the layer {} is not in it", layer.diff_id.str());
+    }));
+    artifacts_.push_back(artifact);
     found_ = true;
     imported_.records += more.records;
     if (imported_.refused == 0) imported_.first_reason = more.first_reason;
@@ -231,7 +235,35 @@ class Import {
   image::Layout& layout_;
   const WantedMounts* const mounts_;
   Imported imported_;
+  std::vector<Artifact> artifacts_;
   bool found_ = false;
+};
+
+// Gets layers of a cache that was imported, one at a time.
+class LayersElsewhere {
+ public:
+  LayersElsewhere(image::Reference name, std::vector<Artifact> artifacts, sandbox::Scratch scratch, Cache& cache, WatchFetch watch)
+      : name_(std::move(name)), artifacts_(std::move(artifacts)), scratch_(std::move(scratch)), cache_(cache), watch_(std::move(watch)) {}
+
+  Result<void> get(const CachedLayer& layer) {
+    const auto artifact = std::ranges::find_if(artifacts_, [&](const Artifact& one) { return one.layers.contains(layer.diff_id); });
+    if (artifact == artifacts_.end()) return Error(ENOENT);
+    return watch_(fmt::format("the cached layer {} of {}", layer.diff_id.str(), name_.familiar()), [&]() -> Result<void> {
+      if (remotes_ == nullptr) remotes_ = TRY(registry::Remotes::of_this_process());
+      return remotes_->pull_from_first(name_, [&](registry::Repository& repository) -> Result<void> {
+        const auto layout = TRY(image::Layout::open(scratch_ / "layout"));
+        return take_layer(repository, *artifact, *layout, layer, cache_);
+      });
+    });
+  }
+
+ private:
+  const image::Reference name_;
+  const std::vector<Artifact> artifacts_;
+  const sandbox::Scratch scratch_;
+  Cache& cache_;
+  const WatchFetch watch_;
+  std::unique_ptr<registry::Remotes> remotes_;
 };
 
 }  // namespace
@@ -274,16 +306,21 @@ Result<void> push_cache(Cache& cache, const std::set<Digest>& keys, const std::s
       name.tag, {.media_type = std::string(image::kOciManifest), .digest = Digest::of(document), .size = document.size()}, document);
 }
 
-Result<Imported> pull_cache(Cache& cache, const std::string& text, const std::string& scratch_base, const WantedMounts* mounts) {
+Result<Imported> pull_cache(Cache& cache, const std::string& text, const std::string& scratch_base, const WatchFetch& watch, const WantedMounts* mounts) {
   const image::Reference name = TRY(image::parse_reference(text));
   const auto all = TRY(registry::Remotes::of_this_process());
-  const auto scratch = TRY(sandbox::Scratch::make(scratch_base));
+  auto scratch = TRY(sandbox::Scratch::make(scratch_base));
   Imported imported;
+  std::vector<Artifact> artifacts;
   TRY(all->pull_from_first(name, [&](registry::Repository& repository) -> Result<void> {
     const auto layout = TRY(image::Layout::open(scratch / "layout"));
-    imported = TRY(Import(repository, name.familiar(), cache, *layout, mounts).run(name.digest ? name.digest->str() : name.tag));
+    Import import(repository, name.familiar(), cache, *layout, mounts);
+    imported = TRY(import.run(name.digest ? name.digest->str() : name.tag));
+    artifacts = std::move(import).artifacts();
     return {};
   }));
+  const auto elsewhere = std::make_shared<LayersElsewhere>(name, std::move(artifacts), std::move(scratch), cache, watch);
+  cache.get_layers_by([elsewhere](const CachedLayer& layer) { return elsewhere->get(layer); });
   return imported;
 }
 

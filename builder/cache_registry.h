@@ -25,8 +25,11 @@ struct WantedMounts {
   std::function<bool(const Digest& id)> is_wanted;
 };
 
-// As import_cache(), of an artifact, an image or an index of images; EBADMSG with words where no cache is in them. Layers that are here are not fetched, and one that cannot be
-// had costs no other.
-Result<Imported> pull_cache(Cache& cache, const std::string& name, const std::string& scratch_base, const WantedMounts* mounts = nullptr);
+// Does `work`, which fetches `what`, and tells who watches.
+using WatchFetch = std::function<Result<void>(const std::string& what, const std::function<Result<void>()>& work)>;
+
+// As import_cache(), of an artifact, an image or an index of images; EBADMSG with words where no cache is in them. Layers are fetched when a
+// step asks for them (Cache::get_layers_by()), by `watch`; one that is damaged or gone costs that step. `cache` stays where it is.
+Result<Imported> pull_cache(Cache& cache, const std::string& name, const std::string& scratch_base, const WatchFetch& watch, const WantedMounts* mounts = nullptr);
 
 }  // namespace acetate::build
