@@ -281,10 +281,16 @@ class Linter {
       const std::string name = names.emplace_back(text.substr(0, equals));
       if (names_a_secret(name)) secret("ARG", name);
       if (stage_) continue;
-      const std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
-      defaults_[name] = expand_or(value, look_up(defaults_), expanding(), value);
       const auto given = around_.build_args.find(name);
-      globals_[name] = given != around_.build_args.end() ? given->second : expand_or(value, look_up(globals_), expanding(), value);
+      if (equals == std::string::npos) {  // what the platform gives stays
+        defaults_.try_emplace(name, "");
+        globals_.try_emplace(name, "");
+      } else {
+        const std::string value = text.substr(equals + 1);
+        defaults_[name] = expand_or(value, look_up(defaults_), expanding(), value);
+        globals_[name] = expand_or(value, look_up(globals_), expanding(), value);
+      }
+      if (given != around_.build_args.end()) globals_[name] = given->second;
     }
     check_description(each, "ARG", names);
   }
@@ -294,7 +300,8 @@ class Linter {
     const auto names = stage_->variables.undefined_in(node);
     for (const std::string& name : names) {
       const std::string_view meant = nearest(name, known, Case::counts);
-      if (meant.empty() && stage_->variables.base_unknown()) continue;
+      // GOPATH is no slip for PATH where the base may define it; letters in another order are one.
+      if (stage_->variables.base_unknown() && !std::ranges::is_permutation(meant, name)) continue;
       warn("UndefinedVar", fmt::format("Usage of undefined variable '${}'{}", name,
                                        meant.empty() ? "" : fmt::format(" (did you mean ${}?)", meant)));
     }

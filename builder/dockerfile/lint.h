@@ -50,8 +50,8 @@ struct LintSurroundings {
   std::string platform = {};  // that is built for
   // The stages that are built, in the order of the file; of the others only what the file's form shows is told. Absent: all are.
   std::optional<std::vector<std::size_t>> built = {};
-  // Nothing for an image that is not here. Of its variables nobody knows then, and one is called undefined only when it looks
-  // like a slip for one that is defined.
+  // Nothing for an image that is not here. Of its variables nobody knows then, and one is called undefined only when it has the
+  // letters of one that is defined, in another order.
   std::function<std::optional<BaseFacts>(const std::string& image, const std::string& platform)> find_base = {};
 };
 

@@ -99,6 +99,21 @@ TEST(Lint, KnowsWhereVariablesComeFrom) {
   EXPECT_EQ(warnings("FROM elsewhere\nWORKDIR $JAVA_HOME\n"), Words{});
   EXPECT_EQ(warnings("FROM elsewhere\nENV PATH=$PAHT\n"),
             Words{"2 UndefinedVar: Usage of undefined variable '$PAHT' (did you mean $PATH?)"});
+  EXPECT_EQ(warnings("FROM golang\nWORKDIR $GOPATH/src\nENV PATHS=$PATHS:/x MANPATH=$MANPATH\n"), Words{});
+  EXPECT_EQ(warnings("FROM scratch\nWORKDIR $GOPATH/src\n"),
+            Words{"2 UndefinedVar: Usage of undefined variable '$GOPATH' (did you mean $PATH?)"});
+}
+
+TEST(Lint, KnowsTheArgumentsThatThePlatformGives) {
+  EXPECT_EQ(warnings("FROM --platform=$BUILDPLATFORM golang AS b\nARG TARGETOS TARGETARCH BUILDPLATFORM\nWORKDIR /$TARGETOS-$TARGETARCH-$BUILDPLATFORM\n"
+                     "FROM base-${TARGETARCH}\nARG TARGETVARIANT TARGETSTAGE\nCOPY --from=b a${TARGETVARIANT}$TARGETSTAGE b\n"),
+            Words{});
+  // Declared before the first FROM, they still have their values.
+  EXPECT_EQ(warnings("ARG BUILDPLATFORM\nARG TARGETARCH\nFROM --platform=$BUILDPLATFORM golang:$TARGETARCH\n"), Words{});
+  EXPECT_EQ(warnings("ARG TARGETPLATFORM\nFROM --platform=$TARGETPLATFORM a\n"),
+            Words{"2 RedundantTargetPlatform: Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default behavior"});
+  EXPECT_EQ(warnings("FROM a\nWORKDIR /$TARGETOS\nFROM scratch\nWORKDIR /$TARGETOS\n"),
+            Words{"4 UndefinedVar: Usage of undefined variable '$TARGETOS'"});
 }
 
 TEST(Lint, ComparesThePlatformOfTheBase) {
