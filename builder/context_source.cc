@@ -63,9 +63,18 @@ Result<ContextDir> from_file(const std::string& file, const std::string& what, s
   return context;
 }
 
+// "github.com/OWNER/NAME", from before there were URLs with ".git" at their ends, unless a file is called so.
+std::string completed(const std::string& what) {
+  if (!what.starts_with("github.com/") || sys::stat_following(what)) return what;
+  const std::size_t end = std::min(what.find_first_of("?#"), what.size());
+  const std::string path = what.substr(0, end);
+  return fmt::format("https://{}{}{}", path, path.ends_with(".git") ? "" : ".git", what.substr(end));
+}
+
 }  // namespace
 
-Result<ContextDir> open_context_dir(const std::string& what, FdRef in, const std::string& build_dir, LayerOpener& layers) {
+Result<ContextDir> open_context_dir(const std::string& given, FdRef in, const std::string& build_dir, LayerOpener& layers) {
+  const std::string what = completed(given);
   const auto git = TRY(parse_git_ref(what));
   const bool http = what.starts_with("http://") || what.starts_with("https://");
   if (git || http || what == "-") {

@@ -19,8 +19,8 @@ struct ContextDir {
   std::optional<sandbox::Scratch> scratch = {};   // what had to be fetched or unpacked; gone with the object
 };
 
-// `what`: a directory; a tarball, packed or not; a git repository; a URL of a tarball or a Dockerfile; "-", which reads a
+// `given`: a directory; a tarball, packed or not; a git repository, also as github.com/OWNER/NAME; a URL of a tarball or a Dockerfile; "-", which reads a
 // tarball or a Dockerfile from `in`. ENOENT, ENOTDIR with words.
-Result<ContextDir> open_context_dir(const std::string& what, FdRef in, const std::string& build_dir, LayerOpener& layers);
+Result<ContextDir> open_context_dir(const std::string& given, FdRef in, const std::string& build_dir, LayerOpener& layers);
 
 }  // namespace acetate::build

@@ -72,7 +72,10 @@ Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_g
     return fail(ENOENT, "git is not installed, and a repository is to be fetched");
   TRY_WITHIN(sys::make_dirs(dir, 0755), "making {}", dir);
   const std::string remote = without_users(git.remote);  // as it is told
-  const std::string wanted = git.ref.empty() ? "HEAD" : git.ref;
+  const std::string named = git.ref.empty() ? "HEAD" : git.ref;
+  const std::string wanted = git.by_commit && !git.checksum.empty() ? git.checksum : named;
+  if (git.by_commit && !is_commit(wanted))
+    return fail(EINVAL, "fetch-by-commit wants the whole name of a commit as checksum or reference, not \"{}\": {}", wanted, remote);
   auto fetched = fetch_into(git, dir, wanted, wanted.size() == kSha256Name && is_commit(wanted) ? "sha256" : "sha1");
   if (!fetched && is_sha256(git, dir)) {
     TRY(sys::remove_tree({kWorkingDir, (dir + "/.git").c_str()}));

@@ -41,6 +41,7 @@ std::string with_prefix(std::string_view prefix, const std::string& value) {
 }
 
 Result<void> set_query(GitRef& git, std::string_view query) {
+  std::string tag, branch;
   for (std::size_t at = 0; at <= query.size() && !query.empty();) {
     const std::size_t end = std::min(query.find('&', at), query.size());
     const std::string_view part = query.substr(at, end - at);
@@ -49,17 +50,23 @@ Result<void> set_query(GitRef& git, std::string_view query) {
     const std::size_t equals = part.find('=');
     const std::string key(part.substr(0, equals));
     const std::string value = equals == std::string_view::npos ? "" : unescape(part.substr(equals + 1));
-    if (value.empty() && key != "keep-git-dir" && key != "submodules")
+    if (value.empty() && key != "keep-git-dir" && key != "submodules" && key != "fetch-by-commit")
       return fail(EINVAL, "the query \"{}\" of a repository has no value", key);
     if (key == "ref") TRY(set_once(git.ref, value, "ref"));
-    else if (key == "tag") TRY(set_once(git.ref, with_prefix("refs/tags/", value), "ref"));
-    else if (key == "branch") TRY(set_once(git.ref, with_prefix("refs/heads/", value), "ref"));
+    else if (key == "tag") tag = with_prefix("refs/tags/", value);
+    else if (key == "branch") branch = with_prefix("refs/heads/", value);
     else if (key == "subdir") TRY(set_once(git.subdir, value, "subdir"));
     else if (key == "checksum" || key == "commit") git.checksum = value;
     else if (key == "keep-git-dir") git.keep_git_dir = TRY(parse_bool(key, value));
     else if (key == "submodules") git.submodules = TRY(parse_bool(key, value));
+    else if (key == "fetch-by-commit") git.by_commit = TRY(parse_bool(key, value));
+    else if (key == "mtime" && (value == "checkout" || value == "commit")) git.commit_times = value == "commit";
+    else if (key == "mtime") return fail(EINVAL, "invalid mtime value \"{}\" of a repository: checkout and commit are known", value);
     else return fail(EINVAL, "a repository knows no query \"{}\"", key);
   }
+  if (!tag.empty() && !branch.empty()) return fail(EINVAL, "branch conflicts with tag: the repository's are {} and {}", branch, tag);
+  for (const std::string& named : {tag, branch})
+    if (!named.empty()) TRY(set_once(git.ref, named, "ref"));
   return {};
 }
 
@@ -88,7 +95,7 @@ Result<std::optional<GitRef>> parse_git_ref(std::string_view text) {
   if (!scp && !http && !text.starts_with("git://") && !text.starts_with("ssh://")) return Answer();
   const std::size_t hash = text.find('#');
   std::string_view rest = text.substr(0, hash), fragment = hash == std::string_view::npos ? "" : text.substr(hash + 1);
-  const std::size_t mark = scp ? std::string_view::npos : rest.find('?');
+  const std::size_t mark = rest.find('?');
   const std::string_view query = mark == std::string_view::npos ? "" : rest.substr(mark + 1);
   rest = rest.substr(0, mark);
   if (http && !rest.ends_with(".git")) return Answer();

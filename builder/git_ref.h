@@ -1,6 +1,7 @@
 // A git repository named as ADD and build contexts name one:
 //   https://host/path.git[#REF[:SUBDIR]]   with ?ref=, tag=, branch=, subdir=, checksum=, keep-git-dir=, submodules=
 //   git://…   ssh://…   git@host:path
+// The query may say mtime=checkout or mtime=commit, and fetch-by-commit=true, too.
 #pragma once
 
 #include <optional>
@@ -18,6 +19,8 @@ struct GitRef {
   std::string checksum = {};  // a commit, or its beginning
   std::optional<bool> keep_git_dir = {};
   bool submodules = true;
+  bool commit_times = false;  // what ADD makes of the files is as old as the commit
+  bool by_commit = false;     // the checksum, a whole commit's name, is what is asked for, wherever `ref` has gone
 };
 
 // Nothing for what is no git repository: an http URL counts as one when its path ends with .git. EINVAL with words for a

@@ -1,5 +1,7 @@
 // The instructions that change nothing but the image's configuration.
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -19,23 +21,54 @@ std::optional<unsigned> parse_port(std::string_view text) {
   return port;
 }
 
-// "80", "80/udp", "8000-8010/tcp", "127.0.0.1:80:8080" as the ports of the container; empty for what is none.
-std::vector<std::string> parse_ports(std::string_view text) {
-  std::string protocol = "tcp";
-  if (const std::size_t slash = text.find('/'); slash != std::string_view::npos) {
-    protocol = text.substr(slash + 1);
-    std::transform(protocol.begin(), protocol.end(), protocol.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    text = text.substr(0, slash);
-  }
-  if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return {};
-  text = text.substr(text.rfind(':') + 1);  // what stands before is where a host would publish it
+struct PortRange {
+  unsigned first, last;
+};
+std::optional<PortRange> parse_port_range(std::string_view text) {
   const std::size_t dash = text.find('-');
   const auto first = parse_port(text.substr(0, dash));
   const auto last = dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
-  if (!first || !last || *last < *first) return {};
+  if (!first || !last || *last < *first) return std::nullopt;
+  return PortRange{*first, *last};
+}
+
+bool is_address(std::string_view text) {
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  in6_addr parsed{};
+  const std::string address(text);
+  return ::inet_pton(AF_INET, address.c_str(), &parsed) == 1 || ::inet_pton(AF_INET6, address.c_str(), &parsed) == 1;
+}
+
+// "80", "80/udp", "8000-8010/tcp", "127.0.0.1:80:8080/tcp" as the ports of the container; where a host would publish them must only make sense.
+// EINVAL in docker's words.
+Result<std::vector<std::string>> parse_ports(std::string_view text) {
+  const std::string_view written = text;
+  std::string_view address, host;
+  if (const std::size_t colon = text.rfind(':'); colon != std::string_view::npos) {
+    const std::string_view before = text.substr(0, colon);
+    text.remove_prefix(colon + 1);
+    const std::size_t second = before.rfind(':');
+    host = before.substr(second + 1);  // of npos: all of it
+    if (second != std::string_view::npos) address = before.substr(0, second);
+  }
+  const std::size_t slash = std::min(text.find('/'), text.size());
+  std::string protocol(text.substr(std::min(slash + 1, text.size())));
+  text = text.substr(0, slash);
+  std::transform(protocol.begin(), protocol.end(), protocol.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (protocol.empty()) protocol = "tcp";
+  if (text.empty()) return fail(EINVAL, "invalid port: \"{}\": no port specified", written);
+  if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return fail(EINVAL, "invalid port: \"{}\": invalid proto: {}", written, protocol);
+  if (!address.empty() && !is_address(address)) return fail(EINVAL, "invalid IP address: {}", address);
+  const auto range = parse_port_range(text);
+  if (!range) return fail(EINVAL, "invalid containerPort: {}: EXPOSE wants 80, 80/udp or 8000-8010/tcp", text);
+  if (!host.empty()) {
+    const auto there = parse_port_range(host);
+    if (!there) return fail(EINVAL, "invalid hostPort: {}", host);
+    if (range->first != range->last && range->last - range->first != there->last - there->first)
+      return fail(EINVAL, "invalid ranges specified for container and host Ports: {} and {}", text, host);
+  }
   std::vector<std::string> ports;
-  for (unsigned port = *first; port <= *last; ++port) ports.push_back(fmt::format("{}/{}", port, protocol));
+  for (unsigned port = range->first; port <= range->last; ++port) ports.push_back(fmt::format("{}/{}", port, protocol));
   return ports;
 }
 
@@ -115,9 +148,8 @@ Result<void> StagePlanner::plan(const dockerfile::Expose& expose) {
     if (!words) return complain(written, words.error().message());
     for (const std::string& word : *words) {
       const auto ports = parse_ports(word);
-      if (ports.empty())
-        return complain(written, fmt::format("invalid containerPort: {}: EXPOSE wants 80, 80/udp or 8000-8010/tcp", word));
-      for (const std::string& port : ports) add_sorted(config_.exposed_ports, port);
+      if (!ports) return complain(written, ports.error().message());
+      for (const std::string& port : *ports) add_sorted(config_.exposed_ports, port);
       text += " " + word;
     }
   }

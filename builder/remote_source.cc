@@ -24,17 +24,20 @@ std::string name_of(const CopyStep::Remote& remote) {
 
 // A checkout is what its commit says: what git notes in its own directory is another each time.
 std::string checkout(const CopyStep::Remote& remote, std::string_view commit) {
-  return fmt::format("commit {} below \"{}\"{}{}", commit, remote.git->subdir, remote.keep_git_dir ? " with .git" : "", remote.git->submodules ? "" : " without submodules");
+  return fmt::format("commit {} below \"{}\"{}{}{}", commit, remote.git->subdir, remote.keep_git_dir ? " with .git" : "", remote.git->submodules ? "" : " without submodules",
+                     remote.git->commit_times ? " as old as the commit" : "");
 }
 
 }  // namespace
 
 std::optional<Source> pinned_source(const CopyStep::Remote& remote) {
   if (remote.git) {
-    if (!is_commit(remote.git->ref)) return std::nullopt;
+    const GitRef& git = *remote.git;
+    const std::string& wanted = git.by_commit && !git.checksum.empty() ? git.checksum : git.ref;
+    if (!is_commit(wanted)) return std::nullopt;
     // What cannot be fetched is not found in the cache either.
-    if (!remote.git->checksum.empty() && !remote.git->ref.starts_with(remote.git->checksum)) return std::nullopt;
-    return Source{.written = "/", .identity = checkout(remote, remote.git->ref)};
+    if (!git.checksum.empty() && !wanted.starts_with(git.checksum)) return std::nullopt;
+    return Source{.written = "/", .identity = checkout(remote, wanted)};
   }
   if (remote.checksum.empty()) return std::nullopt;
   return Source{.written = name_of(remote), .identity = fmt::format("{}{}", remote.checksum, remote.unpack ? " unpacked where it is a tarball" : "")};
@@ -45,7 +48,12 @@ Result<std::vector<Source>> remote_sources(const CopyStep& step, const CopyStep:
     const GitTree tree = TRY(fetch_git(*remote.git, dir + "/tree", remote.keep_git_dir));
     auto sources = TRY(collect(step, tree.dir, "/"));
     const auto pinned = pinned_source(remote);
-    for (Source& source : sources) source.identity = pinned ? pinned->identity : checkout(remote, tree.commit);
+    for (Source& source : sources) {
+      source.identity = pinned ? pinned->identity : checkout(remote, tree.commit);
+      source.dated = remote.git->commit_times;
+      if (!source.dated) continue;
+      for (SourceEntry& entry : source.entries) entry.attr.mtime = {.tv_sec = tree.time};
+    }
     return sources;
   }
   std::optional<Digest> expected;

@@ -1,5 +1,7 @@
 #include "builder/dockerfile/ignore.h"
 
+#include <optional>
+
 namespace acetate::dockerfile {
 
 namespace {
@@ -36,6 +38,47 @@ std::string clean(std::string_view text) {
   return out.empty() ? "." : out;
 }
 
+// Takes one UTF-8 character off `text`, which is not empty; a byte that begins none is one.
+char32_t take_character(std::string_view& text) {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  const std::size_t length = byte(0) < 0xc2 ? 1 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : byte(0) < 0xf5 ? 4 : 1;
+  char32_t value = byte(0);
+  std::size_t taken = 1;
+  if (length > 1) {
+    value &= 0x7fU >> length;
+    for (; taken < length && taken < text.size() && (byte(taken) & 0xc0U) == 0x80U; ++taken) value = value << 6U | (byte(taken) & 0x3fU);
+    if (taken < length) value = byte(0), taken = 1;
+  }
+  text.remove_prefix(taken);
+  return value;
+}
+
+// One end of a range in a class; nothing where Go's path.Match wants an escape.
+std::optional<char32_t> take_of_class(std::string_view& text) {
+  if (text.empty() || text[0] == '-' || text[0] == ']') return std::nullopt;
+  if (text[0] == '\\') text.remove_prefix(1);
+  if (text.empty()) return std::nullopt;
+  return take_character(text);
+}
+
+// "a-z]" of "[a-z]", taken off `text` to its end: pairs of first and last.
+std::optional<std::u32string> take_class(std::string_view& text) {
+  std::u32string set;
+  while (set.empty() || !text.starts_with(']')) {
+    const auto first = take_of_class(text);
+    if (!first) return std::nullopt;
+    auto last = first;
+    if (text.starts_with('-')) {
+      text.remove_prefix(1);
+      if (last = take_of_class(text); !last) return std::nullopt;
+    }
+    set += {*first, *last};
+    if (text.empty()) return std::nullopt;
+  }
+  text.remove_prefix(1);
+  return set;
+}
+
 }  // namespace
 
 Result<PathPattern> PathPattern::parse(std::string_view text) {
@@ -58,29 +101,21 @@ Result<PathPattern> PathPattern::parse(std::string_view text) {
         token.negated = true;
         ++at;
       }
-      bool closed = false;
-      for (++at; at < text.size() && !closed;) {
-        if (text[at] == ']' && !token.set.empty()) {
-          closed = true;
-          break;
-        }
-        if (text[at] == '\\' && at + 1 < text.size()) ++at;
-        const char first = text[at++];
-        char last = first;
-        if (at + 1 < text.size() && text[at] == '-' && text[at + 1] != ']') {
-          ++at;
-          if (text[at] == '\\' && at + 1 < text.size()) ++at;
-          last = text[at++];
-        }
-        token.set += {first, last};
-      }
-      if (!closed) return fail(EINVAL, "the pattern \"{}\" has a [ without ]", text);
+      std::string_view rest = text.substr(at + 1);
+      auto set = take_class(rest);
+      if (!set && text.find(']', at) == std::string_view::npos) return fail(EINVAL, "the pattern \"{}\" has a [ without ]", text);
+      if (!set) return fail(EINVAL, "the pattern \"{}\" has a class that is none: in [] a - or ] of its own is written \\- or \\]", text);
+      token.set = *std::move(set);
+      at = text.size() - rest.size() - 1;
       pattern.tokens_.push_back(std::move(token));
     } else {
-      const bool escaped = c == '\\' && at + 1 < text.size();
-      pattern.tokens_.push_back({Kind::literal, escaped ? text[++at] : c});
+      if (c == '\\' && at + 1 == text.size()) return fail(EINVAL, "the pattern \"{}\" ends with an escape of nothing", text);
+      pattern.tokens_.push_back({Kind::literal, c == '\\' ? text[++at] : c});
     }
   }
+  // "**.o" without anything else is what ends so, as Docker has it, and not what is called so somewhere.
+  if (text.starts_with("**") && text.size() > 2 && text[2] != '/' && text.find_first_of("*?[]\\", 2) == std::string_view::npos)
+    pattern.tokens_.front().kind = Kind::any_text;
   return pattern;
 }
 
@@ -103,6 +138,10 @@ bool PathPattern::matches_from(std::size_t at, std::string_view path, std::size_
         for (std::size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/', slash + 1))
           if (matches_from(at + 1, path.substr(slash + 1), budget)) return true;
         return false;
+      case Kind::any_text:
+        for (std::size_t taken = 0; taken <= path.size(); ++taken)
+          if (matches_from(at + 1, path.substr(taken), budget)) return true;
+        return false;
       case Kind::star:
         for (std::size_t taken = 0;; ++taken) {
           if (matches_from(at + 1, path.substr(taken), budget)) return true;
@@ -116,11 +155,11 @@ bool PathPattern::matches_from(std::size_t at, std::string_view path, std::size_
       }
       case Kind::set: {
         if (path.empty() || path[0] == '/') return false;
+        const char32_t letter = take_character(path);
         bool in = false;
         for (std::size_t pair = 0; pair + 1 < token.set.size(); pair += 2)
-          in = in || (token.set[pair] <= path[0] && path[0] <= token.set[pair + 1]);
+          in = in || (token.set[pair] <= letter && letter <= token.set[pair + 1]);
         if (in == token.negated) return false;
-        path.remove_prefix(1);
         break;
       }
       case Kind::literal:

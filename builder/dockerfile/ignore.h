@@ -12,10 +12,10 @@
 
 namespace acetate::dockerfile {
 
-// One path pattern. '*' and '?' stop at '/', '[a-z]' is a class, '\' takes the next character literally.
+// One path pattern. '*' and '?' stop at '/', '[a-z]' is a class of UTF-8 characters, '\' takes the next character literally.
 class PathPattern {
  public:
-  // EINVAL with words for a class that does not end.
+  // EINVAL with words for a class that does not end, is empty, or has a ']' or '-' where neither can stand without '\', and for a '\' at the end.
   static Result<PathPattern> parse(std::string_view text);
   bool matches(std::string_view path) const;
   // Without wildcards it is a plain path.
@@ -23,9 +23,9 @@ class PathPattern {
 
  private:
   struct Token {
-    enum class Kind { literal, any, star, any_dirs, rest, set } kind;
+    enum class Kind { literal, any, star, any_dirs, any_text, rest, set } kind;
     char literal = '\0';
-    std::string set = {};  // pairs of first and last character
+    std::u32string set = {};  // pairs of first and last character
     bool negated = false;
   };
   bool matches_from(std::size_t token, std::string_view path, std::size_t& budget) const;

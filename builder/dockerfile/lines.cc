@@ -66,7 +66,9 @@ std::optional<KeyValue> parse_directive(std::string_view line) {
 Result<Directives> read_directives(const SourceText& source) {
   Directives directives;
   bool escape_seen = false;
-  for (int n = 1; n <= static_cast<int>(source.lines.size()); ++n) {
+  // Below a shebang BuildKit looks for syntax and check, and not for an escape character.
+  const bool shebang = !source.lines.empty() && source.lines[0].starts_with("#!");
+  for (int n = shebang ? 2 : 1; n <= static_cast<int>(source.lines.size()); ++n) {
     const auto directive = parse_directive(source.lines[static_cast<std::size_t>(n - 1)]);
     if (!directive) break;
     const auto& [key, value] = *directive;
@@ -80,7 +82,7 @@ Result<Directives> read_directives(const SourceText& source) {
     } else if (key == "escape") {
       if (value != "\\" && value != "`")
         return source.parse_error({n, n}, value, fmt::format("invalid escape token '{}' does not match ` or \\", value));
-      directives.escape = value[0];
+      if (!shebang) directives.escape = value[0];
       escape_seen = true;
     } else {
       break;
@@ -225,7 +227,7 @@ std::optional<Heredoc> parse_heredoc_word(std::string_view word) {
 
   const Lookup nothing = [](std::string_view) { return std::nullopt; };
   const auto plain = expand_words(rest, nothing, {.skip_unset = true});
-  const auto raw = expand_words(rest, nothing, {.raw_quotes = true, .raw_escapes = true, .skip_unset = true});
+  const auto raw = expand_words(rest, nothing, {.raw_quotes = true, .skip_unset = true});
   if (!plain || !raw || plain->size() != 1 || raw->size() != 1) return std::nullopt;
   heredoc.name = plain->front();
   heredoc.expand = plain->front() == raw->front();

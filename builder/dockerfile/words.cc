@@ -79,6 +79,12 @@ class Expander {
         const std::string part = TRY(dollar());
         whole += part;
         words.add(part);
+      } else if (c == '<' && text_.substr(at_).starts_with("<<")) {
+        // Blanks between "<<" and the name of a here-document part no words.
+        const std::size_t end = std::min(text_.find_first_not_of(" \t\r", at_ + 2), text_.size());
+        whole += text_.substr(at_, end - at_);
+        words.add_raw(text_.substr(at_, end - at_));
+        at_ = end;
       } else if (c == options_.escape) {
         ++at_;
         if (raw_escapes) {
@@ -225,10 +231,14 @@ class Expander {
     std::string pattern = TRY(until('}', true)).whole;
     const bool longest = !pattern.empty() && pattern[0] == side;
     if (longest) pattern.erase(0, 1);
+    if (!value && options_.skip_unset) return "";
+    TRY(check_pattern(pattern));
     const std::string text = value.value_or("");
     const std::size_t size = text.size();
     for (std::size_t step = 0; step <= size; ++step) {
       const std::size_t length = longest ? size - step : step;
+      const std::size_t cut = side == '#' ? length : size - length;
+      if (cut < size && (static_cast<unsigned char>(text[cut]) & 0xc0U) == 0x80U) continue;  // within a character
       const std::string_view part = side == '#' ? std::string_view(text).substr(0, length)
                                                 : std::string_view(text).substr(size - length);
       if (matches_pattern(pattern, part))
@@ -237,25 +247,41 @@ class Expander {
     return text;
   }
 
-  // ${V/p/r} ${V//p/r}: the first or every longest match becomes r.
+  // A pattern escapes ?, *, itself, and the } and / that would end it; anything else is a mistake.
+  static Result<void> check_pattern(std::string_view pattern) {
+    for (std::size_t at = 0; at < pattern.size(); ++at) {
+      if (pattern[at] != '\\') continue;
+      if (++at == pattern.size() || std::string_view("*?\\}/").find(pattern[at]) == std::string_view::npos)
+        return fail(EINVAL, "invalid pattern ({}) in substitution: invalid escape '\\{}'", pattern, pattern.substr(std::min(at, pattern.size())).substr(0, 1));
+    }
+    return {};
+  }
+
+  // ${V/p/r} ${V//p/r}: the first or every longest match becomes r, whose escapes stay. A match of nothing counts, but not right after another.
   Result<std::string> replaced(const std::optional<std::string>& value) {
     const bool all = !at_end() && peek() == '/';
     if (all) ++at_;
     const std::string pattern = TRY(until('/', true)).whole;
-    const std::string by = TRY(until('}', options_.raw_escapes)).whole;
+    const std::string by = TRY(until('}', true)).whole;
+    if (!value && options_.skip_unset) return "";
+    TRY(check_pattern(pattern));
     const std::string text = value.value_or("");
     std::string out;
-    std::size_t at = 0;
-    for (bool more = true; at < text.size();) {
-      std::size_t length = more ? text.size() - at : 0;
-      while (length > 0 && !matches_pattern(pattern, std::string_view(text).substr(at, length))) --length;
-      if (length == 0) {
-        out += text[at++];
-        continue;
+    std::size_t matched_to = std::string::npos;
+    for (std::size_t at = 0; at <= text.size();) {
+      const std::string_view rest = std::string_view(text).substr(at);
+      std::size_t length = rest.size();
+      while (length > 0 && !matches_pattern(pattern, rest.substr(0, length))) --length;
+      if (length > 0 || (at != matched_to && matches_pattern(pattern, ""))) {
+        out += by;
+        at = matched_to = at + length;
+        if (!all) return out + text.substr(at);
       }
-      out += by;
-      at += length;
-      more = all;
+      if (length > 0) continue;
+      if (at == text.size()) break;
+      const std::size_t letter = char_length(text.substr(at));
+      out += text.substr(at, letter);
+      at += letter;
     }
     return out;
   }

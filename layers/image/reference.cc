@@ -108,7 +108,7 @@ Result<void> check(std::string_view text, const Reference& reference) {
     return fail(EINVAL, "\"{}\" is not the name of an image: it must be in lower case", text);
   if (!is_registry(reference.registry) || !each_part(reference.repository, '/', is_path_component))
     return fail(EINVAL, "\"{}\" is not the name of an image; say [REGISTRY/]NAME[:TAG][@DIGEST]", text);
-  if (reference.name().size() > kMaxName)
+  if (reference.repository.size() > kMaxName)
     return fail(EINVAL, "\"{}\" is not the name of an image: it is longer than {} letters", text, kMaxName);
   return {};
 }

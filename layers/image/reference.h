@@ -30,7 +30,7 @@ struct Reference {
 };
 
 // EINVAL with words that say what is wrong: upper-case letters, a name of 64 hex digits (which means an image's
-// id), more than 255 bytes of name, a tag of more than 128. ENOTSUP for digests other than sha256 and sha512.
+// id), more than 255 bytes of repository, a tag of more than 128. ENOTSUP for digests other than sha256 and sha512.
 Result<Reference> parse_reference(std::string_view text);
 
 // Whether `text` names no registry, so that docker completes it with its own.

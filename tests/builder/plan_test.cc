@@ -1,5 +1,6 @@
 #include "builder/plan.h"
 
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include "builder/dockerfile/parse.h"
@@ -193,7 +194,7 @@ TEST(Plan, ReadsTheDevicesOfARun) {
 }
 
 TEST(Plan, TellsWhatIsFetchedFromWhatIsCopied) {
-  const File file("FROM scratch\nADD a http://h/x.txt https://h/r.git#v1:sub git@h:p.git?x /d/\n");
+  const File file("FROM scratch\nADD a http://h/x.txt https://h/r.git#v1:sub git@h:p.git?submodules /d/\n");
   const auto step = file.step<CopyStep>(0);
   EXPECT_EQ(step.sources, Words{"a"});
   ASSERT_EQ(step.remotes.size(), 3U);
@@ -201,7 +202,7 @@ TEST(Plan, TellsWhatIsFetchedFromWhatIsCopied) {
   EXPECT_EQ(step.remotes[1].git->remote, "https://h/r.git");
   EXPECT_EQ(step.remotes[1].git->ref, "v1");
   EXPECT_EQ(step.remotes[1].git->subdir, "sub");
-  EXPECT_EQ(step.remotes[2].git->remote, "git@h:p.git?x");
+  EXPECT_EQ(step.remotes[2].git->remote, "git@h:p.git");
 }
 
 TEST(Plan, FillsInWhatAMountLeavesOut) {
@@ -270,6 +271,103 @@ TEST(GitRef, ReadsEverySpelling) {
   EXPECT_EQ(read("https://h/p.tar.gz"), "none");
   EXPECT_EQ(read("./a@b:c"), "none");
   EXPECT_FALSE(parse_git_ref("https://h/p.git#--upload-pack=x"));
+}
+
+TEST(GitRef, Rows) {
+  struct Row {
+    const char *text, *wanted;  // remote, reference, directory, checksum; "none" is no repository; else words of the complaint
+  };
+  static constexpr Row kRows[] = {
+      {"https://h/", "none"},
+      {"https://h/p", "none"},
+      {"https://h/p.git/", "none"},
+      {"https://h/p.git.tar", "none"},
+      {"http://h/p.git:#b", "none"},
+      {"h.io/o/p.git", "none"},
+      {"./p.git", "none"},
+      {"p.git", "none"},
+      {".git", "none"},
+      {"https://h/p.git", "https://h/p.git|||"},
+      {"http://h/p.git", "http://h/p.git|||"},
+      {"https://u:pw@h/o/p.git", "https://u:pw@h/o/p.git|||"},
+      {"https://h/p.git#abc", "https://h/p.git|abc||"},
+      {"https://h/p.git#v/1.2", "https://h/p.git|v/1.2||"},
+      {"https://h/p.git#v/1:a/b", "https://h/p.git|v/1|a/b|"},
+      {"https://h/p.git#:a", "https://h/p.git||a|"},
+      {"git://h/p", "git://h/p|||"},
+      {"ssh://git@h:22/p", "ssh://git@h:22/p|||"},
+      {"git@h:o/p", "git@h:o/p|||"},
+      {"git@h:o/p.git", "git@h:o/p.git|||"},
+      {"me@h.io:p.git#main:d", "me@h.io:p.git|main|d|"},
+      {"git@h:o/p.git?subdir=/d#v1", "git@h:o/p.git|v1|/d|"},
+      {"https://h/p.git?ref=v1&subdir=/d", "https://h/p.git|v1|/d|"},
+      {"https://h/p.git?subdir=/d#v1", "https://h/p.git|v1|/d|"},
+      {"https://h/p.git?tag=v1", "https://h/p.git|refs/tags/v1||"},
+      {"https://h/p.git?tag=refs/tags/v1", "https://h/p.git|refs/tags/v1||"},
+      {"https://h/p.git?branch=v1", "https://h/p.git|refs/heads/v1||"},
+      {"https://h/p.git?ref=v1#v1", "https://h/p.git|v1||"},
+      {"https://h/p.git?commit=abc", "https://h/p.git|||abc"},
+      {"https://h/p.git?mtime=commit", "https://h/p.git|||"},
+      {"https://h/p.git?mtime=checkout", "https://h/p.git|||"},
+      {"https://h/p.git?fetch-by-commit=true&checksum=abc#refs/heads/b", "https://h/p.git|refs/heads/b||abc"},
+      {"https://h/p.git?fetch-by-commit&checksum=abc", "https://h/p.git|||abc"},
+      {"https://h/p.git?fetch-by-commit=false&keep-git-dir&submodules=0", "https://h/p.git|||"},
+      {"https://h/p.git?ref=v1#v2", "ref conflicts"},
+      {"https://h/p.git?ref=v1&tag=v2", "ref conflicts"},
+      {"https://h/p.git?tag=v1&branch=v1", "branch conflicts with tag"},
+      {"https://h/p.git?subdir=a#b:c", "subdir conflicts"},
+      {"https://h/p.git?mtime=now", "invalid mtime value"},
+      {"https://h/p.git?fetch-by-commit=perhaps", "fetch-by-commit"},
+      {"https://h/p.git?submodules=perhaps", "submodules"},
+      {"https://h/p.git?ref=", "has no value"},
+      {"https://h/p.git?other=1", "knows no query \"other\""},
+  };
+  for (const Row& row : kRows) {
+    const auto git = parse_git_ref(row.text);
+    if (!git) EXPECT_NE(git.error().message().find(row.wanted), std::string::npos) << row.text << ": " << git.error().message();
+    else EXPECT_EQ(*git ? fmt::format("{}|{}|{}|{}", (*git)->remote, (*git)->ref, (*git)->subdir, (*git)->checksum) : "none", row.wanted) << row.text;
+  }
+  EXPECT_TRUE((*parse_git_ref("https://h/p.git?mtime=commit"))->commit_times);
+  EXPECT_TRUE((*parse_git_ref("https://h/p.git?fetch-by-commit"))->by_commit);
+}
+
+TEST(Plan, ExposesPortsHoweverTheyAreWritten) {
+  const auto ports = [](std::string_view written) {
+    const auto planned = File(fmt::format("FROM scratch\nEXPOSE {}\n", written)).plan();
+    return planned ? fmt::format("{}", fmt::join(planned->config.exposed_ports, " ")) : planned.error().message().substr(0, planned.error().message().find('\n'));
+  };
+  static constexpr std::pair<const char*, const char*> kRows[] = {
+      {"80", "80/tcp"},
+      {"80/", "80/tcp"},
+      {"80/UDP 443/tcp 9/sctp", "443/tcp 80/udp 9/sctp"},
+      {"8001-8003/udp", "8001/udp 8002/udp 8003/udp"},
+      {"80-80", "80/tcp"},
+      {"81:80/tcp", "80/tcp"},
+      {"1.2.3.4:81:80", "80/tcp"},
+      {"1.2.3.4::80", "80/tcp"},
+      {"1.2.3.4:91-93:81-83/tcp", "81/tcp 82/tcp 83/tcp"},
+      {"91-93:81", "81/tcp"},
+      {"[2001:db8::1]::80", "80/tcp"},
+      {"[::1]:81:80", "80/tcp"},
+      {"2001:db8::1::80", "80/tcp"},
+      {"::1:81:80", "80/tcp"},
+      {"::::80", "80/tcp"},
+      {"0", "0/tcp"},
+      {"65535", "65535/tcp"},
+      {"1.2.3.4:80:/tcp", "invalid port: \"1.2.3.4:80:/tcp\": no port specified"},
+      {"1.2.3.4:80:", "invalid port: \"1.2.3.4:80:\": no port specified"},
+      {"/tcp", "invalid port: \"/tcp\": no port specified"},
+      {"80/http", "invalid port: \"80/http\": invalid proto: http"},
+      {"localhost:81:80/tcp", "invalid IP address: localhost"},
+      {"localhost:91-93:81-83", "invalid IP address: localhost"},
+      {"1.2.3.400:81:80", "invalid IP address: 1.2.3.400"},
+      {"x:80", "invalid hostPort: x"},
+      {"91-92:81-83", "invalid ranges specified for container and host Ports: 81-83 and 91-92"},
+      {"65536", "invalid containerPort: 65536: EXPOSE wants 80, 80/udp or 8000-8010/tcp"},
+      {"83-81", "invalid containerPort: 83-81: EXPOSE wants 80, 80/udp or 8000-8010/tcp"},
+      {"-80", "invalid containerPort: -80: EXPOSE wants 80, 80/udp or 8000-8010/tcp"},
+  };
+  for (const auto& [written, wanted] : kRows) EXPECT_EQ(ports(written), wanted) << written;
 }
 
 TEST(Plan, TitlesTellValuesAndNoSecrets) {

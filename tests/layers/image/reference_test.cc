@@ -59,11 +59,84 @@ TEST(Reference, ThatIsNoneIsRefusedWithWords) {
 }
 
 TEST(Reference, HasLimits) {
-  const std::string path(255 - std::string("docker.io/").size(), 'x');
-  EXPECT_TRUE(parse_reference("docker.io/a/" + path.substr(2)));
-  EXPECT_THAT(parse_reference("docker.io/a/" + path.substr(1)).error().message(), HasSubstr("longer than 255"));
+  // As in the grammar it is from, the registry does not count.
+  EXPECT_TRUE(parse_reference("host.example/" + std::string(255, 'x') + ":tag"));
+  EXPECT_THAT(parse_reference("host.example/" + std::string(256, 'x')).error().message(), HasSubstr("longer than 255"));
+  EXPECT_TRUE(parse_reference(std::string(255 - std::string("library/").size(), 'x')));
+  EXPECT_THAT(parse_reference(std::string(256 - std::string("library/").size(), 'x')).error().message(), HasSubstr("longer than 255"));
+  std::string deep = "a.b";
+  for (int n = 0; n < 127; ++n) deep += "/a";
+  EXPECT_TRUE(parse_reference(deep + ":t"));
   EXPECT_TRUE(parse_reference("app:" + std::string(128, 't')));
   EXPECT_THAT(parse_reference("app:" + std::string(129, 't')).error().message(), HasSubstr("up to 128"));
+}
+
+// What each name is in full, and how it is shown.
+TEST(Reference, Rows) {
+  struct Row {
+    std::string text, registry, repository, tag, familiar;
+  };
+  const Row rows[] = {
+      {"a_b", "docker.io", "library/a_b", "latest", "a_b"},
+      {"a.io:t", "docker.io", "library/a.io", "t", "a.io"},
+      {"a.io:5000", "docker.io", "library/a.io", "5000", "a.io"},
+      {"a.io/b:t", "a.io", "b", "t", "a.io/b"},
+      {"a:5000/b", "a:5000", "b", "latest", "a:5000/b"},
+      {"a:5000/b:5001", "a:5000", "b", "5001", "a:5000/b"},
+      {"a_b/c", "docker.io", "a_b/c", "latest", "a_b/c"},
+      {"low:Up", "docker.io", "library/low", "Up", "low"},
+      {"a-b.c.io/d/e/f", "a-b.c.io", "d/e/f", "latest", "a-b.c.io/d/e/f"},
+      {"a-b.c.io/d/e/f:some-long-tag", "a-b.c.io", "d/e/f", "some-long-tag", "a-b.c.io/d/e/f"},
+      {"a.io/b.io/c-d:e.io", "a.io", "b.io/c-d", "e.io", "a.io/b.io/c-d"},
+      {"xn--n3h.com/a:xn--n3h.com", "xn--n3h.com", "a", "xn--n3h.com", "xn--n3h.com/a"},
+      {"xn--n3h.com:18080/a", "xn--n3h.com:18080", "a", "latest", "xn--n3h.com:18080/a"},
+      {"a/b_c.io:8080", "docker.io", "a/b_c.io", "8080", "a/b_c.io"},
+      {"10.1.2.3", "docker.io", "library/10.1.2.3", "latest", "10.1.2.3"},
+      {"10.1.2.3:80", "docker.io", "library/10.1.2.3", "80", "10.1.2.3"},
+      {"10.1.2.3/a", "10.1.2.3", "a", "latest", "10.1.2.3/a"},
+      {"10.1.2.3:80/a:81", "10.1.2.3:80", "a", "81", "10.1.2.3:80/a"},
+      {"[2001:db8::1]/a", "[2001:db8::1]", "a", "latest", "[2001:db8::1]/a"},
+      {"[2001:db8:1:2:3:4:5:6]/a:t", "[2001:db8:1:2:3:4:5:6]", "a", "t", "[2001:db8:1:2:3:4:5:6]/a"},
+      {"[2001:db8::]:80/a:t", "[2001:db8::]:80", "a", "t", "[2001:db8::]:80/a"},
+      {"[::1]:80/a/b", "[::1]:80", "a/b", "latest", "[::1]:80/a/b"},
+      {"localhost/a", "localhost", "a", "latest", "localhost/a"},
+      {"localhost/a/b", "localhost", "a/b", "latest", "localhost/a/b"},
+      {"LOCAL/a", "LOCAL", "a", "latest", "LOCAL/a"},
+      {"LOCAL/a/b", "LOCAL", "a/b", "latest", "LOCAL/a/b"},
+      {"Host/a", "Host", "a", "latest", "Host/a"},
+      {"127.0.0.1:80/a/b", "127.0.0.1:80", "a/b", "latest", "127.0.0.1:80/a/b"},
+      {"library/a", "docker.io", "library/a", "latest", "a"},
+      {"docker.io/a", "docker.io", "library/a", "latest", "a"},
+      {"docker.io/library/a", "docker.io", "library/a", "latest", "a"},
+      {"docker.io/a/b", "docker.io", "a/b", "latest", "a/b"},
+      {"docker.io/library/a/b", "docker.io", "library/a/b", "latest", "library/a/b"},
+      {"index.docker.io/a", "docker.io", "library/a", "latest", "a"},
+      {"index.docker.io/library/a-1.2", "docker.io", "library/a-1.2", "latest", "a-1.2"},
+      {"index.docker.io/a/b", "docker.io", "a/b", "latest", "a/b"},
+      {"other/a", "docker.io", "other/a", "latest", "other/a"},
+      {"a/library", "docker.io", "a/library", "latest", "a/library"},
+      {"store/a/b", "docker.io", "store/a/b", "latest", "store/a/b"},
+      {"docker.io/" + kHex, "docker.io", "library/" + kHex, "latest", kHex},
+      {kHex.substr(1), "docker.io", "library/" + kHex.substr(1), "latest", kHex.substr(1)},
+      {"ab1", "docker.io", "library/ab1", "latest", "ab1"},
+      {"a/b", "docker.io", "a/b", "latest", "a/b"},
+      {"a-b/c", "docker.io", "a-b/c", "latest", "a-b/c"},
+      {"a---b/c", "docker.io", "a---b/c", "latest", "a---b/c"},
+      {"a__b/c", "docker.io", "a__b/c", "latest", "a__b/c"},
+      {"a-b.io:80/c", "a-b.io:80", "c", "latest", "a-b.io:80/c"},
+  };
+  for (const Row& row : rows) {
+    const auto name = parse_reference(row.text);
+    ASSERT_TRUE(name) << row.text << ": " << name.error().message();
+    EXPECT_EQ(name->registry, row.registry) << row.text;
+    EXPECT_EQ(name->repository, row.repository) << row.text;
+    EXPECT_EQ(name->tag, row.tag) << row.text;
+    EXPECT_EQ(name->familiar_name(), row.familiar) << row.text;
+  }
+  for (const std::string text : {"https://a.io/b", "a/B", "-a", "-a/b", "-a.io/b", "a///b", "a.io/B", "a.io/b///c", "[fc00::1]", "[fc00::1]:80", "[fc00::1]:t", "fc00::1:80/a",
+                                 "[fe80::1%eth0]:80/a", "[fe80::1%@zone]:80/a", "[2001:db8::192.0.2.1]:80/a", "a-/b", "-a-/b", "____/____", "_a/_b", "a..b/c", "a_.b/c", "a-.b/c", "a/",
+                                 ":t", "@sha256:aa", "a@sha256:aaaa", "a@none:aaaa", "Up:t", "a:80/Up/b:t", "a/b$^/c"})
+    EXPECT_FALSE(parse_reference(text)) << text;
 }
 
 TEST(Reference, IsShownAsItWouldBeTyped) {
