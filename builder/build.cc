@@ -243,7 +243,9 @@ Result<BuiltImage> build_for(Ground& on, const image::Platform& platform, const 
   const ExecutorOptions how{.plan = {.network = options.network, .allow_insecure = options.allow_insecure, .devices = options.devices, .contexts = options.contexts,
                                      .hosts = options.hosts,
                                      .shm_size = options.shm_size,
-                                     .limits = options.limits},
+                                     .limits = options.limits,
+                                     .besides = options.besides},
+                            .bases = options.bases,
                             .build_args = options.build_args,
                             .context_dir = options.context_dir,
                             .platform = platform,
@@ -264,6 +266,7 @@ Result<BuiltImage> build_for(Ground& on, const image::Platform& platform, const 
   for (const Material& material : on.bases.opened())
     if (material.platform == platform || std::ranges::find(graph.platforms, material.platform) != graph.platforms.end()) built.materials.push_back(material);
   for (const auto& [name, value] : options.labels) config.labels[name] = value;
+  for (const std::string& name : options.unset_env) std::erase_if(config.env, [&](const std::string& entry) { return entry.starts_with(name + "="); });
   if (config.created.empty()) config.created = format_time(built.state.clock);
   if (options.squash) built.state = TRY(squash(std::move(built.state), on.shop.layers, on.shop.cache));
   return built;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "builder/base_wishes.h"
 #include "builder/build_report.h"
 #include "builder/cache_share.h"
 #include "builder/clock.h"
@@ -15,6 +16,7 @@
 #include "builder/job.h"
 #include "builder/progress.h"
 #include "builder/runner.h"
+#include "builder/step.h"
 #include "builder/variables.h"
 #include "layers/image/image_store.h"
 
@@ -43,6 +45,10 @@ struct BuildOptions {
   std::vector<std::string> hosts = {};      // --add-host: "10.0.0.1\tname"
   std::uint64_t shm_size = 0;               // --shm-size, bytes
   std::vector<sandbox::Limit> limits = {};  // --ulimit
+  RunBesides besides = {};
+  BaseWishes bases = {};
+  std::vector<std::string> unset_env = {};  // --unsetenv: variables that the image is to have no more
+  std::optional<std::string> ignore_file = {};  // --ignorefile, instead of the context's
   FetchImage fetch = {};           // none: images must be here
   std::string pull = "missing";    // when `fetch` is tried; see BaseImages
   unsigned jobs = 1;               // steps at the same time

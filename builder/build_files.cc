@@ -60,6 +60,10 @@ Result<DockerfileText> read_dockerfile(const BuildOptions& options) {
 
 // NAME.dockerignore beside the Dockerfile wins over the context's own.
 Result<dockerfile::IgnoreRules> read_ignore(const BuildOptions& options, const DockerfileText& dockerfile) {
+  if (options.ignore_file) {
+    const std::string text = TRY_WITHIN(sys::read_file(*options.ignore_file, kMostDockerfile), "reading {}", *options.ignore_file);
+    return TRY_WITHIN(dockerfile::IgnoreRules::parse(text), "{}", *options.ignore_file);
+  }
   if (!dockerfile.path.empty()) {
     const std::string beside = dockerfile.path + ".dockerignore";
     if (const auto text = TRY(read_named(beside, options.context_dir))) return TRY_WITHIN(dockerfile::IgnoreRules::parse(*text), "{}", beside);

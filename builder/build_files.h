@@ -29,7 +29,7 @@ std::vector<image::Platform> platforms_of(const BuildOptions& options);
 // outside of it as any program reads a file.
 Result<DockerfileText> read_dockerfile(const BuildOptions& options);
 
-// NAME.dockerignore beside the Dockerfile wins over the context's own.
+// The file that --ignorefile names, which must be there; else NAME.dockerignore beside the Dockerfile wins over the context's own.
 Result<dockerfile::IgnoreRules> read_ignore(const BuildOptions& options, const DockerfileText& dockerfile);
 
 // The first of these names that a directory has; else nothing is left out.

@@ -155,6 +155,7 @@ void Executor::add_layer(StageState& state, const Record& record) const {
 
 Result<Executor::Built> Executor::build_stage(std::size_t number) {
   Built built = TRY(base_of(number));
+  adapt_base(built.state.config, options_.bases, graph_.bases[number].kind == Origin::Kind::stage);
   PlannedStage planned = TRY(plan_stage(file_, number, built.state.config, built.args, options_.plan));
   const std::string name = stage_name(file_, number);
   const std::string from = options_.label + (file_.stages.size() == 1 && file_.stages[number].name.empty() ? "" : name + " ");

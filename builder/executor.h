@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "builder/base_image.h"
+#include "builder/base_wishes.h"
 #include "builder/build_report.h"
 #include "builder/graph.h"
 #include "builder/job.h"
@@ -24,6 +25,7 @@ namespace acetate::build {
 
 struct ExecutorOptions {
   PlanOptions plan = {};
+  BaseWishes bases = {};
   Strings build_args = {};
   std::string context_dir;
   image::Platform platform = image::host_platform();  // what is built for

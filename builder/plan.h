@@ -26,6 +26,7 @@ struct PlanOptions {
   std::vector<std::string> hosts = {};      // --add-host, --shm-size and --ulimit: see RunStep
   std::uint64_t shm_size = 0;
   std::vector<sandbox::Limit> limits = {};
+  RunBesides besides = {};
 };
 
 // `base` is the configuration of what FROM names; its ONBUILD triggers are planned first and cleared. Mistakes are

@@ -47,7 +47,8 @@ Result<void> StagePlanner::plan(const dockerfile::Run& run) {
                .mounts = {},
                .hosts = options_.hosts,
                .shm_size = options_.shm_size,
-               .limits = options_.limits};
+               .limits = options_.limits,
+               .besides = options_.besides};
   step.mounts = TRY(plan_mounts(run.mounts));
   for (const std::string& written : run.devices) step.devices.push_back(TRY(plan_device(written)));
   if (const auto hostname = args_.given("BUILDKIT_SANDBOX_HOSTNAME")) step.hostname = *hostname;

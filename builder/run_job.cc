@@ -59,6 +59,9 @@ class RunJob : public Job {
     for (const std::string& host : step_.hosts) inputs.add("the host " + host.substr(host.find('\t') + 1), host);
     if (step_.shm_size != 0) inputs.add("the size of /dev/shm", std::to_string(step_.shm_size));
     for (const sandbox::Limit& limit : step_.limits) inputs.add(limit.name, fmt::format("{}:{}", limit.soft, limit.hard));
+    for (const sandbox::MountPoint& volume : step_.besides.volumes)
+      inputs.add("the volume at " + volume.target, volume.source + (volume.writable ? "" : " read-only"));
+    if (step_.besides.capabilities) inputs.add("the capabilities", dockerfile::format_json_array(*step_.besides.capabilities));
     for (std::size_t n = 0; n < mounts_.size(); ++n)
       inputs.add(fmt::format("mount {}", n + 1), describe(mounts_[n].is) + identities_[n]);
     for (const RunStep::Device& device : step_.devices) inputs.add("the device " + device.name, "");
@@ -161,9 +164,9 @@ class RunJob : public Job {
  private:
   using Type = dockerfile::Mount::Type;
 
-  // With every capability there are ways to the files of the layers that the daemon does not see.
+  // With every capability there are ways to the files of the layers that the daemon does not see, and what a volume holds it never sees.
   bool is_recorded() const {
-    if (step_.insecure || shop_.trace == TraceRule::never) return false;
+    if (step_.insecure || step_.besides.capabilities || !step_.besides.volumes.empty() || shop_.trace == TraceRule::never) return false;
     return shop_.trace != TraceRule::without_network || !step_.network || shop_.explain;
   }
   // Whether what it looks at may stand for all that it depends on.

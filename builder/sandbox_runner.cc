@@ -80,7 +80,9 @@ class SandboxRunner : public Runner {
     if (!has_home(spec.env)) spec.env.push_back("HOME=" + user.home);
     spec.hostname = step.hostname;
     spec.network = step.network ? sandbox::Network::host : sandbox::Network::none;
-    spec.capabilities = step.insecure ? sandbox::all_capabilities() : sandbox::build_capabilities();
+    spec.capabilities = step.insecure ? sandbox::all_capabilities() : step.besides.capabilities.value_or(sandbox::build_capabilities());
+    spec.nameservers = step.besides.nameservers;
+    spec.mounts = step.besides.volumes;
     spec.hosts = step.hosts;
     if (step.shm_size != 0) spec.shm_size = step.shm_size;
     spec.limits = step.limits;

@@ -21,6 +21,13 @@ namespace acetate::build {
 // Changes the configuration only; `after` says everything.
 struct ConfigStep {};
 
+// What every RUN of a build has besides, because the person who builds wants it: no Dockerfile says so.
+struct RunBesides {
+  std::vector<sandbox::MountPoint> volumes = {};    // --volume. What they hold is no part of a key
+  std::vector<std::string> nameservers = {};        // --dns, instead of ours; nor are they
+  std::optional<std::vector<std::string>> capabilities = {};  // --cap-add, --cap-drop: instead of docker's fourteen
+};
+
 // Runs a process over the layers so far and keeps what it wrote.
 struct RunStep {
   std::vector<std::string> argv;
@@ -45,6 +52,7 @@ struct RunStep {
   std::vector<std::string> hosts = {};      // further lines of /etc/hosts: "10.0.0.1\tname"
   std::uint64_t shm_size = 0;               // of /dev/shm, bytes; 0: the default
   std::vector<sandbox::Limit> limits = {};
+  RunBesides besides = {};
   // A here-document that begins with "#!": put at `path`, read-only, and run.
   struct Script {
     std::string path, text;

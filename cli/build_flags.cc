@@ -6,10 +6,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
+#include <sstream>
 
 #include "base/sys/file.h"
 #include "builder/dockerfile/csv.h"
 #include "builder/dockerfile/go_bool.h"
+#include "cli/run_mounts.h"
 #include "layers/image/platform.h"
 #include "layers/image/reference.h"
 
@@ -21,6 +24,7 @@ using build::Compression;
 using build::Output;
 using dockerfile::CsvOption;
 
+constexpr std::size_t kMostArguments = 4 << 20;  // bytes of a file of them
 constexpr std::size_t kMostSecret = 500 << 10;  // as BuildKit has it
 
 Result<bool> yes_or_no(const CsvOption& option) {
@@ -71,12 +75,12 @@ Result<std::string> read_secret(const std::string& id, const std::string& file) 
 
 }  // namespace
 
-Result<build::Strings> parse_build_args(const std::vector<std::string>& texts) {
+Result<build::Strings> parse_build_args(const std::vector<std::string>& texts, std::string_view option) {
   build::Strings values;
   for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
     const std::string name = text.substr(0, equals);
-    if (name.empty()) return fail(EINVAL, "--build-arg wants NAME=VALUE, not \"{}\"", text);
+    if (name.empty()) return fail(EINVAL, "{} wants NAME=VALUE, not \"{}\"", option, text);
     if (equals != std::string::npos) {
       values[name] = text.substr(equals + 1);
     } else if (const char* value = std::getenv(name.c_str())) {
@@ -84,6 +88,42 @@ Result<build::Strings> parse_build_args(const std::vector<std::string>& texts) {
     }
   }
   return values;
+}
+
+Result<build::Strings> read_build_args(const std::vector<std::string>& files) {
+  build::Strings values;
+  for (const std::string& file : files) {
+    const std::string text = TRY_WITHIN(sys::read_file(file, kMostArguments), "--build-arg-file {}", file);
+    std::istringstream lines(text);
+    std::vector<std::string> given;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.ends_with('\r')) line.pop_back();
+      line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
+      if (!line.empty() && line[0] != '#') given.push_back(std::move(line));
+    }
+    for (auto& [name, value] : TRY_WITHIN(parse_build_args(given), "--build-arg-file {}", file)) values[name] = std::move(value);
+  }
+  return values;
+}
+
+Result<std::vector<sandbox::MountPoint>> parse_volumes(const std::vector<std::string>& texts) {
+  RunMounts mounts;
+  const MountContext context{.working_dir = std::filesystem::current_path().string(), .volumes_dir = {}};
+  for (const std::string& text : texts) {
+    TRY(add_volume(text, context, mounts));
+    if (!mounts.volumes.empty() || !mounts.unnamed.empty() || !mounts.images.empty())
+      return fail(EINVAL, "--volume {} wants HOST:CONTAINER, a directory or file of ours by its path: a build has no volumes with names", text);
+  }
+  return std::move(mounts.mounts);
+}
+
+Result<std::vector<std::string>> parse_nameservers(const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) {
+    in6_addr parsed{};
+    if (::inet_pton(AF_INET, text.c_str(), &parsed) != 1 && ::inet_pton(AF_INET6, text.c_str(), &parsed) != 1)
+      return fail(EINVAL, "--dns wants the address of a name server, not \"{}\"", text);
+  }
+  return texts;
 }
 
 Result<std::vector<image::Platform>> parse_platforms(const std::vector<std::string>& texts) {

@@ -13,7 +13,17 @@
 namespace acetate::cli {
 
 // "K=V"; without "=", K has the value it has in our environment, and is not given when it has none.
-Result<build::Strings> parse_build_args(const std::vector<std::string>& texts);
+Result<build::Strings> parse_build_args(const std::vector<std::string>& texts, std::string_view option = "--build-arg");
+
+// The same out of a file (--build-arg-file), one a line; empty lines and those that begin with '#' are skipped. "-" is no file. ENOENT with words.
+Result<build::Strings> read_build_args(const std::vector<std::string>& files);
+
+// "HOST:CONTAINER[:ro|rw|…]" of --volume: directories and files of ours, which no RUN takes into a layer. "./x" is relative to our working
+// directory. EINVAL with words, also for a volume's name.
+Result<std::vector<sandbox::MountPoint>> parse_volumes(const std::vector<std::string>& texts);
+
+// The servers of --dns: addresses. EINVAL with words.
+Result<std::vector<std::string>> parse_nameservers(const std::vector<std::string>& texts);
 
 // "linux/amd64,linux/arm64" or "local", each once.
 Result<std::vector<image::Platform>> parse_platforms(const std::vector<std::string>& texts);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <istream>
 #include <iterator>
 #include <memory>
@@ -25,6 +26,7 @@
 #include "builder/sandbox/any_holder.h"
 #include "cli/build_call.h"
 #include "cli/build_flags.h"
+#include "cli/build_habits.h"
 #include "cli/build_page.h"
 #include "cli/command.h"
 #include "cli/human.h"
@@ -47,6 +49,10 @@ struct Options {
   std::string trace_cache = "auto", pull, upper = "auto";
   std::string provenance;
   std::vector<std::string> ulimits, platforms, attestations;
+  std::vector<std::string> build_arg_files, volumes, nameservers, env, unset_env, unset_labels, added_capabilities, dropped_capabilities;
+  std::string ignore_file, logfile;
+  bool inherit_labels = true;
+  std::shared_ptr<BuildHabits> habits;
   unsigned jobs = 0;
   bool no_cache = false, explain = false, quiet = false, check = false, squash = false, push = false, load = false;
 };
@@ -89,13 +95,15 @@ Result<std::uint64_t> cache_limit() {
 
 // `agents`: what --ssh has started, for as long as the build takes.
 Result<build::BuildOptions> understand(const Options& options, const Context& context, std::vector<KeyAgent>& agents) {
+  const BuildHabits& habits = *options.habits;
+  TRY(check(habits));
   const Paths paths = TRY(find_paths());
   build::BuildOptions build{.context_dir = options.context,
                             .dockerfile = options.file,
                             .target = options.target,
-                            .no_cache = options.no_cache,
+                            .no_cache = options.no_cache || !habits.cache_ttl.empty(),
                             .explain = options.explain,
-                            .squash = options.squash,
+                            .squash = options.squash || !habits.layers,
                             .tags = options.tags,
                             .build_dir = paths.data + "/build",
                             .index_dir = paths.index(),
@@ -108,7 +116,8 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
     build.dockerfile_text = std::string(std::istreambuf_iterator<char>(context.streams.in), {});
   }
   build.platforms = TRY(parse_platforms(options.platforms));
-  build.build_args = TRY(parse_build_args(options.build_args));
+  build.build_args = TRY(read_build_args(options.build_arg_files));
+  for (auto& [name, value] : TRY(parse_build_args(options.build_args))) build.build_args[name] = std::move(value);
   build.labels = TRY(parse_pairs(options.labels, "--label", false));
   build.contexts = TRY(parse_pairs(options.contexts, "--build-context", true));
   for (auto& [name, what] : build.contexts)
@@ -130,6 +139,13 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
   if (options.push) build.outputs.push_back({.type = build::Output::Type::registry});
   if (options.load) build.outputs.push_back({.type = build::Output::Type::image});
   build.hosts = TRY(parse_hosts(options.hosts));
+  build.besides.volumes = TRY(parse_volumes(options.volumes));
+  build.besides.nameservers = TRY(parse_nameservers(options.nameservers));
+  if (!options.added_capabilities.empty() || !options.dropped_capabilities.empty())
+    build.besides.capabilities = TRY(change_capabilities(sandbox::build_capabilities(), options.added_capabilities, options.dropped_capabilities));
+  build.bases = {.env = TRY(parse_build_args(options.env, "--env")), .unset_labels = options.unset_labels, .inherit_labels = options.inherit_labels};
+  build.unset_env = options.unset_env;
+  if (!options.ignore_file.empty()) build.ignore_file = options.ignore_file;
   if (!options.shm_size.empty()) {
     const auto bytes = dockerfile::parse_size(options.shm_size);
     if (!bytes || *bytes == 0) return fail(EINVAL, "--shm-size wants a size such as 64m, not \"{}\"", options.shm_size);
@@ -224,7 +240,14 @@ int answer(const Call& call, const build::BuildOptions& build, const Context& co
   return answered && *answered ? 0 : 1;
 }
 
-Result<int> run_build(const Options& options, const Context& context) {
+Result<int> run_build(const Options& options, const Context& given) {
+  std::ofstream log;
+  if (!options.logfile.empty()) {
+    log.open(options.logfile, std::ios::trunc);
+    if (!log) return fail(errno, "--logfile {} cannot be written", options.logfile);
+  }
+  const Streams logged{.in = given.streams.in, .out = given.streams.out, .err = log};
+  const Context context{.streams = options.logfile.empty() ? given.streams : logged, .verbose = given.verbose};
   std::vector<KeyAgent> agents;
   const Call call = options.check ? Call{.question = Call::Question::check} : TRY(parse_call(options.call));
   const build::BuildOptions build = TRY(understand(options, context, agents));
@@ -261,6 +284,8 @@ Runner build_command(CLI::App& app) {
   app.add_option("--label", options->labels, "NAME=VALUE, added to the image's labels")->allow_extra_args(false);
   app.add_option("--build-context", options->contexts, "NAME=WHAT: what FROM NAME and COPY --from=NAME mean: a directory, a git repository, a tarball or its URL, docker-image://IMAGE, oci-layout://DIRECTORY")
       ->allow_extra_args(false);
+  app.add_option("--build-arg-file", options->build_arg_files, "the same, a line each, out of a file; --build-arg counts before it")->allow_extra_args(false);
+  app.add_option("--ignorefile", options->ignore_file, "what the context leaves out, instead of its .dockerignore");
   app.add_option("-o,--output", options->outputs,
                  "DIRECTORY or -, or type=oci|docker|tar|local,dest=PATH[,compression=gzip|zstd|estargz|none], or type=image|registry; without it the image goes to "
                  "our own store")
@@ -297,6 +322,15 @@ Runner build_command(CLI::App& app) {
                  "the cache), own (our daemon) or kernel; the layers are the same")
       ->check(CLI::IsMember({"own", "kernel", "auto"}));
   app.add_option("--add-host", options->hosts, "NAME:ADDRESS, a line more in the /etc/hosts of every RUN")->allow_extra_args(false);
+  app.add_option("-v,--volume", options->volumes, "HOST:CONTAINER[:ro]: a directory or file of ours that every RUN sees, and no layer gets; what it holds is no reason to do a step anew")
+      ->allow_extra_args(false);
+  app.add_option("--dns", options->nameservers, "ADDRESS of a name server for every RUN, instead of ours; may be given again")->allow_extra_args(false);
+  app.add_option("--cap-add", options->added_capabilities, "CAPABILITY, or ALL, that every RUN has besides docker's fourteen, within the namespace it runs in")->allow_extra_args(false);
+  app.add_option("--cap-drop", options->dropped_capabilities, "CAPABILITY, or ALL, that no RUN has")->allow_extra_args(false);
+  app.add_option("--env", options->env, "NAME=VALUE, or NAME for the environment's value: a variable that the images begin with, and an ENV may change")->allow_extra_args(false);
+  app.add_option("--unsetenv", options->unset_env, "NAME of a variable that the image is to have no more")->allow_extra_args(false);
+  app.add_option("--unsetlabel", options->unset_labels, "NAME of a label that is not taken from a base image")->allow_extra_args(false);
+  app.add_flag("--inherit-labels", options->inherit_labels, "true (default): the labels of a base image are the image's, too; false: they are not");
   app.add_option("--ulimit", options->ulimits, "NAME=SOFT[:HARD], a limit of every RUN's processes: nofile=1024:2048")->allow_extra_args(false);
   app.add_flag("--pull{always}", options->pull,
                "get base images from their registries: always, missing (default: those that are not here), newer or never; always without a word");
@@ -315,6 +349,8 @@ Runner build_command(CLI::App& app) {
   app.add_option("--graph", options->graph, "write a page for a browser into this file: stages, steps, times, what the cache had, layers");
   app.add_flag("--explain", options->explain, "say why a step is not taken from the cache, which files it reads, and what would spare it");
   app.add_flag("-q,--quiet", options->quiet, "print the image's id and nothing else");
+  app.add_option("--logfile", options->logfile, "write what is told of the build into this file, and not to standard error");
+  options->habits = add_build_habits(app);
   return [options](const Context& context) { return run_build(*options, context); };
 }
 

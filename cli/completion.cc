@@ -8,7 +8,7 @@ namespace {
 
 // Options whose value is a file or directory of ours; every other value is left to the person.
 bool wants_path(const DescribedOption& option) {
-  static const char* const kPaths[] = {"--volume", "--env-file", "--file", "--output", "--input", "--iidfile", "--upper", "--work", "--device", "--authfile"};
+  static const char* const kPaths[] = {"--volume", "--env-file", "--file", "--build-arg-file", "--ignorefile", "--logfile", "--output", "--input", "--iidfile", "--upper", "--work", "--device", "--authfile"};
   return std::ranges::any_of(option.names, [](const std::string& name) { return std::ranges::find(kPaths, name) != std::end(kPaths); });
 }
 

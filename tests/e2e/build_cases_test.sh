@@ -288,6 +288,28 @@ f 600 7:8 7 u/inside.txt inside
 f 644 0:0 4 g/sub/one.txt one
 - g/.git
 D
+  # A commit is fetched by its name, wherever the branch has gone; a checkout is as old as the commit where that is asked for.
+  (cd repository && git checkout -q -b later && echo later >sub/one.txt && GIT_COMMITTER_DATE='@1500000000 +0000' git -c user.name=n -c user.email=e commit -q -a -m two && git push -q ../served/r.git later) >/dev/null 2>&1
+  git -C served/r.git update-server-info
+  check "a commit is fetched by its name, though the branch is elsewhere" "old/sub/one.txt new/sub/one.txt" <<D
+FROM scratch
+ADD http://127.0.0.1:$port/r.git?fetch-by-commit=true&checksum=$commit#refs/heads/later /old
+ADD http://127.0.0.1:$port/r.git?mtime=commit&branch=later /new
+=
+f 644 0:0 4 old/sub/one.txt one
+f 644 0:0 6 new/sub/one.txt later
+D
+  expect "a checkout is as old as its commit where that is asked for" 1500000000 "$(python3 - <<'P'
+import json, tarfile
+blob = lambda d: 'out/blobs/' + d['digest'].replace(':', '/')
+manifest = json.load(open(blob(json.load(open('out/index.json'))['manifests'][0])))
+print(int(tarfile.open(blob(manifest['layers'][-1])).getmember('new/sub/one.txt').mtime))
+P
+)"
+  refuse "a checksum that is no whole name" 'fetch-by-commit wants the whole name of a commit' <<D
+FROM scratch
+ADD http://127.0.0.1:$port/r.git?fetch-by-commit=true&checksum=abc /
+D
   asked() { grep -c 'GET /plain.tar' server.log; }
   printf 'FROM scratch\nADD --checksum=%s http://127.0.0.1:%s/plain.tar /a.tar\n' "$sum" "$port" >Dockerfile
   acetate build -o type=cacheonly -f Dockerfile ctx >log 2>&1 || fail "ADD with a checksum: $(tail -n 3 log)"
