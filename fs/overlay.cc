@@ -168,12 +168,12 @@ Result<std::string> Overlay::readlink(Ino ino) {
 }
 
 Result<SpaceInfo> Overlay::statfs() {
-  // A lower is no place where anything could be put: nothing is free.
-  if (!impl_->upper)
+  const bool writes = impl_->upper != nullptr;
+  if (!writes && !impl_->options.space_of)
     return SpaceInfo{.block_size = 4096, .blocks = 0, .blocks_free = 0, .blocks_available = 0, .files = 0, .files_free = 0, .name_max = kNameMax};
-  const struct statfs fs = TRY(sys::statfs(impl_->upper->root()));
+  const struct statfs fs = TRY(sys::statfs(writes ? impl_->upper->root() : impl_->options.space_of->ref()));
   // In the file dialect a name must leave room for the prefix of its whiteout.
-  const std::uint64_t prefix = impl_->upper->file_dialect() ? kWhiteoutPrefix.size() : 0;
+  const std::uint64_t prefix = writes && impl_->upper->file_dialect() ? kWhiteoutPrefix.size() : 0;
   return SpaceInfo{.block_size = static_cast<std::uint64_t>(fs.f_bsize),
                    .blocks = fs.f_blocks,
                    .blocks_free = fs.f_bfree,

@@ -65,6 +65,9 @@ struct OverlayOptions {
   bool static_nlink = false;          // every directory reports one link
   bool narrow_inos = false;           // ino32_t: st_ino fits in 32 bits
   bool force_file_whiteouts = false;  // FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT
+  // Something on the file system that statfs(2) tells of where there is no upper: the top layer, as with the kernel's overlay. Without it
+  // nothing is known of blocks.
+  std::shared_ptr<const Fd> space_of = {};
 };
 
 // What is counted as it runs.

@@ -13,8 +13,11 @@ namespace acetate::fs {
 
 namespace {
 
-// Far above what file systems and layer indexes hand out, and still positive for who reads it signed.
-constexpr std::uint64_t kForeign = std::uint64_t{1} << 62;
+// Above what file systems and layer indexes hand out, and below what a stack of layers puts over these (layers/stack_nodes.cc); so it fits into a double,
+// in which Node.js keeps such numbers.
+constexpr std::uint64_t kForeign = std::uint64_t{1} << 42;
+// For those that are higher already. Still positive for who reads it signed.
+constexpr std::uint64_t kHighForeign = std::uint64_t{1} << 62;
 
 bool means_no_xattr(const Error& error) {
   return error.is(ENODATA) || error.is(ENOTSUP) || error.is(EPERM) || error.is(EACCES);
@@ -23,14 +26,15 @@ bool means_no_xattr(const Error& error) {
 }  // namespace
 
 std::uint64_t Overlay::Impl::own_ino(std::uint64_t upper_ino) const noexcept {
-  return lower->device() != 0 && lower->device() == upper->device() ? upper_ino : upper_ino | kForeign;
+  if (lower->device() != 0 && lower->device() == upper->device()) return upper_ino;
+  return upper_ino | (upper_ino < kForeign ? kForeign : kHighForeign);
 }
 
 Result<bool> Overlay::Impl::is_impure(Inode& dir) {
   const Known known = dir.dir->impure.load(std::memory_order_relaxed);
   if (known != Known::not_yet) return known == Known::yes;
-  if (upper->xattr_prefix().empty()) return false;
-  auto mark = sys::get_xattr(TRY(upper_fd(dir))->ref(), (upper->xattr_prefix() + "impure").c_str());
+  if (upper->mark_prefix().empty()) return false;
+  auto mark = sys::get_xattr(TRY(upper_fd(dir))->ref(), (upper->mark_prefix() + "impure").c_str());
   if (!mark && !means_no_xattr(mark.error())) return std::move(mark).error();
   const bool impure = mark && *mark == "y";
   Known before = Known::not_yet;
@@ -55,7 +59,7 @@ Result<std::uint64_t> Overlay::Impl::ino_in(Inode& dir, FileAt at, std::uint64_t
     if (const auto kept = kept_inos.find(upper_ino); kept != kept_inos.end()) return kept->second;
   }
   if (!TRY(is_impure(dir))) return own_ino(upper_ino);
-  auto text = sys::get_xattr(at, (upper->xattr_prefix() + "acetate.ino").c_str());
+  auto text = sys::get_xattr(at, (upper->mark_prefix() + "acetate.ino").c_str());
   if (!text) {
     if (means_no_xattr(text.error())) return own_ino(upper_ino);
     return std::move(text).error();

@@ -19,11 +19,11 @@ constexpr std::uint64_t kBlocksOfAttributes = 8;
 
 }  // namespace
 
-std::string Overlay::Impl::metacopy_mark() const { return upper->xattr_prefix() + "metacopy"; }
+std::string Overlay::Impl::metacopy_mark() const { return upper->mark_prefix() + "metacopy"; }
 
 Result<bool> Overlay::Impl::may_be_metacopy(Inode& dir, const struct statx& st) {
   if (!S_ISREG(st.stx_mode) || st.stx_size == 0 || st.stx_blocks > kBlocksOfAttributes) return false;
-  if (upper->xattr_prefix().empty()) return false;
+  if (upper->mark_prefix().empty()) return false;
   // A tree that was copied may have lost the directory's mark, but not the hole that such a file is.
   return st.stx_blocks == 0 || TRY(is_impure(dir));
 }

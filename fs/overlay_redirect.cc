@@ -2,7 +2,7 @@
 //
 // So a directory that the lower takes part in is renamed at once: it takes along, in the kernel overlay's own
 // "overlay.redirect", the path its lower part has. They are followed whoever wrote them, in the dialect that this upper is
-// written in; a path is walked name by name through the lower and no symlink of it is followed, so none leads out
+// written in (Upper::mark_prefix()); a path is walked name by name through the lower and no symlink of it is followed, so none leads out
 // (fs/overlayfs/namei.c, ovl_check_redirect(); dir.c, ovl_set_redirect()). They are written only where asked for: a kernel
 // that mounts without privilege does not follow them.
 #include "base/sys/xattr.h"
@@ -18,12 +18,12 @@ bool means_too_long(const Error& error) { return error.is(ENOSPC) || error.is(ER
 
 }  // namespace
 
-std::string Overlay::Impl::redirect_mark() const { return upper->xattr_prefix() + "redirect"; }
+std::string Overlay::Impl::redirect_mark() const { return upper->mark_prefix() + "redirect"; }
 
 Result<HeldNode> Overlay::Impl::merged_below(Inode& parent, FdRef object, NameState& state) {
   const auto fits = [&](const Attr& attr) { return (attr.mode & S_IFMT) == (state.st.stx_mode & S_IFMT); };
   const auto by_name = [&] { return state.below && fits(state.below->attr) ? std::move(state.below->node) : HeldNode(); };
-  if (upper->xattr_prefix().empty()) return by_name();
+  if (upper->mark_prefix().empty()) return by_name();
   auto redirect = sys::get_xattr(object, redirect_mark().c_str());
   if (!redirect) {
     if (redirect.error().is(ENODATA) || redirect.error().is(ENOTSUP)) return by_name();

@@ -4,6 +4,8 @@
 #include <linux/fs.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/sys/dir.h"
@@ -26,6 +28,13 @@ bool lies_within(FdRef inner, const struct stat& outer) {
     at = sys::open(FileAt{at->ref(), ".."}, O_PATH | O_DIRECTORY);
   }
   return false;
+}
+
+// An upper goes on in the dialect that it was begun in: the first copy into it has marked its root, to which only somebody who may write there can
+// set a "user." attribute. So root goes on with what was made without root, and nobody inside a tree of root's is believed.
+bool begun_without_privilege(const std::vector<std::string>& xattrs_of_root) {
+  const auto has = [&](std::string_view name) { return std::find(xattrs_of_root.begin(), xattrs_of_root.end(), name) != xattrs_of_root.end(); };
+  return has("user.overlay.impure") && !has("trusted.overlay.impure");
 }
 
 }  // namespace
@@ -70,10 +79,14 @@ Result<std::unique_ptr<Upper>> Upper::open(Fd upper, Fd work, const OverlayOptio
   WriteDialect dialect =
       TRY_WITHIN(probe_write_dialect(work_dir.dir()), "finding out how the upper directory can be written");
   if (options.force_file_whiteouts) dialect.device_whiteout = false;
+  const std::vector<std::string> on_root = TRY_WITHIN(sys::list_xattrs(root.ref()), "upper directory");
+  if (begun_without_privilege(on_root)) dialect.xattr_prefix = "user.overlay.";
+  const std::string mark_prefix = dialect.xattr_prefix;
   if (!options.xattrs) dialect.xattr_prefix.clear();
-  const OverrideMode kept = override_mode_of(TRY_WITHIN(sys::list_xattrs(root.ref()), "upper directory"));
+  const OverrideMode kept = override_mode_of(on_root);
   std::unique_ptr<Upper> opened(
       new Upper(std::move(root), root_stat.st_dev, std::move(work_dir), std::move(dialect), options.durable));
+  opened->mark_prefix_ = mark_prefix;
   opened->root_is_described_ = kept != OverrideMode::none;
   const bool is_free = kept == OverrideMode::none || kept == OverrideMode::user;
   opened->permissions_ = options.note_owners && is_free ? Permissions::noting_owners() : Permissions(opened->root_is_described_ ? kept : options.permissions);

@@ -40,8 +40,11 @@ class Upper {
   WorkDir& work() noexcept { return work_; }
   bool durable() const noexcept { return durable_; }
   bool file_dialect() const noexcept { return !dialect_.device_whiteout; }
-  // "" when the file system has no xattrs for us; else "{trusted,user}.overlay.".
+  // Of the marks that are written: "" when the file system has no xattrs for us, or none are wanted; else mark_prefix().
   const std::string& xattr_prefix() const noexcept { return dialect_.xattr_prefix; }
+  // Of the marks that are believed: "{trusted,user}.overlay.", or "" where there are none. Marks of the other kind are not: on an upper of root's
+  // anybody inside may set a "user." attribute, and would read by a redirect what he may not.
+  const std::string& mark_prefix() const noexcept { return mark_prefix_; }
 
   // Device dialect: nothing stands at `at`, and a whiteout does afterwards. File dialect: one stands beside it,
   // and hides the lower once the name itself is gone.
@@ -96,6 +99,7 @@ class Upper {
   dev_t device_;
   WorkDir work_;
   WriteDialect dialect_;
+  std::string mark_prefix_;
   bool durable_;
   Permissions permissions_;
   bool root_is_described_ = false;

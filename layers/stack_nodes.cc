@@ -15,8 +15,9 @@ constexpr std::uint64_t position_of(Node node) { return static_cast<std::uint64_
 constexpr std::uint64_t low_bits(Node node) { return static_cast<std::uint64_t>(node) & kNodeMask; }
 constexpr Node encode(std::uint64_t position, std::uint64_t low) { return Node{position << kNodeBits | low}; }
 
-// Layers number their inodes from small on, and file systems rarely pass 2^48; a group's number goes above.
-constexpr unsigned kInoBits = 48;
+// Layers number their inodes from small on, and file systems rarely pass 2^43; a group's number goes above. Of five hundred layers all fit into a
+// double, in which Node.js keeps such numbers. An upper's own may be below 2^43 (fs/overlay_ino.cc).
+constexpr unsigned kInoBits = 43;
 
 // A bijection of 64-bit numbers with no pattern in it (the finaliser of splitmix64).
 constexpr std::uint64_t mixed(std::uint64_t x) {

@@ -1,8 +1,11 @@
 #include "fs/fuse/lowers.h"
 
+#include <fcntl.h>
+
 #include <chrono>
 
 #include "base/log.h"
+#include "base/sys/file.h"
 
 namespace acetate::fs {
 
@@ -28,6 +31,7 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
     }
     layers.push_back(std::move(opened));
   }
+  if (auto top = sys::open(TRY(parse_layer_spec(elements.front())).path, O_PATH)) lowers.top = std::make_shared<const Fd>(*std::move(top));
   lowers.stack = TRY(open_stack(layers, default_index_dir()));
   lowers.tree = lowers.stack.tree;
   return lowers;

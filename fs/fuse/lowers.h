@@ -15,6 +15,7 @@ struct Lowers {
   LayerPtr tree;                         // all of them as one
   OpenedStack stack;                     // keeps its tree, and what is made beside it
   bool is_lazy = false;                  // bytes of some layer are still far away
+  std::shared_ptr<const Fd> top;         // the topmost, a directory or the file it is in; null where that cannot be opened (yet)
   std::vector<std::string> directories;  // those that are directories: they must not overlap with the rest of the mount
 
   // A line for each tarball in the log (info): how much of it was decoded, of how much.

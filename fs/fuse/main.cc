@@ -151,7 +151,8 @@ Result<int> serve(const Options& options) {
                      .index = options.index,
                      .static_nlink = options.static_nlink,
                      .narrow_inos = options.narrow_inos,
-                     .force_file_whiteouts = ::getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nullptr}));
+                     .force_file_whiteouts = ::getenv("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nullptr,
+                     .space_of = lowers.top}));
   // The kernel asks for each file's, and keeps no answer but that there are none at all.
   const bool xattrs = options.xattrs && !(options.xattrs_if_any && overlay->read_only() && !lowers.tree->may_have_xattrs());
   SessionOptions how{.name = options.name,

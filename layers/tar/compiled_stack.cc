@@ -229,7 +229,7 @@ Digest id_of_index(const IndexFacts& facts) {
 }
 
 Digest id_of_stack(const std::vector<Digest>& top_to_bottom) {
-  std::string text = "stack 2";
+  std::string text = "stack 3";
   for (const Digest& layer : top_to_bottom) text += " " + layer.hex();
   return Digest::of(text);
 }

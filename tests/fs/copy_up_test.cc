@@ -3,9 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/xattr.h"
+#include "layers/stack.h"
 #include "tests/fs/overlay_fixture.h"
 
 namespace acetate::fs {
@@ -274,6 +277,25 @@ TEST(StIno, GoesAlongWhenACopyIsRenamedToAnotherDirectory) {
   EXPECT_EQ(m.attr("b/g").ino, f);
   m.remount();
   EXPECT_EQ(m.attr("b/g").ino, f);
+}
+
+// In which Node.js, and whatever else is JavaScript, keeps them: two files must not be one.
+TEST(StIno, FitsIntoADoubleOverTarballsHoweverManyLayersThereAre) {
+  std::vector<LayerPtr> layers;
+  for (int i = 0; i < 500; ++i) layers.push_back(*make_memory_layer({memory_file(fmt::format("f{}", i), "x")}));
+  Mounted m(*make_stack(layers), {.durable = false});
+  ASSERT_EQ(code(m.write("new", "x")), 0);
+  std::set<std::uint64_t> numbers;
+  std::size_t files = 0;
+  const auto names = *m.names("");
+  for (const std::string& name : names) {
+    const std::uint64_t ino = m.attr(name).ino;
+    EXPECT_LT(ino, std::uint64_t{1} << 53) << name;
+    numbers.insert(ino);
+    ++files;
+  }
+  EXPECT_EQ(files, 501U);
+  EXPECT_EQ(numbers.size(), files);
 }
 
 TEST(StIno, OfACopiedSymlinkStaysForTheLifeOfTheMount) {

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr OverlayOptions kIndex{.durable = false, .redirect_dir = true, .index = true};
+const OverlayOptions kIndex{.durable = false, .redirect_dir = true, .index = true};
 
 MemoryEntry name_of(std::string path, std::string of) {
   MemoryEntry entry = memory_file(std::move(path), "");

@@ -23,7 +23,7 @@ using ::testing::Contains;
 using ::testing::Not;
 
 constexpr const char* kXattr = "user.containers.override_stat";
-constexpr OverlayOptions kAside = {.durable = false, .owners = {}, .permissions = OverrideMode::containers};
+const OverlayOptions kAside = {.durable = false, .owners = {}, .permissions = OverrideMode::containers};
 
 std::string kept(const Mounted& m, const std::string& path) {
   auto value = sys::get_xattr(sys::open(m.dir() / ("upper/" + path), O_PATH)->ref(), kXattr);

@@ -1,9 +1,11 @@
 // Directories that a lower takes part in, renamed by redirects.
+#include <dirent.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <linux/fs.h>
 #include <stdio.h>
 
+#include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "base/sys/xattr.h"
 #include "tests/fs/overlay_fixture.h"
@@ -128,6 +130,70 @@ TEST_F(Redirect, LeadsNowhereOutOfTheLower) {
   EXPECT_THAT(*m.names("moved"), IsEmpty());
 }
 
+// --- whose marks are believed
+
+// What root's overlay has written becomes what one without privilege writes.
+void unprivileged(const Fd& dir) {
+  std::vector<std::string> names;
+  ASSERT_TRUE(sys::read_dir(dir.ref(), [&](const sys::DirEntry& entry) {
+    if (entry.type == DT_DIR) names.emplace_back(entry.name);
+    return true;
+  }));
+  const auto xattrs = *sys::list_xattrs(dir.ref());
+  for (const std::string& name : xattrs) {
+    if (!name.starts_with("trusted.overlay.")) continue;
+    ASSERT_TRUE(sys::set_xattr(dir.ref(), ("user." + name.substr(8)).c_str(), *sys::get_xattr(dir.ref(), name.c_str())));
+    ASSERT_TRUE(sys::remove_xattr(dir.ref(), name.c_str()));
+  }
+  for (const std::string& name : names) unprivileged(*sys::open(FileAt{dir.ref(), name.c_str()}, O_RDONLY | O_DIRECTORY));
+}
+
+TEST_F(Redirect, OfAnUpperMadeWithoutRootIsFollowedByRootWhichGoesOnInItsDialect) {
+  if (prefix() != "trusted.overlay.") GTEST_SKIP() << "needs root";
+  ASSERT_EQ(code(m.rename("a", "moved")), 0);
+  unprivileged(*sys::open(m.dir() / "upper", O_RDONLY | O_DIRECTORY));
+  m.remount();
+  EXPECT_EQ(*m.read("moved/g"), "lower g");
+  EXPECT_EQ(code(m.look("a")), ENOENT);
+
+  ASSERT_EQ(code(m.rename("b", "moved/b")), 0);
+  m.remount();
+  EXPECT_EQ(*m.read("moved/b/h"), "lower h");
+  for (const char* dir : {"", "/moved", "/moved/b"}) {
+    const Fd written = *sys::open(m.dir() / (std::string("upper") + dir), O_RDONLY | O_DIRECTORY);
+    const auto xattrs = *sys::list_xattrs(written.ref());
+    for (const std::string& name : xattrs) EXPECT_FALSE(name.starts_with("trusted.overlay.")) << dir << " " << name;
+  }
+}
+
+// Whoever owns a directory or a file inside a tree of root's may set a "user." attribute on it where root's overlay is the kernel's: that makes nothing of
+// the lower his.
+TEST_F(Redirect, ForgedInsideATreeOfRootsIsNotFollowed) {
+  if (prefix() != "trusted.overlay.") GTEST_SKIP() << "needs root";
+  const auto forge = [&](const std::string& path, const char* name, const char* value) {
+    const Fd object = *sys::open(m.dir() / ("upper/" + path), O_RDONLY);
+    ASSERT_TRUE(sys::set_xattr(object.ref(), (std::string("user.overlay.") + name).c_str(), value));
+  };
+  ASSERT_EQ(code(m.mkdir("mine")), 0);
+  ASSERT_EQ(code(m.mkdir("mine/door")), 0);
+  ASSERT_EQ(code(m.write("mine/file", "")), 0);
+  ASSERT_EQ(code(m.truncate("mine/file", 7)), 0);
+  for (const char* dir : {"mine", "mine/door"}) forge(dir, "impure", "y");
+  forge("mine/door", "redirect", "/a/sub");
+  forge("mine/file", "metacopy", "");
+  forge("mine/file", "redirect", "/a/g");
+  const auto expect_nothing_of_the_lower = [&] {
+    m.remount();
+    EXPECT_THAT(*m.names("mine/door"), IsEmpty());
+    EXPECT_EQ(*m.read("mine/file"), std::string(7, '\0'));
+  };
+  expect_nothing_of_the_lower();
+  // And where root's own mark is there, the other kind on the root says nothing either.
+  ASSERT_EQ(code(m.chmod("b", 0700)), 0);
+  forge("", "impure", "y");
+  expect_nothing_of_the_lower();
+}
+
 // A file as the kernel's overlay leaves it after a chmod with metacopy=on: all its size, and none of its bytes.
 class Metacopy : public Redirect {
  protected:
@@ -169,6 +235,18 @@ TEST_F(Metacopy, IsCompletedBeforeItIsRenamedOrChanged) {
   put("other", 7, "/a/g");
   ASSERT_EQ(code(m.truncate("other", 5)), 0);
   EXPECT_EQ(*m.read("other"), "lower");
+}
+
+// noxattrs is about the attributes of users: what the upper says of its files counts all the same.
+TEST_F(Metacopy, IsReadWithoutAttributesOfUsersToo) {
+  ASSERT_EQ(code(m.rename("a", "moved")), 0);
+  put("file", 7, "/b/h");
+  ASSERT_EQ(code(m.try_remount_over(lower(), OverlayOptions{.durable = false, .xattrs = false})), 0);
+  EXPECT_EQ(*m.read("moved/g"), "lower g");
+  EXPECT_EQ(code(m.overlay().getxattr(m.ino("file"), "user.x")), ENOTSUP);
+  EXPECT_EQ(*m.read("file"), "lower h");
+  EXPECT_FALSE(is_metacopy("file"));
+  EXPECT_EQ(code(m.rename("b", "elsewhere")), EXDEV);
 }
 
 TEST_F(Metacopy, WhoseBytesNobodyHasIsAnErrorAndNotAHole) {
