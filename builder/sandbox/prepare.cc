@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "base/sys/file.h"
+#include "builder/sandbox/apt_config.h"
 #include "builder/sandbox/device_tree.h"
 #include "builder/sandbox/etc_files.h"
 #include "builder/sandbox/in_root.h"
@@ -175,6 +176,7 @@ Result<void> add_init(Spec& spec, FdRef root) {
 Result<void> prepare_root(Spec& spec, FdRef root, MountPoints& points, const std::string& dir) {
   for (const char* fixed : {"dev", "proc", "sys"}) TRY(points.prepare_fixed(fixed));
   for (MountPoint& file : TRY(make_etc_files(spec, dir))) spec.mounts.push_back(std::move(file));
+  if (auto file = TRY(make_apt_file(spec, root, dir))) spec.mounts.push_back(*std::move(file));
   if (spec.init) TRY(add_init(spec, root));
   if (spec.read_only) TRY(bind_directories(spec, points));
   View view(root, spec.rootfs);

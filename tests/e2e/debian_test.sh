@@ -46,6 +46,16 @@ expect "dpkg -i into the writable layer" "install ok installedconfigured
  0:0" "$(cat "$scratch/out")"
 python_and_compiler single
 
+say "apt, which fetches as somebody else"
+user_of_apt() { "$1" acetate run "$image" apt-config dump APT::Sandbox::User; }
+expect "with one id it is told that there is nobody else" 'APT::Sandbox::User "root";' "$(user_of_apt single)"
+expect "and with more it goes on doing so" 'APT::Sandbox::User "_apt";' "$(user_of_apt ranged)"
+printf 'FROM base\nRUN touch /etc/apt/apt.conf.d/mine\n' >"$scratch/Dockerfile"
+single acetate build -q --build-context base="$image" -o type=oci,dest=- - <"$scratch/Dockerfile" >"$scratch/apt.tar" 2>"$scratch/err" || fail "built: $(cat "$scratch/err")"
+mkdir "$scratch/apt" && tar -C "$scratch/apt" -xf "$scratch/apt.tar"
+layer=$(ls -S "$scratch"/apt/blobs/sha256/* | while read -r blob; do tar tzf "$blob" 2>/dev/null | grep -q 'apt.conf.d/mine' && echo "$blob"; done)
+expect "which is in no image" "etc/apt/apt.conf.d/ etc/apt/apt.conf.d/mine" "$(tar tzf "$layer" | grep apt.conf.d | tr '\n' ' ' | sed 's/ $//')"
+
 say "what Python has compiled in a build"
 cat >"$scratch/Dockerfile" <<D
 FROM base
