@@ -135,6 +135,7 @@ Result<image::Image> BaseImages::find_named(const Wanted& wanted, bool may_fetch
 Result<std::optional<image::Image>> BaseImages::find_sole(const Wanted& wanted) {
   using Answer = std::optional<image::Image>;
   const auto stored = store_->find(wanted.first);
+  if (!stored && !stored.error().is(ENOENT)) return stored.error().clone();
   if (!stored || !image::is_manifest_type(stored->target.media_type)) return Answer();
   const std::string what = "the image " + wanted.first;
   const image::ImageFiles& files = store_->files(*stored);

@@ -1,4 +1,4 @@
-// What FROM and COPY --from mean by a name that is no stage: an image that is here already.
+// What FROM and COPY --from mean by a name that is no stage: an image, which is got where it is not here, or a named context. One is got at a time.
 #pragma once
 
 #include <functional>

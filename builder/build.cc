@@ -322,7 +322,7 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
                 .trace = options.trace,
                 .explain = options.explain};
   Ground ground{.options = options, .place = given.context_dir, .text = text, .file = file, .ignore = ignore, .bases = bases, .shop = shop, .progress = progress};
-  if (!where.scratch) ground.hashes = TRY(FileHashes::load(options.build_dir, TRY(sys::open(where.dir, O_PATH | O_DIRECTORY)).ref(), where.dir));
+  if (!where.scratch) ground.hashes = FileHashes::load(options.build_dir, TRY(sys::open(where.dir, O_PATH | O_DIRECTORY)).ref(), where.dir);
   auto image = build_on(ground);
   if (ground.hashes)
     if (const auto kept = ground.hashes->save(); !kept) progress.warn("the next build reads its context anew: " + kept.error().message());

@@ -22,6 +22,12 @@ std::uint32_t number(const Header& header, std::size_t at) {
   return value;
 }
 
+bool notes_time(const Header& header) {
+  const std::uint32_t magic = number(header, 0);
+  const bool has_flags = magic >> 16 == 0x0a0d && (magic & 0xffff) >= kFirstWithFlags && (magic & 0xffff) < kFirstOfPython2;
+  return has_flags && number(header, kFlags) == 0;
+}
+
 // As Python keeps it, which has 32 bits for it.
 std::uint32_t noted(timespec time) { return static_cast<std::uint32_t>(time.tv_sec); }
 
@@ -68,21 +74,29 @@ void Bytecode::learn(const RelPath& path, const Attr& attr, bool is_content) {
     sources_.insert_or_assign(path, Known{.source = {.time = attr.mtime, .is_content = is_content}, .size = attr.size});
 }
 
-bool Bytecode::is_compiled(const RelPath& path) { return !path.is_root() && path.name().ends_with(".pyc"); }
-
 Result<std::optional<Bytecode::Source>> Bytecode::source_of(const RelPath& path, const FileView& compiled) const {
   using Answer = std::optional<Source>;
-  if (!is_compiled(path)) return Answer();
+  if (path.is_root() || !path.name().ends_with(".pyc")) return Answer();
   const auto source = source_path(path);
   const auto known = source ? sources_.find(*source) : sources_.end();
   if (known == sources_.end()) return Answer();
   Header header;
   if (TRY(compiled.pread(header, 0)) != header.size()) return Answer();
-  const std::uint32_t magic = number(header, 0);
-  const bool has_flags = magic >> 16 == 0x0a0d && (magic & 0xffff) >= kFirstWithFlags && (magic & 0xffff) < kFirstOfPython2;
-  if (!has_flags || number(header, kFlags) != 0) return Answer();
+  if (!notes_time(header)) return Answer();
   if (number(header, kTime) != noted(known->second.source.time) || number(header, kSize) != static_cast<std::uint32_t>(known->second.size)) return Answer();
   return Answer(known->second.source);
+}
+
+void set_noted_time(std::span<std::byte> beginning, std::int64_t then, std::int64_t now) {
+  Header header;
+  if (beginning.size() < header.size()) return;
+  std::copy_n(beginning.begin(), header.size(), header.begin());
+  if (!notes_time(header) || number(header, kTime) != static_cast<std::uint32_t>(then)) return;
+  auto left = static_cast<std::uint32_t>(now);
+  for (std::byte& byte : beginning.subspan(kTime, 4)) {
+    byte = std::byte(left & 0xff);
+    left >>= 8;
+  }
 }
 
 std::unique_ptr<FileView> with_source_time(const FileView& compiled, timespec time) { return std::make_unique<Retimed>(compiled, time); }

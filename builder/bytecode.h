@@ -6,10 +6,12 @@
 // they are.
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "base/rel_path.h"
 #include "base/result.h"
@@ -22,8 +24,6 @@ class Bytecode {
  public:
   // A file that the step wrote: the time it has, and whether that is of content (StepClock::of_content).
   void learn(const RelPath& path, const Attr& attr, bool is_content);
-  // Whether the file may be one.
-  static bool is_compiled(const RelPath& path);
   // When the source was changed that it was compiled of, as StepClock is to say it anew: nothing where it is none of the step's, or does
   // not belong to it as it is.
   struct Source {
@@ -39,6 +39,9 @@ class Bytecode {
   };
   std::map<RelPath, Known> sources_;
 };
+
+// The beginning of a file, at least as much as its header, where it is one that notes `then`: with `now` instead.
+void set_noted_time(std::span<std::byte> beginning, std::int64_t then, std::int64_t now);
 
 // The file with another time of its source in it. Borrows `compiled`.
 std::unique_ptr<FileView> with_source_time(const FileView& compiled, timespec time);

@@ -117,7 +117,7 @@ Result<std::optional<Record>> Cache::find(const Digest& key) {
   return find_locked(key, true);
 }
 
-// One at a time: steps that wait for one layer get it once.
+// One layer at a time, so that steps which wait for the same one get it once.
 void Cache::get_missing(const CachedLayer& layer) {
   const std::lock_guard alone(*getting_);
   if (const auto stat = sys::stat(FileAt{layer_dir_.ref(), layer.diff_id.hex().c_str()}); stat && static_cast<std::uint64_t>(stat->st_size) == layer.size) return;

@@ -4,6 +4,7 @@
 //   DIR/contents/<sha256>   digests of a layer's files (builder/tree_digest.h)
 //   DIR/layers/<sha256>     that layer, an uncompressed tar, named by its digest (its diff id)
 //   DIR/mounts/             builder/cache_mount.h
+//   DIR/hashes/             builder/file_hashes.h
 //   DIR/lock                held shared by whoever has it open, alone by who prunes
 //
 // Any number of builds use it at once. The bytes of a layer are on the disk before a record names it, and what a record names is looked

@@ -14,8 +14,9 @@
 //   - `created` of history and image are the steps' times.
 //
 // SOURCE_DATE_EPOCH replaces all this by the reproducible-builds.org rule: nothing is newer than it, and what
-// would be has exactly it. --timestamps=keep leaves the real times alone, for those who need them (Python's
-// .pyc files carry the time of their source, and are written anew when it does not match).
+// would be has exactly it. --timestamps=keep leaves the real times alone, for those who need them.
+//
+// What stands in the cache keeps its times when the base is made anew (placed_record.h), and may then be older than that.
 #pragma once
 
 #include <cstdint>

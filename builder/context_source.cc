@@ -9,6 +9,7 @@
 #include "builder/export_tree.h"
 #include "builder/fetch_git.h"
 #include "builder/fetch_http.h"
+#include "builder/public_url.h"
 #include "builder/tarball.h"
 
 namespace acetate::build {
@@ -87,7 +88,7 @@ Result<ContextDir> open_context_dir(const std::string& given, FdRef in, const st
     std::int64_t modified = 0;
     if (http) modified = TRY(fetch_http(what, file)).last_modified;
     else TRY_WITHIN(save(in, file), "reading the build context from standard input");
-    ContextDir context = TRY(from_file(file, what == "-" ? "on standard input" : what, std::move(scratch), build_dir, layers, /*may_be_dockerfile=*/true));
+    ContextDir context = TRY(from_file(file, what == "-" ? "on standard input" : without_users(what), std::move(scratch), build_dir, layers, /*may_be_dockerfile=*/true));
     if (modified != 0) context.time = modified;
     return context;
   }

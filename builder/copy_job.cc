@@ -15,6 +15,7 @@
 #include "builder/sandbox/scratch.h"
 #include "builder/tarball.h"
 #include "builder/users.h"
+#include "layers/stack.h"
 
 namespace acetate::build {
 
@@ -22,8 +23,8 @@ namespace {
 
 constexpr std::size_t kMostPathsInKey = 5000;  // beyond it one digest stands for all of them
 
-// What of an entry ends up in the image, or decides what does: times only where they are what the source holds. With an epoch those of
-// stages and images count too, as far as they are not cut to it: what has the epoch's time is given that of another.
+// What of an entry ends up in the image, or decides what does: times only where they are what the source holds. With an epoch all of them
+// count, as far as they are not cut to it: what has the epoch's time is given that of another.
 std::string describe(const SourceEntry& entry, const CopyRules& rules, const Source& source, const StepClock& clock) {
   const auto& owner = rules.owner;
   const mode_t mode = rules.mode && !entry.attr.is_symlink() && !source.unpacked ? rules.mode->apply(entry.attr.mode, entry.attr.is_dir())
@@ -34,10 +35,26 @@ std::string describe(const SourceEntry& entry, const CopyRules& rules, const Sou
   if (entry.attr.is_symlink()) text += " -> " + entry.target;
   if (S_ISCHR(entry.attr.mode) || S_ISBLK(entry.attr.mode)) text += fmt::format(" device {}", entry.attr.rdev);
   if (entry.attr.is_implied) text += " implied";
-  const bool is_content = source.dated || source.unpacked || (!rules.fresh_times && clock.is_of_epoch());
+  const bool is_content = source.dated || source.unpacked || clock.is_of_epoch();
   if (is_content) text += clock.is_cut(entry.attr.mtime) ? " of the epoch" : fmt::format(" of {}.{:09}", entry.attr.mtime.tv_sec, entry.attr.mtime.tv_nsec);
   for (const Xattr& xattr : entry.xattrs) text += fmt::format(" {}={}", xattr.name, Digest::of(xattr.value).hex());
   return text;
+}
+
+// Whether a file is in a directory, or, `deep`, anywhere below it.
+Result<bool> has_file(const Layer& tree, Node dir, bool deep) {
+  std::vector<std::string> names;
+  TRY(tree.list(dir, [&](const DirEntry& entry) {
+    names.emplace_back(entry.name);
+    return true;
+  }));
+  for (const std::string& name : names) {
+    const Entry entry = TRY(tree.lookup(dir, name));
+    const HeldNode held(tree, entry.node);
+    if (entry.attr.is_regular()) return true;
+    if (deep && entry.attr.is_dir() && TRY(has_file(tree, entry.node, deep))) return true;
+  }
+  return false;
 }
 
 class PlannedCopy : public CopyJob {
@@ -78,6 +95,20 @@ class PlannedCopy : public CopyJob {
     DeltaPlan plan(step_.link ? static_cast<const TreeView&>(merged) : view);
     TRY(plan_copy(step_, sources_, rules_, clock, plan));
     return write_plan(plan, clock, before_.clock, shop_);
+  }
+
+  Result<bool> lands_on_base() override {
+    StageState base = before_;
+    base.layers.resize(before_.base_layers);
+    const LayerPtr tree = TRY(shop_.layers.tree(base));
+    const Resolved dest = TRY(resolve(LayerView(*tree), step_.dest, LastLink::follow));
+    const bool is_dir = (dest.seen && dest.seen->attr.is_dir()) || step_.dest.ends_with('/') || step_.parents || (sources_.size() == 1 && sources_.front().is_dir());
+    const RelPath dir = is_dir ? dest.path : dest.path.parent();
+    const auto found = walk(*tree, dir);
+    if (!found && (found.error().is(ENOENT) || found.error().is(ENOTDIR))) return false;
+    if (!found) return found.error().clone();
+    const HeldNode held(*tree, found->node);
+    return has_file(*tree, found->node, !dir.is_root());
   }
 
   Digest times() const override {

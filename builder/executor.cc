@@ -148,8 +148,10 @@ Result<Executor::Built> Executor::base_of(std::size_t number) {
 }
 
 void Executor::add_layer(StageState& state, const Record& record) const {
-  state.clock = record.clock;
+  // Steps after it are not older than those before it, though it may have been made on an older image.
+  state.clock = std::max(state.clock, record.clock);
   if (!record.layer) return;
+  state.newest_layer = std::max(state.newest_layer.value_or(record.clock), record.clock);
   state.push(cached_stage_layer(*record.layer, shop_.cache));
 }
 
@@ -187,7 +189,7 @@ Result<std::unique_ptr<Job>> Executor::job_for(const Step& step, const StageStat
   return make_copy_job(copy, TRY(origin_of(copy)), before, shop_);
 }
 
-Result<Record> Executor::result_of(Job& job, const StageState& before, int shown, const std::string& place, bool no_cache, const std::string& changed, StepReport& report) {
+Result<Record> Executor::result_of(Job& job, const StageState& before, int shown, const std::string& place, bool no_cache, StepReport& report) {
   report.how = StepReport::How::cached;
   const KeyInputs inputs = TRY(job.inputs());
   const Digest first = inputs.digest();
@@ -200,7 +202,11 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
     // Layers below have changed, but nothing that this step looks at.
     if (narrow && !no_cache) record = TRY(shop_.cache.find(narrow->digest()));
     if (record) {
-      record = TRY(place_record(*record, before, shop_.times, false, shop_.cache));
+      const bool is_older = shop_.times.kind == TimeRule::Kind::logical && record->layer && record->clock <= before.base_clock;
+      auto placed = is_older && TRY(job.lands_on_base()) ? Result<std::optional<Record>>(std::optional<Record>())
+                                                          : place_record(*record, before, shop_.times, MayBe::younger, shop_.cache);
+      if (!placed) progress_.note(shown, "what the build cache has is not taken: " + placed.error().message());
+      record = placed ? *std::move(placed) : std::nullopt;
       outdated = !record;
     }
     if (record) {
@@ -230,7 +236,7 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
     return *record;
   }
   report.how = StepReport::How::ran;
-  if (!otherwise && (options_.explain || options_.reported)) report.why = why_missed(job, inputs, place, no_cache, changed);
+  if (!otherwise && (options_.explain || options_.reported)) report.why = why_missed(job, inputs, place, no_cache, before.changed_by);
   if (options_.explain && !otherwise) {
     progress_.note(shown, "not cached: " + report.why);
     if (!no_cache) tell(shown, job.way_out());
@@ -243,7 +249,7 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
                               ? "verified: the cache has the same"
                               : "the cache has something else for this step: it is not a function of what it looks at");
   }
-  const bool replace = no_cache || otherwise || outdated;
+  const bool replace = no_cache || otherwise || outdated || job.found_outdated();
   record = TRY(shop_.cache.put(first, made, replace));
   const auto keep = [&](const Digest& other) -> Result<void> {
     TRY(shop_.cache.put(other, *record, replace));
@@ -300,7 +306,7 @@ std::string Executor::why_missed(const Job& job, const KeyInputs& inputs, const 
   if (!*last) return "this step was never built here before";
   std::string difference = first_difference(**last, inputs).value_or("what it had made is no longer in the cache");
   // A digest tells nobody anything.
-  if (difference.starts_with(kLayersBelow)) difference = fmt::format("{} have changed{}", kLayersBelow, changed.empty() ? ": its base is another one" : ", since " + changed);
+  if (difference.starts_with(kLayersBelow)) difference = fmt::format("{} have changed{}", kLayersBelow, changed.empty() ? "" : ", since " + changed);
   const std::string further = job.why_not();
   return further.empty() ? difference : difference + "; " + further;
 }
@@ -310,15 +316,15 @@ Result<void> Executor::do_step(StageState& state, const Step& step, std::size_t 
   if (stop_) return fail(ECANCELED, "stopped, because another stage failed");
   // Stages that a step takes from are built before it is announced.
   for (const std::size_t used : stages_of(step)) TRY(this->stage(used));
-  const JobTaken job_taken(free_jobs_);
-  if (stop_) return fail(ECANCELED, "stopped, because another stage failed");
   bool has_layer = false;
   StepReport report{.title = step.title, .began = seconds(), .uses = stages_of(step)};
   if (!std::holds_alternative<ConfigStep>(step.what)) {
+    const JobTaken job_taken(free_jobs_);
+    if (stop_) return fail(ECANCELED, "stopped, because another stage failed");
     const int shown = progress_.begin(label + one_line(step.title));
     auto job = job_for(step, state);
     auto record = job ? result_of(**job, state, shown, fmt::format("{}\n{}\n{}", options_.place_prefix, stage, index),
-                                  options_.no_cache || options_.no_cache_stages.contains(stage), state.changed_by, report)
+                                  options_.no_cache || options_.no_cache_stages.contains(stage), report)
                       : Result<Record>(std::move(job).error());
     report.seconds = seconds() - report.began;
     if (!record && stop_) record = fail(ECANCELED, "ended, because another stage failed");

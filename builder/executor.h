@@ -63,7 +63,7 @@ class Executor {
   Result<Built> build_stage(std::size_t number);
   Result<Built> base_of(std::size_t number);
   Result<void> do_step(StageState& state, const Step& step, std::size_t stage, std::size_t index, const std::string& label);
-  Result<Record> result_of(Job& job, const StageState& before, int shown, const std::string& place, bool no_cache, const std::string& changed, StepReport& report);
+  Result<Record> result_of(Job& job, const StageState& before, int shown, const std::string& place, bool no_cache, StepReport& report);
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
   void remember_inputs(const std::string& place, const KeyInputs& inputs, int shown);
   void note_step(std::size_t stage, StepReport report);

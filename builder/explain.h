@@ -14,7 +14,7 @@ namespace acetate::build {
 // whose names were listed, with a '/' behind them; the first names first.
 Result<std::vector<std::string>> own_paths(const AccessedPaths& paths, const StageState& before, LayerOpener& layers);
 
-// "it read /a, /b/ and 3 more of what this build's steps have made", or that it read nothing of it.
+// "of what this build's steps have made it read /a, /b/ and 3 more", or that it read nothing of it.
 std::string tell_reads(const std::vector<std::string>& own);
 
 // What would have to change for a step whose looks would find the same as last time, and which is done again because nobody knows

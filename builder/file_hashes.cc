@@ -48,10 +48,13 @@ void forget_old(const std::string& dir) {
 
 }  // namespace
 
-Result<std::shared_ptr<FileHashes>> FileHashes::load(const std::string& build_dir, FdRef dir, const std::string& path) {
+std::shared_ptr<FileHashes> FileHashes::load(const std::string& build_dir, FdRef dir, const std::string& path) {
   const std::string place = build_dir + "/hashes";
-  auto hashes = std::make_shared<FileHashes>(place + "/" + Digest::of(path).hex(), TRY(sys::is_on_local_fs(dir)));
-  if (!hashes->is_kept_) return hashes;
+  const auto stat = sys::stat(dir);
+  const auto is_local = sys::is_on_local_fs(dir);
+  const auto device = stat && is_local && *is_local ? std::optional<std::uint64_t>(stat->st_dev) : std::nullopt;
+  auto hashes = std::make_shared<FileHashes>(place + "/" + Digest::of(path).hex(), device);
+  if (!device) return hashes;
   const auto text = sys::read_file(hashes->file_, kMostBytes);
   const Lock lock(hashes->mutex_);
   if (text) hashes->read(*text);
@@ -77,6 +80,7 @@ void FileHashes::read(std::string_view text) {
 }
 
 std::optional<Digest> FileHashes::find(const struct stat& stat) {
+  if (stat.st_dev != device_) return std::nullopt;
   const Lock lock(mutex_);
   const auto found = known_.find(Key(stat.st_dev, stat.st_ino));
   if (found == known_.end()) return std::nullopt;
@@ -87,7 +91,7 @@ std::optional<Digest> FileHashes::find(const struct stat& stat) {
 }
 
 void FileHashes::learn(const struct stat& stat, timespec read_at, const Digest& digest) {
-  if (!is_kept_ || is_doubtful(stat.st_mtim, read_at) || is_doubtful(stat.st_ctim, read_at)) return;
+  if (stat.st_dev != device_ || is_doubtful(stat.st_mtim, read_at) || is_doubtful(stat.st_ctim, read_at)) return;
   const Lock lock(mutex_);
   known_.insert_or_assign(Key(stat.st_dev, stat.st_ino),
                           Known{.size = static_cast<std::uint64_t>(stat.st_size), .mtime = stat.st_mtim, .ctime = stat.st_ctim, .digest = digest, .used = true});
@@ -96,7 +100,12 @@ void FileHashes::learn(const struct stat& stat, timespec read_at, const Digest& 
 
 Result<void> FileHashes::save() {
   const Lock lock(mutex_);
-  if (!is_kept_ || !is_new_) return {};
+  if (!device_) return {};
+  if (!is_new_) {
+    // It was used: its time says so. Best effort, as forgetting it is.
+    static_cast<void>(::utimensat(AT_FDCWD, file_.c_str(), nullptr, 0));
+    return {};
+  }
   // Another target uses other files; ten times as many as this one is enough of them.
   const auto used = static_cast<std::size_t>(std::ranges::count_if(known_, [](const auto& item) { return item.second.used; }));
   const bool all = known_.size() <= std::max<std::size_t>(10 * used, 10'000);

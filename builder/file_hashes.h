@@ -5,7 +5,7 @@
 //
 // As git does with its index: a file is believed to be what it was when device, inode, size, and the times of its last change and of
 // its inode's are; one that was changed so shortly before it was read that another change could carry the same times is not noted. Not
-// on file systems that other machines write to, whose clocks nobody knows here.
+// on file systems that other machines write to, whose clocks nobody knows here, nor of what is mounted somewhere in the context.
 #pragma once
 
 #include <sys/stat.h>
@@ -29,9 +29,9 @@ namespace acetate::build {
 // Thread-safe.
 class FileHashes {
  public:
-  // What is known of the context at `dir`. `build_dir`: DIR. Never fails for what the file holds.
-  static Result<std::shared_ptr<FileHashes>> load(const std::string& build_dir, FdRef dir, const std::string& path);
-  FileHashes(std::string file, bool is_kept) : file_(std::move(file)), is_kept_(is_kept) {}
+  // What is known of the context at `dir`. `build_dir`: DIR. What cannot be read is not known.
+  static std::shared_ptr<FileHashes> load(const std::string& build_dir, FdRef dir, const std::string& path);
+  FileHashes(std::string file, std::optional<std::uint64_t> device) : file_(std::move(file)), device_(device) {}
 
   // What the file was hashed to, when it still is the same.
   std::optional<Digest> find(const struct stat& stat);
@@ -51,7 +51,7 @@ class FileHashes {
   void read(std::string_view text) REQUIRES(mutex_);
 
   const std::string file_;
-  const bool is_kept_;
+  const std::optional<std::uint64_t> device_;  // the context's own: of what is mounted below it nothing is kept; none: of nothing
   Mutex mutex_;
   std::map<Key, Known> known_ GUARDED_BY(mutex_);
   bool is_new_ GUARDED_BY(mutex_) = false;

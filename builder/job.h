@@ -33,6 +33,10 @@ class Job {
     bool by_reads = false;  // what the step looked at is the same, and the rest was not compared
   };
   virtual Result<std::optional<Hit>> find_otherwise() { return std::optional<Hit>(); }
+  // Whether it puts files among those of the image that the stage began with: who compares their times must not find them older than that.
+  virtual Result<bool> lands_on_base() { return false; }
+  // Whether what it, or the narrow inputs, would give cannot stand where the step is: then what run() makes is kept instead.
+  virtual bool found_outdated() const { return false; }
   // Why it gives nothing, where there is more to say than that the first key is not known; else "".
   virtual std::string why_not() const { return {}; }
 

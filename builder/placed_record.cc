@@ -2,10 +2,11 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
+#include <span>
 #include <vector>
 
 #include "base/sys/file.h"
+#include "builder/bytecode.h"
 #include "builder/layer_file.h"
 #include "builder/tar_header.h"
 
@@ -13,8 +14,8 @@ namespace acetate::build {
 
 namespace {
 
-// Beyond it a time stands in a pax entry as well.
-constexpr std::int64_t kMostPlainTime = 0x7fffffff;
+// From here on a time stands in a pax entry as well.
+constexpr std::int64_t kFirstOfPax = 0x7fffffff;
 
 // The same layer with `now` wherever it has `then`. Nothing where something is newer than `now`, which would have to be cut.
 Result<std::optional<CachedLayer>> with_epoch(const CachedLayer& layer, std::int64_t then, std::int64_t now, const Cache& cache) {
@@ -31,29 +32,30 @@ Result<std::optional<CachedLayer>> with_epoch(const CachedLayer& layer, std::int
       return std::optional<CachedLayer>();
     }
     TRY(out->write(block));
-    for (auto some = TRY(tar.bytes(room)); !some.empty(); some = TRY(tar.bytes(room))) TRY(out->write(some));
+    auto some = TRY(tar.bytes(room));
+    set_noted_time(std::span(room).first(some.size()), then, now);
+    for (; !some.empty(); some = TRY(tar.bytes(room))) TRY(out->write(some));
   }
   return std::optional(TRY(out->commit()));
 }
 
 }  // namespace
 
-Result<std::optional<Record>> place_record(const Record& found, const StageState& before, const TimeRule& rule, bool knows_times, Cache& cache) {
+Result<std::optional<Record>> place_record(const Record& found, const StageState& before, const TimeRule& rule, MayBe age, Cache& cache) {
   using Answer = std::optional<Record>;
   Record record = found;
   if (rule.kind == TimeRule::Kind::epoch) {
     if (record.layer && record.clock != rule.epoch) {
-      if (record.clock > kMostPlainTime || rule.epoch > kMostPlainTime) return Answer();
+      // What stands for a removal has the time 0, whatever the epoch is.
+      if (record.clock <= 0 || record.clock >= kFirstOfPax || rule.epoch >= kFirstOfPax) return Answer();
       record.layer = TRY(with_epoch(*record.layer, record.clock, rule.epoch, cache));
       if (!record.layer) return Answer();
     }
     record.clock = rule.epoch;
     return Answer(record);
   }
-  const bool too_old = rule.kind == TimeRule::Kind::logical && record.layer && before.clock > before.base_clock && record.clock < before.clock;
-  if (too_old && !knows_times) return Answer();
-  // Steps after it are not older than those before it.
-  record.clock = std::max(record.clock, before.clock);
+  if (rule.kind != TimeRule::Kind::logical || !record.layer || !before.newest_layer || age == MayBe::older) return Answer(record);
+  if (record.clock < *before.newest_layer || (record.clock == *before.newest_layer && age == MayBe::younger)) return Answer();
   return Answer(record);
 }
 

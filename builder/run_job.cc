@@ -79,7 +79,7 @@ class RunJob : public Job {
     if (shop_.trace == TraceRule::never) return Answer();
     const Digest by_content = content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))).digest();
     auto same = TRY(shop_.cache.find(by_content));
-    if (same) same = TRY(place_record(*same, before_, shop_.times, false, shop_.cache));
+    if (same) same = TRY(placed(*same, MayBe::as_old));
     if (same)
       return Answer(Hit{.record = *same, .why = "the layers below are others, and all that is in them is the same", .key = by_content});
     if (!is_believed() && !shop_.explain) return Answer();
@@ -88,11 +88,11 @@ class RunJob : public Job {
       const KeyInputs seen = TRY(look_at(reads.paths, *below, contents_));
       const Digest by_reads = reads_key(seen).digest();
       auto record = TRY(shop_.cache.find(by_reads));
-      if (record) record = TRY(place_record(*record, before_, shop_.times, true, shop_.cache));
       if (record && !is_believed()) {
         would_do_ = reads.paths;
         break;
       }
+      if (record) record = TRY(placed(*record, MayBe::older));
       if (record)
         return Answer(Hit{.record = *record,
                           .why = fmt::format("the layers below have changed, and nothing of the {} paths that this step looks at",
@@ -103,6 +103,8 @@ class RunJob : public Job {
     }
     return Answer();
   }
+
+  bool found_outdated() const override { return outdated_; }
 
   std::string why_not() const override { return why_not_.empty() ? "" : "of what the step looked at last time, " + why_not_; }
 
@@ -163,6 +165,12 @@ class RunJob : public Job {
 
  private:
   using Type = dockerfile::Mount::Type;
+
+  Result<std::optional<Record>> placed(const Record& record, MayBe age) {
+    auto placed = TRY(place_record(record, before_, shop_.times, age, shop_.cache));
+    if (!placed) outdated_ = true;
+    return placed;
+  }
 
   // With every capability there are ways to the files of the layers that the daemon does not see, and what a volume holds it never sees.
   bool is_recorded() const {
@@ -298,9 +306,10 @@ class RunJob : public Job {
                             if (is_of_below) clock.learn_content(op.attr.mtime);
                             else clock.learn_output(op.attr.mtime);
                             const bool is_content = is_of_below || !clock.is_own(op.attr.mtime);
-                            // Which time a directory has that only holds what was written is nothing that it says.
-                            if (is_content && op.kind != DeltaOp::Kind::implicit_dir) cut_ = cut_ || clock.is_cut(op.attr.mtime);
-                            if (op.kind == DeltaOp::Kind::replace) bytecode.learn(op.path, op.attr, is_content);
+                            // A directory that only holds what was written has the time of one below, which may be the epoch's.
+                            const bool may_be_epochs = op.kind == DeltaOp::Kind::implicit_dir && op.attr.mtime.tv_sec == clock.now();
+                            if (is_content && !may_be_epochs) cut_ = cut_ || clock.is_cut(op.attr.mtime);
+                            if (op.kind == DeltaOp::Kind::replace || op.kind == DeltaOp::Kind::hardlink) bytecode.learn(op.path, op.attr, is_content);
                             changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                             return {};
                           }),
@@ -335,6 +344,7 @@ class RunJob : public Job {
   std::string why_not_;
   KnownContents contents_;                 // of what is below
   bool anew_ = false;
+  bool outdated_ = false;  // by find_otherwise()
   bool cut_ = false;  // by run(): of what it wrote a time was cut to the epoch
 };
 

@@ -28,7 +28,8 @@ struct StageState {
   std::vector<StageLayer> layers;  // bottom first
   image::Config config;            // diff_ids and history grow with the layers
   std::int64_t clock = 0;          // see clock.h
-  std::int64_t base_clock = 0;     // of the image it began with: later times are those of this build's steps
+  std::int64_t base_clock = 0;     // of the image it began with
+  std::optional<std::int64_t> newest_layer = {};  // the time of the newest of its steps' layers, which may be older than the image it began with
   std::size_t base_layers = 0;     // how many of the layers are that image's
   std::string changed_by = {};     // the first of its steps that this build had to do, as a person wrote it
 

@@ -347,7 +347,7 @@ Runner build_command(CLI::App& app) {
                  "instead of a build: check, outline (what can be given to it) or targets (its stages); with \",format=json\" for programs");
   app.add_flag("--check", options->check, "build nothing: say what had better not be done in the Dockerfile");
   app.add_option("--graph", options->graph, "write a page for a browser into this file: stages, steps, times, what the cache had, layers");
-  app.add_flag("--explain", options->explain, "say why a step is not taken from the cache, which files it reads, and what would spare it");
+  app.add_flag("--explain", options->explain, "say why a step is not taken from the cache, which files it reads, and what would spare it; what steps look at is recorded for it, as with --trace-cache");
   app.add_flag("-q,--quiet", options->quiet, "print the image's id and nothing else");
   app.add_option("--logfile", options->logfile, "write what is told of the build into this file, and not to standard error");
   options->habits = add_build_habits(app);

@@ -208,14 +208,14 @@ TEST_F(RebuiltBaseTest, IsNoReasonToRunAgainWhatStandsOnItAlone) {
 }
 
 TEST_F(RebuiltBaseTest, IsNoReasonToCopyAgainNorToRunWhatReadsTheCopy) {
-  EXPECT_EQ(runs_on_both("FROM my/base\nCOPY a /a\nWORKDIR /w\nRUN touch made 1\n").second, Words{});
-  runner_.looks_at = {{"", kNamed}, {"a", kNamed | kOpened}};
-  EXPECT_EQ(runs_on_both("FROM my/base\nCOPY a /a\nRUN --network=none touch made 1\n").second, Words{});
+  EXPECT_EQ(runs_on_both("FROM my/base\nCOPY a /d/a\nWORKDIR /w\nRUN touch made 1\n").second, Words{});
+  runner_.looks_at = {{"", kNamed}, {"d/a", kNamed | kOpened}};
+  EXPECT_EQ(runs_on_both("FROM my/base\nCOPY a /d/a\nRUN --network=none touch made 1\n").second, Words{});
 }
 
 TEST_F(RebuiltBaseTest, LeavesNothingOlderThanWhatThisBuildMadeBelowIt) {
   dir_.write("context/b", "1");
-  const std::string text = "FROM my/base\nCOPY b /b\nCOPY a /a\nRUN touch made 1\n";
+  const std::string text = "FROM my/base\nCOPY b /d/b\nCOPY a /e/a\nRUN touch made 1\n";
   base_of(1'000'000);
   dockerfile(text);
   build();
@@ -224,7 +224,7 @@ TEST_F(RebuiltBaseTest, LeavesNothingOlderThanWhatThisBuildMadeBelowIt) {
   dockerfile(text);
   build();
   EXPECT_EQ(runner_.ran.size(), 1U);
-  EXPECT_EQ(time_of("a"), 2'000'002);
+  EXPECT_EQ(time_of("e/a"), 2'000'002);
   EXPECT_EQ(time_of("made"), 2'000'003);
   // What was done anew stands for what it replaced.
   base_of(2'500'000);
@@ -232,6 +232,28 @@ TEST_F(RebuiltBaseTest, LeavesNothingOlderThanWhatThisBuildMadeBelowIt) {
   build();
   EXPECT_EQ(runner_.ran, Words{});
   EXPECT_EQ(time_of("made"), 2'000'003);
+}
+
+// What was copied must not be older than the base's objects beside it.
+TEST_F(RebuiltBaseTest, CopiesAgainWhatLandsAmongTheBasesFiles) {
+  base_of(1'000'000);
+  dockerfile("FROM my/base\nCOPY a /sub/\nCOPY a /\n");
+  build();
+  base_of(2'000'000);
+  dockerfile("FROM my/base\nCOPY a /sub/\nCOPY a /\n");
+  build();
+  EXPECT_EQ(time_of("sub/a"), 1'000'001) << "nothing is there";
+  EXPECT_EQ(time_of("a"), 2'000'001) << "the file that the base has is younger";
+}
+
+TEST_F(RebuiltBaseTest, CopiesAgainWhatWouldBeAsOldAsWhatIsBelow) {
+  dockerfile("FROM scratch\nRUN touch x 1\nCOPY a /d/a\n");
+  build();
+  EXPECT_EQ(time_of("d/a"), 2);
+  dockerfile("FROM scratch\nRUN touch y 1\nRUN touch x 1\nCOPY a /d/a\n");
+  build();
+  EXPECT_EQ(time_of("x"), 2);
+  EXPECT_EQ(time_of("d/a"), 3);
 }
 
 // Steps with an epoch, on one machine and, with nothing to go by, on another.
@@ -265,6 +287,20 @@ TEST_F(EpochTest, DoesNothingAnewForAnotherOneAndComesToTheSame) {
   const std::string changed = build_at(3'000'000);
   EXPECT_EQ(runner_.ran.size(), 1U) << "what the first stage has made is the same";
   EXPECT_EQ(build_at(3'000'000, "fourth"), changed);
+}
+
+TEST_F(EpochTest, StaysWithCompiledPythonToo) {
+  dir_.write("context/a", "1");
+  const timespec then[] = {{.tv_sec = 1'500'000}, {.tv_sec = 1'500'000}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, (dir_ / "context/a").c_str(), then, 0), 0);
+  dockerfile("FROM scratch\nRUN copydir d\nRUN compile x\nCOPY a /a\n");
+  build_at(1'000'000);
+  const std::string second = build_at(2'000'000);
+  EXPECT_EQ(runner_.ran, Words{}) << log_;
+  EXPECT_EQ(time_of("x.py"), 2'000'000);
+  EXPECT_EQ(time_of("a"), 1'500'000) << "an old file of the context keeps its time";
+  EXPECT_EQ(content_of("__pycache__/x.cpython-311.pyc").substr(8, 4), std::string("\x80\x84\x1e\0", 4));
+  EXPECT_EQ(build_at(2'000'000, "elsewhere"), second);
 }
 
 TEST_F(EpochTest, IsNotForgottenWhereContentWasCutToIt) {

@@ -17,7 +17,7 @@ class FileHashesTest : public testing::Test {
   FileHashesTest() { dir_.mkdir("context"); }
   std::shared_ptr<FileHashes> load() {
     const Fd context = *sys::open(dir_ / "context", O_PATH | O_DIRECTORY);
-    return *FileHashes::load(dir_ / "build", context.ref(), dir_ / "context");
+    return FileHashes::load(dir_ / "build", context.ref(), dir_ / "context");
   }
   struct stat of(std::string_view name) { return *sys::stat_following(dir_ / ("context/" + std::string(name))); }
   // Long after it was changed.
