@@ -59,6 +59,18 @@ TEST(Overlay, EmptiesWhatACrashLeftInTheWorkDirectory) {
   EXPECT_EQ(code(m.write("f", "text")), 0);
 }
 
+TEST(Overlay, WithoutAnUpperTellsTheSpaceOfTheTopLayer) {
+  const test::TempDir dir;
+  const auto overlay = Overlay::open(*make_memory_layer({memory_file("f", "text")}), {}, {}, {.space_of = std::make_shared<const Fd>(dir.open())});
+  ASSERT_TRUE(overlay);
+  const auto told = (*overlay)->statfs();
+  const auto real = sys::statfs(dir.open().ref());
+  ASSERT_TRUE(told && real);
+  EXPECT_GT(told->blocks, 0U);
+  EXPECT_EQ(told->blocks, real->f_blocks);
+  EXPECT_EQ(told->name_max, static_cast<std::uint64_t>(real->f_namelen));
+}
+
 TEST(Overlay, AnswersNumbersItNeverGaveOutWithESTALEAndEBADF) {
   Mounted m({memory_file("f", "text")});
 
