@@ -236,7 +236,7 @@ std::optional<sandbox::DelegatedCgroup> divide_cgroup(sandbox::Spec& spec) {
 }
 
 // In the holder.
-Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
+Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan, const sandbox::DelegatedCgroup* cgroup) {
   const sandbox::IdMode ids = plan.mode;
   sandbox::RootfsOptions options{.scratch_base = runs_dir(run.paths), .ids = ids};
   options.mount_options = TRY(owner_options(run, ids));
@@ -251,6 +251,7 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   const std::string memo = runs_dir(run.paths) + "/runtime";
   options.meanwhile = [&] { sandbox::prepare_launch(run.spec, memo); };
   sandbox::Rootfs rootfs = TRY(mount_image(run.image, options));
+  if (cgroup != nullptr) TRY(cgroup->note_in(rootfs.scratch() + "/" + sandbox::kCgroupNote));
   std::vector<sandbox::Rootfs> images;
   for (const auto& [mount, image] : run.images) {
     images.push_back(TRY(mount_image(
@@ -302,7 +303,7 @@ Result<int> run_container(RunOptions options, std::vector<std::string> typed, co
   const auto cgroup = divide_cgroup(run.spec);
   TRY(note_start(run));
   // The host's processes are seen from the host's pid namespace only.
-  auto code = in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan); }, run.spec.own_pids);
+  auto code = in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan, cgroup ? &*cgroup : nullptr); }, run.spec.own_pids);
   if (auto noted = note_end(run, code ? *code : kOurFault); !noted) log::warn("{}", noted.error().message());
   return code;
 }

@@ -73,7 +73,7 @@ Result<DelegatedCgroup> DelegatedCgroup::make(const std::vector<CgroupLimit>& li
   for (const CgroupLimit& limit : limits)
     if (!offered.contains(limit.controller)) return fail(ENOTSUP, "our cgroup {} has no controller of {}; {}", path, limit.controller, kWayOut);
   auto given = words(TRY(read(ours.ref(), kGiven)));
-  DelegatedCgroup made(std::move(ours), std::to_string(::getpid()), std::move(given));
+  DelegatedCgroup made(path, std::move(ours), std::to_string(::getpid()), std::move(given));
   auto divided = made.divide(limits);
   if (divided) return made;
   if (divided.error().is(EACCES) || divided.error().is(EPERM)) return fail(ENOTSUP, "our cgroup {} is not ours to divide; {}", path, kWayOut);
@@ -106,7 +106,7 @@ Result<void> DelegatedCgroup::enable(const std::vector<CgroupLimit>& limits) {
 }
 
 // The controllers are taken back first: who gives them has no processes. A runtime has given more than we asked for.
-Result<void> DelegatedCgroup::put_back() {
+Result<void> DelegatedCgroup::put_back(Us us) {
   const auto remove_group = [&](const std::string& name) {
     const auto removed = sys::rmdir({ours_.ref(), name.c_str()});
     return removed || removed.error().is(ENOENT) ? Result<void>() : Result<void>(removed.error().clone());
@@ -114,13 +114,40 @@ Result<void> DelegatedCgroup::put_back() {
   TRY(remove_group(container()));
   for (const std::string& controller : words(TRY(read(ours_.ref(), kGiven))))
     if (!given_.contains(controller)) TRY(write(ours_.ref(), kGiven, "-" + controller));
-  TRY(write(ours_.ref(), "cgroup.procs", "0"));
+  if (us == Us::are_in_it) TRY(write(ours_.ref(), "cgroup.procs", "0"));
   return remove_group(own());
+}
+
+// Lines: its path, the name of ours, and each controller that it gave before.
+Result<void> DelegatedCgroup::note_in(const std::string& file) const {
+  std::string text = fmt::format("{}\n{}\n", path_, name_);
+  for (const std::string& controller : given_) text += controller + "\n";
+  const Fd fd = TRY_WITHIN(sys::open(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600), "writing {}", file);
+  return sys::write_full(fd.ref(), text);
+}
+
+Result<bool> remove_abandoned_cgroup(const std::string& file) {
+  const auto text = sys::read_file(file, kMostText);
+  if (!text) return text.error().is(ENOENT) ? Result<bool>(false) : Result<bool>(text.error().clone());
+  std::istringstream lines(*text);
+  std::string path, name;
+  if (!std::getline(lines, path) || !std::getline(lines, name) || name.empty()) return false;  // killed while it was written
+  std::set<std::string> given;
+  for (std::string controller; std::getline(lines, controller);) given.insert(controller);
+  auto ours = sys::open(path, O_RDONLY | O_DIRECTORY);
+  if (!ours) return ours.error().is(ENOENT) ? Result<bool>(false) : Result<bool>(std::move(ours).error());
+  DelegatedCgroup left(path, *std::move(ours), name, std::move(given));
+  const auto is_there = [&](const std::string& group) { return sys::stat({left.ours_.ref(), group.c_str()}).has_value(); };
+  const bool there = is_there(left.own()) || is_there(left.container());
+  auto done = there ? left.put_back(DelegatedCgroup::Us::are_gone) : Result<void>();
+  left.ours_.reset();  // it is not ours to put back once more
+  if (!done) return std::move(done).error().within("putting together the cgroup " + path);
+  return there;
 }
 
 DelegatedCgroup::~DelegatedCgroup() {
   if (!ours_) return;
-  if (auto done = put_back(); !done) log::info("a cgroup stays: {}", done.error().message());
+  if (auto done = put_back(Us::are_in_it); !done) log::info("a cgroup stays: {}", done.error().message());
 }
 
 Result<std::string> path_in_hierarchy(FdRef cgroup) {

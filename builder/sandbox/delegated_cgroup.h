@@ -36,21 +36,33 @@ class DelegatedCgroup {
 
   // Where a process enters that is to be limited, with all that it starts.
   FdRef limited() const noexcept { return limited_.ref(); }
+  // Where it is, in a file that outlives us, for remove_abandoned_cgroup(): in the scratch directory of the run.
+  Result<void> note_in(const std::string& file) const;
 
  private:
-  DelegatedCgroup(Fd ours, std::string name, std::set<std::string> given)
-      : ours_(std::move(ours)), name_(std::move(name)), given_(std::move(given)) {}
+  DelegatedCgroup(std::string path, Fd ours, std::string name, std::set<std::string> given)
+      : path_(std::move(path)), ours_(std::move(ours)), name_(std::move(name)), given_(std::move(given)) {}
   Result<void> divide(const std::vector<CgroupLimit>& limits);
   Result<void> enable(const std::vector<CgroupLimit>& limits);
-  Result<void> put_back();
+  friend Result<bool> remove_abandoned_cgroup(const std::string& file);
+  enum class Us { are_in_it, are_gone };
+  Result<void> put_back(Us us);
   std::string own() const { return name_ + "-acetate"; }
   std::string container() const { return name_ + "-container"; }
 
+  std::string path_;
   Fd ours_;  // the cgroup we were found in
   std::string name_;
   std::set<std::string> given_;  // the controllers it gave to those below before us
   Fd limited_;
 };
+
+// What that file is called in the directory that launch() is given.
+inline constexpr const char* kCgroupNote = "cgroup";
+
+// Puts together again what somebody had divided who was killed: by what he noted in `file`. Without such a file, or where it is gone already, nothing is
+// to be done. EBUSY where a process of it still runs. Whether anything was removed.
+Result<bool> remove_abandoned_cgroup(const std::string& file);
 
 // Its path below the root of the hierarchy, as a runtime is told it: "/user.slice/…".
 Result<std::string> path_in_hierarchy(FdRef cgroup);

@@ -5,12 +5,15 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <linux/magic.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <functional>
 
 #include "base/sys/file.h"
+#include "tests/support/temp_dir.h"
 
 namespace acetate::sandbox {
 namespace {
@@ -107,6 +110,31 @@ TEST_F(Delegated, IsDividedAndPutTogetherAgain) {
       return text_of(dir_ + "/cgroup.procs").empty() ? "we are elsewhere" : "";
     });
     EXPECT_EQ(words, "") << "as user " << uid;
+  }
+}
+
+TEST_F(Delegated, IsPutTogetherByTheNextCommandWhenWhoDividedItWasKilled) {
+  for (const uid_t uid : {0U, 65534U}) {
+    const test::TempDir notes;
+    ASSERT_EQ(::chmod(notes.path().c_str(), 0777), 0);
+    const std::string note = notes / kCgroupNote;
+    const std::string words = in_it(uid, [&]() -> std::string {
+      auto made = DelegatedCgroup::make(limits_);
+      if (!made) return made.error().message();
+      if (auto noted = made->note_in(note); !noted) return noted.error().message();
+      ::kill(::getpid(), SIGKILL);
+      return "it lives";
+    });
+    ASSERT_EQ(words, "") << "as user " << uid;
+    ASSERT_NE(text_of(dir_ + "/cgroup.subtree_control"), "");
+
+    const auto removed = remove_abandoned_cgroup(note);
+
+    ASSERT_TRUE(removed) << removed.error().message();
+    EXPECT_TRUE(*removed);
+    EXPECT_EQ(text_of(dir_ + "/cgroup.subtree_control"), "");
+    EXPECT_FALSE(*remove_abandoned_cgroup(note));
+    EXPECT_FALSE(*remove_abandoned_cgroup(notes / "nothing"));
   }
 }
 
