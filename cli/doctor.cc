@@ -46,6 +46,18 @@ std::string try_inside(const sandbox::HolderPlan& plan, const std::function<Resu
   return said ? *said : said.error().message();
 }
 
+// The way out stands at the end of the words of what went wrong, in parentheses or behind a semicolon; here it has a place of its own.
+Check with_way_out(Check check) {
+  if (!check.fix.empty() || check.state == State::good) return check;
+  std::string& found = check.found;
+  const bool closes = found.ends_with(')');
+  const std::size_t at = found.rfind(closes ? " (" : "; ");
+  if (at == std::string::npos) return check;
+  check.fix = found.substr(at + 2, found.size() - at - 2 - (closes ? 1 : 0));
+  found.resize(at);
+  return check;
+}
+
 Check kernel() {
   utsname names{};
   ::uname(&names);
@@ -60,15 +72,15 @@ Check fuse_device() {
 
 Check daemon() {
   const auto program = fs::find_daemon();
-  if (!program) return {State::bad, "fuse-overlay", program.error().message()};
+  constexpr const char* kFix = "install it beside acetate, or name it in ACETATE_FUSE_OVERLAY";
+  if (!program) return {State::bad, "fuse-overlay", program.error().message(), kFix};
   const auto ran = sys::run_captured({.argv = {*program, "--version"}});
-  if (!ran || !ran->exit.ok()) return {State::bad, "fuse-overlay", fmt::format("{} does not run", *program)};
+  if (!ran || !ran->exit.ok()) return {State::bad, "fuse-overlay", fmt::format("{} does not run", *program), kFix};
   return {State::good, "fuse-overlay", ran->out.substr(0, ran->out.find('\n'))};
 }
 
 Check ids(const sandbox::HolderPlan& plan) {
-  // The words tell the way out as well.
-  if (plan.mode == sandbox::IdMode::single) return {State::degraded, "user ids", fmt::format("one only: {}", plan.why)};
+  if (plan.mode == sandbox::IdMode::single) return with_way_out({State::degraded, "user ids", fmt::format("one only: {}", plan.why)});
   return {State::good, "user ids", plan.why};
 }
 
@@ -84,7 +96,9 @@ Check real_mount(const sandbox::HolderPlan& plan, const Paths& paths) {
     return rootfs.unmount();
   });
   if (words.empty()) return {State::good, "mounting", "a root file system was mounted, written to and unmounted"};
-  return {State::bad, "mounting", words};
+  Check check = with_way_out({State::bad, "mounting", words});
+  if (check.fix.empty()) check.fix = "mend what else is said here to be missing: the daemon, /dev/fuse, storage";
+  return check;
 }
 
 // Only a choice: where it is not to be had, nothing is lost but speed.
@@ -152,17 +166,17 @@ Check cgroups() {
   if (const auto root = sandbox::is_real_root(); !root || !*root) {
     const auto made = sandbox::DelegatedCgroup::make(sandbox::cgroup_limits({.memory = 1 << 30, .cpus = 1, .pids = 1000}));
     if (made) return {State::good, kName, "a cgroup that was given to us can be divided"};
-    return {State::degraded, kName, fmt::format("--memory, --cpus and --pids-limit are not kept: {}", made.error().message())};
+    return with_way_out({State::degraded, kName, fmt::format("--memory, --cpus and --pids-limit are not kept: {}", made.error().message())});
   }
   const auto dir = sys::open("/sys/fs/cgroup", O_PATH | O_DIRECTORY);
-  if (!dir) return {State::degraded, kName, "there are no cgroups here, so --memory, --cpus and --pids-limit are not kept"};
+  if (!dir) return {State::degraded, kName, "there are no cgroups here, so --memory, --cpus and --pids-limit are not kept", "mount -t cgroup2 cgroup2 /sys/fs/cgroup"};
   const auto type = sys::statfs(dir->ref());
   const bool unified = type && static_cast<unsigned long>(type->f_type) == CGROUP2_SUPER_MAGIC;
   const char* version = unified ? "cgroup v2" : "cgroup v1";
   const std::string path = fmt::format("/sys/fs/cgroup/{}acetate-doctor-{}", unified ? "" : "pids/", ::getpid());
   const auto made = sys::mkdir({kWorkingDir, path.c_str()}, 0755);
   if (!made)
-    return {State::degraded, kName, fmt::format("{}, and no group can be made ({}): --memory, --cpus and --pids-limit are not kept", version, made.error().message())};
+    return {State::degraded, kName, fmt::format("{}, and no group can be made ({}): --memory, --cpus and --pids-limit are not kept", version, made.error().message()), "in a container: show it /sys/fs/cgroup writable"};
   static_cast<void>(::rmdir(path.c_str()));
   return {State::good, kName, fmt::format("{}, a group can be made", version)};
 }
@@ -180,7 +194,8 @@ Check plain_mount(const Paths& paths) {
     return mount.unmount();
   }();
   if (tried) return {State::good, kName, "mounted and unmounted outside of namespaces"};
-  return {State::degraded, kName, fmt::format("outside of namespaces: {}", tried.error().message()), sys::find_program("fusermount3") ? "" : "apt install fuse3"};
+  return {State::degraded, kName, fmt::format("outside of namespaces: {}", tried.error().message()),
+          sys::find_program("fusermount3") ? "as root: modprobe fuse; chmod 666 /dev/fuse; chmod u+s of fusermount3" : "apt install fuse3"};
 }
 
 // Where everything is kept: what its file system can do.
@@ -213,7 +228,9 @@ std::vector<Check> examine(const Paths& paths) {
   std::vector<Check> checks{kernel(), fuse_device(), daemon()};
   const auto plan = sandbox::plan_holder();
   if (!plan) {
-    checks.push_back({State::bad, "user namespaces", fmt::format("{}. What works without one: pull, push, copy, ls, cat, tar, inspect, and builds without RUN", plan.error().message())});
+    Check none = with_way_out({State::bad, "user namespaces", plan.error().message()});
+    none.found += ". What works without one: pull, push, copy, ls, cat, tar, inspect, and builds without RUN";
+    checks.push_back(std::move(none));
   } else {
     checks.push_back({State::good, "user namespaces", plan->mode == sandbox::IdMode::none ? "not needed" : "can be made"});
     checks.push_back(ids(*plan));

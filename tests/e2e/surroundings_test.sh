@@ -84,7 +84,7 @@ lacking() {
 without_newuidmap() { lacking "newuidmap newgidmap" "$ranged_user" "$@"; }
 expect "without newuidmap a command runs with one id" 0 "$(without_newuidmap acetate run "$base" id -u 2>&1)"
 expect_match "and another user is told why there is none" "played by root.*newuidmap is not installed .apt install uidmap" "$(without_newuidmap acetate run -u 7:8 "$base" true 2>&1)"
-expect_match "doctor says so too" "user ids +one only: newuidmap is not installed .apt install uidmap" "$(without_newuidmap acetate doctor 2>&1 || true)"
+expect_match "doctor says so too" "user ids +one only: newuidmap is not installed -> apt install uidmap" "$(without_newuidmap acetate doctor 2>&1 | tr -s '\n ' ' ')"
 # The same of the runtimes: our launcher takes their place.
 without_runtimes() { lacking "runc crun" "$single_user" "$@"; }
 expect "without any runtime a command runs all the same" hello "$(without_runtimes env ACETATE_ROOT="$scratch/home-$single_user/fresh" acetate run "$base" echo hello 2>&1)"
