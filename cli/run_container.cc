@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -117,11 +118,14 @@ Result<void> find_image_and_layer(Run& run, const std::vector<std::string>& sour
   return {};
 }
 
+constexpr const char* kKeepGroups = "keep-groups";  // as podman calls it
+
 // --hpc is several options at once; what was typed goes before.
 void expand_hpc(RunOptions& options, const std::string& working_dir) {
   if (!options.hpc) return;
   if (options.userns.empty()) options.userns = "keep-id";
   if (options.workdir.empty()) options.workdir = working_dir;
+  if (options.group_add.empty()) options.group_add = {kKeepGroups};
 }
 
 // Every device that a container does not have anyway, as podman gives --privileged to who is not root. What is a file system of its own
@@ -146,6 +150,8 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   run.spec.directories = run.image.config.volumes;
   for (const std::string& target : run.mounts.unnamed) run.spec.directories.push_back(target);
   for (const NamedVolume& volume : run.mounts.volumes) TRY(make_volume(volume));
+  run.spec.keep_groups = std::ranges::find(run.options.group_add, kKeepGroups) != run.options.group_add.end();
+  if (run.spec.keep_groups && run.options.group_add.size() > 1) return fail(EINVAL, "--group-add keep-groups goes with no other group");
   run.person = who_we_are();
   run.spec.keep_id = TRY(parse_userns(run.options.userns, run.person.uid, run.person.gid));
   if (run.spec.keep_id) run.person.uid = run.spec.keep_id->uid, run.person.gid = run.spec.keep_id->gid;
@@ -190,6 +196,18 @@ Result<sandbox::UpperKind> upper_kind(const Run& run, bool other_order) {
     return fail(ENOTSUP, "--upper=kernel keeps ids as they are, and --userns keep-id shows them in another order: --upper=own can");
   log::info("our daemon keeps what is written, since --userns keep-id shows ids in another order");
   return sandbox::UpperKind::own;
+}
+
+// --group-add, in addition to what the image says.
+Result<void> add_groups(Run& run, const std::string& rootfs) {
+  const auto& asked = run.options.group_add;
+  if (run.spec.keep_groups || asked.empty()) return {};
+  if (run.spec.ids == sandbox::IdMode::single) return void(log::warn("--group-add {}: with one id there is no other group", fmt::join(asked, ", "))), Result<void>();
+  for (const std::string& name : asked) {
+    if (name.empty() || name.find(':') != std::string::npos) return fail(EINVAL, "--group-add \"{}\": that is no group", name);
+    run.spec.groups.push_back(TRY_WITHIN(sandbox::resolve_user(rootfs, "0:" + name), "--group-add {}", name).gid);
+  }
+  return {};
 }
 
 // `why`: why there are the ids there are.
@@ -267,6 +285,7 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan, const sandbox:
   run.spec.rootfs = rootfs.path();
   run.spec.record_owners = rootfs.notes_owners();
   TRY(choose_user(run, rootfs, plan.why));
+  TRY(add_groups(run, rootfs.path()));
   // Real root's ids are in their own order already.
   if (ids == sandbox::IdMode::none && run.spec.keep_id && run.spec.keep_id->uid == ::getuid() && run.spec.keep_id->gid == ::getgid()) run.spec.keep_id.reset();
   order_mounts(run.spec.mounts);

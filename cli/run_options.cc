@@ -49,6 +49,7 @@ void declare_networks(CLI::App& app, RunOptions& options) {
 
 void declare_rights(CLI::App& app, RunOptions& options) {
   app.add_option("--userns", options.userns, "host (the default) or keep-id[:uid=…,gid=…]: the same user inside as outside");
+  repeatable(app, "--group-add", options.group_add, "a group of the image more, by name or number; keep-groups: the caller's own, and what they may read");
   app.add_option("--pid", options.pid, "host: it sees our processes");
   repeatable(app, "--cap-add", options.cap_add, "a capability more, or ALL");
   repeatable(app, "--cap-drop", options.cap_drop, "a capability less, or ALL");

@@ -34,7 +34,7 @@ struct RunOptions {
 
   // Who it is and what it may.
   std::string userns, pid;
-  std::vector<std::string> cap_add, cap_drop, security, ulimits;
+  std::vector<std::string> group_add, cap_add, cap_drop, security, ulimits;
   bool privileged = false;
   std::string memory, cpus, pids_limit;
 

@@ -29,7 +29,7 @@ Json process(const Spec& spec) {
   for (const auto* more : {&spec.groups, &spec.device_groups})
     for (const gid_t group : *more)
       if (std::ranges::find(groups, group) == groups.end()) groups.push_back(group);
-  if (!single) user["additionalGids"] = groups;
+  if (!single && !spec.keep_groups) user["additionalGids"] = groups;
   // Inheritable and ambient stay empty: they would survive an exec by a user who is not root.
   Json capabilities = Json::object();
   for (const char* set : {"bounding", "effective", "permitted"}) capabilities[set] = spec.capabilities;

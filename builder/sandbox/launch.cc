@@ -54,6 +54,15 @@ Result<void> keep_id(Spec& spec, Runtime& runtime) {
   return {};
 }
 
+// runc sets the groups wherever it may, and drops ours by that.
+void keep_groups(const Spec& spec, Runtime& runtime) {
+  if (runtime.native || spec.ids == IdMode::single) return;
+  log::info("{} does not keep our groups: our own launcher does", runtime.program);
+  runtime.program = "native";
+  runtime.native = true;
+  runtime.records_owners = false;
+}
+
 // Limits are the runtime's to set where we are real root. Anybody else needs a cgroup that was given to them. The runtime puts the
 // container into it and stays outside, with its own memory and threads; beside a hierarchy of version 1, of which it would
 // make use instead, it is in it as we are.
@@ -156,9 +165,11 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   if (!spec.own_pids) spec.surroundings.bound_proc = true;
   if (spec.terminal) spec.surroundings.console_size = console_size(stdio.in ? stdio.in : FdRef{0});
   if (spec.keep_id) TRY(keep_id(spec, runtime));
+  if (spec.keep_groups) keep_groups(spec, runtime);
   TRY(consider_limits(spec, runtime));
   keep_ours(spec.capabilities);
-  if (!spec.device_groups.empty() && spec.ids == IdMode::single) log::warn("with one id no group of a CDI device can be had: {}", fmt::join(spec.device_groups, ", "));
+  if (!spec.device_groups.empty() && spec.keep_groups) log::warn("with our own groups no group of a CDI device can be had: {}", fmt::join(spec.device_groups, ", "));
+  else if (!spec.device_groups.empty() && spec.ids == IdMode::single) log::warn("with one id no group of a CDI device can be had: {}", fmt::join(spec.device_groups, ", "));
 
   if (!runtime.sets_hostname) take_our_hostname(spec);
 

@@ -298,7 +298,7 @@ class Container {
     if (user.contains("additionalGids")) groups = user["additionalGids"].get<std::vector<gid_t>>();
     TRY(try_call([] { return ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0); }));
     // Denied where there is one id, which has no groups to give away.
-    if (::setgroups(groups.size(), groups.data()) != 0 && spec_.ids != IdMode::single) return Error(errno);
+    if (!spec_.keep_groups && ::setgroups(groups.size(), groups.data()) != 0 && spec_.ids != IdMode::single) return Error(errno);
     TRY(try_call([&] { return ::setresgid(gid, gid, gid); }));
     return try_call([&] { return ::setresuid(uid, uid, uid); });
   }

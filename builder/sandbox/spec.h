@@ -125,6 +125,7 @@ struct Spec {
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups = {};
+  bool keep_groups = false;  // instead of these, those of whoever called us, with what they may read and write; our launcher can
   std::string hostname = "acetate";
   bool hostname_asked = false;  // somebody gave it, and will want to know where it cannot be
   std::vector<MountPoint> mounts = {};

@@ -22,6 +22,7 @@ cleanup() {
     userdel "$user" 2>/dev/null || true
     sed -i "/^$user:/d" /etc/subuid /etc/subgid 2>/dev/null || true
   done
+  for group in ${test_groups:-}; do groupdel "$group" 2>/dev/null || true; done
   rm -rf "$scratch"
 }
 trap cleanup EXIT

@@ -19,7 +19,7 @@ mkdir -p "$scratch/base/etc" "$scratch/base/www"
 busybox_in "$scratch/base" sh cat echo id pwd env httpd grep sleep true ls mount mkdir touch cut stat
 echo "out of the container" >"$scratch/base/www/index.html"
 printf 'root:x:0:0::/root:/bin/sh\n' >"$scratch/base/etc/passwd"
-printf 'root:x:0:\n' >"$scratch/base/etc/group"
+printf 'root:x:0:\nstaff:x:50:\n' >"$scratch/base/etc/group"
 tar -C "$scratch/base" --owner=0 --group=0 -cf "$scratch/base.tar" .
 chmod -R a+rX "$scratch/base" "$scratch/base.tar"
 printf '# what the job needs\nFROM_FILE=a b\n\n  TAKEN_OVER\r\n' >"$scratch/env"
@@ -93,6 +93,20 @@ suite() { # AS NAME
   expect "$2: with --read-only a volume has what the image has" "out of the container x" \
     "$($1 acetate run --read-only -v /www "$base" sh -c 'echo x >/www/x; echo $(cat /www/index.html /www/x)' 2>&1)"
 
+  # What only a group of the caller's may read.
+  for how in "" "--userns keep-id"; do
+    expect "$2: our groups are kept ${how:+with $how }with keep-groups" "for the group" "$($1 acetate run $how --group-add keep-groups -v "$scratch/shared:/shared" "$base" cat /shared/file 2>&1)"
+    case $1 in
+      ranged*) expect_failure "$2: and not otherwise ${how:+with $how}" 1 "Permission denied" $1 acetate run $how -v "$scratch/shared:/shared" "$base" cat /shared/file ;;
+    esac
+  done
+  expect "$2: --hpc keeps them" "for the group" "$($1 acetate run --hpc -v "$scratch/shared:/shared" "$base" cat /shared/file 2>&1)"
+  expect_failure "$2: no other group beside ours" 125 "no other group" $1 acetate run --group-add keep-groups --group-add 7 "$base" true
+  case $1 in
+    single*) expect_match "$2: with one id there is none" "with one id there is no other group" "$($1 acetate run --group-add 7 "$base" true 2>&1)" ;;
+    *) expect "$2: groups of the image" "0 7 50" "$($1 acetate run --group-add staff --group-add 7 "$base" id -G 2>&1)"
+      expect_failure "$2: nor one that is not there" 125 "no-such" $1 acetate run --group-add no-such "$base" true ;;
+  esac
   expect "$2: --env-host" set "$($1 env IT_IS=set acetate run --env-host -e PATH=/bin "$base" sh -c 'echo $IT_IS' 2>&1)"
   expect "$2: --env-file" "a b|here" "$($1 env TAKEN_OVER=here acetate run --env-file "$scratch/env" "$base" sh -c 'echo "$FROM_FILE|$TAKEN_OVER"' 2>&1)"
   expect_failure "$2: no such file of them" 125 "/no/such" $1 acetate run --env-file /no/such "$base" true
@@ -135,6 +149,14 @@ below_sys() { # AS NAME
 }
 
 make_users
+test_groups=act-g$$
+groupadd "act-g$$" || skip "could not make a group"
+usermod -aG "act-g$$" "$ranged_user"
+usermod -aG "act-g$$" "$single_user"
+mkdir -m 750 "$scratch/shared"
+echo "for the group" >"$scratch/shared/file"
+chmod 640 "$scratch/shared/file"
+chgrp -R "act-g$$" "$scratch/shared"
 # The users again, for a shell in other namespaces.
 cat >"$scratch/as.sh" <<END
 scratch=$scratch PATH=$PATH
