@@ -43,6 +43,7 @@ const std::vector<Command>& commands() {
       {"commit", "make an image of a kept container", commit_command, {}, 125, 125},
       {"export", "write a kept container's files as a tarball", export_command, {}, 125, 125},
       {"rm", "remove kept containers", rm_command, {}, 125, 125, "0 when all are removed, 1 when one is not there, 2 when one is in use."},
+      {"volume", "list, make, show and remove named volumes", volume_command, {}, 125, 125, "0 when all went well; of rm 1 when one is not there, 2 when a container that runs has one."},
       {"images", "list the images of the store", images_command, {}, 125, 125},
       {"load", "put the images of an archive into the store", load_command, {}, 125, 125},
       {"save", "write images of the store as an archive", save_command, {}, 125, 125},

@@ -93,6 +93,11 @@ Result<Fd> open_to_use(const NamedVolume& volume) {
   Fd dir = TRY(sys::open(volume.dir, O_RDONLY | O_DIRECTORY));
   // Where there are no locks it is used all the same.
   (void)sys::flock(dir.ref(), LOCK_SH);
+  // Whoever had it before us may have filled it, or removed it: that is another directory then.
+  const struct stat ours = TRY(sys::stat(dir.ref()));
+  const auto named = sys::stat_following(volume.dir);
+  if (!named && named.error().is(ENOENT)) TRY(make_volume(volume));
+  if (!named || named->st_ino != ours.st_ino || named->st_dev != ours.st_dev) return open_to_use(volume);
   return dir;
 }
 

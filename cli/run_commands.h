@@ -16,6 +16,7 @@ Runner export_command(CLI::App& app);
 Runner ps_command(CLI::App& app);
 Runner rm_command(CLI::App& app);
 Runner shell_command(CLI::App& app);
+Runner volume_command(CLI::App& app);
 
 inline std::string containers_dir(const Paths& paths) { return paths.data + "/containers"; }  // kept.h
 inline std::string volumes_dir(const Paths& paths) { return paths.data + "/volumes"; }        // of -v NAME:…
