@@ -12,6 +12,9 @@ namespace {
 
 using Kind = sandbox::MountPoint::Kind;
 
+// A tmpfs begins with what the image has at its place, as podman has it.
+constexpr const char* kCopyUp = "tmpcopyup";
+
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   while (!text.empty()) {
@@ -58,11 +61,14 @@ Result<sandbox::MountPoint> parse_tmpfs(const std::string& text) {
   const std::size_t colon = std::min(text.find(':'), text.size());
   sandbox::MountPoint mount{.kind = Kind::tmpfs, .source = {}, .target = text.substr(0, colon)};
   TRY_WITHIN(check_target(mount.target, text), "--tmpfs");
+  bool copies_up = true;
   for (const std::string& option : split(std::string_view(text).substr(std::min(colon + 1, text.size())), ',')) {
     if (option == "ro") mount.writable = false;
     else if (option.starts_with("size=") && !option.ends_with('%')) mount.size = TRY(parse_memory(option.substr(5), "--tmpfs size="));
+    else if (option == "notmpcopyup") copies_up = false;
     else if (option != "rw" && option != "tmpcopyup") mount.options.push_back(option);
   }
+  if (copies_up) mount.options.emplace_back(kCopyUp);
   return mount;
 }
 
@@ -130,7 +136,10 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
   mount.target = target;
   if (type == "tmpfs") {
     mount.kind = Kind::tmpfs;
+    const bool copies_up = std::erase(options, "notmpcopyup") == 0;
+    std::erase(options, kCopyUp);
     mount.options = std::move(options);
+    if (copies_up) mount.options.emplace_back(kCopyUp);
   } else if (type == "image") {
     if (source.empty() || !options.empty()) return fail(EINVAL, "--mount '{}': type=image wants source, target and rw at most", text);
     into.images.push_back({.image = source, .target = target, .writable = asks_to_write && mount.writable});

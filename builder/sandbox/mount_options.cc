@@ -27,6 +27,7 @@ bool take(MountOptions& into, const std::string& option) {
   for (const Flag& kind : kPropagation)
     if (option == kind.name) return into.propagation = kind.set, true;
   if (option == "bind" || option == "rbind") return into.bind = true, into.recursive = option == "rbind", true;
+  if (option == "tmpcopyup") return into.copies_up = true, true;
   if (option == "rro") return into.flags |= MS_RDONLY, into.read_only_below = true, true;
   return false;
 }

@@ -85,6 +85,9 @@ class Container {
     // through all that follows. Without, last, since one that plays root would play it for us too.
     const bool first = !child_.config["process"]["noNewPrivileges"].get<bool>();
     if (first) step(NativeStage::filter, install_filter());
+    // From here on others may be as mighty as we are, who see our pid where it is shared (--pid host), and /proc/PID/exe is still our own program: nobody but who may trace
+    // anybody is let to it. Executing the command takes it back.
+    step(NativeStage::capabilities, try_call([] { return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }));
     step(NativeStage::capabilities, drop_bounding());
     step(NativeStage::ids, change_ids());
     step(NativeStage::capabilities, keep_capabilities());
@@ -121,8 +124,9 @@ class Container {
     start_state_ = *std::move(state);
   }
 
-  // Programs of the image, perhaps, run by a process whose /proc/PID/exe is still ours: nobody but who may trace us is let to it.
+  // Programs of the image, perhaps, run by a process whose /proc/PID/exe is still ours.
   void start_with_hooks() {
+    // Changed ids have set it anew.
     step(NativeStage::hooks, try_call([] { return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }));
     // Of each when the ones before it have run: they may have changed where it leads.
     hook_step(child_.hooks.run(Hook::Stage::start_container, start_state_.ref(), [](const Hook& hook) -> Result<void> {

@@ -1,5 +1,6 @@
 #include "builder/sandbox/native_mounts.h"
 
+#include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
 #include "base/sys/open.h"
+#include "builder/sandbox/copy_up.h"
 #include "builder/sandbox/mount_options.h"
 
 namespace acetate::sandbox {
@@ -77,7 +79,16 @@ Result<void> make_mount(const Json& entry, FdRef root, bool no_devices) {
   const bool directory = options.bind ? TRY(is_directory(source)) : true;
   const Fd place = TRY(make_place(root, target, directory));
   const sys::ProcFdPath path(place.ref());
-  if (!options.bind) return sys::mount(source.c_str(), path.c_str(), type.c_str(), options.flags, options.data.c_str());
+  if (!options.bind) {
+    TRY(sys::mount(source.c_str(), path.c_str(), type.c_str(), options.copies_up ? options.flags & ~static_cast<unsigned long>(MS_RDONLY) : options.flags, options.data.c_str()));
+    if (!options.copies_up) return {};
+    // The place is still what lies below.
+    const Fd below = TRY(sys::reopen(place.ref(), O_RDONLY | O_DIRECTORY));
+    const Fd mounted = TRY(open_place(root, target));
+    const Fd into = TRY(sys::reopen(mounted.ref(), O_RDONLY | O_DIRECTORY));
+    TRY(copy_up(below.ref(), into.ref()));
+    return set_flags(mounted.ref(), options.flags & MS_RDONLY, Below::no);
+  }
   TRY(sys::mount(source.c_str(), path.c_str(), nullptr, MS_BIND | (options.recursive ? MS_REC : 0), nullptr));
   const Fd mounted = TRY(open_place(root, target));
   const sys::ProcFdPath now(mounted.ref());

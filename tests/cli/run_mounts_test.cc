@@ -149,7 +149,19 @@ TEST(RunMounts, HaveTmpfsWithOptions) {
   EXPECT_EQ(all->mounts[0].target, "/scratch");
   EXPECT_EQ(all->mounts[0].size, 64U << 10);
   EXPECT_FALSE(all->mounts[0].writable);
-  EXPECT_THAT(all->mounts[0].options, ElementsAre("mode=0700"));
+  EXPECT_THAT(all->mounts[0].options, ElementsAre("mode=0700", "tmpcopyup"));
+}
+
+TEST(RunMounts, HaveATmpfsThatBeginsEmptyWhenAsked) {
+  RunOptions options;
+  options.tmpfs = {"/scratch:notmpcopyup"};
+  options.mounts = {"type=tmpfs,target=/other,notmpcopyup", "type=tmpfs,target=/third"};
+  const auto all = describe_mounts(options, kHere);
+
+  ASSERT_TRUE(all) << all.error().message();
+  EXPECT_THAT(all->mounts[0].options, ElementsAre());
+  EXPECT_THAT(all->mounts[1].options, ElementsAre("tmpcopyup"));
+  EXPECT_THAT(all->mounts[2].options, ElementsAre());
 }
 
 TEST(RunDevice, IsAPathOrAName) {

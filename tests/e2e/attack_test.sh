@@ -42,4 +42,32 @@ P
   done <"$scratch/out"
   [ "$tried" -gt 40 ] || fail "$who: only $tried were tried: $(tail -n 3 "$scratch/log")"
 done
+
+# Before its command is executed a container's first process is our own program, which root of another container that sees its pid must not come by.
+say "by the pids of the host"
+if mkdir -p "$scratch/base" && cc -static -O1 -o "$scratch/base/hunter" "$here/exe_hunter.c" 2>/dev/null; then
+  busybox_in "$scratch/base" true
+  tar -C "$scratch/base" --owner=0 --group=0 -cf "$scratch/base.tar" .
+  chmod 644 "$scratch/base.tar"
+  for who in plain ranged single; do
+    mkfifo "$scratch/say-$who" "$scratch/hear-$who"
+    chmod 666 "$scratch/say-$who" "$scratch/hear-$who"
+    $who env ACETATE_RUNTIME=native acetate run -i --pid host "$scratch/base.tar" /hunter <"$scratch/say-$who" >"$scratch/hear-$who" 2>"$scratch/log" &
+    hunter=$!
+    exec 7>"$scratch/say-$who" 8<"$scratch/hear-$who"
+    read -r up <&8
+    n=0
+    while [ $n -lt 20 ]; do
+      n=$((n + 1))
+      $who env ACETATE_RUNTIME=native acetate run --pid host "$scratch/base.tar" true 7>&- 8<&- >/dev/null 2>"$scratch/log" || fail "$who: $(cat "$scratch/log")"
+    done
+    echo over >&7
+    read -r said <&8
+    exec 7>&- 8<&-
+    wait "$hunter" || true
+    expect "$who: no container reaches our program through another's first process" "up reached 0" "$up $said"
+  done
+else
+  say "cc links nothing statically here"
+fi
 finish
