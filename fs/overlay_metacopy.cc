@@ -14,17 +14,16 @@ namespace acetate::fs {
 namespace {
 
 constexpr const char* kCapability = "security.capability";
-// Attributes that do not fit into the inode take a block of their own on some file systems.
-constexpr std::uint64_t kBlocksOfAttributes = 8;
 
 }  // namespace
 
 std::string Overlay::Impl::metacopy_mark() const { return upper->mark_prefix() + "metacopy"; }
 
 Result<bool> Overlay::Impl::may_be_metacopy(Inode& dir, const struct statx& st) {
-  if (!S_ISREG(st.stx_mode) || st.stx_size == 0 || st.stx_blocks > kBlocksOfAttributes) return false;
+  if (!S_ISREG(st.stx_mode) || st.stx_size == 0) return false;
   if (upper->mark_prefix().empty()) return false;
-  // A tree that was copied may have lost the directory's mark, but not the hole that such a file is.
+  // A tree that was copied may have lost the directory's mark, but not the hole that such a file is. How much of it is there says nothing: who was
+  // killed while it got its bytes has left some.
   return st.stx_blocks == 0 || TRY(is_impure(dir));
 }
 
