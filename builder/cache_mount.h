@@ -51,6 +51,10 @@ class MountIds {
     const Lock lock(mutex_);
     return ids_.insert(id).second;
   }
+  bool contains(const std::string& id) const {
+    const Lock lock(mutex_);
+    return ids_.contains(id);
+  }
   std::set<std::string> all() const {
     const Lock lock(mutex_);
     return ids_;

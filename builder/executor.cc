@@ -195,23 +195,24 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
   const Digest first = inputs.digest();
   std::optional<Record> record;
   if (!no_cache) record = TRY(shop_.cache.find(first));
-  std::optional<KeyInputs> narrow;
+  std::optional<KeyInputs> narrow, dated;
   bool outdated = false;  // what the narrow key finds cannot stand here
   if (!record) {
     narrow = TRY(job.narrow_inputs());
+    if (narrow) {
+      dated = narrow;
+      dated->add("clock", std::to_string(before.clock));
+    }
     // Layers below have changed, but nothing that this step looks at.
-    if (narrow && !no_cache) record = TRY(shop_.cache.find(narrow->digest()));
-    if (record) {
-      const bool is_older = shop_.times.kind == TimeRule::Kind::logical && record->layer && record->clock <= before.base_clock;
-      auto placed = is_older && TRY(job.lands_on_base()) ? Result<std::optional<Record>>(std::optional<Record>())
-                                                          : place_record(*record, before, shop_.times, MayBe::younger, shop_.cache);
-      if (!placed) progress_.note(shown, "what the build cache has is not taken: " + placed.error().message());
-      record = placed ? *std::move(placed) : std::nullopt;
-      outdated = !record;
+    if (narrow && !no_cache) record = TRY(shop_.cache.find(dated->digest()));
+    if (narrow && !no_cache && !record) {
+      record = TRY(find_of_other_base(job, before, narrow->digest(), shown, outdated));
+      if (record) TRY(shop_.cache.put(dated->digest(), *record));
     }
     if (record) {
       report.why = "the layers below have changed, and nothing of them that this step looks at";
       TRY(shop_.cache.put(first, *record));
+      TRY(shop_.cache.add_other(first, dated->digest()));
       TRY(shop_.cache.add_other(first, narrow->digest()));
     }
   }
@@ -255,7 +256,11 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
     TRY(shop_.cache.put(other, *record, replace));
     return shop_.cache.add_other(first, other);
   };
-  if (narrow && !job.is_of_its_epoch()) TRY(keep(narrow->digest()));
+  if (narrow) TRY(keep(dated->digest()));
+  if (narrow && !job.is_of_its_epoch()) {
+    shop_.made.add(narrow->digest().hex());
+    TRY(keep(narrow->digest()));
+  }
   const auto keep_further = [&]() -> Result<void> {
     if (job.is_of_its_epoch()) return {};
     for (const KeyInputs& further : TRY(job.further_keys())) TRY(keep(further.digest()));
@@ -269,6 +274,21 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
   note_use(first);
   progress_.done(shown);
   return *record;
+}
+
+// By the key that has no clock. What this very build made by it, in a stage that may have come first by chance, is left out: the same build must
+// come to the same.
+Result<std::optional<Record>> Executor::find_of_other_base(Job& job, const StageState& before, const Digest& narrow, int shown, bool& outdated) {
+  const auto record = TRY(shop_.cache.find(narrow));
+  // Asked last: it is noted before it is put.
+  if (!record || shop_.made.contains(narrow.hex())) return std::optional<Record>();
+  const bool logical = shop_.times.kind == TimeRule::Kind::logical && record->layer;
+  auto placed = logical && (record->clock > before.base_clock || TRY(job.lands_on_base()))
+                    ? Result<std::optional<Record>>(std::optional<Record>())
+                    : place_record(*record, before, shop_.times, MayBe::younger, shop_.cache);
+  if (!placed) progress_.note(shown, "what the build cache has is not taken: " + placed.error().message());
+  outdated = !placed || !*placed;
+  return outdated ? std::optional<Record>() : *std::move(placed);
 }
 
 void Executor::tell(int shown, const Result<std::string>& words) {

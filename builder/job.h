@@ -72,6 +72,7 @@ struct Workshop {
   // A build that does everything anew begins with empty cache mounts, as BuildKit's does; what its own steps leave in them for later
   // ones stays.
   MountIds emptied = {};
+  MountIds made = {};    // keys without a clock whose records are this build's own
   MountIds filled = {};  // those that steps of this build had, and that hold nothing but what was put there
 };
 
