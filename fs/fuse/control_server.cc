@@ -34,6 +34,7 @@ struct ControlServer::Impl {
   Fd dir;
   std::string name;
   Fd listening;
+  ino_t inode = 0;  // of the socket's name
   sys::Pipe quit;  // its write end closes when the server ends
   std::thread thread;
 
@@ -86,7 +87,9 @@ ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 ControlServer::~ControlServer() {
   impl_->quit.write.reset();
   impl_->thread.join();
-  (void)sys::unlink(FileAt{impl_->dir.ref(), impl_->name.c_str()});
+  // The number of a device is another mount's as soon as ours is gone, and then so may be the name.
+  const FileAt at{impl_->dir.ref(), impl_->name.c_str()};
+  if (const auto there = sys::stat(at); there && there->st_ino == impl_->inode) (void)sys::unlink(at);
 }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(dev_t device, Answer answer) {
@@ -95,6 +98,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(dev_t device, Answer
   impl->dir = TRY(open_control_dir());
   impl->name = control_socket_name(device);
   impl->listening = TRY(sys::listen_unix(impl->dir.ref(), impl->name, sys::SocketKind::stream));
+  impl->inode = TRY(sys::stat(FileAt{impl->dir.ref(), impl->name.c_str()})).st_ino;
   impl->quit = TRY(sys::make_pipe());
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
 }
