@@ -46,7 +46,7 @@ def main() -> None:
     work = tempfile.mkdtemp(prefix="acetate-startup-")
     tree = os.path.join(work, "tree")
     os.mkdir(tree)
-    subprocess.run(["tar", "-C", tree, "-xf", arguments.rootfs], check=True)
+    subprocess.run(["tar", "-C", tree, "--exclude=./dev/*", "-xf", arguments.rootfs], check=True)
     os.environ["ACETATE_ROOT"], os.environ["ACETATE_CACHE"] = os.path.join(work, "data"), os.path.join(work, "cache")
     has = lambda name: shutil.which(name) is not None
 
@@ -73,8 +73,8 @@ def main() -> None:
 
     stores = []
     for name, options in {"native overlay": [], "fuse-overlayfs": ["--storage-opt", "overlay.mount_program=/usr/bin/fuse-overlayfs"]}.items() if has("podman") else []:
-        store = os.path.join(work, "podman-" + name.split()[0])
-        podman = ["podman", "--root", store, "--runroot", store + "-run", "--storage-driver", "overlay", *options, "--cgroup-manager=cgroupfs"]
+        store = os.path.join(work, "p-" + name[0])  # podman takes no longer path for its runroot than 50 characters
+        podman = ["podman", "--root", store, "--runroot", store + "r", "--storage-driver", "overlay", *options, "--cgroup-manager=cgroupfs"]
         stores.append((podman, store))
         made = subprocess.run([*podman, "import", "-q", arguments.rootfs, "localhost/startup"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if made.returncode != 0:
