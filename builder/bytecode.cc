@@ -22,6 +22,13 @@ std::uint32_t number(const Header& header, std::size_t at) {
   return value;
 }
 
+void set_number(std::span<std::byte, 4> bytes, std::uint32_t value) {
+  for (std::byte& byte : bytes) {
+    byte = std::byte(value & 0xff);
+    value >>= 8;
+  }
+}
+
 bool notes_time(const Header& header) {
   const std::uint32_t magic = number(header, 0);
   const bool has_flags = magic >> 16 == 0x0a0d && (magic & 0xffff) >= kFirstWithFlags && (magic & 0xffff) < kFirstOfPython2;
@@ -46,13 +53,7 @@ std::optional<RelPath> source_path(const RelPath& path) {
 
 class Retimed : public FileView {
  public:
-  Retimed(const FileView& file, timespec time) : file_(file) {
-    std::uint32_t left = noted(time);
-    for (std::byte& byte : time_) {
-      byte = std::byte(left & 0xff);
-      left >>= 8;
-    }
-  }
+  Retimed(const FileView& file, timespec time) : file_(file) { set_number(time_, noted(time)); }
   std::uint64_t size() const override { return file_.size(); }
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override {
     const std::size_t got = TRY(file_.pread(into, offset));
@@ -92,11 +93,7 @@ void set_noted_time(std::span<std::byte> beginning, std::int64_t then, std::int6
   if (beginning.size() < header.size()) return;
   std::copy_n(beginning.begin(), header.size(), header.begin());
   if (!notes_time(header) || number(header, kTime) != static_cast<std::uint32_t>(then)) return;
-  auto left = static_cast<std::uint32_t>(now);
-  for (std::byte& byte : beginning.subspan(kTime, 4)) {
-    byte = std::byte(left & 0xff);
-    left >>= 8;
-  }
+  set_number(beginning.subspan<kTime, 4>(), static_cast<std::uint32_t>(now));
 }
 
 std::unique_ptr<FileView> with_source_time(const FileView& compiled, timespec time) { return std::make_unique<Retimed>(compiled, time); }

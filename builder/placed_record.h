@@ -19,13 +19,15 @@
 
 namespace acetate::build {
 
-// The record as it stands on `before`; nothing where the step has to be done anew. A layer with other times is in the cache then,
-// and no record names it yet. EBADMSG with words for a layer that is no tar of ours.
+// How old the layer may be beside this build's own below it.
 enum class MayBe {
   younger,    // only: what is copied is a source, and newer than all that was made before
   as_old,     // or as old as what is below: what is made of something is not older than that
   older,      // the key has the times of everything that the step looked at
 };
+
+// The record as it stands on `before`; nothing where the step has to be done anew. A layer with other times is in the cache then,
+// and no record names it yet. EBADMSG with words for a layer that is no tar of ours.
 Result<std::optional<Record>> place_record(const Record& found, const StageState& before, const TimeRule& rule, MayBe age, Cache& cache);
 
 }  // namespace acetate::build

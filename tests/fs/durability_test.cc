@@ -60,6 +60,21 @@ class Durability : public ::testing::Test {
     return std::make_unique<Mounted>(*make_stack({*open_dir_layer(dir_.open())}), options);
   }
 
+  // Which call of a copy-up opens the file that is copied into: the last one before the bytes come. 0, and a failure, where it does not work.
+  std::size_t opening_of_the_copy() {
+    const auto calm = mount();
+    const Ino f = calm->ino("f");
+    Recorder record;
+    const bool opened = calm->overlay().open(f, O_RDWR).has_value();
+    record.stop();
+    const auto data = record.where({Call::copy_file_range, Call::pwrite});
+    EXPECT_TRUE(opened && !data.empty());
+    std::size_t last = 0;
+    for (const std::size_t at : record.where({Call::openat}))
+      if (!data.empty() && at < data.front()) last = at;
+    return last;
+  }
+
   // One sync, after all that makes the copy what it is, before the one call that shows it.
   static void expect_synced_before_shown(const Recorder& record, Call shows) {
     const auto synced = record.where({Call::fsync});
@@ -92,18 +107,7 @@ TEST_F(Durability, ACopyIsOnTheDiskBeforeItIsShown) {
 // Each answer that a file system, or an old kernel, has to O_TMPFILE.
 TEST_F(Durability, SoIsOneThatHadToBeMadeByAName) {
   for (const int unknown : {EOPNOTSUPP, EISDIR, EINVAL, ENOENT}) {
-    // The file that is copied into is the last that is opened before the bytes come.
-    std::size_t nameless = 0;
-    {
-      const auto calm = mount();
-      const Ino f = calm->ino("f");
-      Recorder record;
-      ASSERT_TRUE(calm->overlay().open(f, O_RDWR));
-      record.stop();
-      const std::size_t data = record.where({Call::copy_file_range, Call::pwrite}).front();
-      for (const std::size_t opened : record.where({Call::openat}))
-        if (opened < data) nameless = opened;
-    }
+    const std::size_t nameless = opening_of_the_copy();
     dir_.write("g", "more");
     const auto m = mount();
     const Ino f = m->ino("f");
@@ -126,17 +130,7 @@ TEST_F(Durability, SoIsOneThatHadToBeMadeByAName) {
 }
 
 TEST_F(Durability, AnotherAnswerToANamelessFileIsAnErrorAndNothingIsTriedByAName) {
-  std::size_t nameless = 0;
-  {
-    const auto calm = mount();
-    const Ino f = calm->ino("f");
-    Recorder record;
-    ASSERT_TRUE(calm->overlay().open(f, O_RDWR));
-    record.stop();
-    const std::size_t data = record.where({Call::copy_file_range, Call::pwrite}).front();
-    for (const std::size_t opened : record.where({Call::openat}))
-      if (opened < data) nameless = opened;
-  }
+  const std::size_t nameless = opening_of_the_copy();
   for (const int broken : {ENOSPC, EIO, EDQUOT, EROFS}) {
     const auto m = mount();
     const Ino f = m->ino("f");
