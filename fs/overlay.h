@@ -59,6 +59,8 @@ struct OverlayOptions {
   bool note_owners = false;
   // redirect_dir=on: directories of the lower can be renamed (else EXDEV); "overlay.redirect" is written on them.
   bool redirect_dir = false;
+  // redirect_dir=nofollow unsets it: a redirect in the upper is EPERM, a metacopy EIO. Of layers see layers/dir_layer.h.
+  bool follows_marks = true;
   // index=on: the names of a regular file that a lower has several names of stay one file when it is copied up; what that takes
   // is kept in the work directory (fs/link_index.h).
   bool index = false;

@@ -172,6 +172,7 @@ Result<InodeRef> Overlay::Impl::adopt_upper_locked(Inode& dir, const Name& name,
     if (!mark && !mark.error().is(ENODATA) && !mark.error().is(ENOTSUP)) return std::move(mark).error();
     metacopy = mark.has_value();
     if (metacopy) {
+      if (!options.follows_marks) return fail(EIO, "refusing to follow a metacopy to its bytes");
       TRY(look_below(dir, name, state));
       const Fd object = TRY(with_descriptors([&] { return sys::open(at, O_PATH | O_NOFOLLOW); }));
       below = TRY(merged_below(dir, object.ref(), state));

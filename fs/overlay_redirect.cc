@@ -29,6 +29,7 @@ Result<HeldNode> Overlay::Impl::merged_below(Inode& parent, FdRef object, NameSt
     if (redirect.error().is(ENODATA) || redirect.error().is(ENOTSUP)) return by_name();
     return std::move(redirect).error();
   }
+  if (!options.follows_marks) return fail(EPERM, "refusing to follow the redirect to '{}'", *redirect);
   const std::string& target = *redirect;
   const auto follow = [&]() -> Result<Entry> {
     if (!target.starts_with('/')) {

@@ -30,13 +30,6 @@ bool lies_within(FdRef inner, const struct stat& outer) {
   return false;
 }
 
-// An upper goes on in the dialect that it was begun in: the first copy into it has marked its root, to which only somebody who may write there can
-// set a "user." attribute. So root goes on with what was made without root, and nobody inside a tree of root's is believed.
-bool begun_without_privilege(const std::vector<std::string>& xattrs_of_root) {
-  const auto has = [&](std::string_view name) { return std::find(xattrs_of_root.begin(), xattrs_of_root.end(), name) != xattrs_of_root.end(); };
-  return has("user.overlay.impure") && !has("trusted.overlay.impure");
-}
-
 }  // namespace
 
 std::string whiteout_file_name(std::string_view name) {
@@ -80,7 +73,7 @@ Result<std::unique_ptr<Upper>> Upper::open(Fd upper, Fd work, const OverlayOptio
       TRY_WITHIN(probe_write_dialect(work_dir.dir()), "finding out how the upper directory can be written");
   if (options.force_file_whiteouts) dialect.device_whiteout = false;
   const std::vector<std::string> on_root = TRY_WITHIN(sys::list_xattrs(root.ref()), "upper directory");
-  if (begun_without_privilege(on_root)) dialect.xattr_prefix = "user.overlay.";
+  if (is_begun_without_privilege(on_root)) dialect.xattr_prefix = "user.overlay.";
   const std::string mark_prefix = dialect.xattr_prefix;
   if (!options.xattrs) dialect.xattr_prefix.clear();
   const OverrideMode kept = override_mode_of(on_root);

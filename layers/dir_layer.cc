@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/log.h"
 #include "base/sys/file.h"
@@ -57,8 +58,8 @@ Result<Fd> with_room(F&& open) {
 
 class DirLayer final : public Layer {
  public:
-  DirLayer(Fd root, const Reading& reading)
-      : root_(std::make_shared<const Fd>(std::move(root))), reading_(reading), nodes_([](std::uint64_t id) {
+  DirLayer(Fd root, const Reading& reading, FollowMarks follow)
+      : root_(std::make_shared<const Fd>(std::move(root))), reading_(reading), follow_(follow), nodes_([](std::uint64_t id) {
           descriptors().erase(id);
           listings().erase(id);
         }) {}
@@ -89,6 +90,8 @@ class DirLayer final : public Layer {
 
   const SharedFd root_;
   const Reading reading_;
+  const FollowMarks follow_;
+  mutable std::atomic<bool> has_told_{false};  // that a redirect was refused
   mutable Nodes nodes_;
 };
 
@@ -100,10 +103,13 @@ Result<std::vector<std::string>> list_xattrs_of(FdRef way, const Item& item) {
   return item.parent == nullptr ? sys::list_xattrs(way) : sys::list_xattrs(item.at(way));
 }
 
+constexpr const char* kTrustedMetacopy = "trusted.overlay.metacopy";
+
+bool names(const std::vector<std::string>& xattrs, std::string_view name) {
+  return std::find(xattrs.begin(), xattrs.end(), name) != xattrs.end();
+}
 bool names_metacopy(const std::vector<std::string>& xattrs) {
-  return std::any_of(xattrs.begin(), xattrs.end(), [](const std::string& name) {
-    return name == "trusted.overlay.metacopy" || name == "user.overlay.metacopy";
-  });
+  return names(xattrs, kTrustedMetacopy) || names(xattrs, "user.overlay.metacopy");
 }
 
 Result<std::shared_ptr<const Fd>> DirLayer::descriptor(const Item& dir) const {
@@ -164,8 +170,9 @@ Result<Entry> DirLayer::lookup(Node node, std::string_view name) const {
   // that such a file is.
   const bool all_hole = stat.attr.size > 0 && stat.attr.blocks == 0;
   if (stat.attr.is_regular() && (listing->impure() || all_hole)) {
-    item.metacopy = names_metacopy(TRY(sys::list_xattrs(item.at(fd->ref()))));
-    if (item.metacopy) {
+    const std::vector<std::string> xattrs = TRY(sys::list_xattrs(item.at(fd->ref())));
+    item.metacopy = names_metacopy(xattrs);
+    if (follow_ != FollowMarks::none && acetate::names(xattrs, kTrustedMetacopy)) {
       entry.marker = Marker::metacopy;
       item.may_redirect = true;
     }
@@ -206,7 +213,7 @@ Result<std::unique_ptr<FileView>> DirLayer::open(Node node) const {
     Error refusal =
         fail(EIO,
              "'{}' has only its attributes here (the kernel overlay's metacopy), and the layer with its "
-             "bytes is not below this one",
+             "bytes is not below this one, or nobody who could be trusted with it says which it is",
              item.name);
     log::error("{}", refusal.message());
     return refusal;
@@ -252,8 +259,15 @@ Result<std::optional<std::string>> DirLayer::redirect(Node node) const {
   const Item& item = nodes_.get(node);
   if (!item.may_redirect) return std::optional<std::string>();
   const SharedFd way = TRY(way_to(item));
-  for (const char* name : {"trusted.overlay.redirect", "user.overlay.redirect"}) {
+  for (const auto& [name, is_followed] : {std::pair("trusted.overlay.redirect", follow_ != FollowMarks::none),
+                                          std::pair("user.overlay.redirect", follow_ == FollowMarks::all)}) {
     auto value = get_xattr_of(way->ref(), item, name);
+    if (value && !is_followed) {
+      if (follow_ == FollowMarks::privileged_alone) continue;
+      Error refusal = fail(EPERM, "refusing to follow the redirect of '{}' ({}){}", item.name, name, follow_ == FollowMarks::none ? "" : ": redirect_dir=follow allows it");
+      if (!has_told_.exchange(true)) log::warn("{}", refusal.message());
+      return refusal;
+    }
     if (value) return std::optional<std::string>(*std::move(value));
     if (!value.error().is(ENODATA) && !value.error().is(ENOTSUP)) return std::move(value).error();
   }
@@ -273,12 +287,12 @@ Result<Reading::Distrust> distrust_of(FdRef root) {
 
 }  // namespace
 
-Result<LayerPtr> open_dir_layer(Fd root) {
+Result<LayerPtr> open_dir_layer(Fd root, FollowMarks follow) {
   const struct stat st = TRY(sys::stat(root.ref()));
   if (!S_ISDIR(st.st_mode)) return fail(ENOTDIR, "a directory layer's root is no directory");
   Reading reading{.override_mode = override_mode_of(TRY(sys::list_xattrs(root.ref()))), .device = st.st_dev};
   reading.distrust = TRY(distrust_of(root.ref()));
-  return LayerPtr(std::make_shared<DirLayer>(std::move(root), reading));
+  return LayerPtr(std::make_shared<DirLayer>(std::move(root), reading, follow));
 }
 
 }  // namespace acetate

@@ -109,26 +109,26 @@ Result<OpenedLayer> open_tar_file(Fd file, const LayerSpec& spec, const std::str
   return opened(std::move(tar));
 }
 
-Result<OpenedLayer> open_whatever_it_is(const LayerSpec& spec, const std::string& index_dir) {
+Result<OpenedLayer> open_whatever_it_is(const LayerSpec& spec, const std::string& index_dir, FollowMarks follow) {
   // O_PATH first: opening a fifo or device to see what it is would block or act.
   Fd at = TRY(sys::open(spec.path, O_PATH));
   const auto st = TRY(sys::stat(at.ref()));
   if (S_ISDIR(st.st_mode)) {
     if (spec.offset != 0 || spec.length || spec.digest || spec.toc)
       return fail(EINVAL, "is a directory, which has no offset, length, digest or table of contents");
-    return OpenedLayer{.layer = TRY(open_dir_layer(std::move(at)))};
+    return OpenedLayer{.layer = TRY(open_dir_layer(std::move(at), follow))};
   }
   if (!S_ISREG(st.st_mode)) return fail(ENOTDIR, "not a directory and not a tarball");
   return open_tar_file(TRY(sys::reopen(at.ref(), O_RDONLY)), spec, index_dir);
 }
 
 // A blob that may not be here yet. It comes to its own name whole, in one moment, and perhaps just now.
-Result<OpenedLayer> open_lazy(const LayerSpec& spec, const std::string& index_dir) {
+Result<OpenedLayer> open_lazy(const LayerSpec& spec, const std::string& index_dir, FollowMarks follow) {
   const auto lazy = lazy_dir_of(spec.path);
   if (!lazy || !spec.digest)
     return fail(EINVAL, "only a blob of an image store, with its digest, can be lazy");
   for (int tries = 0;; ++tries) {
-    auto whole = open_whatever_it_is(spec, index_dir);
+    auto whole = open_whatever_it_is(spec, index_dir, follow);
     if (whole || !whole.error().is(ENOENT)) return whole;
     const MirrorStore mirrors = TRY(mirrors_beside(index_dir));
     const TocTrust trust = TRY(toc_trust());
@@ -181,8 +181,8 @@ std::string format_layer_spec(const LayerSpec& spec) {
   return fmt::format("//{}/{}{}", kTarPlugin, options, absolute(spec.path));
 }
 
-Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir) {
-  auto opened = spec.lazy ? open_lazy(spec, index_dir) : open_whatever_it_is(spec, index_dir);
+Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir, FollowMarks follow) {
+  auto opened = spec.lazy ? open_lazy(spec, index_dir, follow) : open_whatever_it_is(spec, index_dir, follow);
   if (!opened) return std::move(opened).error().within("opening layer " + spec.path);
   return opened;
 }

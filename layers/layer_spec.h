@@ -17,6 +17,7 @@
 
 #include "base/digest.h"
 #include "base/result.h"
+#include "layers/dir_layer.h"
 #include "layers/layer.h"
 #include "layers/stream/seekable.h"
 #include "layers/tar/index_facts.h"
@@ -63,8 +64,8 @@ struct OpenedLayer {
 // $ACETATE_MIRROR_BYTES of them (2 GiB; 0: none). How far tables of contents are believed says $ACETATE_TOC (promote,
 // strict, off; toc_trust.h). Indexes are also looked for in the directories of $ACETATE_SHARED_INDEXES, separated by colons, which
 // are never written (index_store.h). ENOENT, "not a directory and not a tarball",
-// truncated or corrupt archives say which and where in words.
-Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir);
+// truncated or corrupt archives say which and where in words. `follow` is of a directory's.
+Result<OpenedLayer> open_layer(const LayerSpec& spec, const std::string& index_dir, FollowMarks follow = FollowMarks::privileged);
 
 // Of a layer that is being mounted: decodes ahead what earlier mounts read of it, and notes what this one reads for those to come
 // (DecodedSource::learn), beside its index. Nothing for directories, nor while bytes are still far away or shown by a table of

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/sys/xattr.h"
 #include "layers/delta.h"
 #include "layers/dir_layer.h"
 #include "layers/stack.h"
+#include "layers/whiteout.h"
 
 namespace acetate {
 
@@ -197,7 +199,10 @@ Result<void> read_upper(LayerPtr upper, const Layer* lower, const DeltaSink& sin
 }
 
 Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink) {
-  return read_upper(TRY_WITHIN(open_dir_layer(std::move(upper)), "opening the upper directory"), lower, sink);
+  // Redirects in "user." are believed where the overlay that wrote it had no other.
+  const std::vector<std::string> on_root = TRY_WITHIN(sys::list_xattrs(upper.ref()), "reading the upper directory's attributes");
+  const FollowMarks follow = is_begun_without_privilege(on_root) ? FollowMarks::all : FollowMarks::privileged_alone;
+  return read_upper(TRY_WITHIN(open_dir_layer(std::move(upper), follow), "opening the upper directory"), lower, sink);
 }
 
 }  // namespace acetate

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <vector>
@@ -134,6 +135,11 @@ Result<void> put_opaque(FdRef dir, const WriteDialect& dialect) {
   const std::string file = std::string(path.c_str()) + "/" + std::string(kOpaqueFile);
   TRY(sys::open(file, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
   return {};
+}
+
+bool is_begun_without_privilege(const std::vector<std::string>& xattrs_of_root) {
+  const auto has = [&](std::string_view name) { return std::find(xattrs_of_root.begin(), xattrs_of_root.end(), name) != xattrs_of_root.end(); };
+  return has("user.overlay.impure") && !has("trusted.overlay.impure");
 }
 
 bool is_device_whiteout(mode_t mode, dev_t rdev) noexcept { return S_ISCHR(mode) && rdev == makedev(0, 0); }

@@ -57,6 +57,10 @@ Result<void> put_whiteout(FileAt at, const WriteDialect& dialect);
 // Marks an open directory opaque.
 Result<void> put_opaque(FdRef dir, const WriteDialect& dialect);
 
+// An upper goes on in the dialect that it was begun in: the first copy into it has marked its root, to which only somebody who may write there can
+// set a "user." attribute. So root goes on with what was made without root, and nobody inside a tree of root's is believed.
+bool is_begun_without_privilege(const std::vector<std::string>& xattrs_of_root);
+
 // The same questions asked of what is on disk, for whoever reads an upper.
 bool is_device_whiteout(mode_t mode, dev_t rdev) noexcept;
 enum class Opacity { none, opaque, has_xattr_whiteouts };  // the last: overlay.opaque is "x"

@@ -34,7 +34,7 @@ Result<std::string> lasting_name(const std::string& element, const std::string& 
 }  // namespace
 
 Result<std::unique_ptr<LiveMount>> LiveMount::make(Overlay& overlay, Session& session, std::vector<std::string> lowers,
-                                                   Lowers opened, Places places) {
+                                                   Lowers opened, FollowMarks follow, Places places) {
   std::string here(4096, '\0');
   if (::getcwd(here.data(), here.size()) == nullptr) here.clear();
   here.resize(std::min(here.find('\0'), here.size()));
@@ -46,7 +46,7 @@ Result<std::unique_ptr<LiveMount>> LiveMount::make(Overlay& overlay, Session& se
   if (places.upper) lasting(*places.upper);
   if (places.work) lasting(*places.work);
   return std::unique_ptr<LiveMount>(
-      new LiveMount(overlay, session, std::move(lowers), std::move(opened), std::move(places)));
+      new LiveMount(overlay, session, std::move(lowers), std::move(opened), follow, std::move(places)));
 }
 
 void LiveMount::listen() {
@@ -83,7 +83,7 @@ Result<std::string> LiveMount::use(std::vector<std::string> names, std::string_v
     if (const auto st = sys::stat_following(path); st && st->st_dev == session_.device())
       return fail(EINVAL, "lower layer {} is the mount itself, or lies in it", path);
   }
-  Lowers fresh = TRY(open_lowers(names));
+  Lowers fresh = TRY(open_lowers(names, follow_));
   // The kernel has stopped to open files for good, and a program must be here whole before it is mapped.
   if (fresh.is_lazy && session_.leaves_open_out())
     return fail(EBUSY, "a layer is not all here yet, and what a read-only mount shows is not opened before it is used: fetch the layer first (acetate seal), or mount anew with it");

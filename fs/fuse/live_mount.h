@@ -18,7 +18,7 @@ class LiveMount {
  public:
   // Remembers the lowers by names that stay true when the working directory changes. `session` outlives it.
   static Result<std::unique_ptr<LiveMount>> make(Overlay& overlay, Session& session, std::vector<std::string> lowers,
-                                                 Lowers opened, Places places);
+                                                 Lowers opened, FollowMarks follow, Places places);
   // Opens the control socket. Where there can be none (no directory of ours, a mount whose device is not known) the
   // mount works without: that is told in the log (info) only.
   void listen();
@@ -32,9 +32,10 @@ class LiveMount {
   void log_reads();
 
  private:
-  LiveMount(Overlay& overlay, Session& session, std::vector<std::string> lowers, Lowers opened, Places places)
+  LiveMount(Overlay& overlay, Session& session, std::vector<std::string> lowers, Lowers opened, FollowMarks follow, Places places)
       : overlay_(overlay),
         session_(session),
+        follow_(follow),
         places_(std::move(places)),
         names_(std::move(lowers)),
         opened_(std::move(opened)) {}
@@ -45,6 +46,7 @@ class LiveMount {
 
   Overlay& overlay_;
   Session& session_;
+  const FollowMarks follow_;  // of layers that come later too
   const Places places_;  // of everything but the lowers
   std::string layers_stay_;  // why, if they do
   Mutex mutex_;

@@ -9,7 +9,7 @@
 
 namespace acetate::fs {
 
-Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
+Result<Lowers> open_lowers(const std::vector<std::string>& elements, FollowMarks follow) {
   using Clock = std::chrono::steady_clock;
   Lowers lowers;
   std::vector<OpenedLayer> layers;
@@ -17,7 +17,7 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements) {
   for (const std::string& element : elements) {
     const auto begin = Clock::now();
     const LayerSpec spec = TRY(parse_layer_spec(element));
-    OpenedLayer opened = TRY_WITHIN(open_layer(spec, default_index_dir()), "cannot read lower layer {}", element);
+    OpenedLayer opened = TRY_WITHIN(open_layer(spec, default_index_dir(), follow), "cannot read lower layer {}", element);
     if (opened.is_tar) {
       const std::chrono::duration<double, std::milli> spent = Clock::now() - begin;
       log::info("layer {}: {} entries, {} bytes ({} uncompressed), index {} in {:.1f} ms", spec.path, opened.entries,

@@ -29,7 +29,7 @@ struct Lowers {
   std::vector<Tarball> tarballs;
 };
 
-// Each element by layers/layer_spec.h, top first. Errors name the element.
-Result<Lowers> open_lowers(const std::vector<std::string>& elements);
+// Each element by layers/layer_spec.h, top first, with whose marks its directories are followed. Errors name the element.
+Result<Lowers> open_lowers(const std::vector<std::string>& elements, FollowMarks follow);
 
 }  // namespace acetate::fs

@@ -126,7 +126,7 @@ Result<int> serve(const Options& options) {
   if (!options.foreground) background.emplace(TRY(Background::enter()));
   block_signals();
   ::umask(0);
-  Lowers lowers = TRY(open_lowers(options.lowers));
+  Lowers lowers = TRY(open_lowers(options.lowers, options.follow));
   ObservedLayer observed;
   if (options.access_log) {
     observed = observe(std::move(lowers.tree));
@@ -148,6 +148,7 @@ Result<int> serve(const Options& options) {
                      .permissions = options.permissions,
                      .note_owners = options.note_owners,
                      .redirect_dir = options.redirect_dir,
+                     .follows_marks = options.follow != FollowMarks::none,
                      .index = options.index,
                      .static_nlink = options.static_nlink,
                      .narrow_inos = options.narrow_inos,
@@ -178,7 +179,7 @@ Result<int> serve(const Options& options) {
   how.stateless = (overlay->read_only() || (options.no_open && !options.writeback)) && ours && !lowers.is_lazy && !how.exact &&
                   may_leave_open_out(kernel_release());
   Session session = TRY(Session::mount(*overlay, options.mountpoint, how));
-  const auto live = TRY(LiveMount::make(*overlay, session, options.lowers, std::move(lowers), std::move(places)));
+  const auto live = TRY(LiveMount::make(*overlay, session, options.lowers, std::move(lowers), options.follow, std::move(places)));
   if (options.access_log) live->keep_layers("what is looked at is recorded (access_log)");
   if (options.index && !overlay->read_only()) live->keep_layers("names of hard links are kept together by their files' numbers (index=on)");
   // Who has a file open whose layer goes would have nothing left of it.

@@ -160,10 +160,11 @@ class Parser {
     return {};
   }
 
-  // The kernel's words for it. Redirects that a layer has are followed in any case.
+  // The kernel's words for it. There "off" follows what only root can have written, unless the kernel was built otherwise.
   Result<void> redirect_dir(std::string_view value) {
     TRY(one_of("redirect_dir", value, {"off", "nofollow", "follow", "on"}));
     out_.redirect_dir = value == "on";
+    out_.follow = value == "nofollow" ? FollowMarks::none : value == "off" ? FollowMarks::privileged : FollowMarks::all;
     return {};
   }
 
@@ -275,7 +276,8 @@ std::string usage(const std::string& name) {
       "    -o note_owners         with these: note owners that cannot be given\n"
       "    -o xattr_permissions=1|2\n"
       "                           keep owner, mode and type in an attribute\n"
-      "    -o redirect_dir=on     let directories of lower layers be renamed\n"
+      "    -o redirect_dir=on|follow|nofollow\n"
+      "                           let directories of lower layers be renamed; whose redirects are followed\n"
       "    -o index=on            keep the names of a hard link of a lower layer one file when it is written to\n"
       "    -o passthrough=off     let the kernel read and write no file of the upper by itself\n"
       "    -o no_open             let the kernel open files by itself on writable mounts too\n"

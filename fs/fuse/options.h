@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "fs/owners.h"
+#include "layers/dir_layer.h"
 #include "layers/override_stat.h"
 
 namespace acetate::fs {
@@ -42,6 +43,7 @@ struct Options {
   OverrideMode permissions = OverrideMode::none;  // xattr_permissions
   bool note_owners = false;
   bool redirect_dir = false;
+  FollowMarks follow = FollowMarks::privileged;  // redirect_dir too
   bool index = false;
   bool static_nlink = false;
   bool no_open = false;

@@ -130,6 +130,22 @@ TEST_F(Redirect, LeadsNowhereOutOfTheLower) {
   EXPECT_THAT(*m.names("moved"), IsEmpty());
 }
 
+TEST_F(Redirect, IsRefusedWithNofollowAndSoIsAMetacopy) {
+  ASSERT_EQ(code(m.rename("a", "moved")), 0);
+  ASSERT_EQ(code(m.chmod("b/h", 0600)), 0);
+  const Fd copy = *sys::open(m.dir() / "upper/b/h", O_RDWR);
+  ASSERT_TRUE(sys::truncate(copy.ref(), 0));
+  ASSERT_TRUE(sys::truncate(copy.ref(), 7));
+  ASSERT_TRUE(sys::set_xattr(copy.ref(), (prefix() + "metacopy").c_str(), ""));
+  ASSERT_TRUE(m.try_remount_over(lower(), OverlayOptions{.durable = false, .follows_marks = false}));
+  EXPECT_EQ(code(m.look("moved")), EPERM);
+  EXPECT_EQ(code(m.look("b/h")), EIO);
+  EXPECT_EQ(code(m.look("empty")), 0);
+  ASSERT_TRUE(m.try_remount_over(lower(), OverlayOptions{.durable = false}));
+  EXPECT_THAT(*m.names("moved"), ElementsAre("g", "sub"));
+  EXPECT_EQ(*m.read("b/h"), "lower h");
+}
+
 // --- whose marks are believed
 
 // What root's overlay has written becomes what one without privilege writes.

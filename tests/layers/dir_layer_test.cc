@@ -217,6 +217,87 @@ TEST(DirLayer, RefusesAMetacopyFileWithoutItsData) {
   EXPECT_NE(::testing::internal::GetCapturedStderr().find("metacopy"), std::string::npos);
 }
 
+// --- marks that an image may bring along: they lead nowhere unless somebody asked for it
+
+// What is private below, and a layer above that would show it to everybody.
+class HostileMarks : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    bottom_.write("private/dir/key", "secret", 0600);
+    ASSERT_EQ(::chmod((bottom_ / "private").c_str(), 0700), 0);
+    top_.write("open/own", "own");
+    top_.write("file", "", 0644);
+    ASSERT_EQ(::truncate((top_ / "file").c_str(), 6), 0);
+    for (const char* name : {"", "open"})
+      if (!set_xattr(top_, name, "user.overlay.impure", "y")) GTEST_SKIP() << "this attribute may not be set here";
+    ASSERT_TRUE(set_xattr(top_, "open", "user.overlay.redirect", "/private/dir"));
+    ASSERT_TRUE(set_xattr(top_, "file", "user.overlay.metacopy", ""));
+    ASSERT_TRUE(set_xattr(top_, "file", "user.overlay.redirect", "/private/dir/key"));
+  }
+  LayerPtr seen(FollowMarks follow) { return stack_of({*open_dir_layer(top_.open(), follow), layer_of(bottom_)}); }
+  static int refusal(const Layer& layer, std::string_view path) {
+    auto found = at(layer, path);
+    return found ? 0 : found.error().code();
+  }
+
+  TempDir top_, bottom_;
+};
+
+TEST_F(HostileMarks, ShowNothingOfOtherLayers) {
+  for (const FollowMarks follow : {FollowMarks::privileged, FollowMarks::none}) {
+    ::testing::internal::CaptureStderr();
+    auto all = seen(follow);
+    EXPECT_EQ(refusal(*all, "open"), EPERM);
+    EXPECT_EQ(refusal(*all, "open"), EPERM);
+    EXPECT_EQ(text_of(*all, "file"), "!EIO");
+    EXPECT_EQ(text_of(*all, "private/dir/key"), "secret");
+    const std::string told = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(told.find("redirect of 'open'"), std::string::npos);
+    EXPECT_EQ(told.find("redirect of 'open'"), told.rfind("redirect of 'open'")) << "told more than once";
+  }
+}
+
+TEST_F(HostileMarks, AreNothingInAnUpperOfRoots) {
+  EXPECT_EQ(tree_of(*seen(FollowMarks::privileged_alone)).at("open/own"), "file own");
+  EXPECT_EQ(refusal(*seen(FollowMarks::privileged_alone), "open/key"), ENOENT);
+}
+
+TEST_F(HostileMarks, OfDirectoriesAreFollowedForWhoAsksForIt) {
+  auto all = seen(FollowMarks::all);
+  EXPECT_EQ(text_of(*all, "open/key"), "secret");
+  EXPECT_EQ(text_of(*all, "open/own"), "own");
+  // The kernel has no such thing, and we write none.
+  EXPECT_EQ(text_of(*all, "file"), "!EIO");
+}
+
+TEST_F(HostileMarks, LeadNowhereOutOfTheLayersBelow) {
+  top_.write("away/own", "own");
+  for (const char* target : {"/../etc", "..", ".", "", "/", "private/dir", "//"}) {
+    ASSERT_TRUE(set_xattr(top_, "open", "user.overlay.redirect", target));
+    EXPECT_EQ(refusal(*seen(FollowMarks::all), "open"), EIO) << target;
+  }
+  // A symlink on the way is not followed, and one that leads to what is above it finds only what is below.
+  ASSERT_EQ(::symlink("/private", (bottom_ / "link").c_str()), 0);
+  for (const char* target : {"/link/dir", "/not/there", "/file", "/away"}) {
+    ASSERT_TRUE(set_xattr(top_, "open", "user.overlay.redirect", target));
+    EXPECT_EQ(tree_of(*seen(FollowMarks::all)).at("open/own"), "file own") << target;
+    EXPECT_EQ(refusal(*seen(FollowMarks::all), "open/key"), ENOENT) << target;
+  }
+}
+
+TEST_F(HostileMarks, ThatRootHasSetAreRefusedWhereNoneAreWanted) {
+  ASSERT_TRUE(sys::remove_xattr(sys::open(top_ / "open", O_RDONLY)->ref(), "user.overlay.redirect"));
+  SET_XATTR_OR_SKIP(top_, "open", "trusted.overlay.redirect", "/private/dir");
+  SET_XATTR_OR_SKIP(top_, "file", "trusted.overlay.metacopy", "");
+  SET_XATTR_OR_SKIP(top_, "file", "trusted.overlay.redirect", "/private/dir/key");
+  auto followed = seen(FollowMarks::privileged);
+  EXPECT_EQ(text_of(*followed, "open/key"), "secret");
+  EXPECT_EQ(text_of(*followed, "file"), "secret");
+  auto refused = seen(FollowMarks::none);
+  EXPECT_EQ(refusal(*refused, "open"), EPERM);
+  EXPECT_EQ(text_of(*refused, "file"), "!EIO");
+}
+
 TEST(DirLayer, HonoursOverrideStat) {
   TempDir dir;
   dir.write("suid", "x");

@@ -32,7 +32,8 @@ std::string line_of(const DeltaOp& op, const FileView* content) {
 }
 
 using Lines = std::vector<std::string>;
-Lines delta_of(LayerPtr upper, const Layer* lower) {
+template <class Upper>  // a LayerPtr, or an Fd
+Lines delta_of(Upper upper, const Layer* lower) {
   Lines lines;
   auto done =
       read_upper(std::move(upper), lower, [&](const DeltaOp& op, const FileView* content) -> Result<void> {
@@ -44,7 +45,7 @@ Lines delta_of(LayerPtr upper, const Layer* lower) {
   return lines;
 }
 Lines delta_of(const TempDir& upper, const Layer* lower) {
-  return delta_of(*open_dir_layer(upper.open()), lower);
+  return delta_of(upper.open(), lower);
 }
 
 bool set_xattr(const TempDir& dir, std::string_view name, const char* xattr, std::string_view value) {
@@ -211,6 +212,24 @@ TEST(ReadUpper, ExpandsWhatTheKernelRedirected) {
   EXPECT_EQ(delta_of(upper, lower.get()),
             (Lines{"implicit /", "remove /old", "replace /meta 'bytes'", "opaque /new",
                    "replace /new/added 'a'", "mkdir /new/was", "replace /new/was/f 'moved'"}));
+}
+
+// Of an overlay without root they are its own; in one of root's (the kernel's) anybody inside may set them.
+TEST(ReadUpper, BelievesRedirectsInUserAttributesWhereTheUpperWasBegunSo) {
+  const auto lines = [](bool by_root) -> std::optional<Lines> {
+    TempDir upper;
+    upper.write("new/added", "a");
+    bool set = set_xattr(upper, "", "user.overlay.impure", "y") && set_xattr(upper, "new", "user.overlay.redirect", "old");
+    if (by_root) set &= set_xattr(upper, "", "trusted.overlay.impure", "y");
+    if (!set) return std::nullopt;
+    return delta_of(upper, lower_of(upper, {memory_file("old/f", "lower's")}).get());
+  };
+  const auto own = lines(false), roots = lines(true);
+  if (!own) GTEST_SKIP() << "no attributes here";
+  EXPECT_EQ(*own, (Lines{"implicit /", "mkdir /new", "replace /new/added 'a'", "replace /new/f 'lower's'"}));
+  if (roots) {
+    EXPECT_EQ(*roots, (Lines{"implicit /", "mkdir /new", "replace /new/added 'a'"}));
+  }
 }
 
 TEST(ReadUpper, ReadsAnyLayerAndResolvesItsLinksIntoTheLower) {

@@ -197,6 +197,12 @@ TEST(Options, OfInodeNumbersAndRedirects) {
     EXPECT_THAT(options.ignored, IsEmpty()) << option;
   }
   EXPECT_THAT(words_of({"-o", "lowerdir=/a,redirect_dir=maybe", "/m"}), HasSubstr("redirect_dir=maybe"));
+  const auto follow = [](const char* word) { return good({"-o", fmt::format("lowerdir=/a,redirect_dir={}", word), "/m"}).follow; };
+  EXPECT_EQ(good({"-o", "lowerdir=/a", "/m"}).follow, FollowMarks::privileged);
+  EXPECT_EQ(follow("off"), FollowMarks::privileged);
+  EXPECT_EQ(follow("nofollow"), FollowMarks::none);
+  EXPECT_EQ(follow("follow"), FollowMarks::all);
+  EXPECT_EQ(follow("on"), FollowMarks::all);
   EXPECT_TRUE(good({"-o", "lowerdir=/a,index=on", "/m"}).index);
   EXPECT_FALSE(good({"-o", "lowerdir=/a,index=on,index=off", "/m"}).index);
   EXPECT_THAT(words_of({"-o", "lowerdir=/a,index=1", "/m"}), HasSubstr("index=1: off or on was expected"));
