@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/chained_table.h"
 #include "base/mutex.h"
 #include "fs/inode.h"
 #include "fs/other_names.h"
@@ -21,7 +22,7 @@ namespace acetate::fs {
 
 class FdCache;
 
-// A sharded hash table chained through the inodes themselves.
+// A hash table in shards.
 template <Inode* Inode::*Next, std::uint64_t (*HashOf)(const Inode&)>
 class InodeIndex {
  public:
@@ -37,70 +38,39 @@ class InodeIndex {
     Shard& shard = shard_of(hash);
     Lock lock(shard.mutex);
     if (InodeRef there = find_locked(shard, hash, match)) return there;
-    // Two in a bucket: a table costs an inode four to eight bytes.
-    if (shard.count >= 2 * shard.buckets.size()) grow_locked(shard);
-    Inode*& head = shard.buckets[bucket(shard, hash)];
-    (*fresh).*Next = head;
-    head = fresh.get();
-    ++shard.count;
+    shard.table.add(*fresh);
     return fresh;
   }
   std::vector<InodeRef> all() {
     std::vector<InodeRef> found;
     for (Shard& shard : shards_) {
       Lock lock(shard.mutex);
-      for (Inode* chain : shard.buckets)
-        for (; chain != nullptr; chain = chain->*Next)
-          if (chain->try_ref()) found.emplace_back(Adopt{}, chain);
+      shard.table.for_each([&](Inode& one) {
+        if (one.try_ref()) found.emplace_back(Adopt{}, &one);
+      });
     }
     return found;
   }
   void remove(std::uint64_t hash, const Inode& inode) noexcept {
     Shard& shard = shard_of(hash);
     Lock lock(shard.mutex);
-    if (shard.buckets.empty()) return;
-    for (Inode** at = &shard.buckets[bucket(shard, hash)]; *at != nullptr; at = &((*at)->*Next)) {
-      if (*at != &inode) continue;
-      *at = (*at)->*Next;
-      --shard.count;
-      return;
-    }
+    shard.table.remove(inode);
   }
 
  private:
   struct Shard {
     Mutex mutex;
-    std::vector<Inode*> buckets GUARDED_BY(mutex);
-    std::size_t count GUARDED_BY(mutex) = 0;
+    ChainedTable<Inode, Next, HashOf> table GUARDED_BY(mutex);
   };
   static constexpr std::size_t kShards = 64;
 
   Shard& shard_of(std::uint64_t hash) { return shards_[hash % kShards]; }
-  static std::size_t bucket(const Shard& shard, std::uint64_t hash) NO_THREAD_SAFETY_ANALYSIS {
-    return (hash / kShards) & (shard.buckets.size() - 1);
-  }
   template <class Match>
   InodeRef find_locked(Shard& shard, std::uint64_t hash, Match&& match) REQUIRES(shard.mutex) {
-    if (shard.buckets.empty()) return {};
-    for (Inode* at = shard.buckets[bucket(shard, hash)]; at != nullptr; at = at->*Next)
-      // One that is going away (no reference left) is as good as gone; it unlinks itself.
-      if (match(*at) && at->try_ref()) return InodeRef(Adopt{}, at);
-    return {};
+    // One that is going away (no reference left) is as good as gone; it unlinks itself.
+    Inode* found = shard.table.find(hash, [&](Inode& one) { return match(one) && one.try_ref(); });
+    return found != nullptr ? InodeRef(Adopt{}, found) : InodeRef();
   }
-  void grow_locked(Shard& shard) REQUIRES(shard.mutex) {
-    std::vector<Inode*> old = std::move(shard.buckets);
-    shard.buckets = std::vector<Inode*>(old.empty() ? 4 : old.size() * 2, nullptr);
-    for (Inode* chain : old) {
-      while (chain != nullptr) {
-        Inode* inode = chain;
-        chain = inode->*Next;
-        Inode*& head = shard.buckets[bucket(shard, HashOf(*inode))];
-        inode->*Next = head;
-        head = inode;
-      }
-    }
-  }
-
   std::array<Shard, kShards> shards_;
 };
 

@@ -148,36 +148,32 @@ Result<std::shared_ptr<const Names>> DirLayer::names(const Item& dir) const {
 
 Result<Entry> DirLayer::lookup(Node node, std::string_view name) const {
   const Item& dir = nodes_.get(node);
-  if (!S_ISDIR(dir.type)) return Error(ENOTDIR);
+  if (!S_ISDIR(dir.kind.type)) return Error(ENOTDIR);
   const auto listing = TRY(names(dir));
   const Names::Name* listed = listing->find(name);
   if (listed == nullptr) return Error(ENOENT);
   if (listed->whiteout) return Entry{.node = {}, .attr = {}, .marker = Marker::whiteout};
 
   const SharedFd fd = TRY(descriptor(dir));
-  Item item;
-  item.parent = const_cast<Item*>(&dir);  // the layer's own; const only on the way to its readers
-  item.name = name;
-  const dir::Stat stat = TRY(dir::stat_entry(item.at(fd->ref()), reading_));
-  item.type = stat.attr.mode & S_IFMT;
-  item.stored_as_file = stat.stored_as_file;
-  item.fresh = listed->fresh;
-  item.may_redirect = listing->impure();
+  const std::string terminated(name);
+  const FileAt at{fd->ref(), terminated.c_str()};
+  const dir::Stat stat = TRY(dir::stat_entry(at, reading_));
+  dir::Kind kind{.type = stat.attr.mode & S_IFMT, .stored_as_file = stat.stored_as_file, .fresh = listed->fresh, .may_redirect = listing->impure()};
 
   Entry entry{.node = {}, .attr = stat.attr};
-  if (stat.attr.is_dir() && item.fresh) entry.marker = Marker::opaque;
+  if (stat.attr.is_dir() && kind.fresh) entry.marker = Marker::opaque;
   // A metacopy lies in an impure directory. A tree that was copied may have lost that mark, but not the hole
   // that such a file is.
   const bool all_hole = stat.attr.size > 0 && stat.attr.blocks == 0;
   if (stat.attr.is_regular() && (listing->impure() || all_hole)) {
-    const std::vector<std::string> xattrs = TRY(sys::list_xattrs(item.at(fd->ref())));
-    item.metacopy = names_metacopy(xattrs);
+    const std::vector<std::string> xattrs = TRY(sys::list_xattrs(at));
+    kind.metacopy = names_metacopy(xattrs);
     if (follow_ != FollowMarks::none && acetate::names(xattrs, kTrustedMetacopy)) {
       entry.marker = Marker::metacopy;
-      item.may_redirect = true;
+      kind.may_redirect = true;
     }
   }
-  entry.node = nodes_.acquire(std::move(item)).node();
+  entry.node = nodes_.acquire(dir, name, kind).node();
   return entry;
 }
 
@@ -189,7 +185,7 @@ Result<Attr> DirLayer::attr(Node node) const {
 
 Result<void> DirLayer::list(Node node, const std::function<bool(const DirEntry&)>& each) const {
   const Item& dir = nodes_.get(node);
-  if (!S_ISDIR(dir.type)) return Error(ENOTDIR);
+  if (!S_ISDIR(dir.kind.type)) return Error(ENOTDIR);
   const auto listing = TRY(names(dir));
   for (const Names::Name& name : listing->all()) {
     const Marker marker = name.whiteout ? Marker::whiteout : Marker::none;
@@ -201,20 +197,20 @@ Result<void> DirLayer::list(Node node, const std::function<bool(const DirEntry&)
 
 Result<std::unique_ptr<FileView>> DirLayer::open(Node node) const {
   const Item& item = nodes_.get(node);
-  if (S_ISDIR(item.type)) return Error(EISDIR);
+  if (S_ISDIR(item.kind.type)) return Error(EISDIR);
   // Known before it is opened: opening a fifo waits, and opening a device may act.
-  if (!S_ISREG(item.type)) return Error(EINVAL);
+  if (!S_ISREG(item.kind.type)) return Error(EINVAL);
   Fd file = TRY(open_to_read(item, O_RDONLY | O_NOCTTY));
   const struct stat st = TRY(sys::stat(file.ref()));
   if (!S_ISREG(st.st_mode)) return Error(ESTALE);
   const auto size = static_cast<std::uint64_t>(st.st_size);
   const bool has_holes = static_cast<std::uint64_t>(st.st_blocks) * 512 < size;
-  if (item.metacopy || (has_holes && names_metacopy(TRY(sys::list_xattrs(file.ref()))))) {
+  if (item.kind.metacopy || (has_holes && names_metacopy(TRY(sys::list_xattrs(file.ref()))))) {
     Error refusal =
         fail(EIO,
              "'{}' has only its attributes here (the kernel overlay's metacopy), and the layer with its "
              "bytes is not below this one, or nobody who could be trusted with it says which it is",
-             item.name);
+             item.name());
     log::error("{}", refusal.message());
     return refusal;
   }
@@ -223,8 +219,8 @@ Result<std::unique_ptr<FileView>> DirLayer::open(Node node) const {
 
 Result<std::string> DirLayer::readlink(Node node) const {
   const Item& item = nodes_.get(node);
-  if (!S_ISLNK(item.type)) return Error(EINVAL);
-  if (item.stored_as_file) {
+  if (!S_ISLNK(item.kind.type)) return Error(EINVAL);
+  if (item.kind.stored_as_file) {
     const Fd file = TRY(open_to_read(item, O_RDONLY | O_NOCTTY));
     return sys::read_all(file.ref(), 1U << 16);
   }
@@ -251,20 +247,20 @@ Result<std::vector<Xattr>> DirLayer::xattrs(Node node) const {
 
 Result<bool> DirLayer::is_opaque(Node node) const {
   const Item& dir = nodes_.get(node);
-  if (!S_ISDIR(dir.type)) return false;
-  return dir.fresh || TRY(names(dir))->opaque();
+  if (!S_ISDIR(dir.kind.type)) return false;
+  return dir.kind.fresh || TRY(names(dir))->opaque();
 }
 
 Result<std::optional<std::string>> DirLayer::redirect(Node node) const {
   const Item& item = nodes_.get(node);
-  if (!item.may_redirect) return std::optional<std::string>();
+  if (!item.kind.may_redirect) return std::optional<std::string>();
   const SharedFd way = TRY(way_to(item));
   for (const auto& [name, is_followed] : {std::pair("trusted.overlay.redirect", follow_ != FollowMarks::none),
                                           std::pair("user.overlay.redirect", follow_ == FollowMarks::all)}) {
     auto value = get_xattr_of(way->ref(), item, name);
     if (value && !is_followed) {
       if (follow_ == FollowMarks::privileged_alone) continue;
-      Error refusal = fail(EPERM, "refusing to follow the redirect of '{}' ({}){}", item.name, name, follow_ == FollowMarks::none ? "" : ": redirect_dir=follow allows it");
+      Error refusal = fail(EPERM, "refusing to follow the redirect of '{}' ({}){}", item.name(), name, follow_ == FollowMarks::none ? "" : ": redirect_dir=follow allows it");
       if (!has_told_.exchange(true)) log::warn("{}", refusal.message());
       return refusal;
     }
