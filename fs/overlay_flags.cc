@@ -25,35 +25,26 @@ Result<Fd> Overlay::Impl::open_for_flags(Inode& inode) {
   return open_upper(inode, O_RDONLY | O_NONBLOCK | (inode.is_dir() ? O_DIRECTORY : 0));
 }
 
-Result<unsigned> Overlay::flags(Ino ino) {
-  const InodeRef inode = TRY(impl_->inode(ino));
-  if (!inode->is_upper()) return 0U;
-  const Fd file = TRY(impl_->open_for_flags(*inode));
-  return asked<unsigned>(file.ref(), FS_IOC_GETFLAGS);
+template <class Flags>
+Result<Flags> Overlay::Impl::flags_of(Ino ino, unsigned long request) {
+  const InodeRef object = TRY(inode(ino));
+  if (!object->is_upper()) return Flags{};
+  const Fd file = TRY(open_for_flags(*object));
+  return asked<Flags>(file.ref(), request);
 }
 
-Result<struct fsxattr> Overlay::extended_flags(Ino ino) {
-  const InodeRef inode = TRY(impl_->inode(ino));
-  if (!inode->is_upper()) return fsxattr{};
-  const Fd file = TRY(impl_->open_for_flags(*inode));
-  return asked<fsxattr>(file.ref(), FS_IOC_FSGETXATTR);
-}
-
-Result<void> Overlay::set_flags(Ino ino, unsigned flags) {
-  const Fd file = TRY(impl_->copied_for_flags(ino));
-  return sys::done(sys::Call::ioctl, [&] { return ::ioctl(file.ref().fd, FS_IOC_SETFLAGS, &flags); });
-}
-
-Result<void> Overlay::set_extended_flags(Ino ino, const struct fsxattr& flags) {
-  const Fd file = TRY(impl_->copied_for_flags(ino));
-  return sys::done(sys::Call::ioctl, [&] { return ::ioctl(file.ref().fd, FS_IOC_FSSETXATTR, &flags); });
-}
-
-Result<Fd> Overlay::Impl::copied_for_flags(Ino ino) {
+template <class Flags>
+Result<void> Overlay::Impl::set_flags_of(Ino ino, unsigned long request, const Flags& flags) {
   if (!upper) return Error(EROFS);
   const InodeRef object = TRY(inode(ino));
   TRY(copy_up(*object));
-  return open_for_flags(*object);
+  const Fd file = TRY(open_for_flags(*object));
+  return sys::done(sys::Call::ioctl, [&] { return ::ioctl(file.ref().fd, request, &flags); });
 }
+
+Result<unsigned> Overlay::flags(Ino ino) { return impl_->flags_of<unsigned>(ino, FS_IOC_GETFLAGS); }
+Result<struct fsxattr> Overlay::extended_flags(Ino ino) { return impl_->flags_of<fsxattr>(ino, FS_IOC_FSGETXATTR); }
+Result<void> Overlay::set_flags(Ino ino, unsigned flags) { return impl_->set_flags_of(ino, FS_IOC_SETFLAGS, flags); }
+Result<void> Overlay::set_extended_flags(Ino ino, const struct fsxattr& flags) { return impl_->set_flags_of(ino, FS_IOC_FSSETXATTR, flags); }
 
 }  // namespace acetate::fs

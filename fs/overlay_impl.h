@@ -285,7 +285,10 @@ class Overlay::Impl {
 
   // --- overlay_flags.cc
   Result<Fd> open_for_flags(Inode& inode);
-  Result<Fd> copied_for_flags(Ino ino);
+  template <class Flags>
+  Result<Flags> flags_of(Ino ino, unsigned long request);
+  template <class Flags>
+  Result<void> set_flags_of(Ino ino, unsigned long request, const Flags& flags);
 
   // --- overlay_refresh.cc
   class Refresh;

@@ -18,6 +18,9 @@ class AwaitedSignals {
   static Result<AwaitedSignals> block(std::initializer_list<int> signals);
   // The next one; nothing after so long without.
   Result<std::optional<int>> wait(std::chrono::milliseconds longest) const;
+  // One that has come already, or nothing. `fd` is readable when there is one: for who waits for other things too.
+  Result<std::optional<int>> take() const;
+  FdRef fd() const noexcept { return fd_.ref(); }
 
  private:
   explicit AwaitedSignals(Fd fd) : fd_(std::move(fd)) {}

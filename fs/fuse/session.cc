@@ -50,10 +50,8 @@ std::string escaped(std::string_view value) {
   return text;
 }
 
-// The end of the connection, also with replies that nobody read (ECONNRESET) or in the middle of handing over a request (ECONNABORTED: one that
-// nobody waits for, as RELEASE, when the mount goes; fs/fuse/dev.c, fuse_dev_do_read()), is what /dev/fuse says when the file system is
-// gone: libfuse then ends its loop without a word. Of other errors it would print a line, in a thread that the loop's end may
-// cancel in the middle of that, and libfuse 3.14 takes the lock of stderr along: whoever prints next waits for ever.
+// The end of the connection is ENODEV, at which libfuse ends its loop without a word. Of other errors it would print a line, in a thread that the
+// loop's end may cancel in the middle of that, and libfuse 3.14 takes the lock of stderr along: whoever prints next waits for ever.
 ssize_t read_request(int fd, void* buffer, std::size_t size, void* user) {
   Served& context = *static_cast<Served*>(user);
   ssize_t count = 0;
@@ -61,7 +59,7 @@ ssize_t read_request(int fd, void* buffer, std::size_t size, void* user) {
     count = ::read(fd, buffer, size);
   } while (count > 0 && answer_statx(context, fd, buffer, static_cast<std::size_t>(count)));
   if (count > 0) context.wire.saw(buffer, static_cast<std::size_t>(count));
-  if (count > 0 || (count < 0 && errno != ECONNRESET && errno != ECONNABORTED)) return count;
+  if (count > 0 || (count < 0 && !means_unmounted(errno))) return count;
   errno = ENODEV;
   return -1;
 }
@@ -285,7 +283,7 @@ Result<int> Session::serve(const std::function<void()>& report) {
   // The next mount must not wait while a busy disk is synced.
   impl_->context.overlay.leave_work_dir();
   TRY_WITHIN(impl_->context.overlay.sync(), "what was written may not be on the disk");
-  if (ended < 0 && ended != -ENODEV) return Error(-ended).within("serving the mount");
+  if (ended < 0 && !means_unmounted(-ended)) return Error(-ended).within("serving the mount");
   return stopped_by.load();
 }
 

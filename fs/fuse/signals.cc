@@ -2,15 +2,13 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <sys/signalfd.h>
 
 #include <array>
 #include <csignal>
 #include <thread>
 
-#include "base/sys/call.h"
-#include "base/sys/file.h"
 #include "base/sys/process.h"
+#include "base/sys/signals.h"
 
 namespace acetate::fs {
 
@@ -18,19 +16,16 @@ namespace {
 
 constexpr int kNudgeMilliseconds = 20;
 
-sigset_t watched_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set, signal);
-  return set;
-}
+constexpr auto kWatched = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
 void do_nothing(int) {}
 
 }  // namespace
 
 void block_signals() {
-  const sigset_t set = watched_signals();
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : kWatched) sigaddset(&set, signal);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   struct sigaction nudge {};  // without SA_RESTART: it is there to interrupt
@@ -39,9 +34,12 @@ void block_signals() {
 }
 
 struct SignalWatch::Impl {
+  Impl(SignalActions what, FdRef line, sys::AwaitedSignals come, sys::Pipe end)
+      : actions(std::move(what)), lifeline(line), signals(std::move(come)), quit(std::move(end)) {}
+
   SignalActions actions;
   FdRef lifeline;
-  Fd signals;
+  sys::AwaitedSignals signals;
   sys::Pipe quit;  // its write end closes when the watch ends
   pthread_t waiter = ::pthread_self();
   bool stopped = false;
@@ -53,19 +51,17 @@ struct SignalWatch::Impl {
   }
 
   void take_signal() {
-    signalfd_siginfo info{};
-    if (auto got = sys::read(signals.ref(), std::as_writable_bytes(std::span(&info, 1)));
-        !got || *got != sizeof info)
-      return;
-    if (info.ssi_signo == SIGUSR1) {
+    const auto signal = signals.take();
+    if (!signal || !*signal) return;
+    if (**signal == SIGUSR1) {
       actions.report();
     } else {
-      stop(static_cast<int>(info.ssi_signo));
+      stop(**signal);
     }
   }
 
   void watch() {
-    std::array<pollfd, 3> on{pollfd{quit.read.ref().fd, POLLIN, 0}, pollfd{signals.ref().fd, POLLIN, 0},
+    std::array<pollfd, 3> on{pollfd{quit.read.ref().fd, POLLIN, 0}, pollfd{signals.fd().fd, POLLIN, 0},
                              pollfd{lifeline.fd, POLLIN, 0}};
     for (;;) {
       if (stopped) ::pthread_kill(waiter, SIGUSR2);
@@ -90,14 +86,9 @@ SignalWatch::~SignalWatch() {
 }
 
 Result<std::unique_ptr<SignalWatch>> SignalWatch::start(SignalActions actions, FdRef lifeline) {
-  auto impl = std::make_unique<Impl>();
-  impl->actions = std::move(actions);
-  impl->lifeline = lifeline;
-  const sigset_t set = watched_signals();
-  impl->signals = Fd(Adopt{}, TRY_WITHIN(sys::checked(sys::Call::signalfd,
-                                                      [&] { return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); }),
-                                         "watching for signals"));
-  impl->quit = TRY(sys::make_pipe());
+  auto signals = TRY_WITHIN(sys::AwaitedSignals::block(kWatched), "watching for signals");
+  sys::Pipe quit = TRY(sys::make_pipe());
+  auto impl = std::make_unique<Impl>(std::move(actions), lifeline, std::move(signals), std::move(quit));
   return std::unique_ptr<SignalWatch>(new SignalWatch(std::move(impl)));
 }
 

@@ -227,8 +227,7 @@ Result<void> serve_layer_store(LayerStoreTree& tree, const std::string& mountpoi
   fuse_loop_cfg_set_idle_threads(config.get(), kIdleThreads);
   const int ended = fuse_session_loop_mt(session.get(), config.get());
   watch.reset();
-  // ECONNABORTED: a request was being handed over when the mount went.
-  return ended < 0 && ended != -ENODEV && ended != -ECONNABORTED ? Result<void>(Error(-ended).within("serving the mount")) : Result<void>();
+  return ended < 0 && !means_unmounted(-ended) ? Result<void>(Error(-ended).within("serving the mount")) : Result<void>();
 }
 
 }  // namespace acetate::fs
