@@ -176,6 +176,26 @@ expect_failure "and it is forgotten" 125 "wants a login" in_store e pull "$ours/
 in_store e pull -q --creds me:pass:word "$ours/team/app:1" >/dev/null && pass "--creds" || fail "--creds"
 expect_failure "not for others without TLS" 1 "tls-cert.*--insecure" acetate serve --listen 0.0.0.0:0
 
+# Six hundred who have said half of what TLS begins with, and as many who say nothing.
+cat >"$scratch/halves.py" <<'END'
+import resource, socket, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (2000, max(2000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+held = []
+for each in range(1200):
+    held.append(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+    if each % 2: held[-1].send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+print("held", flush=True)
+sys.stdin.read()
+END
+mkfifo "$scratch/halves" "$scratch/halves-in"
+python3 "$scratch/halves.py" "${ours##*:}" <"$scratch/halves-in" >"$scratch/halves" & halves=$!
+exec 7>"$scratch/halves-in"
+read -r line <"$scratch/halves"
+expect "they are there" held "$line"
+in_store l pull -q --creds me:pass:word "$ours/team/app:1" >/dev/null && pass "half-sent hellos keep nobody waiting" || fail "half-sent hellos"
+exec 7>&-
+wait "$halves"
+
 proxy "127.0.0.1:${ours##*:}" tls
 HTTPS_PROXY=$through in_store k pull -q --cert-dir "$XDG_CONFIG_HOME/containers/certs.d/$ours" --creds me:pass:word registry.invalid/team/app:1 >/dev/null 2>"$scratch/err" \
   && fail "a certificate of another name is taken" || expect_match "TLS through a proxy is checked to the end" "certificate" "$(cat "$scratch/err")"

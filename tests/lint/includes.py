@@ -30,9 +30,9 @@ FOREIGN = {
     r"fuse|fuse_lowlevel\.h|fuse3/.*": {"fs/fuse"},
     r"archive(_entry)?\.h": {"layers/tar"},
     r"zlib\.h|zstd\.h|isa-l.*|igzip_lib\.h|lzma\.h|bzlib\.h": {"layers/stream"},
-    r"openssl/.*": {"base"},
+    r"openssl/(?!ssl\.h).*": {"base"},
     r"xxhash\.h": {"base"},
-    r"curl/.*|httplib\.h|toml\+\+/.*": {"layers/registry"},
+    r"openssl/ssl\.h|curl/.*|httplib\.h|toml\+\+/.*": {"layers/registry"},
     r"sqlite3\.h": {"builder"},
     r"seccomp\.h": {"builder/sandbox"},
 }

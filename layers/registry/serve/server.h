@@ -1,7 +1,7 @@
 // The image store as a registry over HTTP, by the OCI distribution specification 1.1: `acetate serve`.
 //
 // Pull: manifests, blobs (with ranges), tags, referrers, in pages. Push: whole, in chunks, by mount. Deletion
-// where it is allowed. On cpp-httplib, which brings the threads: a connection has one.
+// where it is allowed. On cpp-httplib, which reads requests and writes answers; connections wait for that in a lobby of ours (lobby.h).
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "layers/image/image_store.h"
+#include "layers/registry/serve/serve_limits.h"
 
 namespace acetate::registry {
 
@@ -20,6 +21,7 @@ struct ServerOptions {
   std::string htpasswd_file = {};
   bool read_only = false;
   bool allow_delete = false;
+  ServeLimits limits = {};
 };
 
 class Server {

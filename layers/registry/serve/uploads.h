@@ -24,7 +24,7 @@ struct UploadSession {
 // Thread-safe. A session that nobody touches for an hour is dropped with what was written.
 class Uploads {
  public:
-  // Each has two files open: they must leave some for connections, and those must be below FD_SETSIZE, for the web server waits by select(2).
+  // Each has two files open: they must leave some for connections (lobby.h), and all of them are below FD_SETSIZE, since an httplib that waits by select(2) refuses others.
   static constexpr std::size_t kMost = 192;
 
   // `most` at a time.
