@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <string_view>
+#include <system_error>
+#include <thread>
 
 #include "base/sys/file.h"
 #include "builder/base_state.h"
@@ -49,17 +52,23 @@ Result<FileIdentity> digest_file(const LayerSpec& spec) {
 }
 
 // What stands behind docker's "docker-image://", buildah's "container-image://" and either's "docker://": an image as FROM names
-// it. Nothing for what is none.
+// it. Nothing for what is none. BuildKit asks for no slashes behind its own two names.
 std::optional<std::string> image_name(const std::string& reference) {
-  for (const std::string_view scheme : {"docker-image://", "container-image://", "docker://"})
+  for (const std::string_view scheme : {"docker-image://", "docker-image:", "container-image://", "docker://"})
     if (reference.starts_with(scheme)) return reference.substr(scheme.size());
+  return std::nullopt;
+}
+
+std::optional<std::string> layout_place(const std::string& reference) {
+  for (const std::string_view scheme : {"oci-layout://", "oci-layout:"})
+    if (reference.starts_with(scheme)) return "oci:" + reference.substr(scheme.size());
   return std::nullopt;
 }
 
 // A git repository, or a URL of a tarball.
 bool is_elsewhere(const std::string& context) {
   if (context.starts_with("http://") || context.starts_with("https://")) return true;
-  if (image_name(context) || context.starts_with("oci-layout://")) return false;
+  if (image_name(context) || layout_place(context)) return false;
   const auto git = parse_git_ref(context);
   return git && *git;
 }
@@ -86,11 +95,16 @@ Result<std::optional<std::string>> BaseImages::directory(const std::string& name
   const std::string* named = find_context(options_.contexts, name);
   if (!is_elsewhere(*named)) return std::optional(*named);
   if (!options_.fetch_context) return fail(ENOENT, "the build context \"{}\" is not here", name);
-  const Lock lock(mutex_);
-  if (const auto known = contexts_.find(name); known != contexts_.end()) return std::optional(known->second.dir);
+  Directory& directory = [&]() -> Directory& {
+    const Lock lock(mutex_);
+    return directories_[name];
+  }();
+  const Lock fetching(directory.fetching);
+  if (directory.dir) return std::optional(directory.dir->dir);
   ContextDir context = TRY_WITHIN(options_.fetch_context(*named), "the build context \"{}\"", name);
   if (context.dockerfile) return fail(ENOTDIR, "the build context \"{}\" is neither a directory nor a tarball", name);
-  return std::optional(contexts_.emplace(name, std::move(context)).first->second.dir);
+  directory.dir = std::move(context);
+  return std::optional(directory.dir->dir);
 }
 
 bool BaseImages::is_of_store(const std::string& name) const {
@@ -102,8 +116,7 @@ Result<image::Image> BaseImages::find(const Wanted& wanted, bool may_fetch) {
   if (const std::string* named = find_context(options_.contexts, name)) {
     const auto image = image_name(*named);
     if (image) return TRY_WITHIN(find_named({*image, platform}, may_fetch), "the build context \"{}\"", name);
-    const std::string place = named->starts_with("oci-layout://") ? "oci:" + named->substr(13) : *named;
-    return TRY_WITHIN(image::open_image(place, platform), "the build context \"{}\"", name);
+    return TRY_WITHIN(image::open_image(layout_place(*named).value_or(*named), platform), "the build context \"{}\"", name);
   }
   return find_named(wanted, may_fetch);
 }
@@ -114,7 +127,6 @@ Result<image::Image> BaseImages::find_named(const Wanted& wanted, bool may_fetch
   if (is_file(name) && !options_.names_files)
     return fail(EPERM, "{}: the Dockerfile came with its context from elsewhere and names no files of this machine: --build-context NAME={} gives it one", name, name);
   if (is_file(name)) return image::open_image(name.starts_with('.') ? options_.context_dir + "/" + name : name, platform);
-  if (store_ == nullptr) TRY(open_store());
   may_fetch = may_fetch && options_.fetch && options_.policy != "never";
   if (may_fetch && options_.policy != "missing") TRY(fetch(wanted));
   auto ours = find_ours(wanted);
@@ -134,21 +146,29 @@ Result<image::Image> BaseImages::find_named(const Wanted& wanted, bool may_fetch
 // An image that is there for one platform only, and not for this one: COPY and ADD need none, and a RUN says what is amiss. The checks warn of it.
 Result<std::optional<image::Image>> BaseImages::find_sole(const Wanted& wanted) {
   using Answer = std::optional<image::Image>;
-  const auto stored = store_->find(wanted.first);
+  const image::ImageStore* store = TRY(this->store());
+  const auto stored = store->find(wanted.first);
   if (!stored && !stored.error().is(ENOENT)) return stored.error().clone();
   if (!stored || !image::is_manifest_type(stored->target.media_type)) return Answer();
   const std::string what = "the image " + wanted.first;
-  const image::ImageFiles& files = store_->files(*stored);
+  const image::ImageFiles& files = store->files(*stored);
   const auto document = TRY(image::parse_document(TRY(image::read_blob(files, stored->target)), stored->target.media_type, what));
   if (!document.manifest) return Answer();
   const image::Config config = TRY(image::parse_config(TRY(image::read_blob(files, document.manifest->config)), what));
-  return Answer(TRY_WITHIN(store_->open_image(*stored, config.platform), "{}", wanted.first));
+  return Answer(TRY_WITHIN(store->open_image(*stored, config.platform), "{}", wanted.first));
 }
 
 // Where there was no store before there is one now.
 Result<void> BaseImages::fetch(const Wanted& wanted) {
   TRY(options_.fetch(wanted.first, options_.policy, wanted.second));
+  const Lock lock(mutex_);
   return open_store();
+}
+
+Result<const image::ImageStore*> BaseImages::store() {
+  const Lock lock(mutex_);
+  if (store_ == nullptr) TRY(open_store());
+  return store_.get();
 }
 
 Result<void> BaseImages::open_store() {
@@ -160,8 +180,9 @@ Result<void> BaseImages::open_store() {
 
 Result<image::Image> BaseImages::find_ours(const Wanted& wanted) {
   const auto& [name, platform] = wanted;
-  const auto stored = store_->find(name);
-  if (stored) return TRY_WITHIN(store_->open_image(*stored, platform), "{}", name);
+  const image::ImageStore* store = TRY(this->store());
+  const auto stored = store->find(name);
+  if (stored) return TRY_WITHIN(store->open_image(*stored, platform), "{}", name);
   if (!stored.error().is(ENOENT)) return stored.error().clone();
   const auto reference = image::parse_reference(name);
   return fail(ENOENT,
@@ -214,13 +235,35 @@ StageLayer cached_stage_layer(const CachedLayer& layer, const Cache& cache) {
 Result<StageState> BaseImages::read(const image::Image& image) const { return base_state(image, cache_); }
 
 Result<const StageState*> BaseImages::open(const Wanted& wanted, bool may_fetch) {
-  const Lock lock(mutex_);
-  if (const auto known = open_.find(wanted); known != open_.end()) return &known->second;
-  if (const auto failed = failed_.find(wanted); failed != failed_.end()) return failed->second.clone();
+  Base& base = [&]() -> Base& {
+    const Lock lock(mutex_);
+    return bases_[wanted];
+  }();
+  const Lock finding(base.finding);
+  if (base.state) return &*base.state;
+  if (base.failed) return base.failed->clone();
   auto image = find(wanted, may_fetch);
-  if (!image && may_fetch) failed_.emplace(wanted, image.error().clone());
-  if (image && image->manifest_digest && is_of_store(wanted.first)) manifests_.emplace(wanted, *image->manifest_digest);
-  return &open_.emplace(wanted, TRY(read(TRY(std::move(image))))).first->second;
+  if (!image && may_fetch) base.failed = image.error().clone();
+  if (image && image->manifest_digest && is_of_store(wanted.first)) {
+    const Lock lock(mutex_);
+    manifests_.emplace(wanted, *image->manifest_digest);
+  }
+  base.state = TRY(read(TRY(std::move(image))));
+  return &*base.state;
+}
+
+void BaseImages::prepare(const std::vector<std::pair<std::string, image::Platform>>& bases, unsigned at_once) {
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t n = next++; n < bases.size(); n = next++) static_cast<void>(open(bases[n], true).has_value());
+  };
+  std::vector<std::jthread> others;
+  try {
+    while (others.size() + 1 < std::min<std::size_t>(at_once, bases.size())) others.emplace_back(work);
+  } catch (const std::system_error&) {
+    // As many processes as there may be: fewer at a time.
+  }
+  work();
 }
 
 std::vector<Material> BaseImages::opened() const {

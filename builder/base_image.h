@@ -1,10 +1,13 @@
-// What FROM and COPY --from mean by a name that is no stage: an image, which is got where it is not here, or a named context. One is got at a time.
+// What FROM and COPY --from mean by a name that is no stage: an image, which is got where it is not here, or a named context. Each is got once; who
+// asks for it meanwhile waits, and who asks for another does not.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -43,6 +46,9 @@ class BaseImages {
   // Of an index, what `platform` names.
   Result<const StageState*> open(const std::string& name, const image::Platform& platform);
 
+  // Opens these, up to `at_once` at the same time, so that who opens one later need not wait; what cannot be opened is told then.
+  void prepare(const std::vector<std::pair<std::string, image::Platform>>& bases, unsigned at_once);
+
   // The same, for what is here already or was opened before.
   Result<const StageState*> open_here(const std::string& name, const image::Platform& platform);
 
@@ -56,25 +62,36 @@ class BaseImages {
 
  private:
   using Wanted = std::pair<std::string, image::Platform>;
-  Result<image::Image> find(const Wanted& wanted, bool may_fetch) REQUIRES(mutex_);
-  Result<image::Image> find_named(const Wanted& wanted, bool may_fetch) REQUIRES(mutex_);
-  Result<image::Image> find_ours(const Wanted& wanted) REQUIRES(mutex_);
-  Result<std::optional<image::Image>> find_sole(const Wanted& wanted) REQUIRES(mutex_);
-  Result<void> fetch(const Wanted& wanted) REQUIRES(mutex_);
+  // Whoever comes first finds it, and has `finding` meanwhile.
+  struct Base {
+    Mutex finding;
+    std::optional<StageState> state GUARDED_BY(finding) = {};
+    std::optional<Error> failed GUARDED_BY(finding) = {};  // to be had: not tried again in this build
+  };
+  struct Directory {
+    Mutex fetching;
+    std::optional<ContextDir> dir GUARDED_BY(fetching) = {};
+  };
+  Result<image::Image> find(const Wanted& wanted, bool may_fetch);
+  Result<image::Image> find_named(const Wanted& wanted, bool may_fetch);
+  Result<image::Image> find_ours(const Wanted& wanted);
+  Result<std::optional<image::Image>> find_sole(const Wanted& wanted);
+  Result<void> fetch(const Wanted& wanted);
+  Result<const image::ImageStore*> store();         // as it was when something was fetched last
   Result<void> open_store() REQUIRES(mutex_);
   Result<const StageState*> open(const Wanted& wanted, bool may_fetch);
   Result<StageState> read(const image::Image& image) const;
   bool is_of_store(const std::string& name) const;  // and neither a context nor a file
   Options options_;
   Cache& cache_;
-  mutable Mutex mutex_;
+  mutable Mutex mutex_;  // taken after a base's or a directory's own
   // Open until the build is over, so that no layer is collected meanwhile.
   std::unique_ptr<image::ImageStore> store_ GUARDED_BY(mutex_) = {};
   std::vector<std::unique_ptr<image::ImageStore>> earlier_ GUARDED_BY(mutex_) = {};
-  std::map<Wanted, StageState> open_ GUARDED_BY(mutex_);
-  std::map<Wanted, Digest> manifests_ GUARDED_BY(mutex_);
-  std::map<std::string, ContextDir> contexts_ GUARDED_BY(mutex_) = {};  // fetched
-  std::map<Wanted, Error> failed_ GUARDED_BY(mutex_) = {};  // to be had: not tried again in this build
+  // What is in these stays where it is.
+  std::map<Wanted, Base> bases_ GUARDED_BY(mutex_) = {};
+  std::map<std::string, Directory> directories_ GUARDED_BY(mutex_) = {};  // named contexts that are elsewhere
+  std::map<Wanted, Digest> manifests_ GUARDED_BY(mutex_) = {};
 };
 
 }  // namespace acetate::build

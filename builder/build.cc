@@ -223,9 +223,11 @@ void tell_what_was_found(const BuildOptions& options, const DockerfileText& text
 
 // Before anything is done. What the checks look at is what the base images define; what cannot be had is told when its stage is built.
 Result<void> check(const Ground& on, const Graph& graph, const image::Platform& platform) {
+  std::vector<std::pair<std::string, image::Platform>> bases;
   for (const std::size_t stage : graph.needed)
     if (const Origin& base = graph.bases[stage]; base.kind == Origin::Kind::image && !on.bases.is_directory(base.image))
-      static_cast<void>(on.bases.open(base.image, graph.platforms[stage]).has_value());
+      bases.emplace_back(base.image, graph.platforms[stage]);
+  on.bases.prepare(bases, on.options.jobs);
   const Checked checked = TRY(check_text(on.options, on.text, on.ignore, on.bases, platform, graph.needed));
   tell(checked, on.text, on.progress);
   return checked.verdict();
@@ -296,6 +298,8 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
   BuildOptions options = in_context(given, where);
   const DockerfileText text = TRY(read_dockerfile(options));
+  if (const auto frontend = foreign_frontend(text.text, options.build_args))
+    progress.warn(fmt::format("the syntax {} is not run: the Dockerfile is read as docker/dockerfile:1 has it", *frontend));
   auto parsed = dockerfile::parse(text.text, text.name);
   if (!parsed) {
     Cache none = TRY(Cache::open(options.build_dir));
@@ -306,8 +310,6 @@ Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& ru
   TRY(settle_epoch(options, file, where.time, layers));
   const dockerfile::IgnoreRules ignore = TRY(read_ignore(options, text));
   TRY(find_target(file, options.target));
-  if (const auto frontend = foreign_frontend(file.directives, options.build_args))
-    progress.warn(fmt::format("the syntax {} is not run: the Dockerfile is read as docker/dockerfile:1 has it", *frontend));
 
   Cache cache = TRY(Cache::open(options.build_dir));
   import_caches(options, cache, layers, progress);

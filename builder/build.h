@@ -77,8 +77,8 @@ struct BuildOptions {
   std::string scratch_base;
 };
 
-// The image, of several platforms an index; nothing where only files were asked for. EINVAL with line and caret for mistakes in the Dockerfile; a step that fails is ECANCELED or the
-// error it met, in words that name step, line and cause.
+// The image, of several platforms an index; nothing where only files were asked for. EINVAL with line and caret for mistakes in the Dockerfile;
+// a step that fails is ECANCELED or the error it met, in words that name step, line and cause.
 Result<std::optional<ExportedImage>> build(const BuildOptions& options, Runner& runner, Progress& progress);
 
 }  // namespace acetate::build

@@ -127,7 +127,8 @@ BuildOptions in_context(const BuildOptions& given, const ContextDir& where) {
   const bool comes_along = where.dockerfile && !options.dockerfile_text;
   if (comes_along) options.dockerfile_text = where.dockerfile;
   // One that the person gave beside the context is the person's own.
-  const bool is_own = options.dockerfile_text ? !comes_along : !options.dockerfile.empty() && !inside_context(options.dockerfile, where.dir) && sys::stat_following(options.dockerfile).has_value();
+  const bool is_named = !options.dockerfile.empty() && !inside_context(options.dockerfile, where.dir) && sys::stat_following(options.dockerfile).has_value();
+  const bool is_own = options.dockerfile_text ? !comes_along : is_named;
   options.names_files = !where.scratch || is_own;
   return options;
 }

@@ -9,8 +9,8 @@
 //
 // Any number of builds use it at once. The bytes of a layer are on the disk before a record names it, and what a record names is looked
 // for, so a build that is killed, or a power cut, at any moment leaves a cache in which every record is good. The latest records may be lost
-// with the power: SQLite does not wait for the disk where it can do without (a journal ahead: not on network file systems). Threads of one build share one object, and are let in one
-// after the other. One of another version is begun anew.
+// with the power: SQLite does not wait for the disk where it can do without (a journal ahead: not on network file systems). Threads of one
+// build share one object, and are let in one after the other. One of another version is begun anew.
 #pragma once
 
 #include <cstdint>

@@ -16,6 +16,7 @@ namespace acetate::build {
 namespace {
 
 constexpr std::size_t kMostThreads = 64;
+constexpr const char* kNothingItLooksAt = "the layers below have changed, and nothing of them that this step looks at";
 
 // One of the jobs, taken for as long as it lives.
 class JobTaken {
@@ -161,8 +162,13 @@ Result<Executor::Built> Executor::build_stage(std::size_t number) {
   PlannedStage planned = TRY(plan_stage(file_, number, built.state.config, built.args, options_.plan));
   const std::string name = stage_name(file_, number);
   const std::string from = options_.label + (file_.stages.size() == 1 && file_.stages[number].name.empty() ? "" : name + " ");
-  const std::size_t total = planned.steps.size() + 1;
-  progress_.done(progress_.begin(fmt::format("[{}1/{}] {}", from, total, one_line(file_.stages[number].original))));
+  // Numbered as BuildKit does it: what makes a layer, and the image that it begins with.
+  const bool has_image = graph_.bases[number].kind == Origin::Kind::image;
+  const auto makes_layer = [](const Step& step) { return !std::holds_alternative<ConfigStep>(step.what); };
+  const auto total = static_cast<std::size_t>(std::ranges::count_if(planned.steps, makes_layer)) + (has_image ? 1 : 0);
+  std::size_t shown = 0;
+  const auto next_label = [&] { return fmt::format("[{}{:>{}}/{}] ", from, ++shown, std::to_string(total).size(), total); };
+  if (has_image) progress_.done(progress_.begin(next_label() + one_line(file_.stages[number].original)));
   {
     const std::lock_guard lock(mutex_);
     StageReport& report = reports_[number];
@@ -171,7 +177,7 @@ Result<Executor::Built> Executor::build_stage(std::size_t number) {
   }
   // FROM itself can change the configuration: a default PATH, triggers taken off.
   for (std::size_t n = 0; n < planned.steps.size(); ++n)
-    TRY(do_step(built.state, planned.steps[n], number, n, fmt::format("[{}{}/{}] ", from, n + 2, total)));
+    TRY(do_step(built.state, planned.steps[n], number, n, makes_layer(planned.steps[n]) ? next_label() : ""));
   // What the steps have made of it; all else was planned.
   const image::Config made = std::exchange(built.state.config, std::move(planned.config));
   built.state.config.diff_ids = made.diff_ids;
@@ -196,7 +202,7 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
   std::optional<Record> record;
   if (!no_cache) record = TRY(shop_.cache.find(first));
   std::optional<KeyInputs> narrow, dated;
-  bool outdated = false;  // what the narrow key finds cannot stand here
+  bool outdated = false;  // see Job::Answer
   if (!record) {
     narrow = TRY(job.narrow_inputs());
     if (narrow) {
@@ -206,11 +212,12 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
     // Layers below have changed, but nothing that this step looks at.
     if (narrow && !no_cache) record = TRY(shop_.cache.find(dated->digest()));
     if (narrow && !no_cache && !record) {
-      record = TRY(find_of_other_base(job, before, narrow->digest(), shown, outdated));
-      if (record) TRY(shop_.cache.put(dated->digest(), *record));
+      const Job::Answer answer = TRY(find_of_other_base(job, before, narrow->digest(), shown));
+      outdated = answer.outdated;
+      if (answer.hit) record = TRY(shop_.cache.put(dated->digest(), answer.hit->record));
     }
     if (record) {
-      report.why = "the layers below have changed, and nothing of them that this step looks at";
+      report.why = kNothingItLooksAt;
       TRY(shop_.cache.put(first, *record));
       TRY(shop_.cache.add_other(first, dated->digest()));
       TRY(shop_.cache.add_other(first, narrow->digest()));
@@ -219,8 +226,10 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
   std::optional<Job::Hit> otherwise;
   if (!record && !no_cache) {
     auto found = job.find_otherwise();
-    if (found) otherwise = *std::move(found);
-    else progress_.note(shown, "the build cache was not asked any further: " + found.error().message());
+    if (found) {
+      otherwise = std::move(found->hit);
+      outdated = outdated || found->outdated;
+    } else progress_.note(shown, "the build cache was not asked any further: " + found.error().message());
   }
   if (otherwise && !(otherwise->by_reads && shop_.trace == TraceRule::verify)) {
     progress_.note(shown, otherwise->why);
@@ -250,7 +259,7 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
                               ? "verified: the cache has the same"
                               : "the cache has something else for this step: it is not a function of what it looks at");
   }
-  const bool replace = no_cache || otherwise || outdated || job.found_outdated();
+  const bool replace = no_cache || otherwise || outdated;
   record = TRY(shop_.cache.put(first, made, replace));
   const auto keep = [&](const Digest& other) -> Result<void> {
     TRY(shop_.cache.put(other, *record, replace));
@@ -278,17 +287,16 @@ Result<Record> Executor::result_of(Job& job, const StageState& before, int shown
 
 // By the key that has no clock. What this very build made by it, in a stage that may have come first by chance, is left out: the same build must
 // come to the same.
-Result<std::optional<Record>> Executor::find_of_other_base(Job& job, const StageState& before, const Digest& narrow, int shown, bool& outdated) {
+Result<Job::Answer> Executor::find_of_other_base(Job& job, const StageState& before, const Digest& narrow, int shown) {
   const auto record = TRY(shop_.cache.find(narrow));
   // Asked last: it is noted before it is put.
-  if (!record || shop_.made.contains(narrow.hex())) return std::optional<Record>();
+  if (!record || shop_.made.contains(narrow.hex())) return Job::Answer();
   const bool logical = shop_.times.kind == TimeRule::Kind::logical && record->layer;
-  auto placed = logical && (record->clock > before.base_clock || TRY(job.lands_on_base()))
-                    ? Result<std::optional<Record>>(std::optional<Record>())
-                    : place_record(*record, before, shop_.times, MayBe::younger, shop_.cache);
+  if (logical && (record->clock > before.base_clock || TRY(job.lands_on_base()))) return Job::Answer{.outdated = true};
+  const auto placed = place_record(*record, before, shop_.times, MayBe::younger, shop_.cache);
   if (!placed) progress_.note(shown, "what the build cache has is not taken: " + placed.error().message());
-  outdated = !placed || !*placed;
-  return outdated ? std::optional<Record>() : *std::move(placed);
+  if (!placed || !*placed) return Job::Answer{.outdated = true};
+  return Job::Answer{.hit = Job::Hit{.record = **placed, .why = kNothingItLooksAt, .key = narrow}};
 }
 
 void Executor::tell(int shown, const Result<std::string>& words) {

@@ -69,7 +69,7 @@ class Executor {
   void note_step(std::size_t stage, StepReport report);
   void note_use(const Digest& key);
   std::string why_missed(const Job& job, const KeyInputs& inputs, const std::string& place, bool no_cache, const std::string& changed);
-  Result<std::optional<Record>> find_of_other_base(Job& job, const StageState& before, const Digest& narrow, int shown, bool& outdated);
+  Result<Job::Answer> find_of_other_base(Job& job, const StageState& before, const Digest& narrow, int shown);
   void tell(int shown, const Result<std::string>& words);
   Result<std::unique_ptr<Job>> job_for(const Step& step, const StageState& before);
   Result<CopyOrigin> origin_of(const CopyStep& step);

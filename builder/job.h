@@ -25,18 +25,21 @@ class Job {
   // on record beside them, so that a change below which does not concern the step does not make it anew. Nothing where
   // that cannot be told before the step has run.
   virtual Result<std::optional<KeyInputs>> narrow_inputs() { return std::optional<KeyInputs>(); }
-  // What another key than those two gives, and why it does, in words; nothing where none does. Asked after both.
+  // What another key than inputs() gives, and why it does, in words.
   struct Hit {
     Record record;
     std::string why;
     Digest key;
     bool by_reads = false;  // what the step looked at is the same, and the rest was not compared
   };
-  virtual Result<std::optional<Hit>> find_otherwise() { return std::optional<Hit>(); }
+  struct Answer {
+    std::optional<Hit> hit = {};  // nothing: no key gives anything
+    bool outdated = false;        // one gave what cannot stand where the step is: what run() makes is kept in its place
+  };
+  // Of further keys than those two. Asked after both.
+  virtual Result<Answer> find_otherwise() { return Answer(); }
   // Whether it puts files among those of the image that the stage began with: who compares their times must not find them older than that.
   virtual Result<bool> lands_on_base() { return false; }
-  // Whether what it, or the narrow inputs, would give cannot stand where the step is: then what run() makes is kept instead.
-  virtual bool found_outdated() const { return false; }
   // Why it gives nothing, where there is more to say than that the first key is not known; else "".
   virtual std::string why_not() const { return {}; }
 

@@ -73,38 +73,44 @@ class RunJob : public Job {
     return inputs;
   }
 
-  Result<std::optional<Hit>> find_otherwise() override {
-    using Answer = std::optional<Hit>;
-    if (!TRY(shop_.cache.knows_step(command_))) return Answer();
-    if (shop_.trace == TraceRule::never) return Answer();
+  Result<Answer> find_otherwise() override {
+    Answer answer;
+    if (!TRY(shop_.cache.knows_step(command_))) return answer;
+    if (shop_.trace == TraceRule::never) return answer;
+    // What `key` finds, as it stands here.
+    const auto find = [&](const Digest& key, MayBe age) -> Result<std::optional<Record>> {
+      const auto found = TRY(shop_.cache.find(key));
+      if (!found) return std::optional<Record>();
+      auto placed = TRY(place_record(*found, before_, shop_.times, age, shop_.cache));
+      if (!placed) answer.outdated = true;
+      return placed;
+    };
     const Digest by_content = content_key(TRY(tree_digest(before_, shop_.layers, shop_.cache))).digest();
-    auto same = TRY(shop_.cache.find(by_content));
-    if (same) same = TRY(placed(*same, MayBe::as_old));
-    if (same)
-      return Answer(Hit{.record = *same, .why = "the layers below are others, and all that is in them is the same", .key = by_content});
-    if (!is_believed() && !shop_.explain) return Answer();
+    if (const auto same = TRY(find(by_content, MayBe::as_old))) {
+      answer.hit = Hit{.record = *same, .why = "the layers below are others, and all that is in them is the same", .key = by_content};
+      return answer;
+    }
+    if (!is_believed() && !shop_.explain) return answer;
     const LayerPtr below = TRY(shop_.layers.tree(before_));
     for (const Reads& reads : TRY(shop_.cache.reads(command_))) {
       const KeyInputs seen = TRY(look_at(reads.paths, *below, contents_));
       const Digest by_reads = reads_key(seen).digest();
-      auto record = TRY(shop_.cache.find(by_reads));
-      if (record && !is_believed()) {
-        would_do_ = reads.paths;
-        break;
+      if (!is_believed()) {
+        if (TRY(shop_.cache.find(by_reads))) {
+          would_do_ = reads.paths;
+          break;
+        }
+      } else if (const auto record = TRY(find(by_reads, MayBe::older))) {
+        answer.hit = Hit{.record = *record,
+                         .why = fmt::format("the layers below have changed, and nothing of the {} paths that this step looks at", reads.paths.size()),
+                         .key = by_reads,
+                         .by_reads = true};
+        return answer;
       }
-      if (record) record = TRY(placed(*record, MayBe::older));
-      if (record)
-        return Answer(Hit{.record = *record,
-                          .why = fmt::format("the layers below have changed, and nothing of the {} paths that this step looks at",
-                                             reads.paths.size()),
-                          .key = by_reads,
-                          .by_reads = true});
       if (why_not_.empty() && !reads.seen.items().empty()) why_not_ = first_difference(reads.seen, seen).value_or("");
     }
-    return Answer();
+    return answer;
   }
-
-  bool found_outdated() const override { return outdated_; }
 
   std::string why_not() const override { return why_not_.empty() ? "" : "of what the step looked at last time, " + why_not_; }
 
@@ -165,12 +171,6 @@ class RunJob : public Job {
 
  private:
   using Type = dockerfile::Mount::Type;
-
-  Result<std::optional<Record>> placed(const Record& record, MayBe age) {
-    auto placed = TRY(place_record(record, before_, shop_.times, age, shop_.cache));
-    if (!placed) outdated_ = true;
-    return placed;
-  }
 
   // With every capability there are ways to the files of the layers that the daemon does not see, and what a volume holds it never sees.
   bool is_recorded() const {
@@ -344,7 +344,6 @@ class RunJob : public Job {
   std::string why_not_;
   KnownContents contents_;                 // of what is below
   bool anew_ = false;
-  bool outdated_ = false;  // by find_otherwise()
   bool cut_ = false;  // by run(): of what it wrote a time was cut to the epoch
 };
 

@@ -43,7 +43,8 @@ Result<TarBlock> TarBlocks::header() {
   const auto size = tar_number(block, kTarSize);
   const bool is_end = std::ranges::all_of(block, [](std::byte byte) { return byte == std::byte{0}; });
   // Ours has sizes in octal up to 64 GiB.
-  if (!is_end && (!size || std::memcmp(block.data() + kMagicAt, "ustar", 5) != 0)) return fail(EBADMSG, "a layer of the build cache is no tar of ours, or has a file of 64 GiB in it");
+  if (!is_end && (!size || std::memcmp(block.data() + kMagicAt, "ustar", 5) != 0))
+    return fail(EBADMSG, "a layer of the build cache is no tar of ours, or has a file of 64 GiB in it");
   left_ = size ? (static_cast<std::uint64_t>(*size) + kTarBlock - 1) / kTarBlock * kTarBlock : 0;
   return block;
 }

@@ -35,8 +35,8 @@ void set_tar_checksum(TarBlock& block);
 class TarBlocks {
  public:
   explicit TarBlocks(Fd file) : file_(std::move(file)) {}
-  // The next header, or one of the zeros at the end. What is left of the entry before it must have been read. EBADMSG with words where the file ends, for what is no header of ustar, and for an
-  // entry of 64 GiB or more.
+  // The next header, or one of the zeros at the end. What is left of the entry before it must have been read. EBADMSG with words where the file
+  // ends, for what is no header of ustar, and for an entry of 64 GiB or more.
   Result<TarBlock> header();
   // What is left of the entry's bytes, with what fills the last block, as far as there is room; none at its end.
   Result<std::span<const std::byte>> bytes(std::span<std::byte> room);

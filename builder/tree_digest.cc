@@ -9,7 +9,9 @@
 
 #include "base/sys/cache_file.h"
 #include "base/sys/file.h"
+#include "builder/bytecode.h"
 #include "builder/hash_file.h"
+#include "layers/stack.h"
 
 namespace acetate::build {
 
@@ -20,6 +22,8 @@ constexpr std::size_t kMostContents = std::size_t{1} << 30;
 // Of the files of one layer. Nothing: its bytes lie in another layer, as a hard link's may.
 using Contents = std::unordered_map<std::string, std::optional<Digest>>;
 constexpr std::size_t kHex = 64;
+// Files of another version of ours are not believed.
+constexpr std::string_view kVersion = "2\n";
 
 // Depth first, in the order of names; directories before what is in them. How deep they go is for whoever made the tree to say, so
 // the way up is kept on no call stack.
@@ -65,12 +69,12 @@ Result<void> walk_all(const Layer& layer, const std::stop_token& stop, const std
 std::string format_contents(const Contents& contents) {
   std::string text;
   for (const auto& [path, digest] : contents) (text += (digest ? digest->hex() : std::string(kHex, '-')) + " " + path) += '\0';
-  text += Digest::of(text).hex();
+  text += Digest::of(std::string(kVersion) + text).hex();
   return text;
 }
 
 std::optional<Contents> parse_contents(std::string_view text) {
-  if (text.size() < kHex || Digest::of(text.substr(0, text.size() - kHex)).hex() != text.substr(text.size() - kHex)) return std::nullopt;
+  if (text.size() < kHex || Digest::of(std::string(kVersion).append(text.substr(0, text.size() - kHex))).hex() != text.substr(text.size() - kHex)) return std::nullopt;
   text.remove_suffix(kHex);
   Contents contents;
   while (text.size() > kHex) {
@@ -88,6 +92,19 @@ std::optional<Contents> parse_contents(std::string_view text) {
   return contents;
 }
 
+Result<Digest> content_of(const Layer& layer, Node node) {
+  const auto id = TRY(layer.content_id(node));
+  return id ? *id : TRY(hash_file(*TRY(layer.open(node))));
+}
+
+// What a compiled file says of its source's time is a time like others, where it is right.
+Result<Digest> undated_content(const Layer& layer, const Bytecode& sources, const RelPath& path, Node node) {
+  const auto compiled = TRY(layer.open(node));
+  if (!TRY(sources.source_of(path, *compiled))) return content_of(layer, node);
+  const Digest undated = TRY(hash_file(*with_source_time(*compiled, timespec{})));
+  return Digest::of("compiled " + undated.hex());
+}
+
 Result<Contents> contents_of(const StageLayer& from, LayerOpener& layers, Cache& cache, const std::stop_token& stop) {
   const std::string file = cache.contents_path(from.diff_id);
   const auto known = sys::read_file(file, kMostContents);
@@ -96,13 +113,22 @@ Result<Contents> contents_of(const StageLayer& from, LayerOpener& layers, Cache&
   if (!known && !known.error().is(ENOENT)) return known.error().clone().within("reading " + file);
   const LayerPtr layer = TRY(layers.open(from.spec, from.diff_id));
   Contents contents;
+  Bytecode sources;
+  std::vector<RelPath> compiled;  // after all sources are known
   TRY(walk_all(*layer, stop, [&](const std::string& path, const Entry& entry) -> Result<void> {
     if (entry.marker == Marker::link_to || entry.marker == Marker::metacopy) return void(contents.emplace(path, std::nullopt)), Result<void>();
     if (!entry.attr.is_regular()) return {};
-    const auto id = TRY(layer->content_id(entry.node));
-    contents.emplace(path, id ? *id : TRY(hash_file(*TRY(layer->open(entry.node)))));
+    if (path.ends_with(".pyc")) return compiled.push_back(TRY(RelPath::parse(path))), Result<void>();
+    if (path.ends_with(".py")) sources.learn(TRY(RelPath::parse(path)), entry.attr, true);
+    contents.emplace(path, TRY(content_of(*layer, entry.node)));
     return {};
   }));
+  for (const RelPath& path : compiled) {
+    if (stop.stop_requested()) return Error(ECANCELED);
+    const auto found = TRY(walk(*layer, path));
+    const HeldNode held(*layer, found.node);
+    contents.emplace(path.str(), TRY(undated_content(*layer, sources, path, found.node)));
+  }
   TRY_WITHIN(sys::write_cache_file({kWorkingDir, file.c_str()}, format_contents(contents), 0600), "writing {}", file);
   return contents;
 }

@@ -1,5 +1,5 @@
 // One digest for all that a process can see in a stage's tree, whatever layers it is made of: names, types, modes, owners,
-// contents, links, attributes. No times, and not where one layer ends and the next begins: so that a base image which was built
+// contents, links, attributes. No times (nor those that compiled Python notes of its sources, bytecode.h), and not where one layer ends and the next begins: so that a base image which was built
 // anew and came out the same is the same.
 //
 //   DIR/contents/<sha256>   of one layer, by its diff id: the digest of each file. Made once; a file that is damaged is made anew.

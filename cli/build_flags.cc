@@ -168,7 +168,8 @@ Result<build::Output> parse_output(const std::string& text) {
     else if (option.key == "rewrite-timestamp") output.packing.tells_epoch = TRY(yes_or_no(option));
     else if (option.key == "source-date-epoch") output.epoch = option.value;
     else if (option.key == "oci-mediatypes") continue;  // what we do anyway
-    else return fail(EINVAL, "--output knows type, dest, name, compression, compression-level, force-compression, rewrite-timestamp, source-date-epoch, tar and push; not \"{}\"", field);
+    else
+      return fail(EINVAL, "--output knows type, dest, name, compression, compression-level, force-compression, rewrite-timestamp, source-date-epoch, tar and push; not \"{}\"", field);
   }
   if (push && output.type != Output::Type::image && output.type != Output::Type::registry) return fail(EINVAL, "--output push is for type=image");
   if (push) output.type = Output::Type::registry;

@@ -45,7 +45,8 @@ std::shared_ptr<BuildHabits> add_build_habits(CLI::App& app) {
   app.add_flag("--rewrite-timestamp", habits->rewrite_timestamp, "taken and without effect: with --source-date-epoch no file of a layer is newer in any case");
   app.add_flag("--skip-unused-stages", habits->skip_unused_stages, "true, the only way: stages that the target does not need are not built");
   app.add_option("--cache-ttl", habits->cache_ttl, "0: the same as --no-cache; what the cache has does not age otherwise");
-  app.add_option("--security-opt", habits->security, "label=disable and the like: taken and without effect, since steps have no label; others are refused")->allow_extra_args(false);
+  app.add_option("--security-opt", habits->security,
+                 "label=disable and the like: taken and without effect, since steps have no label; others are refused")->allow_extra_args(false);
   app.add_option("--sbom", habits->sbom, "false, the only way: none is made");
   habits->refused.reserve(std::size(kRefused));
   for (const auto& [option, instead] : kRefused) {

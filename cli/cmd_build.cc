@@ -282,7 +282,9 @@ Runner build_command(CLI::App& app) {
   app.add_option("--build-arg", options->build_args, "NAME=VALUE for an ARG, or NAME for the environment's value")
       ->allow_extra_args(false);
   app.add_option("--label", options->labels, "NAME=VALUE, added to the image's labels")->allow_extra_args(false);
-  app.add_option("--build-context", options->contexts, "NAME=WHAT: what FROM NAME and COPY --from=NAME mean: a directory, a git repository, a tarball or its URL, docker-image://IMAGE, oci-layout://DIRECTORY")
+  app.add_option("--build-context", options->contexts, 
+                 "NAME=WHAT: what FROM NAME and COPY --from=NAME mean: a directory, a git repository, a tarball or its URL, docker-image://IMAGE, "
+                 "oci-layout://DIRECTORY")
       ->allow_extra_args(false);
   app.add_option("--build-arg-file", options->build_arg_files, "the same, a line each, out of a file; --build-arg counts before it")->allow_extra_args(false);
   app.add_option("--ignorefile", options->ignore_file, "what the context leaves out, instead of its .dockerignore");
@@ -322,10 +324,12 @@ Runner build_command(CLI::App& app) {
                  "the cache), own (our daemon) or kernel; the layers are the same")
       ->check(CLI::IsMember({"own", "kernel", "auto"}));
   app.add_option("--add-host", options->hosts, "NAME:ADDRESS, a line more in the /etc/hosts of every RUN")->allow_extra_args(false);
-  app.add_option("-v,--volume", options->volumes, "HOST:CONTAINER[:ro]: a directory or file of ours that every RUN sees, and no layer gets; what it holds is no reason to do a step anew")
+  app.add_option("-v,--volume", options->volumes,
+                 "HOST:CONTAINER[:ro]: a directory or file of ours that every RUN sees, and no layer gets; what it holds is no reason to do a step anew")
       ->allow_extra_args(false);
   app.add_option("--dns", options->nameservers, "ADDRESS of a name server for every RUN, instead of ours; may be given again")->allow_extra_args(false);
-  app.add_option("--cap-add", options->added_capabilities, "CAPABILITY, or ALL, that every RUN has besides docker's fourteen, within the namespace it runs in")->allow_extra_args(false);
+  app.add_option("--cap-add", options->added_capabilities,
+                 "CAPABILITY, or ALL, that every RUN has besides docker's fourteen, within the namespace it runs in")->allow_extra_args(false);
   app.add_option("--cap-drop", options->dropped_capabilities, "CAPABILITY, or ALL, that no RUN has")->allow_extra_args(false);
   app.add_option("--env", options->env, "NAME=VALUE, or NAME for the environment's value: a variable that the images begin with, and an ENV may change")->allow_extra_args(false);
   app.add_option("--unsetenv", options->unset_env, "NAME of a variable that the image is to have no more")->allow_extra_args(false);
@@ -335,9 +339,12 @@ Runner build_command(CLI::App& app) {
   app.add_flag("--pull{always}", options->pull,
                "get base images from their registries: always, missing (default: those that are not here), newer or never; always without a word");
   app.add_option("--shm-size", options->shm_size, "how large /dev/shm is in every RUN")->type_name("");
-  app.add_option("--cache-from", options->cache_from, "type=local,src=DIRECTORY[,mounts=true] or type=registry,ref=NAME[,mounts=true]: a build cache that --cache-to wrote, also on another machine")
+  app.add_option("--cache-from", options->cache_from,
+                 "type=local,src=DIRECTORY[,mounts=true] or type=registry,ref=NAME[,mounts=true]: a build cache that --cache-to wrote, also on another machine")
       ->allow_extra_args(false);
-  app.add_option("--cache-to", options->cache_to, "type=local,dest=DIRECTORY[,mounts=true], type=registry,ref=NAME[,mounts=true] or type=inline (in the image): write what the cache has of this build there; mounts: what its cache mounts hold, too")
+  app.add_option("--cache-to", options->cache_to,
+                 "type=local,dest=DIRECTORY[,mounts=true], type=registry,ref=NAME[,mounts=true] or type=inline (in the image): write what the cache has of this build "
+                 "there; mounts: what its cache mounts hold, too")
       ->allow_extra_args(false);
   app.add_option("--no-cache-filter", options->no_cache_stages, "do every step of this stage anew; may be given again")
       ->allow_extra_args(false);
@@ -347,7 +354,9 @@ Runner build_command(CLI::App& app) {
                  "instead of a build: check, outline (what can be given to it) or targets (its stages); with \",format=json\" for programs");
   app.add_flag("--check", options->check, "build nothing: say what had better not be done in the Dockerfile");
   app.add_option("--graph", options->graph, "write a page for a browser into this file: stages, steps, times, what the cache had, layers");
-  app.add_flag("--explain", options->explain, "say why a step is not taken from the cache, which files it reads, and what would spare it; what steps look at is recorded for it, as with --trace-cache");
+  app.add_flag("--explain", options->explain,
+                 "say why a step is not taken from the cache, which files it reads, and what would spare it; what steps look at is recorded for it, as with "
+                 "--trace-cache");
   app.add_flag("-q,--quiet", options->quiet, "print the image's id and nothing else");
   app.add_option("--logfile", options->logfile, "write what is told of the build into this file, and not to standard error");
   options->habits = add_build_habits(app);

@@ -31,7 +31,9 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-bool is_comment(std::string_view line) { return trim_left(line).starts_with('#'); }
+constexpr std::string_view kComment = "#";
+
+bool is_comment(std::string_view line) { return trim_left(line).starts_with(kComment); }
 
 std::vector<std::string> physical_lines(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
@@ -46,13 +48,13 @@ std::vector<std::string> physical_lines(std::string_view text) {
   return lines;
 }
 
-// "# key = value" as {key, value}; nothing for any other comment.
+// "# key = value" as {key, value}; nothing for any other line. `mark`: what stands for the "#".
 struct KeyValue {
   std::string key, value;
 };
-std::optional<KeyValue> parse_directive(std::string_view line) {
-  if (!is_comment(line)) return std::nullopt;
-  const std::string_view body = trim(trim_left(line).substr(1));
+std::optional<KeyValue> parse_directive(std::string_view line, std::string_view mark) {
+  if (!trim_left(line).starts_with(mark)) return std::nullopt;
+  const std::string_view body = trim(trim_left(line).substr(mark.size()));
   const std::size_t equals = body.find('=');
   if (equals == std::string_view::npos) return std::nullopt;
   const std::string_view key = trim(body.substr(0, equals));
@@ -63,13 +65,15 @@ std::optional<KeyValue> parse_directive(std::string_view line) {
   return KeyValue{lower(key), std::string(value)};
 }
 
+bool begins_with_shebang(const std::vector<std::string>& lines) { return !lines.empty() && lines[0].starts_with("#!"); }
+
 Result<Directives> read_directives(const SourceText& source) {
   Directives directives;
   bool escape_seen = false;
   // Below a shebang BuildKit looks for syntax and check, and not for an escape character.
-  const bool shebang = !source.lines.empty() && source.lines[0].starts_with("#!");
+  const bool shebang = begins_with_shebang(source.lines);
   for (int n = shebang ? 2 : 1; n <= static_cast<int>(source.lines.size()); ++n) {
-    const auto directive = parse_directive(source.lines[static_cast<std::size_t>(n - 1)]);
+    const auto directive = parse_directive(source.lines[static_cast<std::size_t>(n - 1)], kComment);
     if (!directive) break;
     const auto& [key, value] = *directive;
     const bool twice = (key == "escape" && escape_seen) || (key == "syntax" && directives.syntax) ||
@@ -232,6 +236,17 @@ std::optional<Heredoc> parse_heredoc_word(std::string_view word) {
   heredoc.name = plain->front();
   heredoc.expand = plain->front() == raw->front();
   return heredoc;
+}
+
+std::optional<std::string> find_syntax(std::string_view text) {
+  const std::vector<std::string> lines = physical_lines(text);
+  for (const std::string_view mark : {kComment, std::string_view("//")})
+    for (std::size_t n = begins_with_shebang(lines) ? 1 : 0; n < lines.size(); ++n) {
+      const auto directive = parse_directive(lines[n], mark);
+      if (directive && directive->key == "syntax") return directive->value;
+      if (!directive || (directive->key != "escape" && directive->key != "check")) break;
+    }
+  return std::nullopt;
 }
 
 Result<Lines> split_lines(std::string_view text, std::string name) {

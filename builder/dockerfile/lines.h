@@ -49,6 +49,10 @@ struct Lines {
 // here-document without end.
 Result<Lines> split_lines(std::string_view text, std::string name);
 
+// What "# syntax=" names at the top of a file, or "// syntax=" where its comments begin so: a file in another language, which need not be one of ours
+// otherwise.
+std::optional<std::string> find_syntax(std::string_view text);
+
 // The here-document a shell word opens, still without content: 3<<-"NAME". Nothing for any other word.
 std::optional<Heredoc> parse_heredoc_word(std::string_view word);
 

@@ -3,7 +3,8 @@
 
 #include "builder/dockerfile/words.h"
 
-#include <cctype>
+#include <clocale>
+#include <cwctype>
 
 namespace acetate::dockerfile {
 
@@ -11,13 +12,33 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name_char(char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)) != 0; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // The length of the UTF-8 character at the beginning of `text`; 1 where it is none.
 std::size_t char_length(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   const std::size_t length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
   return length <= text.size() ? length : 1;
+}
+
+// Whether a UTF-8 character of more than one byte is a letter, whatever locale we run in; the C library knows which are.
+bool is_wide_letter(std::string_view bytes) {
+  static const locale_t unicode = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  if (unicode == nullptr) return false;
+  auto code = static_cast<wint_t>(static_cast<unsigned char>(bytes[0]) & (0x7fU >> bytes.size()));
+  for (const char c : bytes.substr(1)) {
+    if ((static_cast<unsigned char>(c) & 0xc0U) != 0x80) return false;
+    code = code << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+  }
+  return ::iswalpha_l(code, unicode) != 0;
+}
+
+// How many bytes a character of a variable's name takes at the beginning of `text`; 0 where none stands there.
+std::size_t name_char_length(std::string_view text) {
+  if (text.empty()) return 0;
+  if (text[0] == '_' || is_digit(text[0]) || is_letter(text[0])) return 1;
+  const std::size_t length = char_length(text);
+  return length > 1 && is_wide_letter(text.substr(0, length)) ? length : 0;
 }
 
 // What has been read so far: finished words, and the one being read.
@@ -146,8 +167,8 @@ class Expander {
     if (at_end()) return {};
     if (is_digit(peek())) {
       while (!at_end() && is_digit(peek())) ++at_;
-    } else if (is_name_char(peek())) {
-      while (!at_end() && is_name_char(peek())) ++at_;
+    } else if (name_char_length(text_.substr(at_)) != 0) {
+      while (const std::size_t length = name_char_length(text_.substr(at_))) at_ += length;
     } else if (std::string_view("@*#?-$!").find(peek()) != std::string_view::npos) {
       ++at_;
     }
@@ -156,7 +177,7 @@ class Expander {
 
   // Positional and special parameters are never set, whatever the caller has.
   std::optional<std::string> value_of(const std::string& variable) const {
-    if (variable.empty() || is_digit(variable[0]) || !is_name_char(variable[0])) return std::nullopt;
+    if (variable.empty() || is_digit(variable[0]) || name_char_length(variable) == 0) return std::nullopt;
     return lookup_(variable);
   }
 

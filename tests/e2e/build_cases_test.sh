@@ -196,6 +196,11 @@ D
 expect "docker's own is what is spoken here" 0 "$(warned docker/dockerfile:1.7-labs)"
 expect "also from a mirror" 0 "$(warned mirror.example:5000/docker/dockerfile:1)"
 expect "another one is warned of" 1 "$(warned example.com/frontend:2)"
+foreign() { acetate build -o type=cacheonly -f Dockerfile ctx 2>&1 | grep -c 'the syntax example.com/frontend:2 is not run' || true; }
+printf '// syntax=example.com/frontend:2\nlet it = 1\n' >Dockerfile
+expect "and so of a file in another language" 1 "$(foreign)"
+printf '{"syntax": "example.com/frontend:2", "steps": []}\n' >Dockerfile
+expect "as of one in JSON" 1 "$(foreign)"
 options="--build-arg BUILDKIT_SYNTAX=example.com/other"
 expect "also where an argument asks for it" 1 "$(warned docker/dockerfile:1)"
 options=

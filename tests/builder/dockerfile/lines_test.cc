@@ -107,5 +107,15 @@ TEST(Heredocs, AreOpenedBehindOnbuildToo) {
   EXPECT_EQ(lines->lines.at(0).heredocs.size(), 1U);
 }
 
+TEST(Lines, FindsTheSyntaxOfFilesInOtherLanguages) {
+  EXPECT_EQ(find_syntax("# syntax=a\n"), "a");
+  EXPECT_EQ(find_syntax("#!/usr/bin/env x\n# escape=`\n# Syntax = a b\n"), "a b");
+  EXPECT_EQ(find_syntax("\xef\xbb\xbf//syntax=a\n"), "a");
+  EXPECT_EQ(find_syntax("#!/usr/bin/env x\n// check=skip=all\n// syntax=a\nlet it\n"), "a");
+  EXPECT_EQ(find_syntax("// words\n// syntax=a\n"), std::nullopt);
+  EXPECT_EQ(find_syntax("FROM a\n# syntax=a\n"), std::nullopt);
+  EXPECT_EQ(find_syntax(""), std::nullopt);
+}
+
 }  // namespace
 }  // namespace acetate::dockerfile

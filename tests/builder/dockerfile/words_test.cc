@@ -9,7 +9,7 @@ namespace {
 
 const Lookup kEnvironment = [](std::string_view name) -> std::optional<std::string> {
   static const std::map<std::string_view, std::string> values = {
-      {"HOME", "/root"}, {"EMPTY", ""}, {"TAGS", "one two  three"}, {"FILE", "src/lib/main.test.c"}, {"GREEK", "αβγαβγ"}};
+      {"HOME", "/root"}, {"EMPTY", ""}, {"TAGS", "one two  three"}, {"FILE", "src/lib/main.test.c"}, {"GREEK", "αβγαβγ"}, {"GRÖSSE", "3"}};
   const auto found = values.find(name);
   return found == values.end() ? std::nullopt : std::optional(found->second);
 };
@@ -29,6 +29,12 @@ TEST(Words, ReplacesVariablesPlainAndBraced) {
   EXPECT_EQ(expanded("${HOME}bin"), "/rootbin");
   EXPECT_EQ(expanded("[$NOBODY]"), "[]");
   EXPECT_EQ(expanded("$ $. $/"), "$ $. $/");
+}
+
+TEST(Words, TakesLettersOfAnyScriptForANamesOwn) {
+  EXPECT_EQ(expanded("$GRÖSSE $GR $GRÖSSE–x"), "3  3–x");
+  EXPECT_EQ(expanded("${GRÖSSE:-no} ${größe:-no}"), "3 no");
+  EXPECT_EQ(expanded("$\xc3( $\xff"), "$\xc3( $\xff") << "no character";
 }
 
 TEST(Words, EndsWhereAStrangerNestsTooDeep) {
