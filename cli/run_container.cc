@@ -241,10 +241,11 @@ void adopt_indexes(const Run& run) {
 }
 
 // Where we are not real root, whose runtime makes one. What is missing is told when the container starts.
-std::optional<sandbox::DelegatedCgroup> divide_cgroup(sandbox::Spec& spec) {
+std::optional<sandbox::DelegatedCgroup> divide_cgroup(sandbox::Spec& spec, const std::string& notes) {
+  sandbox::remove_abandoned_cgroups(notes);
   const auto is_root = sandbox::is_real_root();
   if (spec.resources.empty() || !is_root || *is_root) return std::nullopt;
-  auto made = sandbox::DelegatedCgroup::make(sandbox::cgroup_limits(spec.resources));
+  auto made = sandbox::DelegatedCgroup::make(sandbox::cgroup_limits(spec.resources), notes);
   if (made) {
     spec.limited_cgroup = made->limited();
     return *std::move(made);
@@ -254,7 +255,7 @@ std::optional<sandbox::DelegatedCgroup> divide_cgroup(sandbox::Spec& spec) {
 }
 
 // In the holder.
-Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan, const sandbox::DelegatedCgroup* cgroup) {
+Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   const sandbox::IdMode ids = plan.mode;
   sandbox::RootfsOptions options{.scratch_base = runs_dir(run.paths), .ids = ids};
   options.mount_options = TRY(owner_options(run, ids));
@@ -269,7 +270,6 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan, const sandbox:
   const std::string memo = runs_dir(run.paths) + "/runtime";
   options.meanwhile = [&] { sandbox::prepare_launch(run.spec, memo); };
   sandbox::Rootfs rootfs = TRY(mount_image(run.image, options));
-  if (cgroup != nullptr) TRY(cgroup->note_in(rootfs.scratch() + "/" + sandbox::kCgroupNote));
   std::vector<sandbox::Rootfs> images;
   for (const auto& [mount, image] : run.images) {
     images.push_back(TRY(mount_image(
@@ -319,10 +319,10 @@ Result<int> run_container(RunOptions options, std::vector<std::string> typed, co
   if (options.verbose) log::set_level(log::Level::info);
   Run run = TRY(prepare(std::move(options), std::move(typed), context.streams));
   adopt_indexes(run);
-  const auto cgroup = divide_cgroup(run.spec);
+  const auto cgroup = divide_cgroup(run.spec, runs_dir(run.paths) + "/cgroups");
   TRY(note_start(run));
   // The host's processes are seen from the host's pid namespace only.
-  auto code = in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan, cgroup ? &*cgroup : nullptr); }, run.spec.own_pids);
+  auto code = in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan); }, run.spec.own_pids);
   if (auto noted = note_end(run, code ? *code : kOurFault); !noted) log::warn("{}", noted.error().message());
   return code;
 }

@@ -17,6 +17,7 @@ namespace acetate::sandbox {
 namespace {
 
 constexpr std::size_t kMostText = 1 << 16;
+constexpr const char* kNote = "cgroup";
 constexpr const char* kGiven = "cgroup.subtree_control";
 constexpr const char* kWayOut = "systemd-run --user --scope -p Delegate=yes acetate … gives one";
 
@@ -66,7 +67,7 @@ std::vector<CgroupLimit> cgroup_limits(const Resources& resources) {
   return limits;
 }
 
-Result<DelegatedCgroup> DelegatedCgroup::make(const std::vector<CgroupLimit>& limits) {
+Result<DelegatedCgroup> DelegatedCgroup::make(const std::vector<CgroupLimit>& limits, const std::optional<std::string>& notes) {
   const std::string path = TRY(unified()) + TRY(our_path());
   Fd ours = TRY_WITHIN(sys::open(path, O_RDONLY | O_DIRECTORY), "opening our cgroup {}", path);
   const auto offered = words(TRY(read(ours.ref(), "cgroup.controllers")));
@@ -74,6 +75,7 @@ Result<DelegatedCgroup> DelegatedCgroup::make(const std::vector<CgroupLimit>& li
     if (!offered.contains(limit.controller)) return fail(ENOTSUP, "our cgroup {} has no controller of {}; {}", path, limit.controller, kWayOut);
   auto given = words(TRY(read(ours.ref(), kGiven)));
   DelegatedCgroup made(path, std::move(ours), std::to_string(::getpid()), std::move(given));
+  if (notes) TRY(made.note_below(*notes));
   auto divided = made.divide(limits);
   if (divided) return made;
   if (divided.error().is(EACCES) || divided.error().is(EPERM)) return fail(ENOTSUP, "our cgroup {} is not ours to divide; {}", path, kWayOut);
@@ -119,30 +121,37 @@ Result<void> DelegatedCgroup::put_back(Us us) {
 }
 
 // Lines: its path, the name of ours, and each controller that it gave before.
-Result<void> DelegatedCgroup::note_in(const std::string& file) const {
+Result<void> DelegatedCgroup::note_below(const std::string& notes) {
+  note_ = TRY(Scratch::make(notes));
+  const std::string file = *note_ / kNote;
   std::string text = fmt::format("{}\n{}\n", path_, name_);
   for (const std::string& controller : given_) text += controller + "\n";
-  const Fd fd = TRY_WITHIN(sys::open(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600), "writing {}", file);
+  const Fd fd = TRY_WITHIN(sys::open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600), "writing {}", file);
   return sys::write_full(fd.ref(), text);
 }
 
-Result<bool> remove_abandoned_cgroup(const std::string& file) {
-  const auto text = sys::read_file(file, kMostText);
-  if (!text) return text.error().is(ENOENT) ? Result<bool>(false) : Result<bool>(text.error().clone());
+Result<void> DelegatedCgroup::put_together(const std::string& note) {
+  const auto text = sys::read_file(note, kMostText);
+  if (!text) return text.error().is(ENOENT) ? Result<void>() : Result<void>(text.error().clone());
   std::istringstream lines(*text);
   std::string path, name;
-  if (!std::getline(lines, path) || !std::getline(lines, name) || name.empty()) return false;  // killed while it was written
+  if (!std::getline(lines, path) || !std::getline(lines, name) || name.empty()) return {};  // killed while it was written
   std::set<std::string> given;
   for (std::string controller; std::getline(lines, controller);) given.insert(controller);
   auto ours = sys::open(path, O_RDONLY | O_DIRECTORY);
-  if (!ours) return ours.error().is(ENOENT) ? Result<bool>(false) : Result<bool>(std::move(ours).error());
+  if (!ours) return ours.error().is(ENOENT) ? Result<void>() : Result<void>(std::move(ours).error());
   DelegatedCgroup left(path, *std::move(ours), name, std::move(given));
   const auto is_there = [&](const std::string& group) { return sys::stat({left.ours_.ref(), group.c_str()}).has_value(); };
-  const bool there = is_there(left.own()) || is_there(left.container());
-  auto done = there ? left.put_back(DelegatedCgroup::Us::are_gone) : Result<void>();
+  auto done = is_there(left.own()) || is_there(left.container()) ? left.put_back(Us::are_gone) : Result<void>();
   left.ours_.reset();  // it is not ours to put back once more
-  if (!done) return std::move(done).error().within("putting together the cgroup " + path);
-  return there;
+  return done;
+}
+
+void remove_abandoned_cgroups(const std::string& notes) {
+  Scratch::sweep(notes, [](const std::string& leftover) {
+    log::warn("an earlier command was killed; the cgroup that it had divided is put together again");
+    if (auto done = DelegatedCgroup::put_together(leftover + "/" + kNote); !done) log::warn("a cgroup stays divided: {}", done.error().message());
+  });
 }
 
 DelegatedCgroup::~DelegatedCgroup() {

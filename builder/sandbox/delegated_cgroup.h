@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "builder/sandbox/scratch.h"
 #include "builder/sandbox/spec.h"
 
 namespace acetate::sandbox {
@@ -28,7 +30,10 @@ class DelegatedCgroup {
  public:
   // Moves this process. Outside of the holder, before any other process is made: they are where we are. ENOTSUP with words and the
   // way out where no cgroup of version 2 is ours, where it lacks a controller, or where others are in it too.
-  static Result<DelegatedCgroup> make(const std::vector<CgroupLimit>& limits);
+  //
+  // Before anything is divided, what is going to be is noted in a directory of its own below `notes`, for remove_abandoned_cgroups();
+  // without `notes` a kill leaves a divided cgroup.
+  static Result<DelegatedCgroup> make(const std::vector<CgroupLimit>& limits, const std::optional<std::string>& notes = {});
   DelegatedCgroup(DelegatedCgroup&&) noexcept = default;
   DelegatedCgroup& operator=(DelegatedCgroup&&) = delete;
   // Takes us back to where we were. What of it cannot be done is said on the log.
@@ -36,15 +41,15 @@ class DelegatedCgroup {
 
   // Where a process enters that is to be limited, with all that it starts.
   FdRef limited() const noexcept { return limited_.ref(); }
-  // Where it is, in a file that outlives us, for remove_abandoned_cgroup(): in the scratch directory of the run.
-  Result<void> note_in(const std::string& file) const;
 
  private:
   DelegatedCgroup(std::string path, Fd ours, std::string name, std::set<std::string> given)
       : path_(std::move(path)), ours_(std::move(ours)), name_(std::move(name)), given_(std::move(given)) {}
   Result<void> divide(const std::vector<CgroupLimit>& limits);
   Result<void> enable(const std::vector<CgroupLimit>& limits);
-  friend Result<bool> remove_abandoned_cgroup(const std::string& file);
+  Result<void> note_below(const std::string& notes);
+  static Result<void> put_together(const std::string& note);
+  friend void remove_abandoned_cgroups(const std::string& notes);
   enum class Us { are_in_it, are_gone };
   Result<void> put_back(Us us);
   std::string own() const { return name_ + "-acetate"; }
@@ -54,15 +59,13 @@ class DelegatedCgroup {
   Fd ours_;  // the cgroup we were found in
   std::string name_;
   std::set<std::string> given_;  // the controllers it gave to those below before us
+  std::optional<Scratch> note_;  // goes after all is put together again
   Fd limited_;
 };
 
-// What that file is called in the directory that launch() is given.
-inline constexpr const char* kCgroupNote = "cgroup";
-
-// Puts together again what somebody had divided who was killed: by what he noted in `file`. Without such a file, or where it is gone already, nothing is
-// to be done. EBUSY where a process of it still runs. Whether anything was removed.
-Result<bool> remove_abandoned_cgroup(const std::string& file);
+// Puts together again what those had divided who were killed, by what they noted below `notes`. What cannot be done, such as where a
+// process of it still runs, is said on the log.
+void remove_abandoned_cgroups(const std::string& notes);
 
 // Its path below the root of the hierarchy, as a runtime is told it: "/user.slice/…".
 Result<std::string> path_in_hierarchy(FdRef cgroup);

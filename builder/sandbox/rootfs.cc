@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "base/sys/xattr.h"
-#include "builder/sandbox/delegated_cgroup.h"
 #include "builder/sandbox/runtime.h"
 #include "builder/sandbox/upper_dir.h"
 #include "fs/owner_note.h"
@@ -49,8 +48,6 @@ Result<Rootfs> Rootfs::make(std::vector<std::string> lowers, const RootfsOptions
     log::warn("an earlier command was killed; what it left in {} is removed", leftover);
     if (auto removed = remove_abandoned(leftover + "/run"); !removed)
       log::info("of an earlier run: {}", removed.error().message());
-    if (auto removed = remove_abandoned_cgroup(leftover + "/run/" + kCgroupNote); !removed)
-      log::warn("of an earlier command that was killed: {}", removed.error().message());
   }));
   std::string merged = TRY(make_dir(scratch / "merged", 0755));
   std::string run = TRY(make_dir(scratch / "run", 0755));

@@ -44,7 +44,7 @@ Result<void> sweep_one(FdRef base, const std::string& name, const std::function<
   return sys::remove_tree({base, name.c_str()});
 }
 
-Result<void> sweep(FdRef base, const std::string& path, const Scratch::BeforeRemoval& before_removal) {
+Result<void> sweep_all(FdRef base, const std::string& path, const Scratch::BeforeRemoval& before_removal) {
   std::vector<std::string> names;
   const Fd dir = TRY(sys::reopen(base, O_RDONLY | O_DIRECTORY));
   TRY(sys::read_dir(dir.ref(), [&](const sys::DirEntry& entry) {
@@ -73,8 +73,14 @@ Result<Scratch> Scratch::make(const std::string& base, const BeforeRemoval& befo
   // of thousands of files would pay for those of the one before.
   if (const auto dir = sys::reopen(at.ref(), O_RDONLY | O_DIRECTORY); dir)
     if (auto spread = sys::spread_directories(dir->ref()); !spread) log::debug("{} is kept together: {}", base, spread.error().message());
-  TRY_WITHIN(sweep(at.ref(), base, before_removal), "reading {}", base);
+  TRY_WITHIN(sweep_all(at.ref(), base, before_removal), "reading {}", base);
   return make_in(base, kPrefix);
+}
+
+void Scratch::sweep(const std::string& base, const BeforeRemoval& before_removal) {
+  const auto at = sys::open(base, O_PATH | O_DIRECTORY);
+  if (!at) return;
+  if (auto swept = sweep_all(at->ref(), base, before_removal); !swept) log::debug("reading {}: {}", base, swept.error().message());
 }
 
 Result<Scratch> Scratch::temporary() {

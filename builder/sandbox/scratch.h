@@ -19,6 +19,8 @@ class Scratch {
   // `before_removal` sees each leftover that is about to go.
   using BeforeRemoval = std::function<void(const std::string& path)>;
   static Result<Scratch> make(const std::string& base, const BeforeRemoval& before_removal = {});
+  // What make() does first, for who wants none. Without such a `base` there is nothing to do.
+  static void sweep(const std::string& base, const BeforeRemoval& before_removal);
   // For a moment only: below $TMPDIR or /tmp, where others' directories are too, so nothing is swept.
   static Result<Scratch> temporary();
   Scratch(Scratch&& other) noexcept;

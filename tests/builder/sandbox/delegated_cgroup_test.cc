@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <functional>
 
 #include "base/sys/file.h"
@@ -115,27 +116,59 @@ TEST_F(Delegated, IsDividedAndPutTogetherAgain) {
 
 TEST_F(Delegated, IsPutTogetherByTheNextCommandWhenWhoDividedItWasKilled) {
   for (const uid_t uid : {0U, 65534U}) {
-    const test::TempDir notes;
-    ASSERT_EQ(::chmod(notes.path().c_str(), 0777), 0);
-    const std::string note = notes / kCgroupNote;
+    const test::TempDir dir;
+    ASSERT_EQ(::chmod(dir.path().c_str(), 0777), 0);
+    const std::string notes = dir / "notes";
     const std::string words = in_it(uid, [&]() -> std::string {
-      auto made = DelegatedCgroup::make(limits_);
+      auto made = DelegatedCgroup::make(limits_, notes);
       if (!made) return made.error().message();
-      if (auto noted = made->note_in(note); !noted) return noted.error().message();
       ::kill(::getpid(), SIGKILL);
       return "it lives";
     });
     ASSERT_EQ(words, "") << "as user " << uid;
     ASSERT_NE(text_of(dir_ + "/cgroup.subtree_control"), "");
 
-    const auto removed = remove_abandoned_cgroup(note);
+    remove_abandoned_cgroups(notes);
 
-    ASSERT_TRUE(removed) << removed.error().message();
-    EXPECT_TRUE(*removed);
     EXPECT_EQ(text_of(dir_ + "/cgroup.subtree_control"), "");
-    EXPECT_FALSE(*remove_abandoned_cgroup(note));
-    EXPECT_FALSE(*remove_abandoned_cgroup(notes / "nothing"));
+    EXPECT_TRUE(std::filesystem::is_empty(notes));
   }
+}
+
+// Of the two cgroups either may not have been made yet, or may be gone already.
+TEST_F(Delegated, IsPutTogetherWhereverTheKillCame) {
+  for (const char* missing : {"", "-container", "-acetate"}) {
+    const test::TempDir dir;
+    const std::string notes = dir / "notes";
+    const std::string words = in_it(0, [&]() -> std::string {
+      auto made = DelegatedCgroup::make(limits_, notes);
+      if (!made) return made.error().message();
+      ::kill(::getpid(), SIGKILL);
+      return "it lives";
+    });
+    ASSERT_EQ(words, "");
+    for (const auto& entry : std::filesystem::directory_iterator(dir_))
+      if (*missing != 0 && entry.path().native().ends_with(missing)) ::rmdir(entry.path().c_str());
+
+    remove_abandoned_cgroups(notes);
+
+    EXPECT_EQ(text_of(dir_ + "/cgroup.subtree_control"), "") << missing;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_)) EXPECT_FALSE(entry.is_directory()) << entry.path();
+  }
+}
+
+TEST_F(Delegated, LeavesNoNoteBehind) {
+  const test::TempDir dir;
+  const std::string notes = dir / "notes";
+  remove_abandoned_cgroups(notes);  // nobody has made it yet
+  const std::string words = in_it(0, [&]() -> std::string {
+    const auto made = DelegatedCgroup::make(limits_, notes);
+    if (!made) return made.error().message();
+    remove_abandoned_cgroups(notes);  // its owner lives
+    return std::filesystem::is_empty(notes) ? "there is no note" : "";
+  });
+  EXPECT_EQ(words, "");
+  EXPECT_TRUE(std::filesystem::is_empty(notes));
 }
 
 TEST_F(Delegated, IsNotDividedWhereItIsNotOurs) {
