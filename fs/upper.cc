@@ -183,6 +183,23 @@ Result<void> Upper::remove(FileAt at, bool is_dir, bool whiteout) {
   return {};
 }
 
+// Between the two a cover shows nothing of what lies below.
+Result<void> Upper::put_in_two_steps(Temp& temp, FileAt at) {
+  Cover cover = TRY(Cover::over(*this, at));
+  Temp gone = work_.temp();
+  TRY(sys::rename(at, gone.at()));
+  auto placed = sys::rename(temp.at(), at);
+  if (!placed) {
+    if (sys::rename(gone.at(), at))
+      gone.release();
+    else
+      cover.keep();
+    return placed;
+  }
+  temp.release();
+  return {};
+}
+
 // Device dialect: what stood at `at` is in the work directory afterwards, and goes with the temporary.
 Result<void> Upper::swap_for_whiteout(FileAt at) {
   Temp temp = work_.temp();
@@ -197,19 +214,7 @@ Result<void> Upper::swap_for_whiteout(FileAt at) {
   }
   if (!swapped.error().is(EISDIR) && !swapped.error().is(ENOTDIR)) return swapped;
   // No way to swap a directory for a device at once here.
-  Cover cover = TRY(Cover::over(*this, at));
-  Temp gone = work_.temp();
-  TRY(sys::rename(at, gone.at()));
-  auto placed = sys::rename(temp.at(), at);
-  if (!placed) {
-    if (sys::rename(gone.at(), at))
-      gone.release();
-    else
-      cover.keep();
-    return placed;
-  }
-  temp.release();
-  return {};
+  return put_in_two_steps(temp, at);
 }
 
 Result<void> Upper::publish_new(Temp& temp, FileAt at) {
@@ -229,19 +234,7 @@ Result<void> Upper::publish_over_whiteout(Temp& temp, FileAt at, bool is_dir) {
   }
   auto swapped = sys::rename(temp.at(), at, RENAME_EXCHANGE);
   if (swapped || !means_no_such_flag(swapped.error())) return swapped;  // the whiteout goes with the temporary
-  Cover cover = TRY(Cover::over(*this, at));
-  Temp gone = work_.temp();
-  TRY(sys::rename(at, gone.at()));
-  auto placed = sys::rename(temp.at(), at);
-  if (!placed) {
-    if (sys::rename(gone.at(), at))
-      gone.release();
-    else
-      cover.keep();
-    return placed;
-  }
-  temp.release();
-  return {};
+  return put_in_two_steps(temp, at);
 }
 
 Result<void> Upper::rename_dir_onto(FileAt from, FileAt to, bool to_is_dir, bool whiteout) {

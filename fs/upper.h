@@ -93,6 +93,7 @@ class Upper {
       : root_(std::move(root)), device_(device), work_(std::move(work)), dialect_(std::move(dialect)), durable_(durable) {}
   Result<void> rename_leaving_device(FileAt from, FileAt to, bool to_occupied);
   Result<void> exchange_leaving_device(FileAt from, FileAt to, bool to_occupied);
+  Result<void> put_in_two_steps(Temp& temp, FileAt at);  // for what stands at `at`, where nothing swaps the two
   Result<void> swap_for_whiteout(FileAt at);
 
   Fd root_;
