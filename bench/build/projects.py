@@ -5,6 +5,7 @@ A project is a function that fills a directory and names the file of it that peo
 """
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -174,6 +175,19 @@ def cleaning(ctx: str) -> str:
           "RUN rm /etc/motd; mkdir /etc/motd && echo in >/etc/motd/it && mv /usr/share/perl /usr/share/perl-moved && ln -s perl-moved /usr/share/perl\n"
           "RUN rm -rf /etc/motd\nCOPY motd /etc/motd\nRUN rm /usr/share/doc/second && cp /bin/true /bin/really-true\n")
     return "motd"
+
+
+def node_base(ctx: str) -> str:
+    """The base with this machine's node and npm: what it is made of, in `ctx`, which is handed back. What is missing is in a RuntimeError."""
+    npm, program = shutil.which("npm"), shutil.which("node")
+    if not npm or not program:
+        raise RuntimeError("npm is not installed")
+    os.makedirs(ctx)
+    subprocess.run(["cp", "-rL", os.path.join(os.path.dirname(os.path.realpath(npm)), ".."), ctx + "/npm"], check=True)
+    subprocess.run(["cp", "-L", program, ctx + "/node"], check=True)
+    write(ctx + "/Dockerfile", f"FROM {BASE}\nCOPY --chmod=755 node /usr/local/bin/node\nCOPY npm /usr/local/lib/node_modules/npm\n"
+                               "RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && npm --version\n")
+    return ctx
 
 
 def node(ctx: str) -> str:

@@ -49,13 +49,7 @@ def check(what: str, wrong: list[str]) -> None:
 
 def with_node(work: str) -> str:
     """The base with this machine's node and npm."""
-    modules = os.path.join(os.path.dirname(os.path.realpath(subprocess.run(["which", "npm"], capture_output=True, text=True, check=True).stdout.strip())), "..")
-    ctx = work + "/node"
-    os.makedirs(ctx)
-    subprocess.run(["cp", "-rL", modules, ctx + "/npm"], check=True)
-    subprocess.run(["cp", "-L", subprocess.run(["which", "node"], capture_output=True, text=True, check=True).stdout.strip(), ctx + "/node"], check=True)
-    projects.write(ctx + "/Dockerfile", f"FROM {projects.BASE}\nCOPY --chmod=755 node /usr/local/bin/node\nCOPY npm /usr/local/lib/node_modules/npm\n"
-                                        "RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && npm --version\n")
+    ctx = projects.node_base(work + "/node")
     made = work + "/bases/node.tar"
     env = dict(os.environ, ACETATE_ROOT=work + "/bases/data", ACETATE_CACHE=work + "/bases/cache")
     builders.run(["acetate", "build", "-q", "-t", projects.NODE, ctx], env)
