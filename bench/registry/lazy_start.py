@@ -10,7 +10,7 @@ their tables of contents. "MB over the link" are all bytes that came to this sid
 readers waited for bytes that were not here, how many bytes of layers were fetched while they were mounted, and of these how many
 readers came to.
 
-Several links are tried one after the other, with the same images, which --images DIRECTORY keeps for the next time (of the same ROOTFS).
+Several links are tried one after the other, with the same images, which --images DIRECTORY keeps for the next time (of the same ROOTFS, and the same --layers and --ballast).
 --work says what is run: WORK below.
 
 usage: lazy_start.py ROOTFS.tar.gz [--mbytes 10 …] [--delay 20 …] [--work python] [--only WORDS …]      as root
@@ -18,15 +18,18 @@ usage: lazy_start.py ROOTFS.tar.gz [--mbytes 10 …] [--delay 20 …] [--work py
 import contextlib
 import gzip
 import hashlib
+import io
 import json
 import os
 import pathlib
 import platform
+import random
 import re
 import signal
 import statistics
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -48,8 +51,37 @@ TOLD = re.compile(r"(\d+) compressed bytes were fetched while it was mounted, (\
 MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
-def make_layout(layout: pathlib.Path, rootfs: pathlib.Path, command: list[str]) -> None:
-    """An image of that one layer."""
+def layers_of(rootfs: pathlib.Path, count: int) -> list[bytes]:
+    """The files in so many layers, of as many bytes each as that goes, in the order they have."""
+    if count == 1:
+        return [gzip.decompress(rootfs.read_bytes())]
+    with tarfile.open(rootfs) as whole:
+        members = [(member, member.offset_data - member.offset + -(-member.size // 512) * 512) for member in whole]
+        each, layers = sum(size for _, size in members) / count, [[]]
+        filled = 0
+        for member, size in members:
+            if filled >= each * len(layers) and len(layers) < count:
+                layers.append([])
+            layers[-1].append(member)
+            filled += size
+        place = {member.name: number for number, layer in enumerate(layers) for member in layer}
+        made = []
+        for number, layer in enumerate(layers):
+            packed = io.BytesIO()
+            with tarfile.open(fileobj=packed, mode="w") as tar:
+                for member in layer:
+                    if member.islnk() and place[member.linkname] != number:  # a name of a file in another layer: the file itself
+                        target, member.type = whole.getmember(member.linkname), tarfile.REGTYPE
+                        member.size = target.size
+                        tar.addfile(member, whole.extractfile(target))
+                    else:
+                        tar.addfile(member, whole.extractfile(member) if member.isreg() else None)
+            made.append(packed.getvalue())
+        return made
+
+
+def make_layout(layout: pathlib.Path, rootfs: pathlib.Path, count: int, ballast: int, command: list[str]) -> None:
+    """An image of those files in so many layers; and of so many megabytes that nobody reads, in the last."""
     (layout / "blobs/sha256").mkdir(parents=True)
 
     def blob(data: bytes, kind: str) -> dict:
@@ -57,12 +89,21 @@ def make_layout(layout: pathlib.Path, rootfs: pathlib.Path, command: list[str]) 
         (layout / "blobs/sha256" / digest).write_bytes(data)
         return {"mediaType": kind, "digest": "sha256:" + digest, "size": len(data)}
 
-    packed = rootfs.read_bytes()
+    plain = layers_of(rootfs, count)
+    if ballast:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            for number in range(ballast):
+                member = tarfile.TarInfo(f"opt/ballast/{number}")
+                member.size = 1_000_000
+                tar.addfile(member, io.BytesIO(random.Random(number).randbytes(member.size)))
+        plain.append(packed.getvalue())
     config = blob(json.dumps({"architecture": MACHINE, "os": "linux", "config": {"Cmd": command}, "rootfs": {
-        "type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(gzip.decompress(packed)).hexdigest()]}}).encode(),
+        "type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(each).hexdigest() for each in plain]}}).encode(),
         "application/vnd.oci.image.config.v1+json")
+    packed = [rootfs.read_bytes() if count == 1 and number == 0 else gzip.compress(each, 6, mtime=0) for number, each in enumerate(plain)]
     manifest = blob(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config,
-                                "layers": [blob(packed, "application/vnd.oci.image.layer.v1.tar+gzip")]}).encode(),
+                                "layers": [blob(each, "application/vnd.oci.image.layer.v1.tar+gzip") for each in packed]}).encode(),
                     "application/vnd.oci.image.manifest.v1+json")
     manifest["annotations"] = {"org.opencontainers.image.ref.name": "1"}
     (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
@@ -163,6 +204,8 @@ def main() -> None:
     arguments.add_argument("--mbytes", type=float, nargs="+", default=[10], help="what the link carries in a second")
     arguments.add_argument("--delay", type=float, nargs="+", default=[0], help="milliseconds of a round trip")
     arguments.add_argument("--work", nargs="+", choices=WORK, default=["python"])
+    arguments.add_argument("--layers", type=int, default=1, help="in how many layers the image has its files")
+    arguments.add_argument("--ballast", type=int, default=0, help="megabytes more, in a layer of which nothing is read")
     arguments.add_argument("--images", type=pathlib.Path, help="where the registry's images are kept")
     arguments.add_argument("--only", nargs="+", help="rows whose name holds one of these")
     arguments.set_defaults(rounds=3)
@@ -213,19 +256,21 @@ def main() -> None:
         def pack(layout: pathlib.Path, estargz: str, chunked: str) -> None:
             """The same files by formats with a table of contents."""
             if not layout.exists():
-                make_layout(layout, options.rootfs, WORK["python"])
+                make_layout(layout, options.rootfs, options.layers, options.ballast, WORK["python"])
             (scratch.path / "Dockerfile").write_text("FROM base\n")
             for how in ("estargz", "none"):
                 run(scratch.acetate, "build", "-q", "-f", scratch.path / "Dockerfile", "--build-context", f"base=oci-layout://{layout}:1", "-o",
                     f"type=oci,dest={scratch.path}/{how},compression={how},force-compression=true", fresh)
             run(scratch.acetate, "copy", "-q", "--dest-tls-verify=false", f"oci:{scratch.path}/estargz", f"docker://{estargz}")
-            run("skopeo", "copy", "-q", "--dest-tls-verify=false", "--dest-compress-format", "zstd:chunked", f"oci:{scratch.path}/none", f"docker://{chunked}")
+            # Without its memory of what the registry has: it would leave it at the layers that are there, packed otherwise.
+            run("unshare", "-m", "sh", "-c", 'mkdir -p /var/lib/containers/cache && mount -t tmpfs cache /var/lib/containers/cache && exec "$@"', "sh",
+                "skopeo", "copy", "-q", "--dest-tls-verify=false", "--dest-compress-format", "zstd:chunked", f"oci:{scratch.path}/none", f"docker://{chunked}")
 
         begin()
         layout, size = scratch.path / "layout", options.rootfs.stat().st_size
         plain, indexed, *traced, estargz, chunked = names_at(NEAR)
         if not all(is_there(name) for name in (plain, indexed)):
-            make_layout(layout, options.rootfs, WORK["python"])
+            make_layout(layout, options.rootfs, options.layers, options.ballast, WORK["python"])
             for name in (plain, indexed):
                 run("skopeo", "copy", "--dest-tls-verify=false", f"oci:{layout}:1", f"docker://{name}")
         missing = [(work, name) for work, name in zip(options.work, traced) if not is_there(name)]
@@ -297,7 +342,7 @@ def main() -> None:
                     spent = seconds(start)
                     taken[name].append((spent, link.received() - before, Told(said)))
             begin()
-            print(f"\n{work}, a layer of {size / 1e6:.0f} MB, {mbytes:g} MB/s, round trip {delay:g} ms\n\n"
+            print(f"\n{work}, {options.layers} layers of {size / 1e6:.0f} MB and {options.ballast} MB more, {mbytes:g} MB/s, round trip {delay:g} ms\n\n"
                   "| | median s | range | ratio | MB over the link | waits | s waited | MB of layers fetched | needed |\n|---|---|---|---|---|---|---|---|---|")
             first = statistics.median(each[0] for each in taken[next(iter(taken))])
             for name, rows in taken.items():

@@ -1,7 +1,6 @@
 #include "layers/image/image_collect.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include <algorithm>
 #include <iterator>
@@ -14,6 +13,7 @@
 #include "layers/image/blob_writer.h"
 #include "layers/image/image_walk.h"
 #include "layers/image/lazy_images.h"
+#include "layers/image/store_lock.h"
 #include "layers/image/store_state.h"
 #include "layers/image/subject.h"
 
@@ -22,16 +22,6 @@ namespace acetate::image {
 namespace {
 
 using Sizes = std::map<Digest, std::uint64_t>;
-
-// Everybody else keeps out of the store until it is closed.
-Result<Fd> lock_for_removal(const std::string& dir, bool wait) {
-  const std::string path = dir + "/" + kStoreLock;
-  Fd lock = TRY_WITHIN(sys::open(path, O_RDONLY | O_CREAT | O_NOFOLLOW, 0644), "opening {}", path);
-  auto locked = sys::flock(lock.ref(), LOCK_EX | (wait ? 0 : LOCK_NB));
-  if (!locked && locked.error().is(EWOULDBLOCK)) return Error(EWOULDBLOCK);
-  if (!locked) return std::move(locked).error().within("locking " + path);
-  return lock;
-}
 
 Result<Sizes> blobs_on_disk(const std::string& dir) {
   const Fd layout = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
@@ -160,7 +150,7 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   if (!sys::stat_following(place.dir + "/oci-layout")) return out;
   // Opening takes the lock shared, which we would wait for: so it is opened without.
   Fd lock;
-  if (!options.dry_run) lock = TRY(lock_for_removal(place.dir, options.wait));
+  if (!options.dry_run) lock = TRY(take_store_alone(place.dir, options.wait));
   const auto store = TRY(options.dry_run ? ImageStore::open_to_read(place) : ImageStore::open_locked(place));
 
   const LazyImages lazy(place.dir);

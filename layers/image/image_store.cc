@@ -1,7 +1,6 @@
 #include "layers/image/image_store.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include <algorithm>
 
@@ -10,28 +9,12 @@
 #include "layers/image/json.h"
 #include "layers/image/lazy_images.h"
 #include "layers/image/layout_index.h"
+#include "layers/image/store_lock.h"
 #include "layers/image/store_state.h"
 
 namespace acetate::image {
 
 namespace {
-
-// A shared lock that lasts until the last one who holds it is gone. In a store of somebody else's that was never
-// written by us there is no lock file, and nobody who removes anything.
-Result<std::shared_ptr<const void>> take_hold(const std::string& dir, int flags) {
-  const std::string path = dir + "/" + kStoreLock;
-  auto file = sys::open(path, flags, 0644);
-  if (!file && (file.error().is(ENOENT) || file.error().is(EACCES)) && (flags & O_CREAT) == 0)
-    return std::shared_ptr<const void>();
-  if (!file) return std::move(file).error().within("opening " + path);
-  TRY_WITHIN(sys::flock(file->ref(), LOCK_SH), "locking {}", path);
-  // Unlocked by hand: a process that was forked meanwhile has the same lock, and perhaps no use for it.
-  const auto release = [](Fd* fd) {
-    (void)sys::flock(fd->ref(), LOCK_UN);
-    delete fd;
-  };
-  return std::shared_ptr<const void>(std::shared_ptr<Fd>(new Fd(*std::move(file)), release));
-}
 
 Result<bool> is_layout(const std::string& dir) {
   const auto marker = sys::stat_following(dir + "/oci-layout");
@@ -124,7 +107,7 @@ ImageStore::~ImageStore() = default;
 
 Result<std::unique_ptr<ImageStore>> ImageStore::open(const StorePlace& place) {
   auto layout = TRY(Layout::open(place.dir));
-  auto hold = TRY(take_hold(place.dir, O_RDONLY | O_CREAT | O_NOFOLLOW));
+  auto hold = TRY(hold_store(place.dir, true));
   auto state = TRY(State::open(place));
   state->layout = std::move(layout);
   state->hold = std::move(hold);
@@ -132,7 +115,7 @@ Result<std::unique_ptr<ImageStore>> ImageStore::open(const StorePlace& place) {
 }
 
 Result<std::unique_ptr<ImageStore>> ImageStore::open_to_read(const StorePlace& place) {
-  auto hold = TRY(take_hold(place.dir, O_RDONLY | O_NOFOLLOW));
+  auto hold = TRY(hold_store(place.dir, false));
   auto state = TRY(State::open(place));
   state->hold = std::move(hold);
   return std::unique_ptr<ImageStore>(new ImageStore(std::move(state)));

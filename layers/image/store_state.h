@@ -12,9 +12,6 @@ namespace acetate::image {
 
 using Json = nlohmann::json;
 
-// Locked shared by everybody who uses the store, exclusively by whoever removes blobs from it.
-inline constexpr const char* kStoreLock = ".acetate-lock";
-
 struct ImageStore::State {
   struct Part {
     std::string dir;
@@ -25,7 +22,7 @@ struct ImageStore::State {
   Fd dir = {};                            // of our own; none where nothing is and nothing may be made
   std::unique_ptr<Layout> layout = {};    // to write our own; null when opened to read
   std::vector<Part> parts = {};           // those that are there, our own first
-  std::shared_ptr<const void> hold = {};  // the lock
+  std::shared_ptr<const void> hold = {};  // store_lock.h
 
   static Result<std::unique_ptr<State>> open(const StorePlace& place);
   const Part& part_of(const StoredImage& stored) const;

@@ -16,6 +16,7 @@ namespace acetate {
 namespace {
 
 constexpr std::size_t kPackedBuffer = std::size_t{64} << 10;
+constexpr std::uint64_t kTogether = std::uint64_t{1} << 20;  // packed bytes of a file that come at once
 
 class ChunkSource final : public DecodedSource {
  public:
@@ -88,8 +89,18 @@ class ChunkSource final : public DecodedSource {
     return next == starts_.end() ? chunk.packed_offset : *next;
   }
 
+  // A reader who comes to a chunk has the next ones of its file brought too.
+  std::uint64_t end_of_what_comes_with(const Chunk& chunk) const {
+    std::uint64_t end = packed_end_of(chunk);
+    for (const Chunk* each = &chunk; each->goes_on && each != &chunks_.back(); end = packed_end_of(*each)) {
+      ++each;
+      if (each->packed_offset != end || packed_end_of(*each) - chunk.packed_offset > kTogether) break;
+    }
+    return end;
+  }
+
   Result<SpanBytes> decode(const Chunk& chunk) const {
-    TRY(packed_->bring(chunk.packed_offset, packed_end_of(chunk) - chunk.packed_offset));
+    TRY(packed_->bring(chunk.packed_offset, end_of_what_comes_with(chunk) - chunk.packed_offset));
     PackedReader reader(packed_, chunk.packed_offset, kPackedBuffer);
     reader.read_up_to(packed_end_of(chunk));
     const auto decoder =

@@ -126,6 +126,7 @@ Result<void> Builder::add_chunk(const TocEntry& entry) {
               .inner_offset = entry.inner_offset, .digest = {}};
   if (digest.empty()) return fail(EBADMSG, "a chunk has no digest, so nothing says what it should be");
   chunk.digest = TRY(Digest::parse(digest));
+  if (!file.extents.empty()) chunks_.back().goes_on = true;
   file.extents.push_back({covered_ - length, plain_size_, length});
   chunks_.push_back(chunk);
   plain_size_ += length;
