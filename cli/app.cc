@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/failure.h"
+#include "cli/grouped_words.h"
 #include "cli/suggest.h"
 
 namespace acetate::cli {
@@ -105,7 +106,8 @@ int parse_and_run(std::span<const std::string> args, const Command* command, con
 
 }  // namespace
 
-int run(std::span<const std::string> args, const Streams& streams) {
+int run(std::span<const std::string> words, const Streams& streams) {
+  const auto args = without_group(words);
   const auto word = command_word(args);
   const Command* command = find_command(word);
   if (!word.empty() && command == nullptr) return unknown_command(word, streams);

@@ -47,6 +47,7 @@ struct Options {
   std::string shm_size;
   std::string format = "oci";
   std::string trace_cache = "auto", pull, upper = "auto";
+  RemoteFlags remote;  // of base images: how often they are tried
   std::string provenance;
   std::vector<std::string> ulimits, platforms, attestations;
   std::vector<std::string> build_arg_files, volumes, nameservers, env, unset_env, unset_labels, added_capabilities, dropped_capabilities;
@@ -72,16 +73,16 @@ Result<void> set_times(const Options& options, build::BuildOptions& build) {
 }
 
 // --pull, in docker's words and podman's. Without it what is not here is got, as with theirs.
-Result<void> set_pull(std::string policy, const Paths& paths, const Context& context, build::BuildOptions& build) {
+Result<void> set_pull(std::string policy, const RemoteFlags& remote, const Paths& paths, const Context& context, build::BuildOptions& build) {
   if (policy == "true") policy = "always";
   if (policy.empty() || policy == "false") policy = "missing";
   if (policy == "never") return {};
   if (policy != "always" && policy != "missing" && policy != "newer")
     return fail(EINVAL, "--pull wants always, missing, newer or never, not \"{}\"", policy);
   build.pull = policy;
-  build.fetch = [paths, &context](const std::string& name, const std::string& when, const image::Platform& platform) -> Result<void> {
+  build.fetch = [paths, remote, &context](const std::string& name, const std::string& when, const image::Platform& platform) -> Result<void> {
     std::ostringstream ids;  // the build says what it needs to of the image
-    return pull_images(paths, {name}, {.platform = platform, .policy = when, .quiet = true}, context.streams, ids);
+    return pull_images(paths, {name}, {.platform = platform, .policy = when, .quiet = true, .remote = remote}, context.streams, ids);
   };
   return {};
 }
@@ -160,7 +161,7 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
     if (std::ranges::none_of(build.cache_to, &build::CachePlace::in_image)) build.cache_to.push_back({.in_image = true});
   build.cache_bytes = TRY(cache_limit());
   for (const std::string& text : options.ulimits) build.limits.push_back(TRY(parse_ulimit(text)));
-  TRY(set_pull(options.pull, paths, context, build));
+  TRY(set_pull(options.pull, options.remote, paths, context, build));
   using build::TraceRule;
   build.trace = options.trace_cache == "on"       ? TraceRule::always
                 : options.trace_cache == "off"    ? TraceRule::never
@@ -338,6 +339,7 @@ Runner build_command(CLI::App& app) {
   app.add_option("--ulimit", options->ulimits, "NAME=SOFT[:HARD], a limit of every RUN's processes: nofile=1024:2048")->allow_extra_args(false);
   app.add_flag("--pull{always}", options->pull,
                "get base images from their registries: always, missing (default: those that are not here), newer or never; always without a word");
+  add_retry_options(app, options->remote.retry, options->remote.retry_delay);
   app.add_option("--shm-size", options->shm_size, "how large /dev/shm is in every RUN")->type_name("");
   app.add_option("--cache-from", options->cache_from,
                  "type=local,src=DIRECTORY[,mounts=true] or type=registry,ref=NAME[,mounts=true]: a build cache that --cache-to wrote, also on another machine")

@@ -32,7 +32,8 @@ int packing_of(const std::string& media_type) {
 // A line for each layer, as fs/fuse/layer_store/offered.h reads it.
 Result<int> describe(const Options& options, const Context& context) {
   LazyFlags lazy = options.lazy;
-  lazy.retry = 1;  // somebody waits in the kernel for what may be no image at all
+  lazy.retry = 0;  // somebody waits in the kernel for what may be no image at all
+  lazy.in_a_hurry = true;
   const auto image = TRY(find_lazy_image(TRY(find_paths()), options.describe, options.platform, lazy));
   if (image.layers.size() != image.config.diff_ids.size())
     return fail(EINVAL, "{} has {} layers, and its config speaks of {}", options.describe, image.layers.size(), image.config.diff_ids.size());

@@ -54,6 +54,7 @@ const Command* find_command(std::string_view name);
 
 Runner build_command(CLI::App& app);
 Runner cat_command(CLI::App& app);
+Runner exists_command(CLI::App& app);
 Runner explore_command(CLI::App& app);
 Runner index_command(CLI::App& app);
 Runner inspect_command(CLI::App& app);

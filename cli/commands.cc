@@ -51,6 +51,7 @@ const std::vector<Command>& commands() {
       {"untag", "take names away from an image", untag_command, {}, 125, 125},
       {"rmi", "remove images", rmi_command, {}, 125, 125,
        "0 when all are removed, 1 when one is not there, 2 when one has other names or a kept container lies on it."},
+      {"exists", "say by the exit code whether an image is here", exists_command, {}, 125, 125, "0 when it is in the store, 1 when it is not."},
       {"history", "show how an image came about", history_command, {}, 125, 125},
       {"copy", "copy an image from one place to another", copy_command, {}, 125, 125},
       {"gc", "free what no image needs", gc_command, {}, 125, 125},

@@ -186,7 +186,8 @@ std::string print_value(const Json& value) {
   for (const auto& [key, each] : value.items()) {
     if (!is_first) out += ' ';
     if (value.is_object()) out += key + ":";
-    out += print_value(each);
+    // In a map of docker's (ports, volumes) that is a set: Go has a struct without members there.
+    out += value.is_object() && each.is_object() && each.empty() ? "{}" : print_value(each);
     is_first = false;
   }
   return out + "]";

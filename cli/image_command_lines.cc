@@ -119,6 +119,7 @@ Runner gc_command(CLI::App& app) {
   app.add_option("--max-size", options->max_size, "remove the images used longest ago until the store has this size: 10GB");
   app.add_option("--unused", options->unused, "remove images, and what builds have cached, not used for so long: 12h, 30d");
   app.add_option("--build-cache", options->build_cache, "remove what builds used longest ago until their cache has this size: 5GB, 0");
+  app.add_flag("-f,--force", options->force, "docker's and podman's: without it nobody is asked either");
   app.add_flag("--keep-unnamed", options->keep_unnamed, "keep images that have no name");
   app.add_flag("--no-wait", options->no_wait, "give up where another command uses the store");
   app.add_flag("-q,--quiet", options->quiet, "print the sum and nothing else");

@@ -77,7 +77,7 @@ Result<int> copy_between(const CopyOptions& options, const Context& context);
 
 struct GcOptions {
   std::string max_size, unused, build_cache;
-  bool dry_run = false, keep_unnamed = false, quiet = false, no_wait = false;
+  bool dry_run = false, keep_unnamed = false, quiet = false, no_wait = false, force = false;
 };
 Result<int> collect_garbage(const GcOptions& options, const Context& context);
 

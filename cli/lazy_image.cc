@@ -106,12 +106,15 @@ RemoteFlags remote_flags(const LazyFlags& flags) {
   remote.cert_dir = flags.cert_dir;
   remote.tls_verify = flags.tls_verify;
   remote.retry = flags.retry;
+  remote.retry_delay = flags.retry_delay;
+  remote.in_a_hurry = flags.in_a_hurry;
   return remote;
 }
 
 void add_lazy_options(CLI::App& app, LazyFlags& flags) {
   app.add_flag("--lazy", flags.lazy, "begin before all of the image is here: it comes from its registry as it is read");
   add_options(app, flags, "with --lazy: ");
+  add_retry_options(app, flags.retry, flags.retry_delay);
 }
 
 void add_registry_options(CLI::App& app, LazyFlags& flags) { add_options(app, flags, ""); }

@@ -1,6 +1,7 @@
 // --lazy: an image that is mounted before all of it is here.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cli/paths.h"
@@ -18,15 +19,17 @@ struct LazyFlags {
   std::string indexes;  // "tag", "always", "never"
   std::string authfile, cert_dir, tls_verify;
   bool anew = false;  // the registry is asked though an image of that name is known
-  int retry = 5;      // how often a registry that is in trouble is asked again
+  std::optional<int> retry = {};  // RemoteFlags has these
+  double retry_delay = 0;
+  bool in_a_hurry = false;
 };
 
 // What of them is about the registry.
 RemoteFlags remote_flags(const LazyFlags& flags);
 
-// --lazy, --index, --authfile, --cert-dir, --tls-verify.
+// --lazy, --index, --authfile, --cert-dir, --tls-verify, --retry, --retry-delay.
 void add_lazy_options(CLI::App& app, LazyFlags& flags);
-// Those of them that say how a registry is asked, for a command that is lazy always.
+// Those of them that say how a registry is asked and how it is trusted, for a command that is lazy always.
 void add_registry_options(CLI::App& app, LazyFlags& flags);
 
 // The image, whole from the store or lazily known from before; else the registry is asked for its documents. Its layers

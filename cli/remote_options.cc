@@ -18,27 +18,28 @@ void add_access(CLI::App& app, RemoteFlags& flags, const std::string& prefix, co
   app.add_flag("--" + prefix + "tls-verify", flags.tls_verify, "=false: take any certificate" + whose + ", and plain HTTP");
 }
 
-void add_retries(CLI::App& app, RemoteFlags& flags) {
-  app.add_option("--retry", flags.retry, "how often to try again when the network fails (5)")
+constexpr int kRetries = 5;
+
+}  // namespace
+
+void add_retry_options(CLI::App& app, std::optional<int>& retry, double& delay) {
+  app.add_option("--retry", retry, "how often to try again when the network fails (5; where nobody listens at all, only if it is said)")
       ->type_name("")
       ->check(CLI::Range(0, 1000));
-  app.add_option("--retry-delay", flags.retry_delay,
-                 "seconds before the first new try; then twice as many, and so on (0.5)")
+  app.add_option("--retry-delay", delay, "seconds before the first new try; then twice as many, and so on (0.5)")
       ->type_name("")
       ->check(CLI::Range(0.0, 3600.0));
 }
 
-}  // namespace
-
 void add_remote_options(CLI::App& app, RemoteFlags& flags, bool retries) {
   add_access(app, flags, "", "");
-  if (retries) add_retries(app, flags);
+  if (retries) add_retry_options(app, flags.retry, flags.retry_delay);
 }
 
 void add_remote_options_of_both(CLI::App& app, RemoteFlags& from, RemoteFlags& to) {
   add_access(app, from, "src-", " of FROM");
   add_access(app, to, "dest-", " of TO");
-  add_retries(app, from);
+  add_retry_options(app, from.retry, from.retry_delay);
 }
 
 Result<std::unique_ptr<registry::Remotes>> open_remotes(const RemoteFlags& flags) {
@@ -54,7 +55,9 @@ Result<std::unique_ptr<registry::Remotes>> open_remotes(const RemoteFlags& flags
       return fail(EINVAL, "--tls-verify is true or false, not \"{}\"", flags.tls_verify);
     options.verify_tls = flags.tls_verify == "true";
   }
-  options.retry.attempts = flags.retry + 1;
+  options.retry.attempts = flags.retry.value_or(kRetries) + 1;
+  options.insists = flags.retry.has_value();
+  if (flags.in_a_hurry) options.http = {.connect_seconds = 5, .stall_seconds = 15};
   if (flags.retry_delay > 0)
     options.retry.first_pause = std::chrono::milliseconds(static_cast<long>(flags.retry_delay * 1000));
   return registry::Remotes::of_this_process(std::move(options));

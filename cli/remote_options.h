@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,12 +20,15 @@ struct RemoteFlags {
   std::string authfile;
   std::string cert_dir;
   std::string tls_verify;  // "true", "false"; "" when not said
-  int retry = 5;
+  std::optional<int> retry = {};  // not said: five times, but not where nobody listens at all
   double retry_delay = 0;  // seconds; 0: ours
+  bool in_a_hurry = false;  // somebody waits who does not know for what: hosts have less time
 };
 
 // --creds, --authfile, --cert-dir, --tls-verify; with `retries` also --retry and --retry-delay.
 void add_remote_options(CLI::App& app, RemoteFlags& flags, bool retries = true);
+// The latter two alone.
+void add_retry_options(CLI::App& app, std::optional<int>& retry, double& delay);
 // For a command with two ends, as skopeo has them: --src-creds and so on, of FROM, and --dest-creds of TO; the retries are one.
 void add_remote_options_of_both(CLI::App& app, RemoteFlags& from, RemoteFlags& to);
 

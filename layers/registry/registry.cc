@@ -76,8 +76,11 @@ Result<Reached> reach(Http& http, const RegistryOptions& options, const Tls& tls
   return Reached{.base = std::move(base), .challenges = std::move(challenges)};
 }
 
-// A name that nobody knows is mistyped more often than not.
-bool may_come_yet(const Error& error) { return is_transient(error) && !error.is(EHOSTUNREACH); }
+// A name that nobody knows is mistyped more often than not, and so is a port where nobody listens.
+bool may_come_yet(const Error& error, bool insists) {
+  if (!is_transient(error) || error.is(EHOSTUNREACH)) return false;
+  return insists || (!error.is(ECONNREFUSED) && !error.is(ETIMEDOUT));
+}
 
 }  // namespace
 
@@ -94,7 +97,7 @@ Result<std::unique_ptr<Registry>> Registry::connect(Http& http, RegistryOptions 
   const auto tls = TRY(certificates_for(options, options.host));
   Retries retries(options.retry);
   auto reached = reach(http, options, tls);
-  while (!reached && options.waits_for_it && may_come_yet(reached.error()) && retries.again()) {
+  while (!reached && options.waits_for_it && may_come_yet(reached.error(), options.insists) && retries.again()) {
     log::warn("{}; it is asked again", reached.error().message());
     reached = reach(http, options, tls);
   }

@@ -23,6 +23,7 @@ struct RegistryOptions {
   std::function<Result<Tls>(const std::string& authority)> certificates = {};
   RetryPolicy retry = {};
   bool waits_for_it = false;  // the first time, too: one that does not answer yet is asked again, as `retry` has it
+  bool insists = false;       // then also where nobody listens, or nothing comes back: a host that is not there, as a rule
 };
 
 // What is asked of a registry: a Request whose URL may be a path below /v2/.

@@ -57,7 +57,8 @@ Result<Registry*> Remotes::host(const std::string& host, bool insecure, const st
                                           .login = login,
                                           .certificates = certificates,
                                           .retry = options_.retry,
-                                          .waits_for_it = waits_for_it}));
+                                          .waits_for_it = waits_for_it,
+                                          .insists = options_.insists}));
   }
   return kept.get();
 }

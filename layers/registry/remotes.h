@@ -23,6 +23,7 @@ struct RemoteOptions {
   std::optional<bool> verify_tls =
       {};  // false: every host is insecure; true: none is, whatever registries.conf says
   RetryPolicy retry = {};
+  bool insists = false;  // RegistryOptions has it
   HttpOptions http = {};
 };
 

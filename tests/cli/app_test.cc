@@ -46,6 +46,21 @@ TEST(App, HasHelpForEveryCommandAndAlias) {
   }
 }
 
+TEST(App, KnowsCommandsAsDockerAndPodmanGroupThem) {
+  for (const auto& [words, command] : {std::pair<std::vector<std::string>, const char*>{{"image", "ls"}, "images"},
+                                       {{"image", "rm"}, "rmi"},
+                                       {{"image", "prune"}, "gc"},
+                                       {{"system", "df"}, "df"},
+                                       {{"container", "ls"}, "ps"}}) {
+    auto asked = words;
+    asked.push_back("--help");
+    EXPECT_EQ(acetate(asked).out, acetate({command, "--help"}).out) << words.back();
+  }
+  const auto unknown = acetate({"image", "sign"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.err.find("\"image\""), std::string::npos) << unknown.err;
+}
+
 TEST(App, TakesTheHostNameOfAContainerByMinusHAsDockerDoes) {
   for (const char* command : {"run", "shell"}) {
     const auto outcome = acetate({command, "-h", "box"});

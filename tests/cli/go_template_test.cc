@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 
 Json sample() {
   return Json::parse(R"({"Id":"sha256:0123456789ab","Size":42,"On":true,"Off":false,"None":null,
-    "RepoTags":["app:1","app:2"],"Empty":[],"Config":{"Env":["A=1"],"Labels":{"a.b":"x","c":"y"}}})");
+    "RepoTags":["app:1","app:2"],"Empty":[],"Config":{"Env":["A=1"],"Labels":{"a.b":"x","c":"y"},"ExposedPorts":{"80/tcp":{}}}})");
 }
 
 std::string rendered(const std::string& text) {
@@ -33,6 +33,7 @@ TEST(GoTemplate, PrintsWhatScriptsAskFor) {
       {"{{.Size}} {{.On}} {{.None}}", "42 true <nil>"},
       {"{{.RepoTags}}", "[app:1 app:2]"},
       {"{{.Config.Labels}}", "map[a.b:x c:y]"},
+      {"{{.Config.ExposedPorts}}", "map[80/tcp:{}]"},
       {"{{json .RepoTags}}", R"(["app:1","app:2"])"},
       {"{{.Config.Env | json}}", R"(["A=1"])"},
       {"{{index .RepoTags 1}}", "app:2"},

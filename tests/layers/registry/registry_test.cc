@@ -82,6 +82,15 @@ TEST(Registry, SaysSoWhenTheTokenServerRefuses) {
   EXPECT_THAT(refused.error().message(), HasSubstr("acetate login"));
 }
 
+TEST(Registry, TakesNoTokenWithoutEnd) {
+  MisbehavingRegistry registry(kTokens);
+  registry.fault({{"path", "/token"}, {"do", "longer"}, {"by", 2 << 20}});
+  const auto refused = get(registry.client({.login = kLogin}), "a/tags/list");
+
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(EFBIG)) << refused.error().message();
+}
+
 TEST(Registry, SendsNoPasswordInTheClearToAnotherMachineThoughItIsOnThisOneItself) {
   auto arguments = kTokens;
   arguments.insert(arguments.end(), {"--realm", "http://tokens.invalid/token"});

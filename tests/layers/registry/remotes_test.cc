@@ -79,9 +79,24 @@ TEST_F(RemotesTest, LookNowhereElseWhenTheTroubleIsOurOwn) {
   EXPECT_EQ(asked, 1);
 }
 
+TEST_F(RemotesTest, DoNotWaitWhereNobodyListensUnlessTold) {
+  std::vector<long> pauses;
+  RemoteOptions options;
+  options.retry.sleep = [&](std::chrono::milliseconds pause) { pauses.push_back(pause.count()); };
+  const auto remotes = this->remotes("[[registry]]\nlocation = \"127.0.0.1:1\"\n", options);
+  ASSERT_NE(remotes, nullptr);
+
+  const auto pulled = remotes->pull_from_first(test::reference("127.0.0.1:1/a:1"), [](Repository&) -> Result<void> { return {}; });
+
+  EXPECT_TRUE(pulled.error().is(ECONNREFUSED));
+  EXPECT_THAT(pulled.error().message(), testing::HasSubstr("127.0.0.1:1"));
+  EXPECT_THAT(pauses, IsEmpty());
+}
+
 TEST_F(RemotesTest, WaitForTheLastPlaceAlone) {
   std::vector<long> pauses;
   RemoteOptions options;
+  options.insists = true;
   options.retry.attempts = 3;
   options.retry.sleep = [&](std::chrono::milliseconds pause) { pauses.push_back(pause.count()); };
   const auto remotes = this->remotes("[[registry]]\nlocation = \"127.0.0.1:1\"\n[[registry.mirror]]\nlocation = \"localhost:1\"\n", options);
