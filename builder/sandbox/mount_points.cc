@@ -1,5 +1,6 @@
 #include "builder/sandbox/mount_points.h"
 
+#include "base/log.h"
 #include "base/sys/file.h"
 #include "base/sys/open.h"
 #include "base/timespec.h"
@@ -87,7 +88,11 @@ void MountPoints::remove_untouched() {
   for (auto made = made_.rbegin(); made != made_.rend(); ++made) {
     // The container may have removed, replaced or filled it, or its parent: then it is the container's.
     auto parent = open_parent(root_, made->path);
-    if (!parent) continue;
+    if (!parent) {
+      // A file or a link in its place is the container's doing, too.
+      if (!parent.error().is(ENOENT) && !parent.error().is(ENOTDIR) && !parent.error().is(ELOOP)) log::warn("/{}, where something was mounted, stays: {}", made->path.str(), parent.error().message());
+      continue;
+    }
     const std::string name(made->path.name());
     const FileAt at{parent->ref(), name.c_str()};
     const auto now = sys::stat(at);
@@ -96,7 +101,11 @@ void MountPoints::remove_untouched() {
     if (!directory && now->st_size != 0) continue;
     // Somebody who worked in the parent since gave it a time of its own, which is to stay.
     const auto holder = sys::stat(parent->ref());
-    if (auto removed = directory ? sys::rmdir(at) : sys::unlink(at); !removed) continue;
+    if (auto removed = directory ? sys::rmdir(at) : sys::unlink(at); !removed) {
+      // Filled by the container it is the container's; anything else would be in the layer without a word.
+      if (!removed.error().is(ENOTEMPTY)) log::warn("/{}, where something was mounted, stays: {}", made->path.str(), removed.error().message());
+      continue;
+    }
     if (holder && same_time(holder->st_mtim, made->parent_after))
       (void)sys::set_times(parent->ref(), made->parent_before);
   }
