@@ -6,34 +6,20 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+. "$here/docker_lib.sh"
 need_root
 need_fuse
 need_tools fuse-overlay runc dockerd docker containerd busybox
 . "$here/podman_lib.sh"
 sample_image
 
-stop_docker() {
-  [ -n "${dockerd:-}" ] || return 0
-  kill "$dockerd" 2>/dev/null || true
-  wait "$dockerd" 2>/dev/null || true
-  dockerd=
-}
 trap 'stop_docker; cleanup' EXIT
 
 # Through the name that it looks for, and nothing else of ours.
 mkdir -p "$scratch/bin" "$scratch/docker"
 ln -s "$daemon" "$scratch/bin/fuse-overlayfs"
-PATH=$scratch/bin:$PATH dockerd --data-root "$scratch/docker/data" --exec-root "$scratch/docker/exec" --pidfile "$scratch/docker/pid" --host "unix://$scratch/docker.sock" \
-  --bridge=none --iptables=false --ip-forward=false --storage-driver fuse-overlayfs --oom-score-adjust 0 >"$scratch/docker/log" 2>&1 &
-dockerd=$!
-DOCKER_HOST=unix://$scratch/docker.sock DOCKER_CONFIG=$scratch/docker
-export DOCKER_HOST DOCKER_CONFIG
-tries=0
-until docker version >/dev/null 2>&1; do
-  tries=$((tries + 1))
-  kill -0 "$dockerd" 2>/dev/null && [ $tries -lt 600 ] || skip "dockerd does not start here: $(tail -n 1 "$scratch/docker/log")"
-  sleep 0.1
-done
+PATH=$scratch/bin:$PATH
+start_docker fuse-overlayfs
 expect "the driver" fuse-overlayfs "$(docker info --format '{{.Driver}}')"
 
 docker import -q "$scratch/root.tar" sample >/dev/null 2>"$scratch/said" || docker import "$scratch/root.tar" sample >/dev/null || fail "import: $(cat "$scratch/said")"

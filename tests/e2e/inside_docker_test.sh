@@ -8,6 +8,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+. "$here/docker_lib.sh"
 . "$here/cells.sh"
 . "$here/inside_lib.sh"
 need_root
@@ -15,12 +16,6 @@ need_fuse
 need_to_build
 need_tools acetate fuse-overlay runc dockerd docker containerd
 
-stop_docker() {
-  [ -n "${dockerd:-}" ] || return 0
-  kill "$dockerd" 2>/dev/null || true
-  wait "$dockerd" 2>/dev/null || true
-  dockerd=
-}
 trap 'stop_docker; cleanup' EXIT
 
 mkdir -p "$scratch/docker"
@@ -29,17 +24,7 @@ printf 'FROM scratch\nADD outer.tar /\nENV PATH=/usr/local/bin:/bin\n' >"$scratc
 acetate build -q -t acetate-inside -o "type=docker,dest=$scratch/outer.docker" "$scratch/docker" >/dev/null
 
 say "dockerd, with a place of its own and no network"
-dockerd --data-root "$scratch/docker/data" --exec-root "$scratch/docker/exec" --pidfile "$scratch/docker/pid" --host "unix://$scratch/docker.sock" \
-  --bridge=none --iptables=false --ip-forward=false --storage-driver vfs --oom-score-adjust 0 >"$scratch/docker/log" 2>&1 &
-dockerd=$!
-DOCKER_HOST=unix://$scratch/docker.sock DOCKER_CONFIG=$scratch/docker
-export DOCKER_HOST DOCKER_CONFIG
-tries=0
-until docker version >/dev/null 2>&1; do
-  tries=$((tries + 1))
-  kill -0 "$dockerd" 2>/dev/null && [ $tries -lt 600 ] || skip "dockerd does not start here: $(tail -n 1 "$scratch/docker/log")"
-  sleep 0.1
-done
+start_docker vfs
 docker load -q -i "$scratch/outer.docker" >/dev/null || skip "docker loads no image here"
 docker run --rm --network none acetate-inside sh -c : 2>"$scratch/said" || skip "docker runs no container here: $(head -n 1 "$scratch/said")"
 
