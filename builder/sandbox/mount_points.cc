@@ -25,19 +25,16 @@ Result<void> MountPoints::make(const RelPath& path, PointKind kind, bool keep) {
   const struct stat before = TRY(sys::stat(parent.ref()));
   const std::string name(path.name());
   const FileAt at{parent.ref(), name.c_str()};
-  if (kind != PointKind::file) {
+  if (kind != PointKind::file)
     TRY(sys::mkdir(at, 0755));
-    // The umask must not decide what the container sees.
-    const Fd made = TRY(sys::open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    TRY(sys::chmod(made.ref(), kind == PointKind::for_all ? 01777 : 0755));
-  } else {
-    const Fd made = TRY(sys::open(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
-    TRY(sys::chmod(made.ref(), 0644));
-  }
+  else
+    TRY(sys::open(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+  Fd made = TRY(sys::open(at, O_PATH | O_NOFOLLOW));
+  // The umask must not decide what the container sees.
+  TRY(sys::chmod(made.ref(), kind == PointKind::file ? 0644 : kind == PointKind::for_all ? 01777 : 0755));
   if (keep) return {};
   const struct stat after = TRY(sys::stat(parent.ref()));
-  const struct stat made = TRY(sys::stat(at));
-  made_.push_back({path, made, {before.st_atim, before.st_mtim}, after.st_mtim});
+  made_.push_back({path, std::move(made), {before.st_atim, before.st_mtim}, after.st_mtim});
   return {};
 }
 
@@ -95,8 +92,12 @@ void MountPoints::remove_untouched() {
     }
     const std::string name(made->path.name());
     const FileAt at{parent->ref(), name.c_str()};
-    const auto now = sys::stat(at);
-    if (!now || !same_file(*now, made->as_made)) continue;
+    const auto now = sys::stat(at), ours = sys::stat(made->itself.ref());
+    if (const auto& missing = now ? ours : now; !missing) {
+      if (!missing.error().is(ENOENT)) log::warn("/{}, where something was mounted, stays: {}", made->path.str(), missing.error().message());
+      continue;
+    }
+    if (!same_file(*now, *ours)) continue;
     const bool directory = S_ISDIR(now->st_mode);
     if (!directory && now->st_size != 0) continue;
     // Somebody who worked in the parent since gave it a time of its own, which is to stay.

@@ -34,13 +34,16 @@ class MountPoints {
   // Makes a directory, with parents, that stays.
   Result<std::string> make_directory(const std::string& path);
 
-  // Removes what was made and is still as it was made, and gives the parents their times back.
+  // Removes what was made and is still as it was made, and gives the parents their times back. What cannot be removed, and is not the
+  // container's, is warned of.
   void remove_untouched();
 
  private:
   struct Made {
     RelPath path;
-    struct stat as_made;
+    // Held, since the kernel's overlay numbers a directory anew when it has forgotten it for want of memory, and what is removed gives its
+    // number to what is made next: only of what is held does the number say that it is the same.
+    Fd itself;
     timespec parent_before[2];  // access and modification
     timespec parent_after;      // modification, our making it included
   };

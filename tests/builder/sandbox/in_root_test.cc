@@ -4,7 +4,6 @@
 
 #include "base/sys/file.h"
 #include "builder/sandbox/exec_lookup.h"
-#include "builder/sandbox/mount_points.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate::sandbox {
@@ -72,76 +71,6 @@ TEST_F(InARoot, WhatIsMountedOverItIsLookedInto) {
   EXPECT_EQ(look("/data/deep/below/again"), "/data/deep/below/there 1") << "a part of the way that is made only when it is mounted";
   EXPECT_EQ(look("/data/into/x"), "/data/deep/below/there/x 2");
   EXPECT_EQ(look("/data/deep/other"), "/data/deep/other 1");
-}
-
-TEST_F(InARoot, MountPointsAreMadeWhereTheyLeadAndTakenAwayAgain) {
-  dir_.mkdir("run");
-  dir_.mkdir("etc");
-  link("/run/resolv.conf", "etc/resolv.conf");
-  const auto before = sys::stat_following(dir_ / "run");
-  {
-    MountPoints points(root_.ref());
-
-    EXPECT_EQ(*points.prepare("/etc/resolv.conf", PointKind::file), "/run/resolv.conf");
-    EXPECT_EQ(*points.prepare("/deep/in/here", PointKind::directory), "/deep/in/here");
-    EXPECT_TRUE(dir_.exists("run/resolv.conf"));
-    EXPECT_TRUE(dir_.exists("deep/in/here"));
-  }
-  EXPECT_FALSE(dir_.exists("run/resolv.conf"));
-  EXPECT_FALSE(dir_.exists("deep"));
-  EXPECT_EQ(sys::stat_following(dir_ / "run")->st_mtim.tv_nsec, before->st_mtim.tv_nsec);
-}
-
-TEST_F(InARoot, MountPointsThatWereUsedStay) {
-  {
-    MountPoints points(root_.ref());
-    ASSERT_TRUE(points.prepare("/a/dir", PointKind::directory));
-    ASSERT_TRUE(points.prepare("/a/file", PointKind::file));
-    ASSERT_TRUE(points.prepare("/b", PointKind::directory));
-    dir_.write("a/dir/theirs", "x");
-    dir_.write("a/file", "x");
-    dir_.write("there", "x");
-  }
-  EXPECT_TRUE(dir_.exists("a/dir/theirs"));
-  EXPECT_EQ(dir_.read("a/file"), "x");
-  EXPECT_FALSE(dir_.exists("b"));
-}
-
-TEST_F(InARoot, MountPointsThatWereThereStay) {
-  dir_.mkdir("proc");
-  {
-    MountPoints points(root_.ref());
-    ASSERT_TRUE(points.prepare_fixed("proc"));
-    ASSERT_TRUE(points.prepare("/proc", PointKind::directory));
-  }
-  EXPECT_TRUE(dir_.exists("proc"));
-}
-
-TEST_F(InARoot, FixedMountPointsMayNotBeSymlinksOrFiles) {
-  dir_.mkdir("etc");
-  link("/etc", "proc");
-  dir_.write("dev", "");
-  MountPoints points(root_.ref());
-
-  EXPECT_FALSE(points.prepare_fixed("proc"));
-  EXPECT_FALSE(points.prepare_fixed("dev"));
-}
-
-TEST_F(InARoot, MountPointsOfTheOtherKindAreRefused) {
-  dir_.mkdir("dir");
-  dir_.write("file", "");
-  MountPoints points(root_.ref());
-
-  EXPECT_EQ(points.prepare("/dir", PointKind::file).error().code(), EISDIR);
-  EXPECT_EQ(points.prepare("/file", PointKind::directory).error().code(), ENOTDIR);
-}
-
-TEST_F(InARoot, WorkingDirectoriesStay) {
-  {
-    MountPoints points(root_.ref());
-    EXPECT_EQ(*points.make_directory("/srv/app"), "/srv/app");
-  }
-  EXPECT_TRUE(dir_.exists("srv/app"));
 }
 
 TEST_F(InARoot, CommandsAreFoundAsExecvpWould) {
