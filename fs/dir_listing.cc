@@ -1,38 +1,42 @@
 #include "fs/dir_listing.h"
 
 #include <algorithm>
-#include <unordered_map>
+
+#include "base/hash.h"
 
 namespace acetate::fs {
 
-void DirListing::add(std::string_view name, unsigned char type, std::uint64_t ino) {
-  entries_.push_back(Entry{.ino = ino,
-                           .cookie = ++last_cookie_,
-                           .name_at = names_.size(),
-                           .name_size = static_cast<std::uint8_t>(name.size()),
-                           .type = type});
+namespace {
+
+// Offsets of a directory are signed. Positions of the lower's names stay far below either.
+constexpr unsigned kBits = 62, kNarrowBits = 30;
+
+}  // namespace
+
+std::uint64_t DirListing::place_of_upper_name(std::string_view name, bool narrow) noexcept {
+  const unsigned bits = narrow ? kNarrowBits : kBits;
+  const std::uint64_t first = std::uint64_t{1} << bits;
+  // Behind it there is room for all that may be moved up by one another.
+  return first + std::min(xxh3(name) >> (64 - bits), first - (std::uint64_t{1} << (bits / 2)));
+}
+
+void DirListing::add(std::string_view name, unsigned char type, std::uint64_t ino, std::uint64_t place) {
+  entries_.push_back(Entry{.ino = ino, .cookie = place, .name_at = names_.size(), .name_size = static_cast<std::uint8_t>(name.size()), .type = type});
   names_.append(name);
 }
 
-void DirListing::renew(DirListing fresh) {
-  std::unordered_map<std::string_view, std::uint64_t> known;
-  known.reserve(entries_.size());
-  for (const Entry& entry : entries_) known.emplace(name_of(entry), entry.cookie);
-  fresh.last_cookie_ = last_cookie_;
-  for (Entry& entry : fresh.entries_) {
-    const auto old = known.find(fresh.name_of(entry));
-    entry.cookie = old != known.end() ? old->second : ++fresh.last_cookie_;
-  }
-  std::sort(fresh.entries_.begin(), fresh.entries_.end(),
-            [](const Entry& a, const Entry& b) { return a.cookie < b.cookie; });
-  *this = std::move(fresh);
+void DirListing::put_in_order() {
+  const auto before = [this](const Entry& a, const Entry& b) { return a.cookie != b.cookie ? a.cookie < b.cookie : name_of(a) < name_of(b); };
+  if (!std::ranges::is_sorted(entries_, before)) std::ranges::sort(entries_, before);
+  std::uint64_t last = 0;
+  for (Entry& entry : entries_) last = entry.cookie = std::max(entry.cookie, last + 1);
 }
 
-void DirListing::each(std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each) const {
-  auto at = std::upper_bound(entries_.begin(), entries_.end(), cookie,
-                             [](std::uint64_t wanted, const Entry& entry) { return wanted < entry.cookie; });
-  for (; at != entries_.end(); ++at)
-    if (!each(ListedEntry{.name = name_of(*at), .type = at->type, .ino = at->ino, .cookie = at->cookie})) return;
+bool DirListing::each(std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each) const {
+  const auto first = std::ranges::upper_bound(entries_, cookie, {}, &Entry::cookie);
+  for (auto at = first; at != entries_.end(); ++at)
+    if (!each(ListedEntry{.name = name_of(*at), .type = at->type, .ino = at->ino, .cookie = at->cookie})) break;
+  return first != entries_.end();
 }
 
 }  // namespace acetate::fs

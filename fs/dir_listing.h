@@ -1,8 +1,11 @@
-// DirListing: the names of one open directory, with cookies that stay true while it changes.
+// DirListing: the names of a directory at one moment, by cookies that belong to the names and not to the moment.
 //
-// A listing is taken whole when reading begins. Beginning again takes a new one, in which every name that was
-// there before keeps its cookie and new ones get higher cookies: whoever goes on from an old cookie neither
-// misses nor repeats an entry that was there all the time.
+// A cookie is where a reader goes on. Two listings of one directory give a name that was there all the time the same cookie, so whoever
+// goes on in a newer listing than he began in neither misses nor repeats it: no listing has to be kept for those who are reading. A name
+// that the lower has keeps its position among the lower's, which never changes, whether the upper has it too or not; that is the order in
+// which a tarball is best read. What only the upper has comes after all of them, by a hash of its name (so does every name on ext4,
+// fs/ext4/hash.c). Two that hash alike can be told apart for as long as both are there: of a million names that has one chance in ten
+// million to happen at all.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +20,23 @@ namespace acetate::fs {
 
 class DirListing {
  public:
+  // Where a name stands that only the upper has. `narrow`: for programs that keep a directory's offset in 32 bits.
+  static std::uint64_t place_of_upper_name(std::string_view name, bool narrow) noexcept;
+  // Where the lower's nth name stands. The first two places are for "." and "..".
+  static std::uint64_t place_of_lower_name(std::uint64_t n) noexcept { return n + 3; }
+
   // A name that is not in it yet; at most 255 bytes.
-  void add(std::string_view name, unsigned char type, std::uint64_t ino);
-  // Takes the names of `fresh`, with the cookies of those that are known.
-  void renew(DirListing fresh);
-  // Entries after `cookie` until `each` returns false.
-  void each(std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each) const;
+  void add(std::string_view name, unsigned char type, std::uint64_t ino, std::uint64_t place);
+  // The nth that was added stands elsewhere. Before put_in_order().
+  void move(std::size_t n, std::uint64_t place) noexcept { entries_[n].cookie = place; }
+  // Nothing is added afterwards.
+  void put_in_order();
+
+  // Entries after `cookie` until `each` returns false. Whether there was any.
+  bool each(std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each) const;
   std::size_t size() const noexcept { return entries_.size(); }
+  // What it takes in memory.
+  std::size_t bytes() const noexcept { return sizeof *this + names_.capacity() + entries_.capacity() * sizeof(Entry); }
 
  private:
   struct Entry {
@@ -33,13 +46,10 @@ class DirListing {
     std::uint8_t name_size;
     unsigned char type;
   };
-  std::string_view name_of(const Entry& entry) const {
-    return std::string_view(names_).substr(entry.name_at, entry.name_size);
-  }
+  std::string_view name_of(const Entry& entry) const { return std::string_view(names_).substr(entry.name_at, entry.name_size); }
 
-  std::string names_;  // one after another: a hundred thousand names, one allocation
-  std::vector<Entry> entries_;  // by cookie
-  std::uint64_t last_cookie_ = 0;
+  std::string names_;           // one after another: a hundred thousand names, one allocation
+  std::vector<Entry> entries_;  // by cookie, once in order
 };
 
 }  // namespace acetate::fs

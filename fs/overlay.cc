@@ -135,6 +135,7 @@ bool Overlay::forget(Ino ino, std::uint64_t count) noexcept {
     if (left != 0) return false;
   }
   impl_->forget_replaced(ino);
+  impl_->listings.drop(ino);
   return true;
 }
 

@@ -181,13 +181,11 @@ class Overlay {
   void release(Handle file) noexcept;
 
   // --- directories
-  Result<Opened> opendir(Ino ino);
-  // Entries after `cookie` (0: from the beginning, "." and ".." included) until the callback returns false;
-  // what was refused comes again at the next call. Cookies of one open directory are stable while it changes:
-  // an entry that was there all the time comes exactly once.
-  Result<void> readdir(Handle dir, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each);
-  Result<void> fsyncdir(Handle dir);
-  void releasedir(Handle dir) noexcept;
+  // Entries after `cookie` (0: from the beginning, "." and ".." included) until the callback returns false; what was refused comes again at
+  // the next call. Nothing is opened: cookies are those of the names (fs/dir_listing.h), so that an entry that was there all the time
+  // comes exactly once to whoever goes on with the last one he was given. Beginning again shows what there is now. ENOTDIR.
+  Result<void> readdir(Ino dir, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each);
+  Result<void> fsyncdir(Ino dir);
 
   // From now on `fresh` is the lower tree: what was changed behind our back shows, and so does a layer that came in between.
   // Directories stay the inodes they were, and so do files with the same number; a file that is another one now is ESTALE

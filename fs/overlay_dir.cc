@@ -2,8 +2,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 
-#include <unordered_set>
-
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "base/sys/xattr.h"
@@ -21,137 +19,147 @@ struct UpperEntry {
 
 }  // namespace
 
-Result<void> Overlay::Impl::merged_list_locked(
-    Inode& dir, const std::function<bool(std::string_view, unsigned char, std::uint64_t)>& each) {
-  std::unordered_set<std::string> hidden;  // of the lower's names
-  std::vector<UpperEntry> dubious;         // ".wh.x": a whiteout if the lower has x, else a name like another
-  bool go_on = true;
-  if (dir.is_upper()) {
-    const Fd listing = TRY(open_upper(dir, O_RDONLY | O_DIRECTORY));
-    std::optional<Error> failed;
-    const auto one = [&](const sys::DirEntry& entry) -> Result<void> {
-      const DecodedName decoded = decode_name(entry.name);
-      if (decoded.kind == DecodedName::Kind::whiteout) {
-        if (dir.has_lower) dir.dir->file_whiteouts.store(Known::yes, std::memory_order_relaxed);
-        if (upper->file_dialect()) {
-          if (dir.has_lower) hidden.emplace(decoded.hides);
-          return {};
-        }
-        if (dir.has_lower) {
-          dubious.push_back({std::string(entry.name), entry.type, entry.ino});
-          return {};
-        }
-      } else if (decoded.kind != DecodedName::Kind::ordinary) {
-        return {};
+// The names that the upper has itself, each numbered as it was told, or hides.
+Result<void> Overlay::Impl::list_upper_locked(Inode& dir, OverLower& over, const EachName& each) {
+  const Fd listing = TRY(open_upper(dir, O_RDONLY | O_DIRECTORY));
+  std::vector<UpperEntry> dubious;  // ".wh.x": a whiteout if the lower has x, else a name like another
+  std::size_t told = 0;
+  const auto hide = [&](std::string_view name) {
+    if (dir.has_lower) over.emplace(name, std::nullopt);
+  };
+  const auto tell = [&](std::string_view name, unsigned char type, std::uint64_t ino) {
+    if (dir.has_lower) over.insert_or_assign(std::string(name), told);
+    ++told;
+    return each(name, type, ino);
+  };
+  const auto one = [&](const sys::DirEntry& entry) -> Result<bool> {
+    const DecodedName decoded = decode_name(entry.name);
+    if (decoded.kind == DecodedName::Kind::whiteout) {
+      if (dir.has_lower) dir.dir->file_whiteouts.store(Known::yes, std::memory_order_relaxed);
+      if (upper->file_dialect()) {
+        hide(decoded.hides);
+        return true;
       }
-      const FileAt at{listing.ref(), entry.name.data()};
-      unsigned char type = entry.type;
-      if (type == DT_CHR && entry.ino == upper->whiteout_ino()) {
-        if (dir.has_lower) hidden.emplace(entry.name);
-        return {};
+      if (dir.has_lower) {
+        dubious.push_back({std::string(entry.name), entry.type, entry.ino});
+        return true;
       }
-      const bool may_be_whiteout = type == DT_CHR || (type == DT_REG && dir.dir->xattr_whiteouts);
-      if (type == DT_UNKNOWN || may_be_whiteout || (type == DT_REG && permissions().in_xattr())) {
-        auto st = permissions().stat(at);
-        if (!st) return st.error().is(ENOENT) ? Result<void>() : Result<void>(std::move(st).error());
-        type = dirent_type(st->stx_mode);
-        bool whiteout = is_device_whiteout(*st);
-        if (!whiteout && dir.dir->xattr_whiteouts && type == DT_REG && st->stx_size == 0)
-          whiteout = TRY(has_whiteout_xattr(at));
-        if (whiteout) {
-          if (dir.has_lower) hidden.emplace(entry.name);
-          return {};
-        }
-      }
-      if (dir.has_lower) hidden.emplace(entry.name);
-      std::uint64_t ino = 0;
-      if (const InodeRef known = inodes.find_upper(entry.ino))
-        ino = known->st_ino.load(std::memory_order_relaxed);
-      else
-        ino = TRY(ino_in(dir, at, entry.ino));
-      go_on = each(entry.name, type, ino);
-      return {};
-    };
-    TRY(sys::read_fresh_dir(listing.ref(), [&](const sys::DirEntry& entry) {
-      auto told = one(entry);
-      if (!told) failed = std::move(told).error();
-      return told && go_on;
-    }));
-    if (failed) return *std::move(failed);
-    for (UpperEntry& entry : dubious) {
-      const std::string_view hides = decode_name(entry.name).hides;
-      auto below = lower->lookup(dir.lower, hides);
-      if (!below && !below.error().is(ENOENT)) return std::move(below).error();
-      if (below) {
-        const HeldNode held(*lower, below->node);
-        hidden.emplace(hides);
-      } else if (go_on) {
-        hidden.insert(entry.name);
-        go_on = each(entry.name, entry.type, TRY(ino_in(dir, FileAt{listing.ref(), entry.name.c_str()}, entry.ino)));
+    } else if (decoded.kind != DecodedName::Kind::ordinary) {
+      return true;
+    }
+    const FileAt at{listing.ref(), entry.name.data()};
+    unsigned char type = entry.type;
+    if (type == DT_CHR && entry.ino == upper->whiteout_ino()) {
+      hide(entry.name);
+      return true;
+    }
+    const bool may_be_whiteout = type == DT_CHR || (type == DT_REG && dir.dir->xattr_whiteouts);
+    if (type == DT_UNKNOWN || may_be_whiteout || (type == DT_REG && permissions().in_xattr())) {
+      auto st = permissions().stat(at);
+      if (!st) return st.error().is(ENOENT) ? Result<bool>(true) : Result<bool>(std::move(st).error());
+      type = dirent_type(st->stx_mode);
+      bool whiteout = is_device_whiteout(*st);
+      if (!whiteout && dir.dir->xattr_whiteouts && type == DT_REG && st->stx_size == 0) whiteout = TRY(has_whiteout_xattr(at));
+      if (whiteout) {
+        hide(entry.name);
+        return true;
       }
     }
+    std::uint64_t ino = 0;
+    if (const InodeRef known = inodes.find_upper(entry.ino))
+      ino = known->st_ino.load(std::memory_order_relaxed);
+    else
+      ino = TRY(ino_in(dir, at, entry.ino));
+    return tell(entry.name, type, ino);
+  };
+  std::optional<Error> failed;
+  bool go_on = true;
+  TRY(sys::read_fresh_dir(listing.ref(), [&](const sys::DirEntry& entry) {
+    auto more = one(entry);
+    if (!more) failed = std::move(more).error();
+    return go_on = more && *more;
+  }));
+  if (failed) return *std::move(failed);
+  for (const UpperEntry& entry : dubious) {
+    if (!go_on) break;
+    const std::string_view hides = decode_name(entry.name).hides;
+    auto below = lower->lookup(dir.lower, hides);
+    if (!below && !below.error().is(ENOENT)) return std::move(below).error();
+    if (below) {
+      const HeldNode held(*lower, below->node);
+      hide(hides);
+    } else {
+      go_on = tell(entry.name, entry.type, TRY(ino_in(dir, FileAt{listing.ref(), entry.name.c_str()}, entry.ino)));
+    }
   }
-  if (!dir.has_lower || !go_on) return {};
-  return lower->list(dir.lower, [&](const DirEntry& entry) {
-    if (!hidden.empty() && hidden.contains(std::string(entry.name))) return true;
-    return each(entry.name, entry.type, entry.ino);
-  });
+  return {};
 }
 
 Result<bool> Overlay::Impl::is_empty_locked(Inode& dir) {
   bool empty = true;
-  TRY(merged_list_locked(dir, [&](std::string_view, unsigned char, std::uint64_t) { return empty = false; }));
+  OverLower over;
+  if (dir.is_upper()) TRY(list_upper_locked(dir, over, [&](std::string_view, unsigned char, std::uint64_t) { return empty = false; }));
+  if (!empty || !dir.has_lower) return empty;
+  TRY(lower->list(dir.lower, [&](const DirEntry& entry) { return empty = over.contains(entry.name); }));
   return empty;
 }
 
-Result<Opened> Overlay::opendir(Ino ino) {
-  InodeRef dir = TRY(impl_->directory(ino));
-  return Opened{.handle = impl_->handles.add(std::make_shared<OpenDir>(std::move(dir)))};
+Result<void> Overlay::Impl::list_locked(Inode& dir, DirListing& into) {
+  const std::size_t dots = into.size();
+  OverLower over;
+  if (dir.is_upper())
+    TRY(list_upper_locked(dir, over, [&](std::string_view name, unsigned char type, std::uint64_t ino) {
+      into.add(name, type, ino, DirListing::place_of_upper_name(name, options.narrow_inos));
+      return true;
+    }));
+  if (!dir.has_lower) return {};
+  std::uint64_t n = 0;
+  return lower->list(dir.lower, [&](const DirEntry& entry) {
+    const std::uint64_t place = DirListing::place_of_lower_name(n++);
+    const auto above = over.empty() ? over.end() : over.find(entry.name);
+    if (above == over.end())
+      into.add(entry.name, entry.type, entry.ino, place);
+    else if (above->second)
+      into.move(dots + *above->second, place);
+    return true;
+  });
 }
 
-Result<void> Overlay::readdir(Handle handle, std::uint64_t cookie,
-                              const std::function<bool(const ListedEntry&)>& each) {
-  const auto open = TRY(impl_->handles.dir(handle));
-  Lock reading(open->mutex);
-  if (cookie == 0 || !open->listed) {
-    Inode& dir = *open->inode;
-    DirListing fresh;
-    InodeRef parent = open->inode;
-    if (const auto place = dir.place()) parent = place->parent;
-    fresh.add(".", DT_DIR, dir.st_ino.load(std::memory_order_relaxed));
-    fresh.add("..", DT_DIR, parent->st_ino.load(std::memory_order_relaxed));
-    {
-      SharedLock lock(dir.dir->mutex);
-      if (!dir.dir->dead)
-        TRY(impl_->merged_list_locked(dir, [&](std::string_view name, unsigned char type, std::uint64_t ino) {
-          fresh.add(name, type, ino);
-          return true;
-        }));
-    }
-    if (open->listed)
-      open->listing.renew(std::move(fresh));
-    else
-      open->listing = std::move(fresh);
-    open->listed = true;
+Result<DirListingPtr> Overlay::Impl::list(const InodeRef& dir) {
+  auto listing = std::make_shared<DirListing>();
+  InodeRef parent = dir;
+  if (const auto place = dir->place()) parent = place->parent;
+  listing->add(".", DT_DIR, dir->st_ino.load(std::memory_order_relaxed), 1);
+  listing->add("..", DT_DIR, parent->st_ino.load(std::memory_order_relaxed), 2);
+  {
+    SharedLock lock(dir->dir->mutex);
+    if (!dir->dir->dead) TRY(list_locked(*dir, *listing));
   }
-  if (!impl_->options.narrow_inos) {
-    open->listing.each(cookie, each);
-    return {};
-  }
-  open->listing.each(cookie, [&](ListedEntry entry) {
+  listing->put_in_order();
+  return listing;
+}
+
+Result<void> Overlay::readdir(Ino ino, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each) {
+  const InodeRef dir = TRY(impl_->directory(ino));
+  DirListingPtr listing = cookie == 0 ? nullptr : impl_->listings.find(ino);
+  const bool fresh = listing == nullptr;
+  if (fresh) listing = TRY(impl_->list(dir));
+  const auto tell = [&](ListedEntry entry) {
     entry.ino = impl_->ino_for_users(entry.ino);
     return each(entry);
-  });
+  };
+  if (!listing->each(cookie, tell))
+    impl_->listings.drop(ino);  // read to its end
+  else if (fresh)
+    impl_->listings.put(ino, std::move(listing));
   return {};
 }
 
-Result<void> Overlay::fsyncdir(Handle handle) {
-  const auto open = TRY(impl_->handles.dir(handle));
-  if (!impl_->options.durable || !open->inode->is_upper()) return {};
-  const Fd dir = TRY(impl_->open_upper(*open->inode, O_RDONLY | O_DIRECTORY));
-  return sys::fsync(dir.ref());
+Result<void> Overlay::fsyncdir(Ino ino) {
+  const InodeRef dir = TRY(impl_->directory(ino));
+  if (!impl_->options.durable || !dir->is_upper()) return {};
+  const Fd fd = TRY(impl_->open_upper(*dir, O_RDONLY | O_DIRECTORY));
+  return sys::fsync(fd.ref());
 }
-
-void Overlay::releasedir(Handle handle) noexcept { impl_->handles.remove(handle); }
 
 }  // namespace acetate::fs

@@ -17,6 +17,7 @@
 #include "fs/link_index.h"
 #include "fs/overlay.h"
 #include "fs/overlay_file.h"
+#include "fs/recent_listings.h"
 #include "fs/upper.h"
 
 namespace acetate::fs {
@@ -142,8 +143,18 @@ class Overlay::Impl {
   Result<std::string> lower_xattr(Inode& inode, std::string_view name);
 
   // --- overlay_dir.cc
-  // Every visible name, "." and ".." not, until `each` returns false.
-  Result<void> merged_list_locked(Inode& dir, const std::function<bool(std::string_view, unsigned char, std::uint64_t)>& each);
+  using EachName = std::function<bool(std::string_view name, unsigned char type, std::uint64_t ino)>;
+  struct HashOfName {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>()(name); }
+  };
+  // What lies over names of the lower: a whiteout, or the nth object that was told.
+  using OverLower = std::unordered_map<std::string, std::optional<std::size_t>, HashOfName, std::equal_to<>>;
+  // Every visible object of an upper directory until `each` returns false. `over` is filled where there is a lower.
+  Result<void> list_upper_locked(Inode& dir, OverLower& over, const EachName& each);
+  // Every visible name, "." and ".." not.
+  Result<void> list_locked(Inode& dir, DirListing& into);
+  Result<DirListingPtr> list(const InodeRef& dir);
   Result<bool> is_empty_locked(Inode& dir);
 
   // --- overlay_file.cc: the upper's file of a handle whose inode is in the upper.
@@ -305,6 +316,7 @@ class Overlay::Impl {
   FdCache fds{FdCache::fair_capacity()};
   InodeTable inodes;
   HandleTable handles;
+  RecentListings listings;
   InodeRef root;
   std::unique_ptr<LinkIndex> index;  // null without index=on
   InodeRef index_root;               // its directory, which nobody is told of

@@ -58,10 +58,7 @@ class Overlay::Impl::Refresh {
       rebase(*inode, HeldNode());
     }
     overlay_.handles.each_file([&](OpenFile& file) { reopen(file); });
-    overlay_.handles.each_dir([](OpenDir& dir) {
-      Lock lock(dir.mutex);
-      dir.listed = false;
-    });
+    overlay_.listings.clear();
     return std::move(stale_);
   }
 

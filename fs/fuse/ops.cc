@@ -45,11 +45,9 @@ void negotiate(Served& context, fuse_conn_info* connection) {
   want(FUSE_CAP_CACHE_SYMLINKS, context.keep_cache);
   want(FUSE_CAP_READDIRPLUS, !context.exact);
   want(FUSE_CAP_READDIRPLUS_AUTO, !context.exact);  // of a directory whose entries nobody looks at only the first page brings attributes
-  if (context.stateless != nullptr) {
-    context.stateless->without_open = context.keep_cache && (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
-    context.stateless->without_opendir = context.keep_cache && context.overlay.read_only() &&
-                                         (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
-  }
+  // Then the kernel keeps listings by itself, and asks no more whether it may.
+  context.without_opendir = context.keep_cache && (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
+  if (context.stateless != nullptr) context.stateless->without_open = context.keep_cache && (connection->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
   // So that a truncating open copies nothing up. Where OPEN is left out the kernel truncates by SETATTR.
   want(FUSE_CAP_ATOMIC_O_TRUNC, context.stateless == nullptr || !context.stateless->without_open);
   want(FUSE_CAP_POSIX_ACL, context.acl && context.xattrs);

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "fs/fuse/ops.h"
-#include "fs/fuse/stateless_files.h"
 
 namespace acetate::fs {
 
@@ -34,8 +33,7 @@ std::size_t plus_size(fuse_req_t req, const char* name) {
   return fuse_add_direntry_plus(req, nullptr, 0, name, nullptr, 0);
 }
 
-Result<std::vector<Listed>> list(fuse_req_t req, fuse_ino_t ino, const fuse_file_info* info, off_t after,
-                                 std::size_t size, SizeOf size_of) {
+Result<std::vector<Listed>> list(fuse_req_t req, fuse_ino_t ino, off_t after, std::size_t size, SizeOf size_of) {
   std::vector<Listed> entries;
   std::size_t left = size;
   auto each = [&](const ListedEntry& entry) {
@@ -46,9 +44,7 @@ Result<std::vector<Listed>> list(fuse_req_t req, fuse_ino_t ino, const fuse_file
     entries.push_back(std::move(listed));
     return true;
   };
-  TRY(with_file(req, ino, info, StatelessFiles::For::listing, [&](Handle dir) {
-    return served(req).overlay.readdir(dir, static_cast<std::uint64_t>(after), each);
-  }));
+  TRY(served(req).overlay.readdir(ino_of(ino), static_cast<std::uint64_t>(after), each));
   return entries;
 }
 
@@ -59,25 +55,22 @@ struct stat stat_of(const Listed& entry) noexcept {
   return st;
 }
 
-void opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
-  if (const StatelessFiles* files = served(req).stateless; files != nullptr && files->without_opendir) {
-    fuse_reply_err(req, ENOSYS);  // asked once, never again; listings are then cached as well
+// Nothing is kept for an open directory: a reader goes on by the cookies of names.
+void opendir(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
+  const Served& context = served(req);
+  if (context.without_opendir) {
+    fuse_reply_err(req, ENOSYS);  // asked once, never again
     return;
   }
-  serve(
-      req, [&] { return served(req).overlay.opendir(ino_of(ino)); },
-      [&](const Opened& opened) {
-        Served& context = served(req);
-        info->fh = static_cast<std::uint64_t>(opened.handle);
-        info->cache_readdir = info->keep_cache = context.keep_cache;
-        if (fuse_reply_open(req, info) != 0) context.overlay.releasedir(opened.handle);
-      });
+  info->fh = 0;
+  info->cache_readdir = info->keep_cache = context.keep_cache;
+  fuse_reply_open(req, info);
 }
 
-void readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info* info) {
+void readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info*) {
   size = std::min(size, kMostBytes);
   serve(
-      req, [&] { return list(req, ino, info, after, size, plain_size); },
+      req, [&] { return list(req, ino, after, size, plain_size); },
       [&](const std::vector<Listed>& entries) {
         std::vector<char> page(size);
         std::size_t used = 0;
@@ -90,10 +83,10 @@ void readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse
       });
 }
 
-void readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info* info) {
+void readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info*) {
   size = std::min(size, kMostBytes);
   serve(
-      req, [&] { return list(req, ino, info, after, size, plus_size); },
+      req, [&] { return list(req, ino, after, size, plus_size); },
       [&](const std::vector<Listed>& entries) {
         Served& context = served(req);
         std::vector<char> page(size);
@@ -119,16 +112,11 @@ void readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, 
       });
 }
 
-void releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
-  served(req).overlay.releasedir(handle_of(info));
-  fuse_reply_err(req, 0);
-}
+// Here to be counted.
+void releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info*) { fuse_reply_err(req, 0); }
 
-void fsyncdir(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info* info) {
-  serve(req, [&] {
-    return with_file(req, ino, info, StatelessFiles::For::listing,
-                     [&](Handle dir) { return served(req).overlay.fsyncdir(dir); });
-  });
+void fsyncdir(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info*) {
+  serve(req, [&] { return served(req).overlay.fsyncdir(ino_of(ino)); });
 }
 
 }  // namespace

@@ -28,10 +28,11 @@ struct Served {
   bool exact;               // listings bring no attributes along
   bool upper_drops_suid;    // what the daemon writes drops suid by itself
   bool drops_suid = false;  // set at INIT: dropping it is ours to do
+  bool without_opendir = false;  // set at INIT: OPENDIR is answered once, with ENOSYS
   class GiveBack* give_back;
   class Passthrough* passthrough;   // set: files of the upper may be passed through, if the kernel agrees
   int connection = -1;              // /dev/fuse, or what stands for it
-  class StatelessFiles* stateless;  // set: OPEN is answered once, with ENOSYS, and on read-only mounts OPENDIR too
+  class StatelessFiles* stateless;  // set: OPEN is answered once, with ENOSYS
   Wire wire;
 };
 

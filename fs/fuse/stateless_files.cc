@@ -16,14 +16,13 @@ std::size_t StatelessFiles::fair_share() noexcept {
 std::optional<StatelessFiles::HeldPtr> StatelessFiles::find(Ino ino, For use) {
   Shard& shard = shard_of(ino);
   Lock lock(shard.mutex);
-  const auto known = shard.by_key.find(Key{ino, use == For::listing});
-  if (known == shard.by_key.end() || !known->second->second->serves(use)) return std::nullopt;
+  const auto known = shard.by_ino.find(ino);
+  if (known == shard.by_ino.end() || !known->second->second->serves(use)) return std::nullopt;
   shard.recent.splice(shard.recent.begin(), shard.recent, known->second);
   return known->second->second;
 }
 
 Result<Opened> StatelessFiles::open(Ino ino, For use) {
-  if (use == For::listing) return overlay_.opendir(ino);
   auto opened = overlay_.open(ino, use == For::writing ? O_RDWR : O_RDONLY);
   if (!opened && opened.error().is(ESTALE) && use == For::reading) return overlay_.open_replaced(ino);
   return opened;
@@ -41,22 +40,21 @@ Result<StatelessFiles::HeldPtr> StatelessFiles::get(Ino ino, For use) {
 }
 
 StatelessFiles::HeldPtr StatelessFiles::put(Ino ino, HeldPtr held, For use) {
-  const Key key{ino, use == For::listing};
   Shard& shard = shard_of(ino);
   HeldPtr out;  // closed after the lock is let go
   Lock lock(shard.mutex);
-  if (const auto there = shard.by_key.find(key); there != shard.by_key.end()) {
+  if (const auto there = shard.by_ino.find(ino); there != shard.by_ino.end()) {
     // Two threads may have opened it at once; the second just keeps its own until it is done.
     if (there->second->second->serves(use)) return held;
     out = std::exchange(there->second->second, held);
     return held;
   }
-  shard.recent.emplace_front(key, held);
-  shard.by_key.emplace(key, shard.recent.begin());
+  shard.recent.emplace_front(ino, held);
+  shard.by_ino.emplace(ino, shard.recent.begin());
   if (shard.recent.size() > per_shard_) {
     auto& [oldest, last] = shard.recent.back();
     out = std::move(last);
-    shard.by_key.erase(oldest);
+    shard.by_ino.erase(oldest);
     shard.recent.pop_back();
   }
   return held;
@@ -64,15 +62,13 @@ StatelessFiles::HeldPtr StatelessFiles::put(Ino ino, HeldPtr held, For use) {
 
 void StatelessFiles::drop(Ino ino) noexcept {
   Shard& shard = shard_of(ino);
-  std::array<HeldPtr, 2> out;
+  HeldPtr out;
   Lock lock(shard.mutex);
-  for (const bool listing : {false, true}) {
-    const auto known = shard.by_key.find(Key{ino, listing});
-    if (known == shard.by_key.end()) continue;
-    out[listing ? 1 : 0] = std::move(known->second->second);
-    shard.recent.erase(known->second);
-    shard.by_key.erase(known);
-  }
+  const auto known = shard.by_ino.find(ino);
+  if (known == shard.by_ino.end()) return;
+  out = std::move(known->second->second);
+  shard.recent.erase(known->second);
+  shard.by_ino.erase(known);
 }
 
 void StatelessFiles::shed() noexcept {
@@ -80,7 +76,7 @@ void StatelessFiles::shed() noexcept {
     Shard::Recent out;
     Lock lock(shard.mutex);
     out.swap(shard.recent);
-    shard.by_key.clear();
+    shard.by_ino.clear();
   }
 }
 

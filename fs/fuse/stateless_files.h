@@ -1,15 +1,12 @@
-// Files, and directories of a read-only mount, which the kernel uses without opening them.
+// Files that the kernel uses without opening them.
 //
 // Answering OPEN with ENOSYS once makes the kernel leave it and RELEASE out for ever: a warm open is then no round trip at
 // all (a third of the time, measured), and a file is made by MKNOD alone. Requests then name an inode and no handle, so the
 // handles are ours to keep: the most recently used ones stay open, until the kernel forgets their inode. What an open for
 // writing would have done, copying up, is done by the first write.
-//
-// Directories only where nobody can change them: what is kept here is a listing.
 #pragma once
 
 #include <array>
-#include <compare>
 #include <list>
 #include <map>
 #include <memory>
@@ -25,7 +22,7 @@ class StatelessFiles {
  public:
   explicit StatelessFiles(Overlay& overlay) : overlay_(overlay) {}
 
-  enum class For : std::uint8_t { reading, writing, listing };
+  enum class For : std::uint8_t { reading, writing };
 
   // An open handle, kept open for as long as somebody has it.
   class Held {
@@ -33,7 +30,7 @@ class StatelessFiles {
     Held(Overlay& overlay, Handle handle, For use) : overlay_(overlay), handle_(handle), use_(use) {}
     Held(const Held&) = delete;
     Held& operator=(const Held&) = delete;
-    ~Held() { use_ == For::listing ? overlay_.releasedir(handle_) : overlay_.release(handle_); }
+    ~Held() { overlay_.release(handle_); }
     Handle handle() const noexcept { return handle_; }
     // What is open for writing is so for reading too.
     bool serves(For use) const noexcept { return use == use_ || (use == For::reading && use_ == For::writing); }
@@ -56,20 +53,14 @@ class StatelessFiles {
 
   // Set at INIT: old kernels know no such answer, and open as ever.
   bool without_open = false;
-  bool without_opendir = false;
 
  private:
   static constexpr std::size_t kShards = 16;
-  struct Key {
-    Ino ino;
-    bool listing;
-    auto operator<=>(const Key&) const = default;
-  };
   struct Shard {
-    using Recent = std::list<std::pair<Key, HeldPtr>>;  // the most recently used first
+    using Recent = std::list<std::pair<Ino, HeldPtr>>;  // the most recently used first
     Mutex mutex;
     Recent recent GUARDED_BY(mutex);
-    std::map<Key, Recent::iterator> by_key GUARDED_BY(mutex);
+    std::map<Ino, Recent::iterator> by_ino GUARDED_BY(mutex);
   };
 
   static std::size_t fair_share() noexcept;

@@ -242,12 +242,10 @@ TEST(StIno, SurvivesCopyUpAndTheNextMountAndIsWhatReaddirSays) {
   Mounted m({memory_file("d/f", "x"), memory_dir("d/sub")});
   const auto inos = [&] {
     std::map<std::string, std::uint64_t> listed;
-    const Opened dir = *m.overlay().opendir(m.ino("d"));
-    EXPECT_TRUE(m.overlay().readdir(dir.handle, 0, [&](const ListedEntry& entry) {
+    EXPECT_TRUE(m.overlay().readdir(m.ino("d"), 0, [&](const ListedEntry& entry) {
       listed[std::string(entry.name)] = entry.ino;
       return true;
     }));
-    m.overlay().releasedir(dir.handle);
     return listed;
   };
   const std::uint64_t f = m.attr("d/f").ino;

@@ -183,34 +183,32 @@ TEST_F(Durability, WhatIsAcknowledgedBySyncsIsAskedOfTheDisk) {
   const auto m = mount();
   const Handle file = *m->open("f", O_RDWR);
   ASSERT_EQ(code(m->mkdir("d")), 0);
-  const Opened dir = *m->overlay().opendir(m->ino("d"));
+  const Ino dir = m->ino("d");
   Recorder record;
   ASSERT_EQ(code(m->overlay().fsync(file, false)), 0);
   ASSERT_EQ(code(m->overlay().fsync(file, true)), 0);
-  ASSERT_EQ(code(m->overlay().fsyncdir(dir.handle)), 0);
+  ASSERT_EQ(code(m->overlay().fsyncdir(dir)), 0);
   ASSERT_EQ(code(m->overlay().sync()), 0);
   record.stop();
   EXPECT_THAT(record.where({Call::fsync}), SizeIs(2));
   EXPECT_THAT(record.where({Call::fdatasync}), SizeIs(1));
   EXPECT_THAT(record.where({Call::syncfs}), SizeIs(1));
   m->overlay().release(file);
-  m->overlay().releasedir(dir.handle);
 }
 
 TEST_F(Durability, VolatileSyncsNothingAtAll) {
   const auto m = mount({.durable = false});
   ASSERT_EQ(code(m->mkdir("d")), 0);
-  const Opened dir = *m->overlay().opendir(m->ino("d"));
+  const Ino dir = m->ino("d");
   Recorder record;
   const Handle file = *m->open("f", O_RDWR | O_SYNC);
   ASSERT_EQ(code(m->write_at(file, 0, "more")), 0);
   ASSERT_EQ(code(m->overlay().fsync(file, false)), 0);
-  ASSERT_EQ(code(m->overlay().fsyncdir(dir.handle)), 0);
+  ASSERT_EQ(code(m->overlay().fsyncdir(dir)), 0);
   ASSERT_EQ(code(m->overlay().sync()), 0);
   record.stop();
   EXPECT_THAT(record.syncs(), IsEmpty());
   m->overlay().release(file);
-  m->overlay().releasedir(dir.handle);
 }
 
 }  // namespace

@@ -291,52 +291,6 @@ TEST(Dialects, WithDevicesAUserMayHaveNamesThatLookLikeWhiteouts) {
   EXPECT_EQ(m.merged(), (Tree{{"d", "/"}, {"d/.wh.mine", "text"}, {"d/f", "x"}}));
 }
 
-// --- listing
-
-TEST(Readdir, GivesEveryEntryThatStaysExactlyOnceWhileTheDirectoryChanges) {
-  std::vector<MemoryEntry> lower;
-  for (int i = 0; i < 50; ++i) lower.push_back(memory_file(fmt::format("d/{:02}", i), "x"));
-  Mounted m(lower);
-  const Opened dir = *m.overlay().opendir(m.ino("d"));
-  std::vector<std::string> seen;
-  std::uint64_t cookie = 0;
-  for (int part = 0; part < 60; ++part) {
-    int budget = 2;
-    ASSERT_TRUE(m.overlay().readdir(dir.handle, cookie, [&](const ListedEntry& entry) {
-      if (budget-- == 0) return false;
-      seen.emplace_back(entry.name);
-      cookie = entry.cookie;
-      return true;
-    }));
-    ASSERT_EQ(code(m.write(fmt::format("d/new{}", part), "")), 0);
-    if (part == 3) {
-      ASSERT_EQ(code(m.unlink("d/00")), 0);
-    }
-  }
-  for (int i = 1; i < 50; ++i) EXPECT_EQ(std::count(seen.begin(), seen.end(), fmt::format("{:02}", i)), 1) << i;
-  EXPECT_EQ(std::count(seen.begin(), seen.end(), "."), 1);
-  EXPECT_EQ(std::count(seen.begin(), seen.end(), ".."), 1);
-}
-
-TEST(Readdir, KeepsCookiesWhenReadingBeginsAgain) {
-  Mounted m({memory_file("a", ""), memory_file("b", "")});
-  const Opened dir = *m.overlay().opendir(Ino::root);
-  std::map<std::string, std::uint64_t> first;
-  std::map<std::string, std::uint64_t> second;
-  ASSERT_TRUE(m.overlay().readdir(dir.handle, 0, [&](const ListedEntry& entry) {
-    first[std::string(entry.name)] = entry.cookie;
-    return true;
-  }));
-  ASSERT_EQ(code(m.write("A", "")), 0);
-  ASSERT_TRUE(m.overlay().readdir(dir.handle, 0, [&](const ListedEntry& entry) {
-    second[std::string(entry.name)] = entry.cookie;
-    return true;
-  }));
-  EXPECT_EQ(second.at("a"), first.at("a"));
-  EXPECT_EQ(second.at("b"), first.at("b"));
-  EXPECT_GT(second.at("A"), second.at("b"));
-}
-
 // --- xattrs and attributes
 
 TEST(Xattrs, HideTheOverlaysOwnAndEscapeThoseOfOverlaysInside) {

@@ -203,14 +203,11 @@ Result<void> Mounted::truncate(const std::string& path, std::uint64_t size) {
 }
 
 Result<std::vector<std::string>> Mounted::names(const std::string& path) {
-  const Opened dir = TRY(overlay_->opendir(TRY(look(path)).ino));
   std::vector<std::string> names;
-  auto listed = overlay_->readdir(dir.handle, 0, [&](const ListedEntry& entry) {
+  TRY(overlay_->readdir(TRY(look(path)).ino, 0, [&](const ListedEntry& entry) {
     if (entry.name != "." && entry.name != "..") names.emplace_back(entry.name);
     return true;
-  });
-  overlay_->releasedir(dir.handle);
-  TRY(std::move(listed));
+  }));
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -16,10 +16,10 @@ using test::parse_dirents;
 class Directories : public FuseTest {
  protected:
   // All pages of one listing.
-  std::vector<FuseDirent> list(std::uint64_t dir, std::uint64_t handle, std::uint32_t size, bool plus) {
+  std::vector<FuseDirent> list(std::uint64_t dir, std::uint32_t size, bool plus) {
     std::vector<FuseDirent> all;
     for (std::uint64_t after = 0;;) {
-      const auto reply = kernel().read(dir, handle, after, size, plus ? FUSE_READDIRPLUS : FUSE_READDIR);
+      const auto reply = kernel().read(dir, 0, after, size, plus ? FUSE_READDIRPLUS : FUSE_READDIR);
       EXPECT_EQ(reply.error, 0);
       EXPECT_LE(reply.body.size(), size);
       auto page = parse_dirents(reply, plus);
@@ -40,23 +40,37 @@ class Directories : public FuseTest {
   }
 };
 
-TEST_F(Directories, AreCachedWhenOpened) {
+TEST_F(Directories, AreNotOpened) {
   serve(many(1));
+
+  EXPECT_EQ(kernel().open(FUSE_ROOT_ID, 0, FUSE_OPENDIR).error, ENOSYS);
+  EXPECT_EQ(kernel().read(node("file-0000"), 0, 0, 4096, FUSE_READDIR).error, ENOTDIR);
+}
+
+TEST_F(Directories, AreOpenedAndCachedByAKernelThatCannotLeaveItOut) {
+  serve(many(1), one_thread(), {.durable = false}, 0xffffffffU & ~static_cast<std::uint32_t>(FUSE_NO_OPENDIR_SUPPORT));
 
   const auto reply = kernel().open(FUSE_ROOT_ID, 0, FUSE_OPENDIR);
 
-  EXPECT_EQ(reply.as<fuse_open_out>().open_flags & (FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE),
-            static_cast<std::uint32_t>(FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE));
-  EXPECT_EQ(kernel().open(node("file-0000"), 0, FUSE_OPENDIR).error, ENOTDIR);
+  EXPECT_EQ(reply.as<fuse_open_out>().open_flags & (FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE), static_cast<std::uint32_t>(FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE));
+  EXPECT_EQ(list(FUSE_ROOT_ID, 4096, false).size(), 3U);
+  EXPECT_EQ(kernel().ask(FUSE_RELEASEDIR, FUSE_ROOT_ID, bytes_of(fuse_release_in{})).error, 0);
+}
+
+TEST_F(Directories, AreOpenedAndNotCachedWhereNothingIs) {
+  SessionOptions options = one_thread();
+  options.timeout = 0;
+  serve(many(1), options);
+
+  EXPECT_EQ(kernel().open(FUSE_ROOT_ID, 0, FUSE_OPENDIR).as<fuse_open_out>().open_flags & (FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE), 0U);
 }
 
 TEST_F(Directories, ListEveryNameOnceInPagesOfAnySize) {
   serve(many(300));
-  const std::uint64_t dir = handle(FUSE_ROOT_ID, 0, FUSE_OPENDIR);
 
   for (const std::uint32_t size : {200U, 1000U, 4096U, 65536U}) {
-    const auto plain = names(list(FUSE_ROOT_ID, dir, size, false));
-    const auto plus = names(list(FUSE_ROOT_ID, dir, size, true));
+    const auto plain = names(list(FUSE_ROOT_ID, size, false));
+    const auto plus = names(list(FUSE_ROOT_ID, size, true));
     EXPECT_EQ(plain.size(), 302U) << size;
     EXPECT_EQ(plain.count("."), 1U);
     EXPECT_EQ(plain.count(".."), 1U);
@@ -68,7 +82,7 @@ TEST_F(Directories, ListEveryNameOnceInPagesOfAnySize) {
 TEST_F(Directories, ShowTheNumberAStatWouldShow) {
   serve({memory_dir("d"), memory_file("d/f", "")});
   const std::uint64_t d = node("d");
-  const auto entries = list(d, handle(d, 0, FUSE_OPENDIR), 4096, false);
+  const auto entries = list(d, 4096, false);
 
   for (const auto& one : entries)
     if (one.name == "f") {
@@ -81,9 +95,8 @@ TEST_F(Directories, ShowTheNumberAStatWouldShow) {
 TEST_F(Directories, PlusHandsOutOneReferenceForEachEntryAndNoneForDots) {
   serve(many(20));
   const std::uint64_t before = overlay().stats().inodes;
-  const std::uint64_t dir = handle(FUSE_ROOT_ID, 0, FUSE_OPENDIR);
   // Room for some, so that one does not fit at the end of each page.
-  const auto entries = list(FUSE_ROOT_ID, dir, 700, true);
+  const auto entries = list(FUSE_ROOT_ID, 700, true);
 
   ASSERT_EQ(entries.size(), 22U);
   for (const auto& one : entries) {
@@ -98,10 +111,8 @@ TEST_F(Directories, PlusHandsOutOneReferenceForEachEntryAndNoneForDots) {
 TEST_F(Directories, GiveReferencesBackWhenTheReplyIsNotTaken) {
   serve(many(5));
   const std::uint64_t before = overlay().stats().inodes;
-  const std::uint64_t dir = handle(FUSE_ROOT_ID, 0, FUSE_OPENDIR);
   kernel().stop_listening();
   fuse_read_in in{};
-  in.fh = dir;
   in.size = 4096;
 
   kernel().send(FUSE_READDIRPLUS, FUSE_ROOT_ID, bytes_of(in));
@@ -112,22 +123,10 @@ TEST_F(Directories, GiveReferencesBackWhenTheReplyIsNotTaken) {
 
 TEST_F(Directories, AnswerRequestsOfAbsurdSize) {
   serve(many(3));
-  const std::uint64_t dir = handle(FUSE_ROOT_ID, 0, FUSE_OPENDIR);
 
-  EXPECT_EQ(parse_dirents(kernel().read(FUSE_ROOT_ID, dir, 0, 0xffffffffU, FUSE_READDIRPLUS), true).size(), 5U);
-  EXPECT_TRUE(kernel().read(FUSE_ROOT_ID, dir, 0, 0, FUSE_READDIRPLUS).body.empty());
-  EXPECT_TRUE(kernel().read(FUSE_ROOT_ID, dir, 0, 8, FUSE_READDIR).body.empty());
-  EXPECT_EQ(kernel().read(FUSE_ROOT_ID, 4711, 0, 4096, FUSE_READDIR).error, EBADF);
-}
-
-TEST_F(Directories, AreClosed) {
-  serve({});
-  const std::uint64_t dir = handle(FUSE_ROOT_ID, 0, FUSE_OPENDIR);
-  fuse_release_in in{};
-  in.fh = dir;
-
-  EXPECT_EQ(kernel().ask(FUSE_RELEASEDIR, FUSE_ROOT_ID, bytes_of(in)).error, 0);
-  EXPECT_EQ(overlay().stats().handles, 0U);
+  EXPECT_EQ(parse_dirents(kernel().read(FUSE_ROOT_ID, 0, 0, 0xffffffffU, FUSE_READDIRPLUS), true).size(), 5U);
+  EXPECT_TRUE(kernel().read(FUSE_ROOT_ID, 0, 0, 0, FUSE_READDIRPLUS).body.empty());
+  EXPECT_TRUE(kernel().read(FUSE_ROOT_ID, 0, 0, 8, FUSE_READDIR).body.empty());
 }
 
 }  // namespace

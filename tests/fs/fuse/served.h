@@ -63,10 +63,10 @@ class ServedOverlay {
 class FuseTest : public ::testing::Test {
  protected:
   void serve(std::vector<MemoryEntry> lower, SessionOptions options = one_thread(),
-             OverlayOptions how = {.durable = false}) {
+             OverlayOptions how = {.durable = false}, std::uint32_t kernel_flags = 0xffffffffU) {
     mounted_.emplace(std::move(lower), how);
     served_.emplace(mounted_->overlay(), options);
-    kernel().init();
+    kernel().init(kernel_flags);
   }
   test::FakeFuse& kernel() { return served_->kernel; }
   Mounted& mounted() { return *mounted_; }
