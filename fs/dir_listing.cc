@@ -22,7 +22,7 @@ std::uint64_t DirListing::place_of_upper_name(std::string_view name, bool narrow
 
 void DirListing::add(std::string_view name, unsigned char type, std::uint64_t ino, std::uint64_t place) {
   entries_.push_back(Entry{.ino = ino, .cookie = place, .name_at = names_.size(), .name_size = static_cast<std::uint8_t>(name.size()), .type = type});
-  names_.append(name);
+  names_.append(name).push_back('\0');
 }
 
 void DirListing::put_in_order() {

@@ -32,7 +32,7 @@ class DirListing {
   // Nothing is added afterwards.
   void put_in_order();
 
-  // Entries after `cookie` until `each` returns false. Whether there was any.
+  // Entries after `cookie` until `each` returns false; their names are NUL-terminated. Whether there was any.
   bool each(std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each) const;
   std::size_t size() const noexcept { return entries_.size(); }
   // What it takes in memory.
@@ -48,7 +48,7 @@ class DirListing {
   };
   std::string_view name_of(const Entry& entry) const { return std::string_view(names_).substr(entry.name_at, entry.name_size); }
 
-  std::string names_;           // one after another: a hundred thousand names, one allocation
+  std::string names_;           // one after another, each with a NUL: a hundred thousand names, one allocation
   std::vector<Entry> entries_;  // by cookie, once in order
 };
 

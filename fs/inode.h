@@ -63,6 +63,7 @@ struct Directory {
   std::atomic<Known> file_whiteouts{Known::not_yet};  // the upper directory holds ".wh." names
   std::atomic<Known> impure{Known::not_yet};          // it holds objects that brought their st_ino from below
   std::atomic<Known> default_acl{Known::not_yet};
+  std::atomic<bool> has_placed{false};                // something was found by its place in it before
 };
 
 // Where an upper object (or, until copy-up, a lower one) hangs in the tree.

@@ -73,6 +73,7 @@ InodeRef InodeTable::add_upper(std::unique_ptr<Inode> fresh, std::uint64_t upper
 InodeRef InodeTable::add_placed(std::unique_ptr<Inode> fresh, Inode& parent, std::string_view name) {
   fresh->settle(parent, name);
   fresh->key = Inode::Key::by_place;
+  parent.dir->has_placed.store(true, std::memory_order_relaxed);
   InodeRef ours(Adopt{}, fresh.release());
   by_ino_.find_or_add(hash_of_ino(*ours), [](const Inode&) { return false; }, ours);
   return by_place_.find_or_add(

@@ -19,6 +19,7 @@ Overlay::Impl::Impl(LayerPtr lower_tree, std::unique_ptr<Upper> upper_tree, cons
 
 Overlay::Impl::~Impl() {
   handles.clear();
+  listings.clear();
   root = InodeRef();
   index_root = InodeRef();
   inodes.forget_all();

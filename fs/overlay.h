@@ -185,6 +185,13 @@ class Overlay {
   // the next call. Nothing is opened: cookies are those of the names (fs/dir_listing.h), so that an entry that was there all the time
   // comes exactly once to whoever goes on with the last one he was given. Beginning again shows what there is now. ENOTDIR.
   Result<void> readdir(Ino dir, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each);
+  // The same, with what lookup() says of each entry: nothing where that fails, and for the dots. Of those that do not fit nothing is looked up,
+  // and so no reference is given that nobody learns of.
+  Result<void> readdirplus(Ino dir, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& fits,
+                           const std::function<void(const ListedEntry&, const Found*)>& each);
+  // Finds out what is likely to be asked after the beginning of `dir` was read: what lies in the directories that it lists
+  // (fs/look_ahead.h). For a thread that has nothing else to do; takes as long as a few readings, and changes nothing.
+  void look_ahead(Ino dir);
   Result<void> fsyncdir(Ino dir);
 
   // From now on `fresh` is the lower tree: what was changed behind our back shows, and so does a layer that came in between.

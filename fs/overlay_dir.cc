@@ -125,34 +125,108 @@ Result<void> Overlay::Impl::list_locked(Inode& dir, DirListing& into) {
   });
 }
 
-Result<DirListingPtr> Overlay::Impl::list(const InodeRef& dir) {
-  auto listing = std::make_shared<DirListing>();
+Result<DirListing> Overlay::Impl::list(const InodeRef& dir) {
+  DirListing listing;
   InodeRef parent = dir;
   if (const auto place = dir->place()) parent = place->parent;
-  listing->add(".", DT_DIR, dir->st_ino.load(std::memory_order_relaxed), 1);
-  listing->add("..", DT_DIR, parent->st_ino.load(std::memory_order_relaxed), 2);
+  listing.add(".", DT_DIR, dir->st_ino.load(std::memory_order_relaxed), 1);
+  listing.add("..", DT_DIR, parent->st_ino.load(std::memory_order_relaxed), 2);
   {
     SharedLock lock(dir->dir->mutex);
-    if (!dir->dir->dead) TRY(list_locked(*dir, *listing));
+    if (!dir->dir->dead) TRY(list_locked(*dir, listing));
   }
-  listing->put_in_order();
+  listing.put_in_order();
   return listing;
+}
+
+Result<RecentListingPtr> Overlay::Impl::listing_after(const InodeRef& dir, std::uint64_t cookie) {
+  RecentListingPtr recent = listings.find(dir->ino);
+  if (recent && cookie == 0) {
+    // Who begins sees what there is now. While only the lower has a directory that is what there was.
+    SharedLock lock(dir->dir->mutex);
+    if (dir->is_upper() || dir->dir->dead) recent = nullptr;
+  }
+  if (recent) return recent;
+  recent = std::make_shared<RecentListing>(RecentListing{.names = TRY(list(dir))});
+  listings.put(dir->ino, recent);
+  return recent;
 }
 
 Result<void> Overlay::readdir(Ino ino, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& each) {
   const InodeRef dir = TRY(impl_->directory(ino));
-  DirListingPtr listing = cookie == 0 ? nullptr : impl_->listings.find(ino);
-  const bool fresh = listing == nullptr;
-  if (fresh) listing = TRY(impl_->list(dir));
-  const auto tell = [&](ListedEntry entry) {
+  const RecentListingPtr listing = TRY(impl_->listing_after(dir, cookie));
+  const bool any = listing->names.each(cookie, [&](ListedEntry entry) {
     entry.ino = impl_->ino_for_users(entry.ino);
     return each(entry);
-  };
-  if (!listing->each(cookie, tell))
-    impl_->listings.drop(ino);  // read to its end
-  else if (fresh)
-    impl_->listings.put(ino, std::move(listing));
+  });
+  if (!any) impl_->listings.drop(ino);  // read to its end
   return {};
+}
+
+Result<void> Overlay::readdirplus(Ino ino, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& fits,
+                                  const std::function<void(const ListedEntry&, const Found*)>& each) {
+  const InodeRef dir = TRY(impl_->directory(ino));
+  const RecentListingPtr listing = TRY(impl_->listing_after(dir, cookie));
+  const bool is_new = cookie == 0 && !dir->dir->has_placed.load(std::memory_order_relaxed);
+  const auto find = [&](const ListedEntry& entry) -> Result<Found> {
+    if (const Child* known = listing->child(entry); known != nullptr && !dir->is_upper()) return impl_->give(known->inode, known->attr);
+    const Name name = TRY(Name::of(entry.name));
+    const Child child = TRY(impl_->child(*dir, name, is_new));
+    return impl_->give(child.inode, child.attr);
+  };
+  const bool any = listing->names.each(cookie, [&](ListedEntry entry) {
+    if (!fits(entry)) return false;
+    std::optional<Found> found;
+    // What cannot be looked up, or went since it was listed, is shown by name.
+    if (entry.name != "." && entry.name != "..")
+      if (auto looked_up = find(entry)) found = *looked_up;
+    entry.ino = impl_->ino_for_users(entry.ino);
+    each(entry, found ? &*found : nullptr);
+    return true;
+  });
+  if (!any) impl_->listings.drop(ino);
+  return {};
+}
+
+void Overlay::look_ahead(Ino ino) {
+  const auto dir = impl_->directory(ino);
+  const RecentListingPtr listing = dir ? impl_->listings.find(ino) : nullptr;
+  // An index says of each file which other names it has, and is not to be asked in vain.
+  if (!listing || impl_->index) return;
+  std::vector<Ino> below;
+  listing->names.each(0, [&](const ListedEntry& entry) {
+    if (entry.type != DT_DIR || entry.name == "." || entry.name == "..") return true;
+    if (const InodeRef known = impl_->inodes.find_placed(**dir, entry.name)) below.push_back(known->ino);
+    return true;
+  });
+  for (const Ino next : impl_->look_ahead.next(ino, std::move(below)))
+    if (const auto ahead = impl_->directory(next)) impl_->look_ahead_in(*ahead);
+}
+
+void Overlay::Impl::look_ahead_in(const InodeRef& dir) {
+  constexpr std::size_t kMostNames = 500;  // whoever changes the directory meanwhile waits
+  if (dir->is_upper() || listings.find(dir->ino)) return;
+  auto names = list(dir);
+  if (!names || names->size() > kMostNames) return;
+  if (auto children = children_ahead(dir, *names))
+    listings.put(dir->ino, std::make_shared<RecentListing>(RecentListing{.names = *std::move(names), .children = *std::move(children)}));
+}
+
+std::optional<std::vector<std::optional<Child>>> Overlay::Impl::children_ahead(const InodeRef& dir, const DirListing& names) {
+  std::vector<std::optional<Child>> children;
+  children.reserve(names.size());
+  const bool is_new = !dir->dir->has_placed.load(std::memory_order_relaxed);
+  SharedLock lock(dir->dir->mutex);
+  if (dir->is_upper() || dir->dir->dead) return std::nullopt;
+  names.each(2, [&](const ListedEntry& entry) {
+    children.emplace_back();
+    const auto name = Name::of(entry.name);
+    NameState state;
+    if (!name || !look_below(*dir, *name, state)) return true;
+    if (auto child = child_locked(*dir, *name, std::move(state), is_new)) children.back() = *std::move(child);
+    return true;
+  });
+  return children;
 }
 
 Result<void> Overlay::fsyncdir(Ino ino) {

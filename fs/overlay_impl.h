@@ -15,6 +15,7 @@
 #include "fs/handle_table.h"
 #include "fs/inode_table.h"
 #include "fs/link_index.h"
+#include "fs/look_ahead.h"
 #include "fs/overlay.h"
 #include "fs/overlay_file.h"
 #include "fs/recent_listings.h"
@@ -47,11 +48,6 @@ struct NameState {
 };
 
 // An inode with what a stat of it says.
-struct Child {
-  InodeRef inode;
-  Attr attr;
-};
-
 // Whether a zero-size file of a directory with xattr whiteouts is one. Only its absence is "no".
 Result<bool> has_whiteout_xattr(FileAt at);
 
@@ -118,8 +114,10 @@ class Overlay::Impl {
   Result<NameState> look_in_upper(Inode& dir, const Name& name);
   Result<void> look_below(Inode& dir, const Name& name, NameState& state);
   Result<NameState> look_locked(Inode& dir, const Name& name, bool want_below);
-  Result<Child> child_locked(Inode& dir, const Name& name, NameState state);
+  // `is_new`: no inode was found by a place in the directory when the caller began.
+  Result<Child> child_locked(Inode& dir, const Name& name, NameState state, bool is_new = false);
   Result<std::optional<Child>> known_child(Inode& dir, const Name& name, const NameState& state);
+  Result<Child> child(Inode& dir, const Name& name, bool is_new);
   Result<InodeRef> adopt_upper_locked(Inode& dir, const Name& name, const struct statx& st, NameState& state);
   Attr shown(const Inode& inode, const struct statx& st) const;
   Result<bool> has_file_whiteouts(Inode& dir);
@@ -154,7 +152,13 @@ class Overlay::Impl {
   Result<void> list_upper_locked(Inode& dir, OverLower& over, const EachName& each);
   // Every visible name, "." and ".." not.
   Result<void> list_locked(Inode& dir, DirListing& into);
-  Result<DirListingPtr> list(const InodeRef& dir);
+  // In order, with the dots.
+  Result<DirListing> list(const InodeRef& dir);
+  // What serves whoever reads on after `cookie`.
+  Result<RecentListingPtr> listing_after(const InodeRef& dir, std::uint64_t cookie);
+  // Nobody is told of what fails: who asks will be.
+  void look_ahead_in(const InodeRef& dir);
+  std::optional<std::vector<std::optional<Child>>> children_ahead(const InodeRef& dir, const DirListing& names);
   Result<bool> is_empty_locked(Inode& dir);
 
   // --- overlay_file.cc: the upper's file of a handle whose inode is in the upper.
@@ -317,6 +321,7 @@ class Overlay::Impl {
   InodeTable inodes;
   HandleTable handles;
   RecentListings listings;
+  LookAhead look_ahead;
   InodeRef root;
   std::unique_ptr<LinkIndex> index;  // null without index=on
   InodeRef index_root;               // its directory, which nobody is told of

@@ -191,7 +191,7 @@ Result<InodeRef> Overlay::Impl::adopt_upper_locked(Inode& dir, const Name& name,
   return inode;
 }
 
-Result<Child> Overlay::Impl::child_locked(Inode& dir, const Name& name, NameState state) {
+Result<Child> Overlay::Impl::child_locked(Inode& dir, const Name& name, NameState state, bool is_new) {
   if (!state.visible()) return Error(ENOENT);
   if (state.is_upper()) {
     InodeRef inode = TRY(adopt_upper_locked(dir, name, state.st, state));
@@ -203,7 +203,7 @@ Result<Child> Overlay::Impl::child_locked(Inode& dir, const Name& name, NameStat
     Attr of = TRY(attr(*inode));
     return Child{std::move(inode), std::move(of)};
   }
-  InodeRef inode = inodes.find_placed(dir, name.view());
+  InodeRef inode = is_new ? InodeRef() : inodes.find_placed(dir, name.view());
   if (!inode)
     inode = inodes.add_placed(inodes.make(state.below->attr.mode, std::move(state.below->node), state.below->attr.ino),
                               dir, name.view());
@@ -212,25 +212,30 @@ Result<Child> Overlay::Impl::child_locked(Inode& dir, const Name& name, NameStat
   return Child{std::move(inode), std::move(of)};
 }
 
+Result<Child> Overlay::Impl::child(Inode& dir, const Name& name, bool is_new) {
+  const std::uint64_t changes = dir.dir->changes.load(std::memory_order_acquire);
+  NameState state = TRY(look_in_upper(dir, name));
+  if (!is_new || state.is_upper()) {
+    if (auto known = TRY(known_child(dir, name, state))) {
+      known_lookups.fetch_add(1, std::memory_order_relaxed);
+      return *std::move(known);
+    }
+  }
+  asked_lookups.fetch_add(1, std::memory_order_relaxed);
+
+  SharedLock lock(dir.dir->mutex);
+  if (dir.dir->dead) return Error(ENOENT);
+  // What was seen before the mutex still holds if nobody has changed a name since.
+  if (changes % 2 != 0 || changes != dir.dir->changes.load(std::memory_order_acquire)) state = TRY(look_in_upper(dir, name));
+  const bool may_merge = state.is_upper() && S_ISDIR(state.st.stx_mode);
+  if (may_merge || state.upper == NameState::In::absent) TRY(look_below(dir, name, state));
+  return child_locked(dir, name, std::move(state), is_new);
+}
+
 Result<Found> Overlay::lookup(Ino parent, std::string_view text) {
   const Name name = TRY(Name::of(text));
   const InodeRef dir = TRY(impl_->directory(parent));
-  const std::uint64_t changes = dir->dir->changes.load(std::memory_order_acquire);
-  NameState state = TRY(impl_->look_in_upper(*dir, name));
-  if (auto known = TRY(impl_->known_child(*dir, name, state))) {
-    impl_->known_lookups.fetch_add(1, std::memory_order_relaxed);
-    return impl_->give(known->inode, known->attr);
-  }
-  impl_->asked_lookups.fetch_add(1, std::memory_order_relaxed);
-
-  SharedLock lock(dir->dir->mutex);
-  if (dir->dir->dead) return Error(ENOENT);
-  // What was seen before the mutex still holds if nobody has changed a name since.
-  if (changes % 2 != 0 || changes != dir->dir->changes.load(std::memory_order_acquire))
-    state = TRY(impl_->look_in_upper(*dir, name));
-  const bool may_merge = state.is_upper() && S_ISDIR(state.st.stx_mode);
-  if (may_merge || state.upper == NameState::In::absent) TRY(impl_->look_below(*dir, name, state));
-  const Child child = TRY(impl_->child_locked(*dir, name, std::move(state)));
+  const Child child = TRY(impl_->child(*dir, name, false));
   return impl_->give(child.inode, child.attr);
 }
 

@@ -39,6 +39,8 @@ class Overlay::Impl::Refresh {
  public:
   Refresh(Impl& overlay, LayerPtr fresh, std::string_view within, bool keep_replaced)
       : overlay_(overlay), old_(std::exchange(overlay.lower, std::move(fresh))), within_(within), keep_replaced_(keep_replaced) {
+    overlay_.listings.clear();
+    overlay_.look_ahead.clear();
     overlay_.inodes.use(*overlay_.lower);
     all_ = overlay_.inodes.all();
     for (const InodeRef& inode : all_)
@@ -58,7 +60,6 @@ class Overlay::Impl::Refresh {
       rebase(*inode, HeldNode());
     }
     overlay_.handles.each_file([&](OpenFile& file) { reopen(file); });
-    overlay_.listings.clear();
     return std::move(stale_);
   }
 

@@ -14,7 +14,7 @@ void RecentListings::remove_locked(std::list<Recent>::iterator at, std::list<Rec
   out.splice(out.end(), recent_, at);
 }
 
-DirListingPtr RecentListings::find(Ino dir) {
+RecentListingPtr RecentListings::find(Ino dir) {
   Lock lock(mutex_);
   const auto found = find_locked(dir);
   if (found == recent_.end()) return nullptr;
@@ -22,7 +22,7 @@ DirListingPtr RecentListings::find(Ino dir) {
   return found->listing;
 }
 
-void RecentListings::put(Ino dir, DirListingPtr listing) {
+void RecentListings::put(Ino dir, RecentListingPtr listing) {
   std::list<Recent> out;  // freed after the mutex is
   std::list<Recent> in;
   in.push_back(Recent{.dir = dir, .listing = std::move(listing)});

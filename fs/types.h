@@ -61,7 +61,7 @@ struct Created {
 
 // One name of a directory being read. `cookie` is where to go on after it.
 struct ListedEntry {
-  std::string_view name;  // valid during the callback only
+  std::string_view name;  // valid during the callback only; NUL-terminated
   unsigned char type;     // DT_*
   std::uint64_t ino;      // the st_ino that a stat would show
   std::uint64_t cookie;

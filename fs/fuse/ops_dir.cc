@@ -2,9 +2,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <string>
+#include <exception>
+#include <memory>
 #include <vector>
 
+#include "base/log.h"
 #include "fs/fuse/ops.h"
 
 namespace acetate::fs {
@@ -14,41 +16,23 @@ namespace {
 // More than any kernel asks for at once; a request that wants more is not answered with more.
 constexpr std::size_t kMostBytes = 1 << 20;
 
-// What fits into one reply, copied out: entries are looked up after the listing has let go of its locks, and an
-// entry that does not fit is never looked up, so no reference is taken that the kernel would not learn of.
-struct Listed {
-  std::string name;
-  unsigned char type;
-  std::uint64_t ino;
-  std::uint64_t cookie;
+// The records of one reply.
+class Page {
+ public:
+  explicit Page(std::size_t size) : size_(std::min(size, kMostBytes)), bytes_(std::make_unique_for_overwrite<char[]>(size_)) {}
+
+  char* end() noexcept { return bytes_.get() + used_; }
+  std::size_t left() const noexcept { return size_ - used_; }
+  void added(std::size_t bytes) noexcept { used_ += bytes; }
+  int send(fuse_req_t req) const noexcept { return fuse_reply_buf(req, bytes_.get(), used_); }
+
+ private:
+  std::size_t size_;
+  std::unique_ptr<char[]> bytes_;
+  std::size_t used_ = 0;
 };
 
-// The size of a reply's record is known before the record is made.
-using SizeOf = std::size_t (*)(fuse_req_t req, const char* name);
-
-std::size_t plain_size(fuse_req_t req, const char* name) {
-  return fuse_add_direntry(req, nullptr, 0, name, nullptr, 0);
-}
-std::size_t plus_size(fuse_req_t req, const char* name) {
-  return fuse_add_direntry_plus(req, nullptr, 0, name, nullptr, 0);
-}
-
-Result<std::vector<Listed>> list(fuse_req_t req, fuse_ino_t ino, off_t after, std::size_t size, SizeOf size_of) {
-  std::vector<Listed> entries;
-  std::size_t left = size;
-  auto each = [&](const ListedEntry& entry) {
-    Listed listed{std::string(entry.name), entry.type, entry.ino, entry.cookie};
-    const std::size_t needed = size_of(req, listed.name.c_str());
-    if (needed > left) return false;
-    left -= needed;
-    entries.push_back(std::move(listed));
-    return true;
-  };
-  TRY(served(req).overlay.readdir(ino_of(ino), static_cast<std::uint64_t>(after), each));
-  return entries;
-}
-
-struct stat stat_of(const Listed& entry) noexcept {
+struct stat stat_of(const ListedEntry& entry) noexcept {
   struct stat st {};
   st.st_ino = entry.ino;
   st.st_mode = static_cast<mode_t>(entry.type) << 12;
@@ -68,48 +52,69 @@ void opendir(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
 }
 
 void readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info*) {
-  size = std::min(size, kMostBytes);
   serve(
-      req, [&] { return list(req, ino, after, size, plain_size); },
-      [&](const std::vector<Listed>& entries) {
-        std::vector<char> page(size);
-        std::size_t used = 0;
-        for (const Listed& entry : entries) {
+      req,
+      [&]() -> Result<Page> {
+        Page page(size);
+        TRY(served(req).overlay.readdir(ino_of(ino), static_cast<std::uint64_t>(after), [&](const ListedEntry& entry) {
           const struct stat st = stat_of(entry);
-          used += fuse_add_direntry(req, page.data() + used, size - used, entry.name.c_str(), &st,
-                                    static_cast<off_t>(entry.cookie));
-        }
-        fuse_reply_buf(req, page.data(), used);
+          const std::size_t needed = fuse_add_direntry(req, page.end(), page.left(), entry.name.data(), &st, static_cast<off_t>(entry.cookie));
+          if (needed > page.left()) return false;
+          page.added(needed);
+          return true;
+        }));
+        return page;
+      },
+      [&](const Page& page) { page.send(req); });
+}
+
+// A page, and what the kernel will hold once it has that.
+struct PlusPage {
+  Page page;
+  std::vector<Ino> given = {};
+};
+
+void readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info*) {
+  serve(
+      req,
+      [&]() -> Result<PlusPage> {
+        const Served& context = served(req);
+        PlusPage plus{.page = Page(size)};
+        Page& page = plus.page;
+        // The size of a record is known before the record is made.
+        const auto fits = [&](const ListedEntry& entry) { return fuse_add_direntry_plus(req, nullptr, 0, entry.name.data(), nullptr, 0) <= page.left(); };
+        TRY(context.overlay.readdirplus(ino_of(ino), static_cast<std::uint64_t>(after), fits, [&](const ListedEntry& entry, const Found* found) {
+          // ino 0: a name without its inode, which the kernel looks up when it is used. An entry that is left out could leave an empty
+          // page, which means the end.
+          fuse_entry_param param{};
+          if (found != nullptr) {
+            plus.given.push_back(found->ino);
+            param = entry_of(context, *found);
+          } else {
+            param.attr = stat_of(entry);
+          }
+          page.added(fuse_add_direntry_plus(req, page.end(), page.left(), entry.name.data(), &param, static_cast<off_t>(entry.cookie)));
+        }));
+        return plus;
+      },
+      [&](const PlusPage& plus) {
+        Served& context = served(req);
+        if (plus.page.send(req) == 0) return;
+        for (const Ino one : plus.given) context.overlay.forget(one, 1);
       });
 }
 
-void readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info*) {
-  size = std::min(size, kMostBytes);
-  serve(
-      req, [&] { return list(req, ino, after, size, plus_size); },
-      [&](const std::vector<Listed>& entries) {
-        Served& context = served(req);
-        std::vector<char> page(size);
-        std::vector<Ino> given;  // what the kernel will hold once it has the reply
-        given.reserve(entries.size());
-        std::size_t used = 0;
-        for (const Listed& entry : entries) {
-          fuse_entry_param param{};  // ino 0: a name without its inode, which the kernel looks up when it is used
-          param.attr = stat_of(entry);
-          if (entry.name != "." && entry.name != "..") {
-            // What cannot be looked up, or went since it was listed, is shown by name: an entry that is left out
-            // could leave an empty page, which means the end.
-            if (auto found = context.overlay.lookup(ino_of(ino), entry.name)) {
-              given.push_back(found->ino);
-              param = entry_of(context, *found);
-            }
-          }
-          used += fuse_add_direntry_plus(req, page.data() + used, size - used, entry.name.c_str(), &param,
-                                         static_cast<off_t>(entry.cookie));
-        }
-        if (fuse_reply_buf(req, page.data(), used) == 0) return;
-        for (const Ino one : given) context.overlay.forget(one, 1);
-      });
+// The caller has his answer by now; what he is likely to ask next is found out meanwhile, which is no part of the operation.
+void readdirplus_and_look_ahead(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info* info) {
+  Served& context = served(req);
+  counted<Operation::readdirplus, readdirplus>(req, ino, size, after, info);
+  if (after != 0) return;
+  const Gate::Pass pass(context.gate);
+  try {
+    context.overlay.look_ahead(ino_of(ino));
+  } catch (const std::exception& error) {
+    log::debug("looking ahead: {}", error.what());
+  }
 }
 
 // Here to be counted.
@@ -124,7 +129,7 @@ void fsyncdir(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info*) {
 void add_directory_operations(fuse_lowlevel_ops& table, const Served& context) {
   table.opendir = counted<Operation::opendir, opendir>;
   table.readdir = counted<Operation::readdir, readdir>;
-  table.readdirplus = counted<Operation::readdirplus, readdirplus>;
+  table.readdirplus = readdirplus_and_look_ahead;
   table.releasedir = counted<Operation::releasedir, releasedir>;
   if (context.durable) table.fsyncdir = counted<Operation::fsyncdir, fsyncdir>;
 }

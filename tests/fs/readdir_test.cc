@@ -135,8 +135,8 @@ TEST(DirListing, HasPlacesThatASignedOffsetHolds) {
 TEST(RecentListings, KeepsFewAndTheLastOneWhateverItsSize) {
   RecentListings recent;
   const auto of = [](std::size_t names) {
-    auto listing = std::make_shared<DirListing>();
-    for (std::size_t i = 0; i < names; ++i) listing->add(fmt::format("a name that takes some room {}", i), DT_REG, 1, i + 1);
+    auto listing = std::make_shared<RecentListing>();
+    for (std::size_t i = 0; i < names; ++i) listing->names.add(fmt::format("a name that takes some room {}", i), DT_REG, 1, i + 1);
     return listing;
   };
   for (std::uint64_t i = 1; i <= RecentListings::kMost; ++i) recent.put(Ino{i}, of(1));

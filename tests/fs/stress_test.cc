@@ -82,9 +82,16 @@ class Actor {
       return true;
     }));
   }
+  // With what may have been found out before, and with finding out what comes next.
+  void list_plus(Ino ino) {
+    ok(overlay_.readdirplus(ino, 0, [](const ListedEntry&) { return true; }, [&](const ListedEntry&, const Found* found) {
+      if (found != nullptr) note(*found);
+    }));
+    overlay_.look_ahead(ino);
+  }
   void step() {
     const Ino dir = somewhere();
-    switch (pick(12)) {
+    switch (pick(13)) {
       case 0: {
         auto made = overlay_.create(dir, name(), 0644, O_RDWR, {});
         if (ok(made)) {
@@ -118,7 +125,8 @@ class Actor {
         break;
       }
       case 9: list(dir); break;
-      case 10:
+      case 10: list_plus(dir); break;
+      case 11:
         ok(overlay_.getattr(dir));
         if (!known_.empty() && pick(4) == 0) {
           const auto [ino, count] = *known_.begin();
