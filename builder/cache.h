@@ -1,7 +1,7 @@
 // The build cache: what steps made, by the key of what they were made from.
 //
 //   DIR/records.db          SQLite: keys, and which layer came of what each stands for
-//   DIR/contents/<sha256>   digests of a layer's files (builder/tree_digest.h)
+//   DIR/contents/<sha256>   digests of a layer's files (builder/layer_contents.h); with .tree, of a tree's directories (builder/tree_digest.h)
 //   DIR/layers/<sha256>     that layer, an uncompressed tar, named by its digest (its diff id)
 //   DIR/mounts/             builder/cache_mount.h
 //   DIR/hashes/             builder/file_hashes.h
@@ -103,6 +103,7 @@ class Cache {
   Result<std::optional<Digest>> tree_digest(const Digest& chain);
   Result<void> set_tree_digest(const Digest& chain, const Digest& digest);
   std::string contents_path(const Digest& diff_id) const { return dir_ + "/contents/" + diff_id.hex(); }
+  std::string subtrees_path(const Digest& name) const { return dir_ + "/contents/" + name.hex() + ".tree"; }
 
   // What the step at one place of one Dockerfile was made from last time, for --explain.
   Result<std::optional<KeyInputs>> last_inputs(const std::string& place);

@@ -76,7 +76,9 @@ class Buildah:
         }.items():
             with open(f"{self.place}/{file}", "w") as out:
                 out.write(text)
-        self.env = dict(person.env(self.place), CONTAINERS_STORAGE_CONF=self.place + "/storage.conf", CONTAINERS_CONF=self.place + "/containers.conf",
+        # Where it keeps cache mounts, in 1.28 those of everybody in one directory: it belonged to whoever came first, say root.
+        person.owns(self.place + "/tmp")
+        self.env = dict(person.env(self.place), TMPDIR=self.place + "/tmp", CONTAINERS_STORAGE_CONF=self.place + "/storage.conf", CONTAINERS_CONF=self.place + "/containers.conf",
                         BUILDAH_ISOLATION="chroot", BUILDAH_FORMAT="docker")  # OCI's has no HEALTHCHECK there
 
     def base(self, archive: str, name: str) -> None:
@@ -93,7 +95,7 @@ class Buildah:
     def end(self) -> None:
         # Files of other ids are removed by whoever can.
         if self.prefix or os.geteuid() != 0:
-            subprocess.run([*self.prefix, "buildah", "unshare", "rm", "-rf", self.place + "/graph", self.place + "/run"], env=self.env,
+            subprocess.run([*self.prefix, "buildah", "unshare", "rm", "-rf", self.place + "/graph", self.place + "/run", self.place + "/tmp"], env=self.env,
                            stderr=subprocess.DEVNULL, check=False)
         elif os.path.isdir(self.place):
             subprocess.run(["umount", "-q", self.place + "/graph/overlay"], check=False)
