@@ -147,9 +147,9 @@ def git_sources(ctx: str) -> str:
         subprocess.run(["git", "-C", ctx + "/sources", *words], check=True, env=env)
     write(ctx + "/options", "-O1\n")
     write(ctx + "/Dockerfile", f"FROM {BASE} AS fetch\nRUN --mount=type=bind,source=sources,target=/mirror "
-          "git -c safe.directory='*' clone -q --depth 1 --branch v1 file:///mirror /work && rm -rf /work/.git\n"
+          "git config --global safe.directory '*' && git clone -q --depth 1 --branch v1 file:///mirror /work && rm -rf /work/.git\n"
           f"FROM {BASE}\nCOPY --from=fetch /work /work\nCOPY options /work/\nRUN --mount=type=cache,target=/cache "
-          "cd /work && gcc $(cat options) -o lib lib.c && cp lib /cache/ && ./lib >/result\n")
+          "cd /work && gcc $(grep -v '^#' options) -o lib lib.c && cp lib /cache/ && ./lib >/result\n")
     return "options"
 
 
