@@ -119,12 +119,17 @@ void add_lazy_options(CLI::App& app, LazyFlags& flags) {
 
 void add_registry_options(CLI::App& app, LazyFlags& flags) { add_options(app, flags, ""); }
 
+// By its table of contents, or an index: what that takes is round trips.
+bool has_its_names(const image::Layer& layer) { return layer.spec.toc || layer.spec.index; }
+
 // Opened side by side: where one has no index yet, the wire and the decoders are busy at once.
 Result<void> open_lazy_layers(const image::Image& image) {
   std::vector<image::Descriptor> lazy;
   for (const auto& layer : image.layers)
     if (layer.spec.lazy) lazy.push_back({.media_type = layer.media_type, .digest = *layer.digest, .size = layer.size});
-  return registry::transfer_all(lazy, registry::kTransfersAtOnce, {}, [&](const image::Descriptor& blob, const auto&) {
+  constexpr int kOpenedAtOnce = 16;
+  const bool is_quick = std::ranges::all_of(image.layers, [](const auto& layer) { return !layer.spec.lazy || has_its_names(layer); });
+  return registry::transfer_all(lazy, is_quick ? kOpenedAtOnce : registry::kTransfersAtOnce, {}, [&](const image::Descriptor& blob, const auto&) {
     for (const auto& layer : image.layers)
       if (layer.digest == blob.digest) {
         auto opened = open_layer(layer.spec, default_index_dir());

@@ -36,7 +36,7 @@ struct Number {
 std::string text_of(std::uint64_t count) { return fmt::format("{}", count); }
 std::string text_of(std::chrono::nanoseconds time) { return fmt::format("{:.9f}", seconds(time)); }
 
-std::array<Number, 21> numbers(const DaemonState& state) {
+std::array<Number, 22> numbers(const DaemonState& state) {
   const OverlayStats& overlay = state.overlay;
   return {{{"inodes", "Inodes that the kernel or an open file knows.", false, text_of(overlay.inodes)},
            {"handles", "Open files and directories.", false, text_of(overlay.handles)},
@@ -56,6 +56,7 @@ std::array<Number, 21> numbers(const DaemonState& state) {
            {"fetch_wait_seconds", "How long they waited, together.", true, text_of(state.decoded.waited)},
            {"needed_bytes", "Compressed bytes of such layers that readers came to, each once.", true, text_of(state.decoded.needed_bytes)},
            {"fetched_bytes", "Compressed bytes of such layers that came since they were mounted, whoever wanted them.", true, text_of(state.decoded.fetched_bytes)},
+           {"lent_bytes", "Compressed bytes of such layers that were read from the fetcher's memory, for want of room on the disk.", true, text_of(state.decoded.lent_bytes)},
            {"span_hits", "Decoded spans that were found in memory.", true, text_of(state.span_hits)},
            {"span_misses", "Decoded spans that had to be decoded, or read from the disk's cache of them.", true, text_of(state.span_misses)},
            {"span_bytes", "Decoded spans in memory.", false, text_of(state.span_bytes)}}};

@@ -11,6 +11,7 @@
 #include "base/sys/file.h"
 #include "layers/image/blob_folders.h"
 #include "layers/image/blob_writer.h"
+#include "layers/image/expected_blobs.h"
 #include "layers/image/image_walk.h"
 #include "layers/image/lazy_images.h"
 #include "layers/image/store_lock.h"
@@ -41,6 +42,7 @@ struct Candidate {
   std::optional<Digest> subject = {};
   std::time_t used = 0;
   bool is_lazy = false;
+  bool is_expected = false;  // to be named
   bool goes = false;
 };
 
@@ -115,6 +117,7 @@ std::uint64_t bytes_of(const std::set<Digest>& digests, const Sizes& sizes) {
 std::set<Digest> decide(std::vector<Candidate>& candidates, const Sizes& sizes, const CollectOptions& options,
                         const std::function<bool(const Digest&)>& others) {
   for (auto& candidate : candidates) {
+    if (candidate.is_expected) continue;
     if (options.unnamed && candidate.image.names.empty()) candidate.goes = true;
     if (options.unused_since && candidate.used < *options.unused_since) candidate.goes = true;
   }
@@ -122,7 +125,7 @@ std::set<Digest> decide(std::vector<Candidate>& candidates, const Sizes& sizes, 
   if (options.max_bytes)
     for (auto& candidate : candidates) {  // the one used longest ago comes first
       if (bytes_of(stays, sizes) <= *options.max_bytes) break;
-      if (std::exchange(candidate.goes, true)) continue;
+      if (candidate.is_expected || std::exchange(candidate.goes, true)) continue;
       stays = reachable(candidates, others);
     }
   for (auto& candidate : candidates) candidate.goes = candidate.goes && !stays.contains(candidate.image.target.digest);
@@ -157,6 +160,8 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   auto candidates = TRY(candidates_of(*store));
   std::ranges::move(TRY(lazy_candidates_of(*store, lazy)), std::back_inserter(candidates));
   std::ranges::stable_sort(candidates, {}, &Candidate::used);
+  const auto expected = TRY(expected_blobs(place.dir, !options.dry_run));
+  for (auto& candidate : candidates) candidate.is_expected = expected.contains(candidate.image.target.digest);
   const Sizes whole = TRY(blobs_on_disk(place.dir));
   const auto partly = TRY(lazy.partly_here());
   Sizes sizes = whole;
@@ -169,6 +174,7 @@ Result<Collected> collect(const StorePlace& place, const CollectOptions& options
   };
   auto stays = decide(candidates, sizes, options, is_elsewhere);
   stays.insert(besides.begin(), besides.end());
+  stays.insert(expected.begin(), expected.end());
   for (auto& candidate : candidates)
     if (candidate.goes) out.images.push_back(candidate.image);
   for (const auto& [digest, here] : partly)

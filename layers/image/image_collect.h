@@ -41,6 +41,8 @@ struct Collected {
 // A manifest that refers to another by its `subject` (a signature, an SBOM, the indexes of an image's layers) has no name as a rule: it
 // stays for as long as its subject does, whether that is an image of ours, of a shared store or one below an index.
 //
+// A blob that somebody is about to name (expected_blobs.h) stays, and so does all that is below it.
+//
 // An image that is still being fetched (lazy_images.h) counts with what is here of it, and goes like others: what somebody reads or fills just
 // now stays for him.
 //

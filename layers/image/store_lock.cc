@@ -67,8 +67,12 @@ class Held {
   std::map<Identity, int> counts_ GUARDED_BY(mutex_);
 };
 
-// Outside, until it is our turn. What goes wrong here costs others' fairness and nothing else, so it stops nobody.
-void wait_for_turn(const std::string& dir) {
+Result<Fd> open_lock(const std::string& path, int flags) { return TRY_WITHIN(sys::open(path, flags, 0644), "opening {}", path); }
+
+}  // namespace
+
+// What goes wrong here costs others' fairness and nothing else, so it stops nobody.
+void await_turn(const std::string& dir) {
   const auto turn = sys::open(dir + kTurn, O_RDONLY | O_NOFOLLOW);
   if (!turn) return;  // nobody ever waited here
   auto mine = lock_within(turn->ref(), LOCK_SH, kBeforeWords);
@@ -77,10 +81,6 @@ void wait_for_turn(const std::string& dir) {
   if (mine = lock_within(turn->ref(), LOCK_SH, kMostPatience); mine && !*mine) log::warn("garbage of {} is not collected yet; going on", dir);
 }
 
-Result<Fd> open_lock(const std::string& path, int flags) { return TRY_WITHIN(sys::open(path, flags, 0644), "opening {}", path); }
-
-}  // namespace
-
 Result<std::shared_ptr<const void>> hold_store(const std::string& dir, bool makes) {
   const std::string path = dir + kLock;
   auto file = sys::open(path, O_RDONLY | O_NOFOLLOW | (makes ? O_CREAT : 0), 0644);
@@ -88,7 +88,7 @@ Result<std::shared_ptr<const void>> hold_store(const std::string& dir, bool make
   if (!file) return std::move(file).error().within("opening " + path);
   const auto st = TRY_WITHIN(sys::stat(file->ref()), "looking at {}", path);
   const Identity store{st.st_dev, st.st_ino};
-  if (!Held::by_us().has(store)) wait_for_turn(dir);
+  if (!Held::by_us().has(store)) await_turn(dir);
   TRY_WITHIN(sys::flock(file->ref(), LOCK_SH), "locking {}", path);
   Held::by_us().add(store);
   // Unlocked by hand: a process that was forked meanwhile has the same lock, and perhaps no use for it.

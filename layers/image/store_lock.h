@@ -18,6 +18,10 @@ namespace acetate::image {
 // anything, null. Who has a store already (this process) does not wait outside. Thread-safe.
 Result<std::shared_ptr<const void>> hold_store(const std::string& dir, bool makes);
 
+// For a server, before each of its requests: other threads of this process have the store open one after the other, so that it would never be
+// let go. Waits outside while somebody wants to be alone. Must not be called by who holds it.
+void await_turn(const std::string& dir);
+
 // Alone, until it is closed. EWOULDBLOCK bare where somebody uses it and `wait` is false. Must not be called by who holds it.
 Result<Fd> take_store_alone(const std::string& dir, bool wait);
 

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "base/bytes.h"
@@ -15,6 +17,7 @@
 #include "layers/image/media_type.h"
 #include "layers/registry/blob_upload.h"
 #include "layers/registry/range_download.h"
+#include "layers/registry/transfer.h"
 #include "layers/stream/decoder.h"
 #include "layers/stream/packer.h"
 #include "layers/tar/foreign_index.h"
@@ -29,6 +32,7 @@ constexpr std::size_t kMostIndexBytes = std::size_t{1} << 30;
 // What an index of a layer may need: entries without content take hardly a byte of the packed layer each, and some 150 of the index.
 constexpr std::uint64_t most_bytes_for(std::uint64_t layer) { return std::min<std::uint64_t>(kMostIndexBytes, (16 << 20) + 32 * std::min(layer, std::uint64_t{1} << 40)); }
 constexpr std::size_t kMostArtifacts = 16;  // that are looked into, the newest
+constexpr int kAtOnce = 16;                 // of indexes and traces, which are small: what they take is round trips
 constexpr std::size_t kMostTraceBytes = std::size_t{64} << 10;
 constexpr std::size_t kPiece = std::size_t{256} << 10;
 constexpr const char* kEmptyType = "application/vnd.oci.empty.v1+json";
@@ -98,7 +102,7 @@ Result<void> fetch_blob(Repository& repository, const image::Descriptor& blob, s
 
 // Into a file without a name. It is as long as whoever made it likes: not in memory.
 Result<Fd> fetch_into_file(Repository& repository, const image::Descriptor& blob, std::uint64_t most, const std::string& dir) {
-  const auto path = fmt::format("{}/.packed-index-{}", dir, ::getpid());
+  const auto path = fmt::format("{}/.packed-index-{}-{}", dir, ::getpid(), blob.digest.hex());
   (void)sys::unlink({kWorkingDir, path.c_str()});  // of somebody who had our number and was killed
   Fd file = TRY_WITHIN(sys::open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600), "making {}", path);
   TRY(sys::unlink({kWorkingDir, path.c_str()}));
@@ -152,6 +156,44 @@ void take_trace(Repository& repository, const Listed& trace, const std::string& 
   if (const auto taken = take(); !taken) log::info("a read trace: {}", taken.error().message());
 }
 
+// Of each layer one index and one trace: an artifact that lists several may list as many as it likes.
+std::vector<std::pair<Listed, image::Descriptor>> chosen(const std::vector<Listed>& listed, const std::vector<image::Descriptor>& layers,
+                                                         const std::vector<image::Descriptor>& without_index) {
+  std::vector<std::pair<Listed, image::Descriptor>> all;
+  std::set<std::pair<Digest, bool>> has;
+  for (const auto& each : listed) {
+    const auto& of = each.is_trace ? layers : without_index;
+    const auto layer = std::ranges::find(of, each.layer, &image::Descriptor::digest);
+    if (layer != of.end() && has.emplace(each.layer, each.is_trace).second) all.emplace_back(each, *layer);
+  }
+  return all;
+}
+
+// Side by side. The layers of which an index is there then.
+Result<std::set<Digest>> take_all(Repository& repository, const std::vector<std::pair<Listed, image::Descriptor>>& all, const std::string& path,
+                                  const Digest& origin) {
+  std::map<Digest, image::Descriptor> blobs;  // layers may have the same trace
+  for (const auto& [listed, layer] : all) blobs.emplace(listed.blob.digest, listed.blob);
+  std::vector<image::Descriptor> wanted;
+  for (const auto& [digest, blob] : blobs) wanted.push_back(blob);
+  std::vector<std::atomic<bool>> taken(all.size());
+  TRY(transfer_all(std::move(wanted), kAtOnce, {}, [&](const image::Descriptor& blob, const Progress&) -> Result<TransferState> {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto& [listed, layer] = all[i];
+      if (listed.blob.digest != blob.digest) continue;
+      if (listed.is_trace)
+        take_trace(repository, listed, path, origin);
+      else
+        taken[i] = TRY_WITHIN(take_index(repository, listed.blob, layer, path, origin), "the layer index {}", blob.digest.str());
+    }
+    return TransferState::done;
+  }));
+  std::set<Digest> layers;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (taken[i]) layers.insert(all[i].first.layer);
+  return layers;
+}
+
 }  // namespace
 
 Result<image::Descriptor> push_indexes(Repository& repository, const image::Descriptor& manifest,
@@ -194,18 +236,9 @@ Result<std::size_t> fetch_indexes(Repository& repository, const Digest& manifest
   for (const auto& artifact : artifacts) {
     if (wanted.empty()) break;
     const auto fetched = TRY(repository.manifest(artifact.descriptor.digest.str()));
-    std::set<Digest> tried;  // one each: an artifact that lists several of a layer may list as many as it likes
-    for (const auto& listed : TRY(parse_artifact(fetched.bytes, "the layer indexes " + fetched.descriptor.digest.str()))) {
-      if (listed.is_trace) {
-        if (std::ranges::find(layers, listed.layer, &image::Descriptor::digest) != layers.end()) take_trace(repository, listed, path, origin);
-        continue;
-      }
-      const auto at = std::ranges::find(wanted, listed.layer, &image::Descriptor::digest);
-      if (at == wanted.end() || !tried.insert(listed.layer).second) continue;
-      if (!TRY_WITHIN(take_index(repository, listed.blob, *at, path, origin), "the layer index {}", listed.blob.digest.str())) continue;
-      wanted.erase(at);
-      ++found;
-    }
+    const auto listed = TRY(parse_artifact(fetched.bytes, "the layer indexes " + fetched.descriptor.digest.str()));
+    const auto taken = TRY(take_all(repository, chosen(listed, layers, wanted), path, origin));
+    found += std::erase_if(wanted, [&](const auto& layer) { return taken.contains(layer.digest); });
   }
   return found;
 }

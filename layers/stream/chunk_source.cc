@@ -68,7 +68,7 @@ class ChunkSource final : public DecodedSource {
 
   DecodeCount counted() const noexcept override {
     const std::uint64_t decoded = chunks_decoded_.load(std::memory_order_relaxed);
-    const auto [needed, came] = packed_->fetched();
+    const auto [needed, came, lent] = packed_->fetched();
     return {.spans = decoded,
             .plain_bytes = plain_bytes_.load(std::memory_order_relaxed),
             .packed_bytes = packed_bytes_.load(std::memory_order_relaxed),
@@ -76,7 +76,8 @@ class ChunkSource final : public DecodedSource {
             .waits = waits_.count(),
             .waited = waits_.time(),
             .needed_bytes = needed,
-            .fetched_bytes = came};
+            .fetched_bytes = came,
+            .lent_bytes = lent};
   }
 
  private:

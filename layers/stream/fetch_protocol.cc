@@ -32,7 +32,7 @@ std::vector<std::byte> pack(const Reply& reply) {
   ByteWriter out;
   out.put(kReplyMagic);
   out.put(static_cast<std::uint32_t>(reply.code));
-  out.put(std::string_view(reply.words).substr(0, kMostReplyBytes - kReplyHead));
+  out.put(std::string_view(reply.words).substr(0, reply.code == 0 ? kMostLent : kMostWords));
   return std::move(out).take();
 }
 
@@ -42,7 +42,7 @@ std::optional<Request> unpack_request(std::span<const std::byte> bytes) {
   ByteReader in(bytes);
   if (in.get<std::uint32_t>() != (algorithm == Digest::Algorithm::sha256 ? kRequestMagic : kRequestMagic512)) return std::nullopt;
   const auto verb = *in.get<std::uint32_t>();
-  if (verb < static_cast<std::uint32_t>(Verb::fetch) || verb > static_cast<std::uint32_t>(Verb::seal)) return std::nullopt;
+  if (verb < static_cast<std::uint32_t>(Verb::fetch) || verb > static_cast<std::uint32_t>(Verb::lend)) return std::nullopt;
   Request request{.verb = static_cast<Verb>(verb), .blob = {}};
   request.blob = Digest(algorithm, *in.take(Digest::size_of(algorithm)));
   request.first = *in.get<std::uint64_t>();

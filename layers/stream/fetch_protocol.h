@@ -5,6 +5,7 @@
 // write to the socket can send the fetcher anywhere.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -20,7 +21,11 @@ enum class Verb : std::uint32_t {
   complete = 2,       // all of it, when there is nothing else to do; answered at once
   complete_soon = 3,  // all of it, now; answered at once
   seal = 4,           // all of it, now; answered when it is verified and in the store
+  lend = 5,           // the bytes of block `first`, wherever they are
 };
+
+// Of Verb::fetch: they came, and there is no room for them on the disk. Each block is to be had by Verb::lend.
+inline constexpr int kNoRoom = ENOSPC;
 
 struct Request {
   Verb verb = Verb::fetch;
@@ -31,14 +36,15 @@ struct Request {
 
 struct Reply {
   int code = 0;  // 0, or an errno
-  std::string words = {};
+  std::string words = {};  // of an error; the bytes that were lent
 };
 
 inline constexpr std::size_t kRequestBytes = 64, kMostRequestBytes = 96;  // the latter of a blob whose digest is a SHA-512
-inline constexpr std::size_t kMostReplyBytes = 8 + 2048;
+inline constexpr std::size_t kMostWords = 2048, kMostLent = std::size_t{64} << 10;
+inline constexpr std::size_t kMostReplyBytes = 8 + kMostLent;
 
 std::vector<std::byte> pack(const Request& request);
-std::vector<std::byte> pack(const Reply& reply);  // words are cut to what fits
+std::vector<std::byte> pack(const Reply& reply);  // words of errors are cut to kMostWords
 // Nothing: it is no such message.
 std::optional<Request> unpack_request(std::span<const std::byte> bytes);
 std::optional<Reply> unpack_reply(std::span<const std::byte> bytes);

@@ -59,6 +59,18 @@ std::shared_ptr<FetcherClient> FetcherClient::of(const std::string& dir) {
 }
 
 Result<void> FetcherClient::fetch(const PartialBlob& blob, std::uint64_t first, std::uint64_t end) {
+  TRY(ask_for_bytes(blob, {.verb = fetch::Verb::fetch, .first = first, .end = end}));
+  return {};
+}
+
+Result<std::vector<std::byte>> FetcherClient::lend(const PartialBlob& blob, std::uint64_t block) {
+  const auto lent = TRY(ask_for_bytes(blob, {.verb = fetch::Verb::lend, .first = block, .end = block + 1}));
+  if (lent.size() != blob.bytes_of(block)) return fail(EPROTO, "the fetcher of {} lends {} bytes of a block", dir_, lent.size());
+  const auto bytes = std::as_bytes(std::span(lent));
+  return std::vector<std::byte>(bytes.begin(), bytes.end());
+}
+
+Result<std::string> FetcherClient::ask_for_bytes(const PartialBlob& blob, fetch::Request request) {
   {
     const Lock lock(mutex_);
     const auto failed = failed_at_.find(blob.digest());
@@ -72,11 +84,11 @@ Result<void> FetcherClient::fetch(const PartialBlob& blob, std::uint64_t first, 
     if (now != seen) return seen = now, Result<void>();
     return fail(ETIMEDOUT, "nothing came for {} seconds", options_.patience.count() / 1000);
   };
-  const auto patience = static_cast<std::uint32_t>(options_.patience.count());
-  auto reply = ask({.verb = fetch::Verb::fetch, .blob = blob.digest(), .first = first, .end = end, .patience = patience},
-                   options_.patience, still_coming);
-  auto fetched = !reply ? Result<void>(std::move(reply).error())
-                        : reply->code == 0 ? Result<void>() : Error(reply->code, reply->words);
+  request.blob = blob.digest();
+  request.patience = static_cast<std::uint32_t>(options_.patience.count());
+  auto reply = ask(request, options_.patience, still_coming);
+  auto fetched = !reply ? Result<std::string>(std::move(reply).error())
+                        : reply->code == 0 ? Result<std::string>(std::move(reply->words)) : Error(reply->code, reply->words);
   const Lock lock(mutex_);
   if (!fetched && nobody_answers(fetched.error()))
     failed_at_[blob.digest()] = Clock::now();
@@ -144,7 +156,7 @@ Result<fetch::Reply> FetcherClient::ask_over(FdRef socket, const fetch::Request&
                                              const Waiting& waiting) {
   TRY(sys::send_message(socket, pack(request)));
   while (!TRY(sys::wait_readable(socket, static_cast<int>(every.count())))) TRY(waiting());
-  std::array<std::byte, fetch::kMostReplyBytes> buffer;
+  std::vector<std::byte> buffer(fetch::kMostReplyBytes);
   const auto got = TRY(sys::receive_message(socket, buffer));
   if (got == 0) return Error(ECONNRESET);
   const auto reply = fetch::unpack_reply(std::span(buffer).first(got));

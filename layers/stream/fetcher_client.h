@@ -31,6 +31,7 @@ class FetcherClient final : public BlobFetcher {
   explicit FetcherClient(std::string dir, FetcherOptions options = {}) : dir_(std::move(dir)), options_(options) {}
 
   Result<void> fetch(const PartialBlob& blob, std::uint64_t first_block, std::uint64_t end_block) override;
+  Result<std::vector<std::byte>> lend(const PartialBlob& blob, std::uint64_t block) override;
   Result<void> complete(const PartialBlob& blob, bool soon) override;
   // Returns when all of the blob is verified and in the store; `waiting` is called every so often meanwhile, and its
   // false ends the waiting with ECANCELED.
@@ -41,6 +42,8 @@ class FetcherClient final : public BlobFetcher {
   // Called when nothing came for a while; its error ends the waiting.
   using Waiting = std::function<Result<void>()>;
 
+  // `request` with the blob and our patience; that of somebody who waits for bytes.
+  Result<std::string> ask_for_bytes(const PartialBlob& blob, fetch::Request request);
   Result<fetch::Reply> ask(const fetch::Request& request, std::chrono::milliseconds every, const Waiting& waiting);
   Result<Fd> connect();
   Result<fetch::Reply> ask_over(FdRef socket, const fetch::Request& request, std::chrono::milliseconds every,

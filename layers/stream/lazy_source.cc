@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/log.h"
 #include "base/sys/file.h"
 #include "layers/stream/far_wait.h"
 
@@ -66,7 +67,13 @@ Result<void> LazySource::ensure(std::uint64_t first, std::uint64_t end) const {
   const auto begin = first + static_cast<std::uint64_t>(missing - there.begin());
   while (there[static_cast<std::size_t>(end - 1 - first)]) --end;
   auto fetched = fetch(begin, end);
+  has_room_.store(fetched || !fetched.error().is(ENOSPC), std::memory_order_relaxed);
   if (fetched) return {};
+  if (fetched.error().is(ENOSPC)) {
+    if (!told_of_no_room_.exchange(true))
+      log::warn("{}; until there is room, what is read of it is fetched each time", fetched.error().message());
+    return {};
+  }
   // One that became whole just now is nobody's work any more.
   const auto now = TRY(blob_->present(begin, end));
   if (std::ranges::count(now, false) == 0) return {};
@@ -89,7 +96,8 @@ void LazySource::need(std::uint64_t offset, std::uint64_t length) const {
 
 ByteSource::Fetched LazySource::fetched() const {
   // Fewer than before: some were found damaged.
-  return {.needed = needed_bytes_.load(std::memory_order_relaxed), .came = std::max(bytes_here(*blob_), here_before_) - here_before_};
+  return {.needed = needed_bytes_.load(std::memory_order_relaxed), .came = std::max(bytes_here(*blob_), here_before_) - here_before_,
+          .lent = lent_bytes_.load(std::memory_order_relaxed)};
 }
 
 Result<void> LazySource::complete(bool soon) const {
@@ -111,11 +119,23 @@ Result<void> LazySource::copy(std::uint64_t block, std::size_t skip, std::span<s
       std::memcpy(into.data(), whole.data() + skip, into.size());
       return {};
     }
-    if (auto fetched = fetch(block, block + 1); !fetched)
+    if (!has_room_.load(std::memory_order_relaxed)) return borrow(block, skip, into);
+    auto fetched = fetch(block, block + 1);
+    if (!fetched && fetched.error().is(ENOSPC)) return borrow(block, skip, into);
+    if (!fetched)
       return Error(EIO, fmt::format("a part of the layer {} is damaged and cannot be fetched: {}",
                                     blob_->digest().str(), fetched.error().message()));
   }
   return fail(EIO, "the disk does not keep a part of the layer {}", blob_->digest().str());
+}
+
+Result<void> LazySource::borrow(std::uint64_t block, std::size_t skip, std::span<std::byte> into) const {
+  const auto lent = fetcher_->lend(*blob_, block);
+  if (!lent)
+    return Error(EIO, fmt::format("a part of the layer {} is not here and cannot be fetched: {}", blob_->digest().str(), lent.error().message()));
+  std::memcpy(into.data(), lent->data() + skip, into.size());
+  lent_bytes_.fetch_add(into.size(), std::memory_order_relaxed);
+  return {};
 }
 
 }  // namespace acetate

@@ -16,7 +16,7 @@ namespace acetate {
 enum class ShownBy { our_index, word_of_others };
 
 // Thread-safe. What is here is read from disk, whether anybody can be reached or not; what is not is asked of the
-// fetcher. What cannot be had is EIO with words: never fewer bytes, never zeroes.
+// fetcher, and read from its memory where the disk is full. What cannot be had is EIO with words: never fewer bytes, never zeroes.
 class LazySource final : public ByteSource {
  public:
   LazySource(std::unique_ptr<PartialBlob> blob, std::shared_ptr<BlobFetcher> fetcher,
@@ -26,7 +26,7 @@ class LazySource final : public ByteSource {
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override;
   Result<void> bring(std::uint64_t offset, std::uint64_t length) const override;
   void need(std::uint64_t offset, std::uint64_t length) const override;
-  // Came: since this was made, into the files, whoever asked for it.
+  // Came: since this was made, into the files, whoever asked for it. Lent: there was no room for it in them.
   Fetched fetched() const override;
   // All of it will be read, in order and by somebody who waits.
   Result<void> complete(bool soon) const;
@@ -36,6 +36,7 @@ class LazySource final : public ByteSource {
   Result<void> ensure(std::uint64_t first, std::uint64_t end) const;
   Result<void> fetch(std::uint64_t first, std::uint64_t end) const;
   Result<void> copy(std::uint64_t block, std::size_t skip, std::span<std::byte> into) const;
+  Result<void> borrow(std::uint64_t block, std::size_t skip, std::span<std::byte> into) const;
 
   const std::unique_ptr<PartialBlob> blob_;
   const std::shared_ptr<BlobFetcher> fetcher_;
@@ -43,7 +44,9 @@ class LazySource final : public ByteSource {
   const std::uint64_t here_before_;
   mutable std::vector<std::atomic<bool>> known_;  // by block: its checksum was found to be right
   mutable std::vector<std::atomic<bool>> needed_;  // by block
-  mutable std::atomic<std::uint64_t> needed_bytes_ = 0;
+  mutable std::atomic<std::uint64_t> needed_bytes_ = 0, lent_bytes_ = 0;
+  mutable std::atomic<bool> has_room_ = true;       // the last one who asked found some
+  mutable std::atomic<bool> told_of_no_room_ = false;
 };
 
 }  // namespace acetate

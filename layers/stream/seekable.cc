@@ -46,6 +46,7 @@ DecodeCount& DecodeCount::operator+=(const DecodeCount& other) noexcept {
   waited += other.waited;
   needed_bytes += other.needed_bytes;
   fetched_bytes += other.fetched_bytes;
+  lent_bytes += other.lent_bytes;
   return *this;
 }
 

@@ -30,7 +30,8 @@ struct DecodeCount {
   std::uint64_t waits = 0;               // calls of readers that waited for bytes that were not here (far_wait.h), …
   std::chrono::nanoseconds waited{};     // … for so long together
   std::uint64_t needed_bytes = 0;        // packed: of the pieces that readers came to, each once
-  std::uint64_t fetched_bytes = 0;       // packed: those that came since the layer was opened, for whatever reason
+  std::uint64_t fetched_bytes = 0;       // packed: those that came since the layer was opened, for whatever reason, and are on the disk
+  std::uint64_t lent_bytes = 0;          // packed: read from the fetcher's memory, there being no room for them on the disk
   DecodeCount& operator+=(const DecodeCount& other) noexcept;
 };
 

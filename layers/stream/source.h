@@ -29,9 +29,10 @@ class ByteSource {
   virtual void need(std::uint64_t offset, std::uint64_t length) const {
     (void)offset, (void)length;
   }
-  // Of bytes from far away: those that somebody needed, each once, and those that came, for whatever reason, since this began.
+  // Of bytes from far away: those that somebody needed, each once, and those that came, for whatever reason, since this began; and those
+  // that were read from somebody's memory because there was no room for them on the disk, each time.
   struct Fetched {
-    std::uint64_t needed = 0, came = 0;
+    std::uint64_t needed = 0, came = 0, lent = 0;
   };
   virtual Fetched fetched() const { return {}; }
   // Where the bytes lie plain in a file: the descriptor and the offset of our byte 0 in it.

@@ -123,7 +123,7 @@ Error SpanSource::answer(Error error) const {
 
 DecodeCount SpanSource::counted() const noexcept {
   const auto read = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
-  const auto [needed, came] = what_.packed->fetched();
+  const auto [needed, came, lent] = what_.packed->fetched();
   return {.spans = read(spans_),
           .plain_bytes = read(plain_bytes_),
           .packed_bytes = read(packed_bytes_),
@@ -133,7 +133,8 @@ DecodeCount SpanSource::counted() const noexcept {
           .waits = waits_.count(),
           .waited = waits_.time(),
           .needed_bytes = needed,
-          .fetched_bytes = came};
+          .fetched_bytes = came,
+          .lent_bytes = lent};
 }
 
 }  // namespace acetate

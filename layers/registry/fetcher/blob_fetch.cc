@@ -21,8 +21,16 @@ constexpr std::uint64_t kWorthSkipping = 16;
 
 constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{2000};
 
+// Who waits for more than that and finds no room on the disk reads it piece by piece.
+constexpr std::uint64_t kMostSpared = 128;
+
 // Rounds of the whole that bring nothing new, and readings of a disk that does not keep what was put on it.
 constexpr int kMostInVain = 4;
+
+// A disk that takes nothing more, or nothing at all.
+bool takes_nothing(const Error& error) { return error.is(ENOSPC) || error.is(EDQUOT) || error.is(EROFS) || error.is(EIO); }
+
+Error no_room(const Digest& blob) { return {ENOSPC, fmt::format("there is no room on the disk for a part of {}", blob.str())}; }
 
 // Puts the bytes of an answer together to blocks.
 class Blocks {
@@ -54,18 +62,21 @@ class Blocks {
 
 }  // namespace
 
-BlobFetch::BlobFetch(std::unique_ptr<PartialBlob> blob, std::unique_ptr<BlobPlaces> places, FetchEvents events)
-    : blob_(std::move(blob)), places_(std::move(places)), events_(std::move(events)) {}
+BlobFetch::BlobFetch(std::unique_ptr<PartialBlob> blob, std::unique_ptr<BlobPlaces> places, SpareBlocks& spare, FetchEvents events)
+    : blob_(std::move(blob)), places_(std::move(places)), spare_(spare), events_(std::move(events)) {}
 
-// The first run of missing blocks, little gaps in it included. `verify`: those before it, which the map says are there, are
-// looked at.
-Result<std::optional<BlobFetch::Run>> BlobFetch::first_missing(std::uint64_t first, std::uint64_t end, bool verify) const {
+// The first run of missing blocks, little gaps in it included. `for_reader`: those before it, which the map says are there, are
+// looked at, and those that only memory has are there too.
+Result<std::optional<BlobFetch::Run>> BlobFetch::first_missing(std::uint64_t first, std::uint64_t end, bool for_reader) const {
   auto there = TRY(blob_->present(first, end));
-  std::vector<std::byte> bytes(verify ? kBlock : 0);
-  for (std::size_t i = 0; verify && i < there.size() && there[i]; ++i) {
-    if (TRY(blob_->read(first + i, bytes))) continue;
-    TRY(blob_->forget(first + i));
-    there[i] = false;
+  std::vector<std::byte> bytes(for_reader ? kBlock : 0);
+  for (std::size_t i = 0; for_reader && i < there.size(); ++i) {
+    if (there[i] && !TRY(blob_->read(first + i, bytes))) {
+      TRY(blob_->forget(first + i));
+      there[i] = false;
+    }
+    if (!there[i]) there[i] = spare_.has(blob_->digest(), first + i);
+    if (!there[i]) break;
   }
   std::optional<Run> run;
   std::uint64_t gap = 0;
@@ -106,12 +117,14 @@ Result<void> BlobFetch::bring(std::uint64_t first, std::uint64_t end, std::chron
                               const std::function<bool()>& goes_on) {
   end = std::min(end, blob_->blocks());
   Held lock(mutex_);
+  const std::uint64_t begin = first;
+  TRY(put_spare(begin, end));
   auto pause = kFirstPause;
   auto heard = Clock::now();  // of the last byte
   std::optional<std::uint64_t> last_missing;
   while (first < end) {
     const auto missing = TRY(first_missing(first, end, true));
-    if (!missing) return {};
+    if (!missing) return all_on_disk(begin, end);
     if (last_missing != missing->first) heard = Clock::now(), pause = kFirstPause;
     last_missing = first = missing->first;  // those before it have been looked at
     if (is_sealed_) {  // being verified, which finds the same
@@ -134,7 +147,7 @@ Result<void> BlobFetch::bring(std::uint64_t first, std::uint64_t end, std::chron
       continue;
     }
     if (is_waited_for) events_.demand_begins();
-    auto streamed = stream(lock, cut_at_others(*missing), goes_on);
+    auto streamed = stream(lock, cut_at_others(*missing), is_waited_for ? Spare::kept : Spare::refused, goes_on);
     if (is_waited_for) events_.demand_ends();
     if (streamed) continue;
     if (streamed.error().is(ECANCELED)) {  // or all has come meanwhile, and is verified
@@ -150,6 +163,39 @@ Result<void> BlobFetch::bring(std::uint64_t first, std::uint64_t end, std::chron
     lock.lock();
   }
   return {};
+}
+
+// Under the lock. The disk may have room again.
+Result<void> BlobFetch::put_spare(std::uint64_t first, std::uint64_t end) {
+  for (const auto block : spare_.among(blob_->digest(), first, end)) {
+    const auto bytes = spare_.find(blob_->digest(), block);
+    if (!bytes || is_sealed_) continue;  // sealed: all of it is on the disk
+    if (const auto put = blob_->put(block, *bytes); !put) return takes_nothing(put.error()) ? Result<void>() : put.error().clone();
+    spare_.drop(blob_->digest(), block);
+  }
+  return {};
+}
+
+Result<void> BlobFetch::all_on_disk(std::uint64_t first, std::uint64_t end) const {
+  if (first >= end || std::ranges::count(TRY(blob_->present(first, end)), false) == 0) return {};
+  return no_room(blob_->digest());
+}
+
+Result<std::vector<std::byte>> BlobFetch::lend(std::uint64_t block, std::chrono::milliseconds patience) {
+  if (block >= blob_->blocks()) return fail(EINVAL, "{} has no block {}", blob_->digest().str(), block);
+  // More than once where many want so much that what came for us made room for theirs.
+  for (;;) {
+    auto fetched = fetch(block, block + 1, patience);
+    if (fetched) {
+      std::vector<std::byte> bytes(blob_->bytes_of(block));
+      if (TRY(blob_->read(block, bytes))) return bytes;
+      return fail(EIO, "the disk does not keep a part of {}", blob_->digest().str());
+    }
+    if (!fetched.error().is(ENOSPC)) return std::move(fetched).error();
+    if (auto bytes = spare_.find(blob_->digest(), block)) return *std::move(bytes);
+    const Held lock(mutex_);
+    if (no_ranges_) return std::move(fetched).error();
+  }
 }
 
 void BlobFetch::expect_whole() {
@@ -185,18 +231,27 @@ Result<void> BlobFetch::wait_for_whole(Held& lock, std::uint64_t first, std::chr
 }
 
 // Of what is here already nothing is written anew: somebody may have read it, or be verifying it.
-Result<void> BlobFetch::keep(std::uint64_t block, std::span<const std::byte> bytes, Stream& by) {
+Result<void> BlobFetch::keep(std::uint64_t block, std::span<const std::byte> bytes, Spare spare, Stream& by) {
   const Held lock(mutex_);
   if (is_sealed_) return Error(ECANCELED);
   std::vector<std::byte> there(kBlock);
-  if (!TRY(blob_->read(block, there))) TRY_WITHIN(blob_->put(block, bytes), "keeping a part of {}", blob_->digest().str());
+  if (!TRY(blob_->read(block, there))) {
+    auto put = blob_->put(block, bytes);
+    if (!put && spare == Spare::kept && takes_nothing(put.error())) {
+      if (spare_.put(blob_->digest(), block, bytes))
+        log::warn("keeping a part of {}: {}; until there is room, what is read is fetched each time and kept in memory", blob_->digest().str(), put.error().message());
+      if (++by.spared == kMostSpared && block + 1 < by.end) return no_room(blob_->digest());
+    } else {
+      TRY_WITHIN(std::move(put), "keeping a part of {}", blob_->digest().str());
+    }
+  }
   by.next = block + 1;
   changed_.notify_all();
   return {};
 }
 
 // Without the lock while it reads.
-Result<void> BlobFetch::stream(Held& lock, Run run, const std::function<bool()>& goes_on) {
+Result<void> BlobFetch::stream(Held& lock, Run run, Spare spare, const std::function<bool()>& goes_on) {
   Stream mine{run.first, run.end};
   streams_.push_back(&mine);
   lock.unlock();
@@ -207,7 +262,7 @@ Result<void> BlobFetch::stream(Held& lock, Run run, const std::function<bool()>&
       [&](std::uint64_t offset, std::span<const std::byte> bytes) -> Result<bool> {
         if (offset != blocks.next_byte()) return fail(EBADMSG, "bytes of {} come out of order", blob_->digest().str());
         bytes_came_ += bytes.size();
-        TRY(blocks.add(bytes, [&](std::uint64_t block, std::span<const std::byte> whole) { return keep(block, whole, mine); }));
+        TRY(blocks.add(bytes, [&](std::uint64_t block, std::span<const std::byte> whole) { return keep(block, whole, spare, mine); }));
         stopped = !goes_on();
         return !stopped;
       });
@@ -235,7 +290,7 @@ Result<void> BlobFetch::bring_all(Held& lock, const std::function<bool()>& goes_
     const Run run = from_the_beginning ? Run{0, blob_->blocks()} : cut_at_others(*missing);
     const auto before = TRY(blob_->present_bytes());
     whole_expected_ = false;  // it begins
-    auto streamed = stream(lock, run, goes_on);
+    auto streamed = stream(lock, run, Spare::refused, goes_on);
     if (!streamed && !is_transient(streamed.error())) return streamed;
     if (TRY(blob_->present_bytes()) != before) {
       in_vain = 0;
@@ -257,6 +312,7 @@ Result<void> BlobFetch::complete(const std::function<bool()>& goes_on) {
       Held lock(mutex_);
       is_sealed_ = false;
       changed_.notify_all();
+      TRY(put_spare(0, blob_->blocks()));
       TRY(bring_all(lock, goes_on));
       is_sealed_ = true;
       lock.unlock();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "layers/registry/fetcher/blob_places.h"
+#include "layers/registry/fetcher/spare_blocks.h"
 #include "layers/stream/partial_blob.h"
 
 namespace acetate::registry {
@@ -28,17 +29,21 @@ struct FetchEvents {
 // Thread-safe.
 class BlobFetch {
  public:
-  BlobFetch(std::unique_ptr<PartialBlob> blob, std::unique_ptr<BlobPlaces> places, FetchEvents events);
+  BlobFetch(std::unique_ptr<PartialBlob> blob, std::unique_ptr<BlobPlaces> places, SpareBlocks& spare, FetchEvents events);
 
   // Returns when blocks `first` to `end` (not included) are there. Network errors are tried again until nothing came for
-  // `patience`. Errors with words.
+  // `patience`. Errors with words. ENOSPC: what could not be put on the disk is to be had from lend(), block by block, of many of
+  // them only the first at once.
   Result<void> fetch(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience);
+  // The bytes of one block, on the disk or not. Errors as fetch(), without that one.
+  Result<std::vector<std::byte>> lend(std::uint64_t block, std::chrono::milliseconds patience);
   // The same for nobody who waits, and so none of the events; `goes_on` is asked every so often, and may take its time before more
   // is read. ECANCELED when it says false.
   Result<void> fetch_ahead(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience, const std::function<bool()>& goes_on);
 
   // Fetches all that is missing, in order, and verifies the digest of the whole: what does not verify is fetched once
-  // more, from another place where there is one, and is EBADMSG then. ECANCELED when `goes_on` says false.
+  // more, from another place where there is one, and is EBADMSG then. ECANCELED when `goes_on` says false; ENOSPC (or what
+  // else the disk says that takes nothing) when there is no room for it, after which it may be tried again.
   Result<void> complete(const std::function<bool()>& goes_on);
 
   // complete() will be called at once: what it brings first is not asked for by others meanwhile.
@@ -50,6 +55,7 @@ class BlobFetch {
   // A stretch of blocks that an answer is bringing.
   struct Stream {
     std::uint64_t next, end;
+    std::uint64_t spared = 0;  // of its blocks those that the disk did not take
   };
   struct Run {
     std::uint64_t first, end;
@@ -57,20 +63,26 @@ class BlobFetch {
   using Held = std::unique_lock<std::mutex>;
   enum class Verdict { right, wrong, torn };
 
-  Result<std::optional<Run>> first_missing(std::uint64_t first, std::uint64_t end, bool verify) const;
+  // What a block that the disk does not take is good for.
+  enum class Spare { kept, refused };
+
+  Result<std::optional<Run>> first_missing(std::uint64_t first, std::uint64_t end, bool for_reader) const;
+  Result<void> put_spare(std::uint64_t first, std::uint64_t end);
+  Result<void> all_on_disk(std::uint64_t first, std::uint64_t end) const;
   const Stream* who_brings(std::uint64_t block) const;
   Run cut_at_others(Run run) const;
   Result<void> bring(std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience, bool is_waited_for,
                      const std::function<bool()>& goes_on);
-  Result<void> stream(Held& lock, Run run, const std::function<bool()>& goes_on);
+  Result<void> stream(Held& lock, Run run, Spare spare, const std::function<bool()>& goes_on);
   Result<bool> comes_with_whole(std::uint64_t block) const;
   Result<void> wait_for_whole(Held& lock, std::uint64_t first, std::chrono::milliseconds patience);
-  Result<void> keep(std::uint64_t block, std::span<const std::byte> bytes, Stream& by);
+  Result<void> keep(std::uint64_t block, std::span<const std::byte> bytes, Spare spare, Stream& by);
   Result<void> bring_all(Held& lock, const std::function<bool()>& goes_on);
   Result<Verdict> verify(const std::function<bool()>& goes_on) const;
 
   const std::unique_ptr<PartialBlob> blob_;
   const std::unique_ptr<BlobPlaces> places_;
+  SpareBlocks& spare_;
   const FetchEvents events_;
   std::mutex mutex_;
   std::condition_variable changed_;  // a block came, or a stream ended

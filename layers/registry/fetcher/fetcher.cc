@@ -11,6 +11,7 @@
 #include <system_error>
 #include <thread>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/sys/file.h"
@@ -40,8 +41,8 @@ Result<Fd> take_place(FdRef dir) {
   }
 }
 
-fetch::Reply reply_of(const Result<void>& result) {
-  if (result) return {};
+fetch::Reply reply_of(const Result<std::string>& result) {
+  if (result) return {.code = 0, .words = *result};
   return {.code = result.error().code(), .words = result.error().message()};
 }
 
@@ -57,28 +58,31 @@ struct Fetcher::Impl {
   mutable std::string last_told GUARDED_BY(mutex) = {};
 
   // Whoever reads gets a bare EIO, and looks here for why. Every read that fails would say the same.
-  void note(const Digest& blob, const Result<void>& answer) const {
-    if (answer || answer.error().is(ECANCELED)) return;
-    auto told = fmt::format("a reader of {} is told: {}", blob.str(), answer.error().message());
+  void note(const fetch::Request& request, const Result<std::string>& answer) const {
+    if (answer || answer.error().is(ECANCELED) || (request.verb == fetch::Verb::fetch && answer.error().is(fetch::kNoRoom))) return;
+    auto told = fmt::format("a reader of {} is told: {}", request.blob.str(), answer.error().message());
     const Lock hold(mutex);
     if (told == last_told) return;
     log::warn("{}", told);
     last_told = std::move(told);
   }
 
-  Result<void> obey(const fetch::Request& request) const {
+  // The words of the answer.
+  Result<std::string> obey(const fetch::Request& request) const {
     const auto fetch = TRY(work->find(request.blob));
+    // Our answer should come before whoever asked gives us up.
+    const auto patience = std::min(kMostPatience, std::chrono::milliseconds(request.patience)) * 9 / 10;
     switch (request.verb) {
-      case fetch::Verb::fetch: {
-        const auto patience = std::min(kMostPatience, std::chrono::milliseconds(request.patience));
-        // Our answer should come before whoever asked gives us up.
-        return work->fetch(*fetch, request.first, request.end, patience * 9 / 10);
-      }
-      case fetch::Verb::complete: work->want(fetch, false); return {};
-      case fetch::Verb::complete_soon: work->want(fetch, true); return {};
-      case fetch::Verb::seal: work->want(fetch, true); return work->wait(fetch);
+      case fetch::Verb::fetch: TRY(work->fetch(*fetch, request.first, request.end, patience)); break;
+      case fetch::Verb::complete: work->want(fetch, false); break;
+      case fetch::Verb::complete_soon: work->want(fetch, true); break;
+      case fetch::Verb::seal:
+        work->want(fetch, true);
+        TRY(work->wait(fetch));
+        break;
+      case fetch::Verb::lend: return std::string(as_text(TRY(work->lend(*fetch, request.first, patience))));
     }
-    return Error(EINVAL);
+    return std::string();
   }
 
   void serve_client(FdRef client) const {
@@ -89,8 +93,8 @@ struct Fetcher::Impl {
       const auto got = sys::receive_message(client, buffer);
       if (!got || *got == 0) return;
       const auto request = fetch::unpack_request(std::span(buffer).first(*got));
-      const auto done = request ? obey(*request) : Result<void>(Error(EPROTO));
-      if (request) note(request->blob, done);
+      const auto done = request ? obey(*request) : Result<std::string>(Error(EPROTO));
+      if (request) note(*request, done);
       const auto reply = request ? reply_of(done) : fetch::Reply{.code = EPROTO, .words = "that is no request"};
       if (!sys::send_message(client, pack(reply))) return;
     }

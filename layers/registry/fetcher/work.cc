@@ -1,9 +1,12 @@
 #include "layers/registry/fetcher/work.h"
 
+#include <fcntl.h>
+
 #include <system_error>
 #include <utility>
 
 #include "base/log.h"
+#include "base/sys/file.h"
 
 namespace acetate::registry {
 
@@ -14,8 +17,21 @@ constexpr int kSideBySide = 6;  // as pulls have it
 constexpr std::chrono::milliseconds kLook{100};
 constexpr int kMostAhead = 16;
 constexpr std::chrono::milliseconds kAheadPatience{10000};
+constexpr std::chrono::seconds kNextTryForRoom{10};
 // An answer that nobody takes anything of for long is one that breaks off.
 constexpr std::chrono::milliseconds kLongestYield{1000};
+
+bool has_no_room(const Error& error) { return error.is(ENOSPC) || error.is(EDQUOT); }
+
+// What nobody waits for fills no disk to its end: others have a use for the rest, our own log among them.
+constexpr std::uint64_t kLeftFree = std::uint64_t{16} << 20;
+Result<void> check_room(const std::string& dir, const PartialBlob& blob) {
+  const Fd folder = TRY_WITHIN(sys::open(dir, O_RDONLY | O_DIRECTORY), "opening {}", dir);
+  const auto st = TRY_WITHIN(sys::statfs(folder.ref()), "looking at {}", dir);
+  const auto left = static_cast<std::uint64_t>(st.f_bavail) * static_cast<std::uint64_t>(st.f_bsize), missing = blob.size() - TRY(blob.present_bytes());
+  if (missing == 0 || left >= missing + kLeftFree) return {};
+  return fail(ENOSPC, "the rest of {} has {} bytes, and {} are free", blob.digest().str(), missing, left);
+}
 
 }  // namespace
 
@@ -77,7 +93,7 @@ Result<std::shared_ptr<BlobFetch>> Work::find(const Digest& blob) {
                          }};
   auto entry = std::make_shared<Entry>();
   entry->fetch = std::make_shared<BlobFetch>(
-      std::move(partial), std::make_unique<BlobPlaces>(pool_, *std::move(ticket), [this, blob] { return read_ticket(dir_, blob); }), std::move(events));
+      std::move(partial), std::make_unique<BlobPlaces>(pool_, *std::move(ticket), [this, blob] { return read_ticket(dir_, blob); }), spare_, std::move(events));
   entries_[blob] = entry;
   return entry->fetch;
 }
@@ -88,6 +104,11 @@ Result<void> Work::fetch(BlobFetch& fetch, std::uint64_t first, std::uint64_t en
     if (ahead_.wanted(fetch.blob().digest(), first, end)) changed_.notify_all();
   }
   return fetch.fetch(first, end, patience);
+}
+
+Result<std::vector<std::byte>> Work::lend(BlobFetch& fetch, std::uint64_t block, std::chrono::milliseconds patience) {
+  last_demand_ = Clock::now().time_since_epoch().count();  // perhaps of what memory has: nothing is fetched for it
+  return fetch.lend(block, patience);
 }
 
 void Work::want(const std::shared_ptr<BlobFetch>& fetch, bool soon) {
@@ -139,7 +160,7 @@ bool Work::is_quiet() const {
 // Under the lock. Null: nothing to do now.
 std::shared_ptr<Work::Entry> Work::next(bool soon) const {
   for (const auto& [blob, entry] : entries_)
-    if (entry->state == State::wanted && entry->is_soon == soon && !entry->is_running) return entry;
+    if (entry->state == State::wanted && entry->is_soon == soon && !entry->is_running && (soon || Clock::now() >= entry->not_before)) return entry;
   return nullptr;
 }
 
@@ -187,7 +208,8 @@ void Work::run(bool soon) {
     }
     entry->is_running = true;
     lock.unlock();
-    auto done = entry->fetch->complete([&] { return !ending_ && (soon || (waiting_ == 0 && !entry->is_soon)); });
+    auto done = soon ? Result<void>() : check_room(dir_, entry->fetch->blob());
+    if (done) done = entry->fetch->complete([&] { return !ending_ && (soon || (waiting_ == 0 && !entry->is_soon)); });
     bool is_in_store = false;
     if (done) {
       done = whole_(*entry->fetch);
@@ -199,6 +221,9 @@ void Work::run(bool soon) {
     if (is_in_store) entries_.erase(entry->fetch->blob().digest());
     if (done) {
       entry->state = State::whole;
+    } else if (!soon && !entry->is_soon && has_no_room(done.error())) {
+      if (entry->not_before == Clock::time_point()) log::warn("{}; it is tried again when there may be room", done.error().message());
+      entry->not_before = Clock::now() + kNextTryForRoom;
     } else if (!done.error().is(ECANCELED)) {
       log::warn("{}", done.error().message());
       entry->failure = std::move(done).error();

@@ -19,6 +19,7 @@
 #include "layers/registry/fetcher/blob_places.h"
 #include "layers/registry/fetcher/precedence.h"
 #include "layers/registry/fetcher/read_order.h"
+#include "layers/registry/fetcher/spare_blocks.h"
 
 namespace acetate::registry {
 
@@ -40,7 +41,9 @@ class Work {
   Result<std::shared_ptr<BlobFetch>> find(const Digest& blob);
   // BlobFetch::fetch(), for somebody who waits.
   Result<void> fetch(BlobFetch& fetch, std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience);
-  // Wants it whole: soon, or when it is quiet.
+  // BlobFetch::lend(), for somebody who waits.
+  Result<std::vector<std::byte>> lend(BlobFetch& fetch, std::uint64_t block, std::chrono::milliseconds patience);
+  // Wants it whole: soon, or when it is quiet. Quietly it is tried again from time to time while the disk has no room for it.
   void want(const std::shared_ptr<BlobFetch>& fetch, bool soon);
   // Waits until it is whole, or cannot be.
   Result<void> wait(const std::shared_ptr<BlobFetch>& fetch);
@@ -55,6 +58,7 @@ class Work {
     std::atomic<bool> is_soon = false;  // somebody waits
     std::optional<Error> failure = {};
     bool is_ordered = false;               // its order was asked for
+    std::chrono::steady_clock::time_point not_before = {};  // the disk had no room for it a moment ago
   };
 
   void run(bool soon);
@@ -67,6 +71,7 @@ class Work {
   const Whole whole_;
   const Order order_;
   RemotePool pool_;
+  SpareBlocks spare_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<Digest, std::shared_ptr<Entry>> entries_;  // those that are not whole

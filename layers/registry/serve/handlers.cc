@@ -5,8 +5,10 @@
 #include <charconv>
 
 #include "base/sys/file.h"
+#include "layers/image/expected_blobs.h"
 #include "layers/image/json.h"
 #include "layers/image/media_type.h"
+#include "layers/image/store_lock.h"
 #include "layers/registry/serve/answers.h"
 
 namespace acetate::registry {
@@ -48,10 +50,28 @@ Wanted wanted_range(const std::string& header, std::uint64_t size, Span& span) {
   return Wanted::part;
 }
 
+// At once: the parts of a blob are read, and written, without it.
+bool opens_store(const Route& route, const std::string& method) {
+  switch (route.kind) {
+    case Kind::none:
+    case Kind::version:
+    case Kind::upload: return false;
+    case Kind::blob: return method != "GET";
+    case Kind::manifest:
+    case Kind::referrers:
+    case Kind::tags:
+    case Kind::catalog:
+    case Kind::uploads: return true;
+  }
+  return true;
+}
+
 }  // namespace
 
 void Handlers::handle(const Request& request, Response& response, RequestBody* body) {
   const auto route = parse_route(request.path);
+  // Nobody keeps the store open from one request to the next, and requests that never end to come let garbage collection go first.
+  if (opens_store(route, request.method)) image::await_turn(store_dir_);
   if (route.kind == Kind::none) return refuse(response, "NAME_UNKNOWN", "there is nothing at this path");
   if (request.method == "GET" || request.method == "HEAD") return get(route, request, response);
   if (rights_.read_only) return refuse(response, "UNSUPPORTED", "this registry only gives");
@@ -66,16 +86,13 @@ void Handlers::handle(const Request& request, Response& response, RequestBody* b
   refuse(response, "UNSUPPORTED", "not by this method");
 }
 
-void Handlers::tidy() {
-  uploads_.drop_idle();
-  hold_.tidy();
-}
+void Handlers::tidy() { uploads_.drop_idle(); }
 
 Result<Fd> Handlers::open_and_keep(const Digest& digest, std::chrono::minutes patience) {
   // The store first: what is found in it while it is open stays.
-  const auto store = TRY(hold_.store());
+  const auto store = TRY(catalog_.store());
   auto blob = TRY(catalog_.open_blob(digest));
-  hold_.expect_manifest(store, digest, patience);
+  TRY(image::expect_blob(store_dir_, digest, patience));
   return blob;
 }
 
@@ -106,7 +123,7 @@ void Handlers::get_blob(const Route& route, const Request& request, Response& re
   if (!digest) return refuse(response, "DIGEST_INVALID", digest.error().message());
   // Who asks only whether it is here wants to leave it out of a push.
   const bool may_push = request.method == "HEAD" && !rights_.read_only;
-  auto opened = may_push ? open_and_keep(*digest, StoreHold::kAskedFor) : catalog_.open_blob(*digest);
+  auto opened = may_push ? open_and_keep(*digest, kAskedFor) : catalog_.open_blob(*digest);
   if (!opened) return refuse(response, opened.error(), "BLOB_UNKNOWN");
   const auto st = sys::stat(opened->ref());
   if (!st) return refuse(response, st.error(), "BLOB_UNKNOWN");

@@ -9,7 +9,6 @@
 #include "layers/registry/serve/catalog.h"
 #include "layers/registry/serve/request_body.h"
 #include "layers/registry/serve/route.h"
-#include "layers/registry/serve/store_hold.h"
 #include "layers/registry/serve/uploads.h"
 
 namespace acetate::registry {
@@ -20,7 +19,7 @@ class Handlers {
     bool read_only = false;
     bool allow_delete = false;
   };
-  Handlers(image::StorePlace place, Rights rights) : catalog_(std::move(place)), rights_(rights), hold_([this] { return catalog_.store(); }) {}
+  Handlers(image::StorePlace place, Rights rights) : store_dir_(place.dir), catalog_(std::move(place)), rights_(rights) {}
 
   // `body` is null for methods without a body.
   void handle(const httplib::Request& request, httplib::Response& response, RequestBody* body);
@@ -50,13 +49,18 @@ class Handlers {
   void say_progress(const Route& route, const std::string& id, UploadSession& session, Response& response)
       REQUIRES(session.mutex);
 
-  // A blob that is here, and stays for as long as a client may need to name it in a manifest. ENOENT bare.
+  // Where a blob can be written; garbage collection may come meanwhile, and leaves it alone.
+  Result<std::unique_ptr<image::BlobWriter>> new_writer() const;
+  // How long blobs wait for the manifest that names them: a client that put one in and does not come back; one that asked for it, and perhaps
+  // wanted to know no more.
+  static constexpr std::chrono::minutes kPutIn{10}, kAskedFor{1};
+  // A blob that is here, and stays for so long. ENOENT bare.
   Result<Fd> open_and_keep(const Digest& digest, std::chrono::minutes patience);
 
+  const std::string store_dir_;
   Catalog catalog_;
   const Rights rights_;
   Uploads uploads_;
-  StoreHold hold_;
 };
 
 }  // namespace acetate::registry

@@ -1,7 +1,10 @@
 // What is put in and taken out.
 #include <charconv>
 
+#include "base/log.h"
+#include "layers/image/expected_blobs.h"
 #include "layers/image/json.h"
+#include "layers/image/store_lock.h"
 #include "layers/registry/blob_download.h"
 #include "layers/registry/serve/answers.h"
 #include "layers/registry/serve/handlers.h"
@@ -58,14 +61,16 @@ void Handlers::put_manifest(const Route& route, const Request& request, Response
   // "Pushing Manifests": tags that go along with a digest, of which a registry says which it took.
   std::vector<std::string> tags;
   for (auto [each, end] = request.params.equal_range("tag"); each != end; ++each) tags.push_back(each->second);
-  // From now on, and while the manifest is put in, what it names stays.
-  const auto store = hold_.store();
+  // While the manifest is put in, what it names stays.
+  const auto store = catalog_.store();
   if (!store) return refuse(response, store.error(), "NAME_UNKNOWN");
   const auto put = catalog_.put_manifest(route.repository, route.reference, type, bytes, tags);
   if (!put) return refuse(response, put.error(), "MANIFEST_BLOB_UNKNOWN");
   const auto& shown = put->shown;
-  if (!put->is_safe) hold_.expect_manifest(*store, shown.descriptor.digest);
-  hold_.found_manifest(put->names);
+  if (!put->is_safe)
+    if (const auto kept = image::expect_blob(store_dir_, shown.descriptor.digest, kPutIn); !kept) return refuse(response, kept.error(), "NAME_UNKNOWN");
+  // Should it fail, they stay for longer than they must.
+  if (const auto named = image::expect_no_longer(store_dir_, put->names); !named) log::warn("{}", named.error().message());
   const auto digest = shown.descriptor.digest.str();
   response.set_header("Location", fmt::format("/v2/{}/manifests/{}", route.repository, digest));
   response.set_header("Docker-Content-Digest", digest);
@@ -75,10 +80,12 @@ void Handlers::put_manifest(const Route& route, const Request& request, Response
   response.status = 201;
 }
 
+Result<std::unique_ptr<image::BlobWriter>> Handlers::new_writer() const { return TRY(catalog_.store())->new_blob(); }
+
 void Handlers::begin_upload(const Route& route, const Request& request, Response& response,
                             RequestBody& body) {
   const auto mount = request.get_param_value("mount");
-  if (const auto digest = Digest::parse(mount); digest && open_and_keep(*digest, StoreHold::kPutIn)) {
+  if (const auto digest = Digest::parse(mount); digest && open_and_keep(*digest, kPutIn)) {
     // One store for all: what is here is here for every repository.
     response.set_header("Location", blob_location(route, mount));
     response.set_header("Docker-Content-Digest", mount);
@@ -87,12 +94,10 @@ void Handlers::begin_upload(const Route& route, const Request& request, Response
   }
   const auto algorithm = algorithm_of(request);
   if (!algorithm) return refuse(response, "DIGEST_INVALID", algorithm.error().message());
-  const auto store = hold_.store();
-  if (!store) return refuse(response, store.error(), "NAME_UNKNOWN");
-  auto writer = (*store)->new_blob();
+  auto writer = new_writer();
   if (!writer) return refuse(response, writer.error(), "NAME_UNKNOWN");
   if (const auto hashed = (*writer)->hash_by(*algorithm); !hashed) return refuse(response, hashed.error(), "NAME_UNKNOWN");
-  const auto id = uploads_.begin(route.repository, *store, *std::move(writer));
+  const auto id = uploads_.begin(route.repository, *std::move(writer));
   if (!id) return refuse(response, id.error(), "NAME_UNKNOWN");
   const auto session = uploads_.find(route.repository, *id);
   const Lock lock(session->mutex);
@@ -166,13 +171,17 @@ void Handlers::finish_upload(const Route& route, const std::string& id, UploadSe
   const auto writer = std::move(session.writer);
   uploads_.end(id);
   if (const auto hashed = writer->hash_by(asked->algorithm()); !hashed) return refuse(response, hashed.error(), "BLOB_UPLOAD_UNKNOWN");
+  // The body may have been long: who wants to be alone with the store comes before us now.
+  image::await_turn(store_dir_);
+  const auto store = catalog_.store();
+  if (!store) return refuse(response, store.error(), "BLOB_UPLOAD_UNKNOWN");
   const auto put = writer->commit("application/octet-stream");
   if (!put) return refuse(response, put.error(), "BLOB_UPLOAD_UNKNOWN");
   // What was sent is in the store under the digest it has, points at nothing and goes with the garbage.
   if (put->digest != *asked)
     return refuse(response, "DIGEST_INVALID",
                   fmt::format("what was sent has the digest {}", put->digest.str()));
-  hold_.expect_manifest(session.store, put->digest);
+  if (const auto kept = image::expect_blob(store_dir_, put->digest, kPutIn); !kept) return refuse(response, kept.error(), "BLOB_UPLOAD_UNKNOWN");
   response.set_header("Location", blob_location(route, digest));
   response.set_header("Docker-Content-Digest", digest);
   response.status = 201;

@@ -15,11 +15,9 @@ std::string fresh_id() {
 
 }  // namespace
 
-Result<std::string> Uploads::begin(const std::string& repository, std::shared_ptr<image::ImageStore> store,
-                                   std::unique_ptr<image::BlobWriter> writer) {
+Result<std::string> Uploads::begin(const std::string& repository, std::unique_ptr<image::BlobWriter> writer) {
   auto session = std::make_shared<UploadSession>();
   session->repository = repository;
-  session->store = std::move(store);
   {
     const Lock lock(session->mutex);
     session->writer = std::move(writer);

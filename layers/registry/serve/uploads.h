@@ -14,8 +14,7 @@ namespace acetate::registry {
 
 // One upload. Its mutex is held while bytes are written, so that two requests for one do not mix.
 struct UploadSession {
-  std::string repository;                    // as the next one, since it was begun
-  std::shared_ptr<image::ImageStore> store;  // kept open, and garbage collection away, while something comes
+  std::string repository;  // since it was begun
   Mutex mutex;
   std::unique_ptr<image::BlobWriter> writer GUARDED_BY(mutex);  // null once it is finished
   std::chrono::steady_clock::time_point touched GUARDED_BY(mutex) = std::chrono::steady_clock::now();
@@ -32,7 +31,7 @@ class Uploads {
 
   // A new session's id, which nobody can guess. Where there are as many as may be, the one nobody has touched for longest makes room, if that
   // is longer than `rests`: clients that went away without a word shut nobody out. Else EBUSY with words.
-  Result<std::string> begin(const std::string& repository, std::shared_ptr<image::ImageStore> store, std::unique_ptr<image::BlobWriter> writer);
+  Result<std::string> begin(const std::string& repository, std::unique_ptr<image::BlobWriter> writer);
   // Null when there is none of that id in that repository.
   std::shared_ptr<UploadSession> find(const std::string& repository, const std::string& id);
   void end(const std::string& id);

@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <ctime>
+
 #include "base/sys/call.h"
 #include "base/sys/file.h"
+#include "layers/image/expected_blobs.h"
 #include "tests/layers/image/sample.h"
 
 namespace acetate::image {
@@ -105,6 +109,38 @@ TEST_F(CollectTest, KeepsWhatRefersToAnImageForAsLongAsThat) {
   ASSERT_TRUE(collected) << collected.error().message();
   EXPECT_THAT(collected->images, SizeIs(2));
   for (const Sample* each : std::initializer_list<const Sample*>{&one, &sbom, &signature}) EXPECT_FALSE(has(each->manifest) || has(each->layers[0]));
+}
+
+TEST_F(CollectTest, KeepsWhatSomebodyIsAboutToName) {
+  put(one, "", 1000);
+  const auto left = *(*ImageStore::open(place))->put_blob("left over", "text");
+  using std::chrono::minutes;
+  ASSERT_TRUE(expect_blob(place.dir, one.manifest.digest(), minutes(10)));
+  ASSERT_TRUE(expect_blob(place.dir, left.digest, minutes(10)));
+  ASSERT_TRUE(expect_blob(place.dir, left.digest, minutes(0))) << "who said less takes nothing back";
+  for (const auto& options : {CollectOptions{}, CollectOptions{.unused_since = 5000}, CollectOptions{.max_bytes = 0}})
+    EXPECT_THAT(collect(place, options)->blobs, IsEmpty());
+  EXPECT_TRUE(has(one.layers[0]) && has(one.config));
+
+  ASSERT_TRUE(expect_no_longer(place.dir, std::array{one.manifest.digest(), Digest::of("never expected")}));
+  EXPECT_THAT(collect(place, {})->images, SizeIs(1));
+  EXPECT_FALSE(has(one.layers[0]));
+  EXPECT_TRUE(*(*ImageStore::open(place))->has_blob(left.digest));
+}
+
+TEST_F(CollectTest, ExpectsNothingForEver) {
+  const auto left = *(*ImageStore::open(place))->put_blob("left over", "text");
+  const std::string mark = place.dir + "/.acetate-expected/" + left.digest.hex();
+  ASSERT_TRUE(expect_blob(place.dir, left.digest, std::chrono::minutes(1'000'000)));
+  EXPECT_LE(sys::stat_following(mark)->st_mtim.tv_sec, ::time(nullptr) + 15 * 60);
+  // The time is over; a clock was wrong.
+  for (const std::time_t until : {::time(nullptr) - 1, ::time(nullptr) + 24 * 60 * 60}) {
+    const timespec times[2] = {{.tv_sec = until, .tv_nsec = 0}, {.tv_sec = until, .tv_nsec = 0}};
+    ASSERT_TRUE(sys::set_times(FileAt{kWorkingDir, mark.c_str()}, times));
+    EXPECT_THAT(collect(place, {.dry_run = true})->blobs, SizeIs(1));
+  }
+  EXPECT_THAT(collect(place, {})->blobs, SizeIs(1));
+  EXPECT_FALSE(sys::stat_following(mark));
 }
 
 TEST_F(CollectTest, KeepsWhatRefersToAnImageOfASharedStoreOrBelowAnIndex) {

@@ -23,7 +23,9 @@ TEST(FetchProtocol, ReadsBackWhatItWrites) {
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->code, EIO);
   EXPECT_EQ(reply->words, "it rained");
-  EXPECT_EQ(pack(Reply{.code = 1, .words = std::string(100000, 'x')}).size(), kMostReplyBytes);
+  EXPECT_EQ(pack(Reply{.code = 1, .words = std::string(100000, 'x')}).size(), kMostWords + 8);
+  const std::string block(kMostLent, '\0');
+  EXPECT_EQ(unpack_reply(pack(Reply{.code = 0, .words = block}))->words, block);
 }
 
 TEST(FetchProtocol, NamesABlobByASha512) {

@@ -76,6 +76,22 @@ TEST_F(FetcherClientTest, TakesOneBlobsFailureForThatOfNoOther) {
   fetcher.join();
 }
 
+TEST_F(FetcherClientTest, TakesWhatIsLentWhole) {
+  std::thread fetcher([&] {
+    const Fd connection = *sys::accept(listening_.ref());
+    const auto request = answer(connection.ref(), {.code = 0, .words = std::string(100, 'x')});
+    EXPECT_EQ(request.verb, fetch::Verb::lend);
+    EXPECT_EQ(request.first, 0u);
+    answer(connection.ref(), {.code = 0, .words = std::string(99, 'x')});
+  });
+  auto asking = client();
+  const auto lent = asking.lend(*blob_, 0);
+  ASSERT_TRUE(lent) << lent.error().message();
+  EXPECT_EQ(*lent, std::vector(100, std::byte{'x'}));
+  EXPECT_TRUE(asking.lend(*blob_, 0).error().is(EPROTO));
+  fetcher.join();
+}
+
 TEST_F(FetcherClientTest, GivesUpWhenNothingComes) {
   auto asking = client(std::chrono::milliseconds(1));
   const auto silent = asking.fetch(*blob_, 0, 1);  // connected, and nobody answers

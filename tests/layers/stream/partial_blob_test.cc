@@ -198,6 +198,24 @@ TEST_F(LazySourceTest, FetchesATornBlockAgain) {
   EXPECT_EQ(fetcher_->asked.size(), 2u);
 }
 
+TEST_F(LazySourceTest, BorrowsWhatTheDiskHasNoRoomFor) {
+  expect_bytes(0, 10);
+  fetcher_->is_full = true;
+  expect_bytes(5, 2 * kBlock);
+  EXPECT_EQ(fetcher_->lent, (std::vector<std::uint64_t>{1, 2})) << "what is on the disk is read there";
+  expect_bytes(bytes_.size() - 3, 3);
+  EXPECT_EQ(source_->fetched().lent, kBlock + 5 + 3);
+  EXPECT_TRUE(source_->bring(0, bytes_.size())) << "it is to be had, when it is read";
+  fetcher_->fails = true;
+  std::vector<std::byte> into(2 * kBlock);
+  EXPECT_TRUE(source_->pread(into, 0).error().is(EIO));
+
+  fetcher_->fails = fetcher_->is_full = false;
+  expect_bytes(0, bytes_.size());
+  EXPECT_EQ(fetcher_->lent.size(), 3u);
+  EXPECT_EQ(*source_->blob().present_bytes(), bytes_.size()) << "when there is room again it is kept";
+}
+
 TEST_F(LazySourceTest, ReadsNothingMoreByAForeignIndexOfABlobThatWasCondemned) {
   expect_bytes(0, 10);
   ASSERT_TRUE((*PartialBlob::open(dir_.path(), digest_))->condemn());

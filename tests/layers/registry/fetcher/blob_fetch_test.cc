@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/bytes.h"
+#include "base/sys/call.h"
 #include "tests/layers/registry/misbehaving.h"
 #include "tests/support/temp_dir.h"
 
@@ -18,6 +19,18 @@ using testing::SizeIs;
 
 constexpr std::uint64_t kBlock = PartialBlob::kBlock;
 constexpr std::chrono::milliseconds kPatience{600'000};
+
+// A disk that takes nothing while there is one.
+class Full final : public sys::Hook {
+ public:
+  explicit Full(int code = ENOSPC) : code_(code), before_(sys::install(this)) {}
+  ~Full() override { sys::install(before_); }
+  int before(sys::Call call) noexcept override { return call == sys::Call::pwrite ? code_ : 0; }
+
+ private:
+  const int code_;
+  sys::Hook* const before_;
+};
 
 class BlobFetchTest : public testing::Test {
  protected:
@@ -33,6 +46,7 @@ class BlobFetchTest : public testing::Test {
   test::MisbehavingRegistry registry_;
   const image::Descriptor descriptor_ = registry_.put_blob("a", bytes_);
   RemotePool pool_;
+  SpareBlocks spare_;
   std::unique_ptr<BlobFetch> fetch_ = make([] {});
 
   std::unique_ptr<BlobFetch> make(std::function<void()> needs_whole) { return make(FetchEvents{.needs_whole = std::move(needs_whole)}); }
@@ -41,7 +55,7 @@ class BlobFetchTest : public testing::Test {
     return std::make_unique<BlobFetch>(
         *std::move(blob),
         std::make_unique<BlobPlaces>(pool_, Ticket{.blob = descriptor_, .sources = {{.name = registry_.host() + "/a:1"}}}),
-        std::move(events));
+        spare_, std::move(events));
   }
   void fault(nlohmann::json fault) {
     fault["path"] = "/blobs/sha256";
@@ -231,6 +245,57 @@ TEST_F(BlobFetchTest, FetchesAgainABlockThatTheDiskLost) {
   ASSERT_TRUE(fetch_->fetch(0, 2, kPatience));
   expect_there(0, 2);
   EXPECT_THAT(ranges(), ElementsAre("bytes=0-131071", "bytes=65536-131071"));
+}
+
+TEST_F(BlobFetchTest, LendsWhatTheDiskHasNoRoomFor) {
+  ASSERT_TRUE(fetch_->fetch(0, 1, kPatience));
+  const auto expect_lent = [&](std::uint64_t block) {
+    const auto lent = fetch_->lend(block, kPatience);
+    ASSERT_TRUE(lent) << lent.error().message();
+    EXPECT_TRUE(as_text(*lent) == std::string_view(bytes_).substr(block * kBlock, kBlock)) << block;
+  };
+  for (const int code : {ENOSPC, EDQUOT, EROFS, EIO}) {
+    const Full full(code);
+    EXPECT_TRUE(fetch_->fetch(0, 3, kPatience).error().is(ENOSPC));
+    for (const std::uint64_t block : {0, 1, 2}) expect_lent(block);
+  }
+  EXPECT_THAT(ranges(), SizeIs(2)) << "nothing is asked for twice";
+  {
+    const Full full;
+    expect_lent(7);
+    expect_lent(fetch_->blob().blocks() - 1);
+    EXPECT_TRUE(fetch_->fetch_ahead(8, 9, kPatience, [] { return true; }).error().is(ENOSPC)) << "nobody waits for it";
+    EXPECT_TRUE(complete().error().is(ENOSPC));
+  }
+  EXPECT_TRUE(fetch_->lend(1000, kPatience).error().is(EINVAL));
+  expect_there(0, 1);
+  EXPECT_EQ(*fetch_->blob().present_bytes(), kBlock);
+
+  registry_.reset();
+  ASSERT_TRUE(fetch_->fetch(0, 3, kPatience)) << "there is room again";
+  expect_there(0, 3);
+  EXPECT_THAT(ranges(), SizeIs(0));
+  ASSERT_TRUE(complete());
+  expect_there(0, fetch_->blob().blocks());
+}
+
+TEST_F(BlobFetchTest, FetchesNoMoreOfAGreatPieceThanMemoryMayHave) {
+  const std::string great = test::sample_bytes(20 << 20);
+  const auto descriptor = registry_.put_blob("a", great);
+  SpareBlocks few(std::size_t{2} << 20);
+  BlobFetch fetch(*PartialBlob::make(dir_.path(), {.blob = descriptor.digest, .size = descriptor.size}),
+                  std::make_unique<BlobPlaces>(pool_, Ticket{.blob = descriptor, .sources = {{.name = registry_.host() + "/a:1"}}}), few, {});
+  const Full full;
+  EXPECT_TRUE(fetch.fetch(0, 320, kPatience).error().is(ENOSPC));
+  std::size_t sent = 0;
+  for (const auto& entry : registry_.requests("GET", descriptor.digest.hex())) sent += entry.value("sent", std::size_t{0});
+  EXPECT_LT(sent, great.size());
+  // What made room for others comes again.
+  for (const std::uint64_t block : {0, 100, 300, 0}) {
+    const auto lent = fetch.lend(block, kPatience);
+    ASSERT_TRUE(lent) << lent.error().message();
+    EXPECT_TRUE(as_text(*lent) == std::string_view(great).substr(block * kBlock, kBlock)) << block;
+  }
 }
 
 TEST_F(BlobFetchTest, ReadsTheTicketItWrote) {

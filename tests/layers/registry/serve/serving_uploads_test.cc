@@ -1,8 +1,11 @@
 // How our registry takes blobs: whole, in chunks, broken off, and on a full disk.
 #include <gmock/gmock.h>
 
+#include <atomic>
+
 #include "base/sys/call.h"
 #include "layers/image/image_collect.h"
+#include "layers/image/manifest.h"
 #include "layers/image/media_type.h"
 #include "layers/registry/blob_upload.h"
 #include "tests/layers/registry/memory_blob.h"
@@ -125,48 +128,84 @@ TEST_F(Serving, TakesTheWholeInOneRequest) {
   EXPECT_EQ(ask("POST", "/v2/b/blobs/uploads/?mount=" + Digest::of("none").str() + "&from=a").status, 202);
 }
 
-TEST_F(Serving, KeepsGarbageCollectionAwayNoLongerThanItMust) {
+TEST_F(Serving, KeepsWhatIsAboutToBeNamedAndNothingElseFromGarbageCollection) {
   start();
   const auto from = open_store(dir_ / "from");
   const auto sample = test::put_sample(*from, {"layer"});
   const auto text_of = [&](const image::Descriptor& blob) { return dir_.read("from/blobs/sha256/" + blob.digest.hex()); };
   const Headers type{{"Content-Type", sample.manifest.media_type}};
-  const auto is_free = [&] {
+  // It finds its moment between any two requests. How many blobs went:
+  const auto collect = [&] {
     const auto collected = image::collect({.dir = dir_ / "served"}, {.wait = false});
-    EXPECT_TRUE(collected || collected.error().is(EWOULDBLOCK)) << collected.error().message();
-    return collected.has_value();
+    EXPECT_TRUE(collected) << collected.error().message();
+    return collected ? collected->blobs.size() : 0;
   };
+  const auto is_there = [&](const image::Descriptor& blob) { return ask("GET", "/v2/a/blobs/" + blob.digest.str()).status == 200; };
   store_.reset();
-  ASSERT_TRUE(is_free());
 
   const auto location = begin_upload();
-  EXPECT_FALSE(is_free()) << "an upload is under way";
-  EXPECT_EQ(ask("DELETE", location).status, 204);
-  EXPECT_TRUE(is_free());
-  for (const auto& blob : {sample.config, sample.layers[0]}) {
+  EXPECT_EQ(ask("PATCH", location, {}, "who").status, 202);
+  EXPECT_EQ(collect(), 0u);
+  EXPECT_EQ(ask("PUT", location + "?digest=" + Digest::of("whole").str(), {}, "le").status, 201) << "what is under way stays";
+  for (const auto& blob : {sample.config, sample.layers[0]})
     EXPECT_EQ(ask("POST", "/v2/a/blobs/uploads/?digest=" + blob.digest.str(), {}, text_of(blob)).status, 201);
-    EXPECT_FALSE(is_free()) << "nothing names it yet";
-  }
+  EXPECT_EQ(collect(), 0u) << "nothing names them yet";
   EXPECT_EQ(ask("PUT", "/v2/a/manifests/" + sample.manifest.digest.str(), type, text_of(sample.manifest)).status, 201);
-  EXPECT_FALSE(is_free()) << "it may be part of an index that is to come";
+  EXPECT_EQ(collect(), 0u) << "it may be part of an index that is to come";
+  EXPECT_TRUE(is_there(sample.layers[0]));
   EXPECT_EQ(ask("PUT", "/v2/a/manifests/1", type, text_of(sample.manifest)).status, 201);
-  EXPECT_FALSE(is_free());
   const auto index = image::to_json(image::Index{.entries = {{.descriptor = sample.manifest}}});
   EXPECT_EQ(ask("PUT", "/v2/a/manifests/2", {{"Content-Type", std::string(image::kOciIndex)}}, index).status, 201);
-  EXPECT_TRUE(is_free());
+  EXPECT_EQ(collect(), 0u);
   EXPECT_EQ(ask("GET", "/v2/a/manifests/1").body, text_of(sample.manifest));
 
   // What a client hears is here must be here when it names it.
-  EXPECT_EQ(ask("GET", "/v2/a/blobs/" + sample.config.digest.str()).status, 200);
-  EXPECT_TRUE(is_free()) << "who pulls does not name it";
-  for (const char* method : {"HEAD", "POST"}) {
-    const auto asked = method == std::string("HEAD") ? ask("HEAD", "/v2/a/blobs/" + sample.layers[0].digest.str())
-                                                     : ask("POST", "/v2/a/blobs/uploads/?from=b&mount=" + sample.layers[0].digest.str());
-    EXPECT_TRUE(asked.status == 200 || asked.status == 201) << method;
-    EXPECT_FALSE(is_free()) << method;
-    EXPECT_EQ(ask("PUT", "/v2/a/manifests/3", type, text_of(sample.manifest)).status, 201);
-    EXPECT_TRUE(is_free()) << method;
+  EXPECT_TRUE((*image::ImageStore::open({.dir = dir_ / "served"}))->remove_image(sample.manifest.digest));
+  EXPECT_TRUE((*image::ImageStore::open({.dir = dir_ / "served"}))->remove_image(Digest::of(index)));
+  EXPECT_EQ(ask("HEAD", "/v2/a/blobs/" + sample.layers[0].digest.str()).status, 200);
+  EXPECT_EQ(ask("POST", "/v2/a/blobs/uploads/?from=b&mount=" + sample.config.digest.str()).status, 201);
+  EXPECT_EQ(collect(), 2u) << "the manifest and the index";
+  EXPECT_EQ(ask("PUT", "/v2/a/manifests/3", type, text_of(sample.manifest)).status, 201);
+  // And who never comes back has said what he said.
+  EXPECT_TRUE((*image::ImageStore::open({.dir = dir_ / "served"}))->remove_image(sample.manifest.digest));
+  EXPECT_EQ(collect(), 3u);
+  EXPECT_FALSE(is_there(sample.layers[0]));
+}
+
+TEST_F(Serving, LetsGarbageCollectionComeBetweenPushesWithoutAPause) {
+  start();
+  store_.reset();
+  constexpr int kClients = 4;
+  std::atomic<bool> ending = false;
+  std::array<std::atomic<int>, kClients> pushed{};
+  const auto from = open_store(dir_ / "from");
+  const auto sample = test::put_sample(*from, {"layer"});
+  const Headers type{{"Content-Type", sample.manifest.media_type}};
+  const auto config = dir_.read("from/blobs/sha256/" + sample.config.digest.hex());
+  // Each image of a client has a layer of its own, and none is without one under way.
+  const auto push = [&](int client, int number) {
+    const auto name = fmt::format("/v2/{}", client), layer = fmt::format("layer {} {}", client, number);
+    EXPECT_EQ(ask("POST", name + "/blobs/uploads/?digest=" + sample.config.digest.str(), {}, config).status, 201);
+    EXPECT_EQ(ask("POST", name + "/blobs/uploads/?digest=" + Digest::of(layer).str(), {}, layer).status, 201);
+    image::Manifest manifest{.config = sample.config, .layers = {{.media_type = sample.layers[0].media_type, .digest = Digest::of(layer), .size = layer.size()}}};
+    EXPECT_EQ(ask("PUT", fmt::format("{}/manifests/{}", name, number), type, image::to_json(manifest)).status, 201);
+  };
+  std::vector<std::thread> clients;
+  for (int client = 0; client < kClients; ++client)
+    clients.emplace_back([&, client] {
+      while (!ending) push(client, pushed[client]++);
+    });
+  for (int times = 0; times < 3; ++times) {
+    for (const auto& each : pushed)
+      for (const int before = each; each < before + 2;) std::this_thread::yield();
+    const auto collected = image::collect({.dir = dir_ / "served"}, {.wait = true});
+    EXPECT_TRUE(collected) << collected.error().message();
   }
+  ending = true;
+  for (auto& client : clients) client.join();
+  for (int client = 0; client < kClients; ++client)
+    for (int number = 0; number < pushed[client]; ++number)
+      EXPECT_EQ(ask("GET", fmt::format("/v2/{}/blobs/{}", client, Digest::of(fmt::format("layer {} {}", client, number)).str())).status, 200);
 }
 
 TEST_F(Serving, KeepsNothingOfWhatBreaksOff) {

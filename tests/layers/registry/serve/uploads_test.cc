@@ -12,7 +12,7 @@ TEST(UploadsUnderWay, MakeRoomWhenNobodyComesBack) {
   const test::TempDir dir;
   const std::shared_ptr<image::ImageStore> store = test::open_store(dir / "store");
   Uploads patient(2, std::chrono::hours(1)), brisk(2, std::chrono::seconds(0));
-  const auto begin = [&](Uploads& uploads) { return uploads.begin("a", store, *store->new_blob()); };
+  const auto begin = [&](Uploads& uploads) { return uploads.begin("a", *store->new_blob()); };
   for (auto* uploads : {&patient, &brisk}) {
     const auto first = begin(*uploads), second = begin(*uploads);
     ASSERT_TRUE(first && second);
