@@ -104,6 +104,17 @@ Result<bool> Overlay::Impl::is_empty_locked(Inode& dir) {
   return empty;
 }
 
+Result<void> Overlay::Impl::require_empty_locked(Inode& above, Inode& dir) {
+  if (TRY(is_empty_locked(dir))) return {};
+  // chattr +i and +a go first, as in may_delete() of the kernel, which does not know here that they are set.
+  for (Inode* const held : {&above, &dir}) {
+    if (!held->is_upper()) continue;
+    const struct statx st = TRY(stat_of(FileAt{TRY(upper_fd(*held))->ref(), ""}));
+    if ((st.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0) return Error(EPERM);
+  }
+  return Error(ENOTEMPTY);
+}
+
 Result<void> Overlay::Impl::list_locked(Inode& dir, DirListing& into) {
   const std::size_t dots = into.size();
   OverLower over;

@@ -160,6 +160,8 @@ class Overlay::Impl {
   void look_ahead_in(const InodeRef& dir);
   std::optional<std::vector<std::optional<Child>>> children_ahead(const InodeRef& dir, const DirListing& names);
   Result<bool> is_empty_locked(Inode& dir);
+  // ENOTEMPTY if `dir`, which stands in `above`, is not; EPERM if it could not be removed in any case.
+  Result<void> require_empty_locked(Inode& above, Inode& dir);
 
   // --- overlay_file.cc: the upper's file of a handle whose inode is in the upper.
   Result<FdRef> file_in_upper(OpenFile& file);

@@ -1,7 +1,8 @@
 // st_ino: what a user sees must not change when a file is copied up, nor at the next mount, nor be another's.
 //
 // An object of the lower keeps the lower's number. When it is copied up the number goes with it, in the private
-// xattr "overlay.acetate.ino"; so that reading a directory need not ask every entry for one, the directory is
+// xattr "overlay.acetate.ino", beside the number of the copy itself: who copies a piece of an upper with its xattrs (`cp -a`) must not get two files of
+// one number, which diff(1) takes for equal. So that reading a directory need not ask every entry for one, the directory is
 // marked with the kernel's own "overlay.impure". Objects born in the upper show the upper's number, which
 // collides with none of the lower's if both lie on one file system, and is moved out of the way if not.
 #include <charconv>
@@ -18,6 +19,21 @@ namespace {
 constexpr std::uint64_t kForeign = std::uint64_t{1} << 42;
 // For those that are higher already. Still positive for who reads it signed.
 constexpr std::uint64_t kHighForeign = std::uint64_t{1} << 62;
+
+// What the attribute's value says of the upper's object of that number: "SHOWN OF", or "SHOWN" alone, as it was written before. Nothing if it was made for
+// another object, or is somebody else's idea of the value: no reason to hide the file.
+std::optional<std::uint64_t> kept_by(std::string_view value, std::uint64_t upper_ino) {
+  const char* const end = value.data() + value.size();
+  std::uint64_t shown = 0;
+  auto parsed = std::from_chars(value.data(), end, shown);
+  if (parsed.ec != std::errc() || shown == 0) return std::nullopt;
+  if (parsed.ptr == end) return shown;
+  if (*parsed.ptr != ' ') return std::nullopt;
+  std::uint64_t of = 0;
+  parsed = std::from_chars(parsed.ptr + 1, end, of);
+  if (parsed.ec != std::errc() || parsed.ptr != end || of != upper_ino) return std::nullopt;
+  return shown;
+}
 
 bool means_no_xattr(const Error& error) {
   return error.is(ENODATA) || error.is(ENOTSUP) || error.is(EPERM) || error.is(EACCES);
@@ -64,16 +80,13 @@ Result<std::uint64_t> Overlay::Impl::ino_in(Inode& dir, FileAt at, std::uint64_t
     if (means_no_xattr(text.error())) return own_ino(upper_ino);
     return std::move(text).error();
   }
-  std::uint64_t ino = 0;
-  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), ino);
-  // Somebody else's idea of the value: no reason to hide the file.
-  if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size() || ino == 0) return own_ino(upper_ino);
-  return ino;
+  const auto kept = kept_by(*text, upper_ino);
+  return kept ? *kept : own_ino(upper_ino);
 }
 
 Result<void> Overlay::Impl::keep_ino(FdRef object, std::uint64_t upper_ino, std::uint64_t shown_ino) {
   if (!upper->xattr_prefix().empty()) {
-    auto kept = sys::set_xattr(object, (upper->xattr_prefix() + "acetate.ino").c_str(), std::to_string(shown_ino));
+    auto kept = sys::set_xattr(object, (upper->xattr_prefix() + "acetate.ino").c_str(), fmt::format("{} {}", shown_ino, upper_ino));
     if (kept) return {};
     // "user." xattrs are for files and directories only; some file systems have none for others either.
     if (!means_no_xattr(kept.error())) return kept;

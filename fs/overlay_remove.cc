@@ -58,7 +58,7 @@ Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_
   std::optional<DirChange> below;
   if (want_dir) {
     below.emplace(*inode->dir);
-    if (!TRY(is_empty_locked(*inode))) return Error(ENOTEMPTY);
+    TRY(require_empty_locked(*dir, *inode));
   }
   if (!in_upper) return hide(inode.get());
   if (in_lower) expect_whiteout(*dir);

@@ -121,7 +121,7 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
   std::optional<DirChange> emptied;
   if (overwritten.is_dir()) {
     emptied.emplace(*overwritten.dir);
-    if (!TRY(is_empty_locked(overwritten))) return Error(ENOTEMPTY);
+    TRY(require_empty_locked(move.to_dir, overwritten));
   }
   if (is_shared(overwritten)) return replace_shared_locked(move, move.target_in == NameState::In::object);
   TRY(move_locked(move));

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "base/sys/xattr.h"
 #include "fs/volatile_mark.h"
 
 namespace acetate::fs {
@@ -13,6 +14,16 @@ namespace {
 
 constexpr const char* kWork = "work";
 constexpr const char* kIndex = "acetate.index";
+
+// Of the directories that objects are made in before they are moved to their places. What they would inherit from the work directory, a default ACL
+// or its group, would become the copies' own; the kernel's ovl_workdir_create() takes it away too.
+Result<Fd> open_without_inheritance(FileAt at, int flags) {
+  Fd dir = TRY(sys::open(at, flags | O_DIRECTORY | O_NOFOLLOW));
+  auto removed = sys::remove_xattr(dir.ref(), "system.posix_acl_default");
+  if (!removed && !removed.error().is(ENODATA) && !removed.error().is(ENOTSUP)) return std::move(removed).error();
+  TRY(sys::chmod(dir.ref(), 0700));  // set-gid
+  return dir;
+}
 
 // The kernel's index names files by handles of its own, and counts their links in its own way: nobody else can go on with it.
 Result<void> refuse_the_kernels_index(FdRef lock) {
@@ -52,7 +63,7 @@ Result<WorkDir> WorkDir::open(Fd user_dir, const Syncing& syncing) {
   const FileAt at{lock.ref(), kWork};
   TRY_WITHIN(sys::remove_tree(at), "emptying work/ in the work directory");
   TRY_WITHIN(sys::mkdir(at, 0700), "making work/ in the work directory");
-  Fd dir = TRY_WITHIN(sys::open(at, O_PATH | O_DIRECTORY | O_NOFOLLOW), "opening work/ in the work directory");
+  Fd dir = TRY_WITHIN(open_without_inheritance(at, O_PATH), "opening work/ in the work directory");
   if (syncing.leaves_mark) TRY(put_volatile_mark(lock.ref()));
   return WorkDir(std::move(lock), std::move(dir));
 }
@@ -64,7 +75,7 @@ Result<Fd> WorkDir::index_dir() {
   const FileAt at{lock_.ref(), kIndex};
   auto made = sys::mkdir(at, 0700);
   if (!made && !made.error().is(EEXIST)) return std::move(made).error().within("making acetate.index/ in the work directory");
-  return TRY_WITHIN(sys::open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), "opening acetate.index/ in the work directory");
+  return TRY_WITHIN(open_without_inheritance(at, O_RDONLY), "opening acetate.index/ in the work directory");
 }
 
 Result<Fd> WorkDir::nameless_file() {

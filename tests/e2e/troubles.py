@@ -6,6 +6,7 @@ usage: troubles.py DAEMON        as root, in a mount namespace of its own; below
 """
 
 import errno
+import fcntl
 import os
 import stat
 import struct
@@ -155,6 +156,61 @@ def a_default_acl_is_inherited(m):
         os.mkdir(m / "d/sub")
         assert "system.posix_acl_access" in os.listxattr(m / "d/f")
         assert os.getxattr(m / "d/sub", "system.posix_acl_default") == acl
+
+
+def nothing_is_inherited_from_the_work_directory(m):
+    """xfstests' overlay/023: what is made there and moved away, copies above all, would take its default ACL and its group along."""
+    entries = ((1, 7, -1), (2, 7, 4711), (4, 5, -1), (16, 7, -1), (32, 7, -1))
+    os.setxattr(m.work, "system.posix_acl_default", struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries))
+    os.chown(m.work, 0, 4711)
+    os.chmod(m.work, 0o2755)
+    for name in ("f", "dir/x", "gone/x"):
+        put(f"{m.lower}/{name}")
+    with m:
+        append(m / "f")
+        os.chmod(m / "dir", 0o700)
+        os.unlink(m / "gone/x"), os.rmdir(m / "gone")
+        os.mkdir(m / "gone")  # over a whiteout
+        for name in ("f", "dir", "gone"):
+            assert not [each for each in os.listxattr(m / name) if "posix_acl" in each], name
+            st = os.stat(m / name)
+            assert (st.st_gid, st.st_mode & stat.S_ISGID) == (0, 0), name
+
+
+def a_directory_that_may_not_change_is_not_merely_full(m):
+    """overlay/030"""
+    def flag(path, value):
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, 0x40086602, struct.pack("l", value))  # FS_IOC_SETFLAGS
+        finally:
+            os.close(fd)
+    for name in ("immutable/dir/f", "append/dir/f"):
+        put(m.in_upper(name))
+    flags = {m.in_upper("immutable"): 0x10, m.in_upper("append"): 0x20}
+    try:
+        for path, value in flags.items():
+            flag(path, value)
+        with m:
+            for name in ("immutable", "append"):
+                assert code(os.rmdir, m / name) == errno.EPERM, name
+                assert code(os.rmdir, m / f"{name}/dir") == errno.EPERM, name
+                os.mkdir(m / "new")
+                assert code(os.rename, m / "new", m / f"{name}/dir") == errno.EPERM, name
+                os.rmdir(m / "new")
+    finally:
+        for path in flags:
+            flag(path, 0)
+
+
+def a_copy_made_below_is_another_file(m):
+    """overlay/059: two files of one number are one file for diff(1)."""
+    put(f"{m.lower}/f")
+    with m:
+        append(m / "f")
+    subprocess.run(["cp", "-a", m.in_upper("f"), m.in_upper("copied")], check=True)
+    with m:
+        assert os.stat(m / "copied").st_ino != os.stat(m / "f").st_ino
 
 
 def a_setgid_directory_hands_its_group_down(m):

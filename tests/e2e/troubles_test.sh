@@ -26,6 +26,9 @@ if [ -x "$peer" ] && "$peer" --version 2>/dev/null | grep -q '^fuse-overlayfs: v
   expect "fuse-overlayfs 1.10 has them" "an_old_descriptor_follows_a_copy_up
 nothing_is_copied_to_be_deleted
 holes_stay_holes
+nothing_is_inherited_from_the_work_directory
+a_directory_that_may_not_change_is_not_merely_full
+a_copy_made_below_is_another_file
 a_setgid_directory_hands_its_group_down
 a_symlink_is_copied_up_with_its_owner_and_times
 a_fifo_is_copied_up_as_a_fifo

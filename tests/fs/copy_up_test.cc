@@ -277,6 +277,30 @@ TEST(StIno, GoesAlongWhenACopyIsRenamedToAnotherDirectory) {
   EXPECT_EQ(m.attr("b/g").ino, f);
 }
 
+// What diff(1) and others ask st_ino for is whether two names are one file; xfstests' overlay/049 and 059.
+TEST(StIno, IsNotInheritedByWhoeverCopiesAPieceOfTheUpperWithItsXattrs) {
+  Mounted m({memory_file("f", "x")});
+  const std::uint64_t f = m.attr("f").ino;
+  ASSERT_EQ(code(m.chmod("f", 0600)), 0);
+  m.dir().write("upper/g", "other");
+  const Fd copied = *sys::open(m.dir() / "upper/f", O_RDONLY), other = *sys::open(m.dir() / "upper/g", O_RDONLY);
+  std::string kept;
+  const std::vector<std::string> names = *sys::list_xattrs(copied.ref());
+  for (const std::string& name : names) {
+    if (!name.ends_with("overlay.acetate.ino")) continue;
+    kept = name;
+    ASSERT_EQ(code(sys::set_xattr(other.ref(), name.c_str(), *sys::get_xattr(copied.ref(), name.c_str()))), 0);
+  }
+  ASSERT_NE(kept, "");
+  m.remount();
+  EXPECT_EQ(m.attr("f").ino, f);
+  EXPECT_NE(m.attr("g").ino, f);
+  // As it was written before it said whose it is.
+  ASSERT_EQ(code(sys::set_xattr(copied.ref(), kept.c_str(), std::to_string(f))), 0);
+  m.remount();
+  EXPECT_EQ(m.attr("f").ino, f);
+}
+
 // In which Node.js, and whatever else is JavaScript, keeps them: two files must not be one.
 TEST(StIno, FitsIntoADoubleOverTarballsHoweverManyLayersThereAre) {
   std::vector<LayerPtr> layers;
