@@ -39,7 +39,9 @@ Result<void> Overlay::Impl::set_flags_of(Ino ino, unsigned long request, const F
   const InodeRef object = TRY(inode(ino));
   TRY(copy_up(*object));
   const Fd file = TRY(open_for_flags(*object));
-  return sys::done(sys::Call::ioctl, [&] { return ::ioctl(file.ref().fd, request, &flags); });
+  TRY(sys::done(sys::Call::ioctl, [&] { return ::ioctl(file.ref().fd, request, &flags); }));
+  if (rememberer != nullptr) rememberer->forget_attributes(ino);  // the time of change; the kernel forgets nothing after an ioctl
+  return {};
 }
 
 Result<unsigned> Overlay::flags(Ino ino) { return impl_->flags_of<unsigned>(ino, FS_IOC_GETFLAGS); }
