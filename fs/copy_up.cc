@@ -165,6 +165,7 @@ Result<void> Overlay::Impl::publish_copy(Inode& inode, const Attr& from, const F
       inode.fd = std::move(descriptor);
     }
     inodes.to_upper(inode, upper_ino);
+    if (inode.is_dir()) listings.drop(inode.ino);  // what was looked up ahead in it holds what may be unlinked from now on
   };
   for (;;) {
     const auto place = inode.place();

@@ -8,17 +8,14 @@ namespace acetate::fs {
 
 namespace {
 
-// Offsets of a directory are signed. Positions of the lower's names stay far below either.
-constexpr unsigned kBits = 62, kNarrowBits = 30;
+// Positions of the lower's names stay below.
+constexpr std::uint64_t kFirst = std::uint64_t{1} << 30;
+// Behind the last there is room for those that hash alike.
+constexpr std::uint64_t kPlaces = kFirst - (1 << 20);
 
 }  // namespace
 
-std::uint64_t DirListing::place_of_upper_name(std::string_view name, bool narrow) noexcept {
-  const unsigned bits = narrow ? kNarrowBits : kBits;
-  const std::uint64_t first = std::uint64_t{1} << bits;
-  // Behind it there is room for all that may be moved up by one another.
-  return first + std::min(xxh3(name) >> (64 - bits), first - (std::uint64_t{1} << (bits / 2)));
-}
+std::uint64_t DirListing::place_of_upper_name(std::string_view name) noexcept { return kFirst + xxh3(name) % kPlaces; }
 
 void DirListing::add(std::string_view name, unsigned char type, std::uint64_t ino, std::uint64_t place) {
   entries_.push_back(Entry{.ino = ino, .cookie = place, .name_at = names_.size(), .name_size = static_cast<std::uint8_t>(name.size()), .type = type});

@@ -4,8 +4,9 @@
 // goes on in a newer listing than he began in neither misses nor repeats it: no listing has to be kept for those who are reading. A name
 // that the lower has keeps its position among the lower's, which never changes, whether the upper has it too or not; that is the order in
 // which a tarball is best read. What only the upper has comes after all of them, by a hash of its name (so does every name on ext4,
-// fs/ext4/hash.c). Two that hash alike can be told apart for as long as both are there: of a million names that has one chance in ten
-// million to happen at all.
+// fs/ext4/hash.c). Cookies fit in 31 bits: programs for 32 bits without large files, and telldir(3) there, take no other. So of a hundred
+// thousand names that only the upper has some five pairs hash alike. The second of a pair stands behind the first, and takes its place once
+// that is gone: who has read as far as between the two and removes the first misses the second, if his listing was forgotten meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ namespace acetate::fs {
 
 class DirListing {
  public:
-  // Where a name stands that only the upper has. `narrow`: for programs that keep a directory's offset in 32 bits.
-  static std::uint64_t place_of_upper_name(std::string_view name, bool narrow) noexcept;
+  // Where a name stands that only the upper has.
+  static std::uint64_t place_of_upper_name(std::string_view name) noexcept;
   // Where the lower's nth name stands. The first two places are for "." and "..".
   static std::uint64_t place_of_lower_name(std::uint64_t n) noexcept { return n + 3; }
 

@@ -27,7 +27,10 @@ std::vector<Ino> LookAhead::next(Ino dir, std::vector<Ino> subdirs) {
     tell(*plan, here.plan ? kAhead : kAtFirst, out);
     remember_locked(plan);
   }
-  if (here.plan) tell(*here.plan, here.at + 1 + kAhead, out);
+  if (here.plan) {
+    here.plan->told = std::max(here.plan->told, here.at + 1);  // what was passed over is not wanted
+    tell(*here.plan, here.at + 1 + kAhead, out);
+  }
   return out;
 }
 

@@ -136,7 +136,7 @@ bool Overlay::forget(Ino ino, std::uint64_t count) noexcept {
     if (left != 0) return false;
   }
   impl_->forget_replaced(ino);
-  impl_->listings.drop(ino);
+  if (inode->is_dir()) impl_->listings.drop(ino);
   return true;
 }
 

@@ -19,7 +19,7 @@
 //     Directory::mutex           shared to look, exclusive to change names below; parents before children, two
 //                                unrelated directories by number, the index's (overlay_links.cc) last
 //       Impl::lending            one at a time lends a mode's bits (unprivileged daemons)
-//         FdCache, OtherNames, LinkIndex, InodeIndex, HandleTable, Inode mutexes   leaves: never held across a system call; FdCache's
+//         FdCache, OtherNames, LinkIndex, InodeIndex, HandleTable, RecentListings, LookAhead, Inode mutexes   leaves: never held across a system call; FdCache's
 //                                and OtherNames' come before Inode's
 //   The gate of a copy-up (only those who would change the same inode wait at it) is entered before any
 //   Directory::mutex is taken; the copy then takes its parent's for the one call that publishes it.
@@ -190,7 +190,8 @@ class Overlay {
   Result<void> readdirplus(Ino dir, std::uint64_t cookie, const std::function<bool(const ListedEntry&)>& fits,
                            const std::function<void(const ListedEntry&, const Found*)>& each);
   // Finds out what is likely to be asked after the beginning of `dir` was read: what lies in the directories that it lists
-  // (fs/look_ahead.h). For a thread that has nothing else to do; takes as long as a few readings, and changes nothing.
+  // (fs/look_ahead.h). For a thread that has nothing else to do; takes as long as a few readings of directories that are not large, and
+  // does nothing where two others are at it. No answer changes by it.
   void look_ahead(Ino dir);
   Result<void> fsyncdir(Ino dir);
 

@@ -115,12 +115,12 @@ Result<void> Overlay::Impl::require_empty_locked(Inode& above, Inode& dir) {
   return Error(ENOTEMPTY);
 }
 
-Result<void> Overlay::Impl::list_locked(Inode& dir, DirListing& into) {
+Result<void> Overlay::Impl::list_locked(Inode& dir, DirListing& into, std::size_t most) {
   const std::size_t dots = into.size();
   OverLower over;
   if (dir.is_upper())
     TRY(list_upper_locked(dir, over, [&](std::string_view name, unsigned char type, std::uint64_t ino) {
-      into.add(name, type, ino, DirListing::place_of_upper_name(name, options.narrow_inos));
+      into.add(name, type, ino, DirListing::place_of_upper_name(name));
       return true;
     }));
   if (!dir.has_lower) return {};
@@ -132,16 +132,21 @@ Result<void> Overlay::Impl::list_locked(Inode& dir, DirListing& into) {
       into.add(entry.name, entry.type, entry.ino, place);
     else if (above->second)
       into.move(dots + *above->second, place);
-    return true;
+    return into.size() <= most;
   });
 }
 
-Result<DirListing> Overlay::Impl::list(const InodeRef& dir) {
+DirListing Overlay::Impl::dots_of(const InodeRef& dir) {
   DirListing listing;
   InodeRef parent = dir;
   if (const auto place = dir->place()) parent = place->parent;
   listing.add(".", DT_DIR, dir->st_ino.load(std::memory_order_relaxed), 1);
   listing.add("..", DT_DIR, parent->st_ino.load(std::memory_order_relaxed), 2);
+  return listing;
+}
+
+Result<DirListing> Overlay::Impl::list(const InodeRef& dir) {
+  DirListing listing = dots_of(dir);
   {
     SharedLock lock(dir->dir->mutex);
     if (!dir->dir->dead) TRY(list_locked(*dir, listing));
@@ -200,15 +205,20 @@ Result<void> Overlay::readdirplus(Ino ino, std::uint64_t cookie, const std::func
 }
 
 void Overlay::look_ahead(Ino ino) {
+  // Of a directory with more in it no walker is waited for.
+  constexpr std::size_t kMostSubdirs = 1000, kMostNames = 10000;
   const auto dir = impl_->directory(ino);
   const RecentListingPtr listing = dir ? impl_->listings.find(ino) : nullptr;
   // An index says of each file which other names it has, and is not to be asked in vain.
   if (!listing || impl_->index) return;
+  const Undo one_less{[this] { impl_->looking_ahead.fetch_sub(1, std::memory_order_relaxed); }};
+  if (impl_->looking_ahead.fetch_add(1, std::memory_order_relaxed) >= 2) return;  // others are to find threads for what was asked
   std::vector<Ino> below;
+  std::size_t names = 0;
   listing->names.each(0, [&](const ListedEntry& entry) {
-    if (entry.type != DT_DIR || entry.name == "." || entry.name == "..") return true;
-    if (const InodeRef known = impl_->inodes.find_placed(**dir, entry.name)) below.push_back(known->ino);
-    return true;
+    if (entry.type == DT_DIR && entry.name != "." && entry.name != "..")
+      if (const InodeRef known = impl_->inodes.find_placed(**dir, entry.name)) below.push_back(known->ino);
+    return below.size() < kMostSubdirs && ++names < kMostNames;
   });
   for (const Ino next : impl_->look_ahead.next(ino, std::move(below)))
     if (const auto ahead = impl_->directory(next)) impl_->look_ahead_in(*ahead);
@@ -217,24 +227,29 @@ void Overlay::look_ahead(Ino ino) {
 void Overlay::Impl::look_ahead_in(const InodeRef& dir) {
   constexpr std::size_t kMostNames = 500;  // whoever changes the directory meanwhile waits
   if (dir->is_upper() || listings.find(dir->ino)) return;
-  auto names = list(dir);
-  if (!names || names->size() > kMostNames) return;
-  if (auto children = children_ahead(dir, *names))
-    listings.put(dir->ino, std::make_shared<RecentListing>(RecentListing{.names = *std::move(names), .children = *std::move(children)}));
+  DirListing names = dots_of(dir);
+  {
+    SharedLock lock(dir->dir->mutex);
+    if (dir->is_upper() || dir->dir->dead || !list_locked(*dir, names, kMostNames) || names.size() > kMostNames) return;
+    names.put_in_order();
+    auto children = children_locked(*dir, names);
+    // While names cannot change: behind them a newer listing could be replaced by this one.
+    listings.put(dir->ino, std::make_shared<RecentListing>(RecentListing{.names = std::move(names), .children = std::move(children)}));
+  }
+  // Who copied it up, or forgot it, before that found nothing to drop.
+  if (dir->is_upper() || dir->lookups.load(std::memory_order_relaxed) == 0) listings.drop(dir->ino);
 }
 
-std::optional<std::vector<std::optional<Child>>> Overlay::Impl::children_ahead(const InodeRef& dir, const DirListing& names) {
+std::vector<std::optional<Child>> Overlay::Impl::children_locked(Inode& dir, const DirListing& names) {
   std::vector<std::optional<Child>> children;
   children.reserve(names.size());
-  const bool is_new = !dir->dir->has_placed.load(std::memory_order_relaxed);
-  SharedLock lock(dir->dir->mutex);
-  if (dir->is_upper() || dir->dir->dead) return std::nullopt;
+  const bool is_new = !dir.dir->has_placed.load(std::memory_order_relaxed);
   names.each(2, [&](const ListedEntry& entry) {
     children.emplace_back();
     const auto name = Name::of(entry.name);
     NameState state;
-    if (!name || !look_below(*dir, *name, state)) return true;
-    if (auto child = child_locked(*dir, *name, std::move(state), is_new)) children.back() = *std::move(child);
+    if (!name || !look_below(dir, *name, state)) return true;
+    if (auto child = child_locked(dir, *name, std::move(state), is_new)) children.back() = *std::move(child);
     return true;
   });
   return children;

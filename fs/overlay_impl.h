@@ -47,7 +47,6 @@ struct NameState {
   bool lower_dir() const noexcept { return below && below->attr.is_dir(); }
 };
 
-// An inode with what a stat of it says.
 // Whether a zero-size file of a directory with xattr whiteouts is one. Only its absence is "no".
 Result<bool> has_whiteout_xattr(FileAt at);
 
@@ -150,15 +149,17 @@ class Overlay::Impl {
   using OverLower = std::unordered_map<std::string, std::optional<std::size_t>, HashOfName, std::equal_to<>>;
   // Every visible object of an upper directory until `each` returns false. `over` is filled where there is a lower.
   Result<void> list_upper_locked(Inode& dir, OverLower& over, const EachName& each);
-  // Every visible name, "." and ".." not.
-  Result<void> list_locked(Inode& dir, DirListing& into);
+  // Every visible name, "." and ".." not; of the lower's no more once there are more than `most`.
+  Result<void> list_locked(Inode& dir, DirListing& into, std::size_t most = SIZE_MAX);
+  // The dots, and where they lead.
+  static DirListing dots_of(const InodeRef& dir);
   // In order, with the dots.
   Result<DirListing> list(const InodeRef& dir);
   // What serves whoever reads on after `cookie`.
   Result<RecentListingPtr> listing_after(const InodeRef& dir, std::uint64_t cookie);
   // Nobody is told of what fails: who asks will be.
   void look_ahead_in(const InodeRef& dir);
-  std::optional<std::vector<std::optional<Child>>> children_ahead(const InodeRef& dir, const DirListing& names);
+  std::vector<std::optional<Child>> children_locked(Inode& dir, const DirListing& names);
   Result<bool> is_empty_locked(Inode& dir);
   // ENOTEMPTY if `dir`, which stands in `above`, is not; EPERM if it could not be removed in any case.
   Result<void> require_empty_locked(Inode& above, Inode& dir);
@@ -324,6 +325,7 @@ class Overlay::Impl {
   HandleTable handles;
   RecentListings listings;
   LookAhead look_ahead;
+  std::atomic<unsigned> looking_ahead{0};  // threads
   InodeRef root;
   std::unique_ptr<LinkIndex> index;  // null without index=on
   InodeRef index_root;               // its directory, which nobody is told of

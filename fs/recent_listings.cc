@@ -30,7 +30,7 @@ void RecentListings::put(Ino dir, RecentListingPtr listing) {
   if (const auto before = find_locked(dir); before != recent_.end()) remove_locked(before, out);
   bytes_ += in.front().listing->bytes();
   recent_.splice(recent_.begin(), in);
-  while (recent_.size() > kMost || (bytes_ > kMostBytes && recent_.size() > 1)) remove_locked(std::prev(recent_.end()), out);
+  while (recent_.size() > kMost || (bytes_ > kMostBytes && recent_.size() > kFew)) remove_locked(std::prev(recent_.end()), out);
 }
 
 void RecentListings::drop(Ino dir) noexcept {

@@ -33,7 +33,8 @@ struct RecentListing {
     const std::uint64_t n = entry.cookie - DirListing::place_of_lower_name(0);
     return n < children.size() && children[n] ? &*children[n] : nullptr;
   }
-  std::size_t bytes() const noexcept { return names.bytes() + children.capacity() * sizeof(std::optional<Child>); }
+  // What it takes in memory, with the inodes that only it may hold.
+  std::size_t bytes() const noexcept { return names.bytes() + children.capacity() * (sizeof(std::optional<Child>) + sizeof(Inode)); }
 };
 using RecentListingPtr = std::shared_ptr<const RecentListing>;
 
@@ -42,12 +43,13 @@ class RecentListings {
  public:
   // The last one put for it; nothing where that is gone.
   RecentListingPtr find(Ino dir);
-  // In the place of an earlier one. Others that were not used for longest go, until at most kMost are left and kMostBytes; this one stays.
+  // In the place of an earlier one. Others that were not used for longest go, until at most kMost are left, and kFew of those where all
+  // together take more than kMostBytes: as many large directories can be read at once, each page from a listing that is here.
   void put(Ino dir, RecentListingPtr listing);
   void drop(Ino dir) noexcept;
   void clear() noexcept;
 
-  static constexpr std::size_t kMost = 128, kMostBytes = 32 << 20;
+  static constexpr std::size_t kMost = 128, kFew = 8, kMostBytes = 32 << 20;
 
  private:
   struct Recent {

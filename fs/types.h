@@ -16,7 +16,7 @@ namespace acetate::fs {
 // somebody else's file. Not st_ino: that is Attr::ino.
 enum class Ino : std::uint64_t { root = 1 };
 
-// Names an open file or directory of one mount.
+// Names an open file of one mount.
 enum class Handle : std::uint64_t {};
 
 // Who asks, and on whose behalf things are made.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <exception>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -68,10 +69,30 @@ void readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse
       [&](const Page& page) { page.send(req); });
 }
 
-// A page, and what the kernel will hold once it has that.
+// References that were given for a reply; taken back unless the kernel has that.
+class Given {
+ public:
+  explicit Given(Overlay& overlay) : overlay_(&overlay) {}
+  Given(Given&& other) noexcept : overlay_(other.overlay_), inos_(std::exchange(other.inos_, {})) {}
+  Given& operator=(Given&&) = delete;
+  ~Given() {
+    for (const Ino one : inos_) overlay_->forget(one, 1);
+  }
+  // So that the next add() cannot fail.
+  void make_room() {
+    if (inos_.size() == inos_.capacity()) inos_.reserve(2 * inos_.size() + 16);
+  }
+  void add(Ino ino) noexcept { inos_.push_back(ino); }
+  void keep() noexcept { inos_.clear(); }
+
+ private:
+  Overlay* overlay_;
+  std::vector<Ino> inos_;
+};
+
 struct PlusPage {
   Page page;
-  std::vector<Ino> given = {};
+  Given given;
 };
 
 void readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, fuse_file_info*) {
@@ -79,16 +100,19 @@ void readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, 
       req,
       [&]() -> Result<PlusPage> {
         const Served& context = served(req);
-        PlusPage plus{.page = Page(size)};
+        PlusPage plus{.page = Page(size), .given = Given(context.overlay)};
         Page& page = plus.page;
         // The size of a record is known before the record is made.
-        const auto fits = [&](const ListedEntry& entry) { return fuse_add_direntry_plus(req, nullptr, 0, entry.name.data(), nullptr, 0) <= page.left(); };
+        const auto fits = [&](const ListedEntry& entry) {
+          plus.given.make_room();
+          return fuse_add_direntry_plus(req, nullptr, 0, entry.name.data(), nullptr, 0) <= page.left();
+        };
         TRY(context.overlay.readdirplus(ino_of(ino), static_cast<std::uint64_t>(after), fits, [&](const ListedEntry& entry, const Found* found) {
           // ino 0: a name without its inode, which the kernel looks up when it is used. An entry that is left out could leave an empty
           // page, which means the end.
           fuse_entry_param param{};
           if (found != nullptr) {
-            plus.given.push_back(found->ino);
+            plus.given.add(found->ino);
             param = entry_of(context, *found);
           } else {
             param.attr = stat_of(entry);
@@ -97,10 +121,8 @@ void readdirplus(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t after, 
         }));
         return plus;
       },
-      [&](const PlusPage& plus) {
-        Served& context = served(req);
-        if (plus.page.send(req) == 0) return;
-        for (const Ino one : plus.given) context.overlay.forget(one, 1);
+      [&](PlusPage plus) {
+        if (plus.page.send(req) == 0) plus.given.keep();
       });
 }
 

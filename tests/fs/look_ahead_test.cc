@@ -24,7 +24,8 @@ TEST(LookAhead, GuessesTwoUntilOneOfThemIsReadAndThenAFewAheadOfTheReader) {
   EXPECT_EQ(ahead.next(Ino{10}, {}), numbers(12, 7));
   EXPECT_THAT(ahead.next(Ino{10}, {}), IsEmpty());
   EXPECT_EQ(ahead.next(Ino{11}, {}), numbers(19, 1));
-  EXPECT_EQ(ahead.next(Ino{109}, {}), numbers(20, 90));  // who jumps to the last has read the others
+  EXPECT_EQ(ahead.next(Ino{50}, {}), numbers(51, 8));  // what was passed over is not wanted
+  EXPECT_THAT(ahead.next(Ino{109}, {}), IsEmpty());
 }
 
 TEST(LookAhead, GoesDownBeforeItGoesOn) {
@@ -99,6 +100,17 @@ TEST_F(LookedAhead, IsForgottenWithTheDirectory) {
   const std::uint64_t with = m_.overlay().stats().inodes;
   forget_all();
   EXPECT_LT(m_.overlay().stats().inodes, with - 10);
+}
+
+// An unlinked file's space is free once nobody has it.
+TEST_F(LookedAhead, KeepsNothingThatIsUnlinked) {
+  look_ahead();
+  const Found file = *m_.overlay().lookup(m_.ino("a"), "0");
+  ASSERT_EQ(code(m_.overlay().setattr(file.ino, {.mode = 0600}, {})), 0);
+  const std::uint64_t before = m_.overlay().stats().inodes;
+  ASSERT_EQ(code(m_.unlink("a/0")), 0);
+  EXPECT_TRUE(m_.overlay().forget(file.ino, 1));
+  EXPECT_EQ(m_.overlay().stats().inodes, before - 1);
 }
 
 TEST_F(LookedAhead, IsNotToldOnceItIsChanged) {

@@ -123,16 +123,15 @@ TEST(DirListing, TellsNamesOfOneHashApart) {
   EXPECT_FALSE(listing.each(13, [](const ListedEntry&) { return true; }));
 }
 
-TEST(DirListing, HasPlacesThatASignedOffsetHolds) {
+TEST(DirListing, HasPlacesThatASignedOffsetOf32BitsHolds) {
   for (int i = 0; i < 10000; ++i) {
     const std::string name = fmt::format("name{}", i);
-    EXPECT_LT(DirListing::place_of_upper_name(name, false), std::uint64_t{1} << 63);
-    EXPECT_GT(DirListing::place_of_upper_name(name, false), std::uint64_t{1} << 61);
-    EXPECT_LT(DirListing::place_of_upper_name(name, true), std::uint64_t{1} << 31);
+    EXPECT_GE(DirListing::place_of_upper_name(name), std::uint64_t{1} << 30);
+    EXPECT_LT(DirListing::place_of_upper_name(name), std::uint64_t{1} << 31);
   }
 }
 
-TEST(RecentListings, KeepsFewAndTheLastOneWhateverItsSize) {
+TEST(RecentListings, KeepsManyAndOfLargeOnesAFew) {
   RecentListings recent;
   const auto of = [](std::size_t names) {
     auto listing = std::make_shared<RecentListing>();
@@ -147,8 +146,10 @@ TEST(RecentListings, KeepsFewAndTheLastOneWhateverItsSize) {
   const auto large = of(600'000);
   ASSERT_GT(large->bytes(), RecentListings::kMostBytes);
   recent.put(Ino{2000}, large);
-  EXPECT_EQ(recent.find(Ino{2000}), large);
+  EXPECT_EQ(recent.find(Ino{3}), nullptr);
+  for (std::uint64_t i = 0; i < RecentListings::kFew - 1; ++i) recent.put(Ino{3000 + i}, of(1));
   EXPECT_EQ(recent.find(Ino{1}), nullptr);
+  EXPECT_EQ(recent.find(Ino{2000}), large);
   recent.drop(Ino{2000});
   EXPECT_EQ(recent.find(Ino{2000}), nullptr);
 }
