@@ -23,8 +23,9 @@ class DirListing {
  public:
   // Where a name stands that only the upper has.
   static std::uint64_t place_of_upper_name(std::string_view name) noexcept;
-  // Where the lower's nth name stands. The first two places are for "." and "..".
-  static std::uint64_t place_of_lower_name(std::uint64_t n) noexcept { return n + 3; }
+  // Where the lower's nth name stands: behind "." and "..".
+  static std::uint64_t place_of_lower_name(std::uint64_t n) noexcept { return kDotDot + 1 + n; }
+  static constexpr std::uint64_t kDot = 1, kDotDot = 2;
 
   // A name that is not in it yet; at most 255 bytes.
   void add(std::string_view name, unsigned char type, std::uint64_t ino, std::uint64_t place);

@@ -140,8 +140,8 @@ DirListing Overlay::Impl::dots_of(const InodeRef& dir) {
   DirListing listing;
   InodeRef parent = dir;
   if (const auto place = dir->place()) parent = place->parent;
-  listing.add(".", DT_DIR, dir->st_ino.load(std::memory_order_relaxed), 1);
-  listing.add("..", DT_DIR, parent->st_ino.load(std::memory_order_relaxed), 2);
+  listing.add(".", DT_DIR, dir->st_ino.load(std::memory_order_relaxed), DirListing::kDot);
+  listing.add("..", DT_DIR, parent->st_ino.load(std::memory_order_relaxed), DirListing::kDotDot);
   return listing;
 }
 
@@ -194,7 +194,7 @@ Result<void> Overlay::readdirplus(Ino ino, std::uint64_t cookie, const std::func
     if (!fits(entry)) return false;
     std::optional<Found> found;
     // What cannot be looked up, or went since it was listed, is shown by name.
-    if (entry.name != "." && entry.name != "..")
+    if (entry.cookie > DirListing::kDotDot)
       if (auto looked_up = find(entry)) found = *looked_up;
     entry.ino = impl_->ino_for_users(entry.ino);
     each(entry, found ? &*found : nullptr);
@@ -215,8 +215,8 @@ void Overlay::look_ahead(Ino ino) {
   if (impl_->looking_ahead.fetch_add(1, std::memory_order_relaxed) >= 2) return;  // others are to find threads for what was asked
   std::vector<Ino> below;
   std::size_t names = 0;
-  listing->names.each(0, [&](const ListedEntry& entry) {
-    if (entry.type == DT_DIR && entry.name != "." && entry.name != "..")
+  listing->names.each(DirListing::kDotDot, [&](const ListedEntry& entry) {
+    if (entry.type == DT_DIR)
       if (const InodeRef known = impl_->inodes.find_placed(**dir, entry.name)) below.push_back(known->ino);
     return below.size() < kMostSubdirs && ++names < kMostNames;
   });
@@ -244,7 +244,7 @@ std::vector<std::optional<Child>> Overlay::Impl::children_locked(Inode& dir, con
   std::vector<std::optional<Child>> children;
   children.reserve(names.size());
   const bool is_new = !dir.dir->has_placed.load(std::memory_order_relaxed);
-  names.each(2, [&](const ListedEntry& entry) {
+  names.each(DirListing::kDotDot, [&](const ListedEntry& entry) {
     children.emplace_back();
     const auto name = Name::of(entry.name);
     NameState state;
