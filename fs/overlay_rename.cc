@@ -77,7 +77,7 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
   NameState target = TRY(look_locked(move.to_dir, move.to_name, true));
   if (!source.visible()) return Error(ENOENT);
   if (target.reserved) return Error(EINVAL);
-  if (!source.is_upper()) return false;
+  const bool source_in_upper = source.is_upper();
   move.lower_has_source = source.below.has_value();
   move.source_lower_dir = source.lower_dir();
   move.target_lower_dir = target.lower_dir();
@@ -95,35 +95,39 @@ Result<bool> Overlay::Impl::rename_locked(Move& move) {
   };
   // The name leads to its bytes.
   const auto lacks_bytes = [](const Inode& inode) { return inode.metacopy.load(std::memory_order_acquire); };
+
+  // All that forbids it first: what cannot be moved is not copied up either, as ovl_rename() has it. A copy would
+  // show, for one of a lower's hard links ends being one.
   if (must_stay(moved)) return Error(EXDEV);
-  if (needs_stillness(moved) || lacks_bytes(moved)) return false;
   if (!move.target && move.exchanges()) return Error(ENOENT);
   if (move.target && (move.flags & RENAME_NOREPLACE) != 0) return Error(EEXIST);
   if (move.target.get() == &moved) return true;  // two names of one file: POSIX wants nothing done
   if (moved.is_dir() && is_ancestor(moved, move.to_dir)) return Error(EINVAL);
-  if (!move.target) {
-    TRY(move_locked(move));
-    return true;
+  std::optional<DirChange> emptied;
+  if (move.target) {
+    const Inode& met = *move.target;
+    const bool loops = met.is_dir() && is_ancestor(met, move.from_dir);
+    if (loops) return Error(move.exchanges() ? EINVAL : ENOTEMPTY);
+    if (move.exchanges()) {
+      if (must_stay(met)) return Error(EXDEV);
+    } else {
+      if (moved.is_dir() != met.is_dir()) return Error(moved.is_dir() ? ENOTDIR : EISDIR);
+      if (met.is_dir()) {
+        emptied.emplace(*move.target->dir);
+        TRY(require_empty_locked(move.to_dir, *move.target));
+      }
+    }
   }
-  Inode& overwritten = *move.target;
-  const bool loops = overwritten.is_dir() && is_ancestor(overwritten, move.from_dir);
+
+  if (!source_in_upper || needs_stillness(moved) || lacks_bytes(moved)) return false;
   if (move.exchanges()) {
-    if (loops) return Error(EINVAL);
-    if (must_stay(overwritten)) return Error(EXDEV);
+    Inode& other = *move.target;
     // A file that has its copy under another of its names may have none at this one yet.
     const bool stands = move.target_in == NameState::In::object;
-    if (!stands || !overwritten.is_upper() || needs_stillness(overwritten) || lacks_bytes(overwritten)) return false;
-    TRY(move_locked(move));
-    return true;
+    if (!stands || !other.is_upper() || needs_stillness(other) || lacks_bytes(other)) return false;
+  } else if (move.target && is_shared(*move.target)) {
+    return replace_shared_locked(move, move.target_in == NameState::In::object);
   }
-  if (loops) return Error(ENOTEMPTY);
-  if (moved.is_dir() != overwritten.is_dir()) return Error(moved.is_dir() ? ENOTDIR : EISDIR);
-  std::optional<DirChange> emptied;
-  if (overwritten.is_dir()) {
-    emptied.emplace(*overwritten.dir);
-    TRY(require_empty_locked(move.to_dir, overwritten));
-  }
-  if (is_shared(overwritten)) return replace_shared_locked(move, move.target_in == NameState::In::object);
   TRY(move_locked(move));
   return true;
 }

@@ -229,6 +229,21 @@ TEST(Rename, AnswersAsTheSystemCallDoes) {
   EXPECT_EQ(code(m.rename("f", "x", RENAME_WHITEOUT)), EINVAL);
 }
 
+// A copy would show: one of a lower's hard links is a file of its own from then on.
+TEST(Rename, ThatIsRefusedCopiesNothingUp) {
+  Mounted m({memory_file("f", "f"), memory_file("full/x", "x"), memory_dir("empty")});
+  EXPECT_EQ(code(m.rename("f", "full", RENAME_EXCHANGE)), EXDEV);
+  EXPECT_EQ(code(m.rename("f", "none", RENAME_EXCHANGE)), ENOENT);
+  EXPECT_EQ(code(m.rename("f", "full")), EISDIR);
+  EXPECT_EQ(code(m.rename("f", "empty", RENAME_NOREPLACE)), EEXIST);
+  EXPECT_EQ(m.upper(), Tree());
+
+  Mounted redirecting({memory_file("f", "f"), memory_file("full/x", "x"), memory_dir("empty")}, {.redirect_dir = true});
+  EXPECT_EQ(code(redirecting.rename("empty", "full")), ENOTEMPTY);
+  EXPECT_EQ(code(redirecting.rename("empty", "f")), ENOTDIR);
+  EXPECT_EQ(redirecting.upper(), Tree());
+}
+
 TEST(Rename, OntoAnotherNameOfTheSameFileDoesNothing) {
   Mounted m;
   ASSERT_EQ(code(m.write("a", "x")), 0);
