@@ -193,7 +193,7 @@ class PlannedCopy : public CopyJob {
   Result<void> collect() {
     if (!step_.chown.empty()) {
       const LayerPtr tree = TRY(shop_.layers.tree(before_));
-      const Ids ids = TRY_WITHIN(resolve_owner(*tree, step_.chown), "--chown={}", step_.chown);
+      const Ids ids = TRY_WITHIN(resolve_owner(*tree, step_.chown, UnknownNames::refused), "--chown={}", step_.chown);
       rules_.owner = CopyRules::Owner{ids.uid, ids.gid};
     }
     if (!step_.chmod.empty()) rules_.mode = TRY(ModeChange::parse(step_.chmod));

@@ -38,7 +38,7 @@ std::optional<std::vector<std::string_view>> find_line(std::string_view file, st
 
 }  // namespace
 
-Result<Ids> resolve_owner_in(std::string_view passwd, std::string_view group, std::string_view text) {
+Result<Ids> resolve_owner_in(std::string_view passwd, std::string_view group, std::string_view text, UnknownNames unknown) {
   const std::size_t colon = text.find(':');
   const std::string_view user = text.substr(0, colon);
   Ids ids;
@@ -50,8 +50,9 @@ Result<Ids> resolve_owner_in(std::string_view passwd, std::string_view group, st
     const auto line = find_line(passwd, user);
     const auto uid = line && line->size() > 3 ? parse_id((*line)[2]) : std::nullopt;
     const auto gid = line && line->size() > 3 ? parse_id((*line)[3]) : std::nullopt;
-    if (!uid || !gid) return fail(ENOENT, "unable to find user {}: no matching entries in passwd file of the image", user);
-    ids = {*uid, *gid};
+    if ((!uid || !gid) && unknown == UnknownNames::refused)
+      return fail(ENOENT, "unable to find user {}: no matching entries in passwd file of the image", user);
+    ids = {uid.value_or(0), gid.value_or(0)};
   }
   if (colon == std::string_view::npos || colon + 1 == text.size()) return ids;
   const std::string_view name = text.substr(colon + 1);
@@ -61,15 +62,15 @@ Result<Ids> resolve_owner_in(std::string_view passwd, std::string_view group, st
   }
   const auto line = find_line(group, name);
   const auto gid = line && line->size() > 2 ? parse_id((*line)[2]) : std::nullopt;
-  if (!gid) return fail(ENOENT, "unable to find group {}: no matching entries in group file of the image", name);
-  ids.gid = *gid;
+  if (!gid && unknown == UnknownNames::refused) return fail(ENOENT, "unable to find group {}: no matching entries in group file of the image", name);
+  ids.gid = gid.value_or(ids.gid);
   return ids;
 }
 
-Result<Ids> resolve_owner(const Layer& root, std::string_view text) {
+Result<Ids> resolve_owner(const Layer& root, std::string_view text, UnknownNames unknown) {
   const auto passwd = TRY_WITHIN(read_file_in(root, "/etc/passwd", kMostBytes), "reading the image's /etc/passwd");
   const auto group = TRY_WITHIN(read_file_in(root, "/etc/group", kMostBytes), "reading the image's /etc/group");
-  return resolve_owner_in(passwd.value_or(""), group.value_or(""), text);
+  return resolve_owner_in(passwd.value_or(""), group.value_or(""), text, unknown);
 }
 
 }  // namespace acetate::build

@@ -16,11 +16,15 @@ struct Ids {
   gid_t gid = 0;
 };
 
+// Names that the files do not know: ENOENT with words, as the reference of --chown has it; or root, who as USER owns what WORKDIR makes in an image
+// without such files (FROM scratch), as BuildKit's readUser() has it.
+enum class UnknownNames { refused, are_root };
+
 // "name", "uid", "name:group", "uid:gid". Without a group: --chown gives a number to the group of that number,
-// a name to its primary group. ENOENT with words for names the files do not know.
-Result<Ids> resolve_owner(const Layer& root, std::string_view text);
+// a name to its primary group.
+Result<Ids> resolve_owner(const Layer& root, std::string_view text, UnknownNames unknown);
 
 // The same on the texts of the files. Pure.
-Result<Ids> resolve_owner_in(std::string_view passwd, std::string_view group, std::string_view text);
+Result<Ids> resolve_owner_in(std::string_view passwd, std::string_view group, std::string_view text, UnknownNames unknown);
 
 }  // namespace acetate::build

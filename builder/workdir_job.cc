@@ -57,7 +57,7 @@ class WorkdirJob : public Job {
     if (!found.seen) {
       Attr made{.mode = S_IFDIR | 0755, .mtime = clock.of_copy(timespec{.tv_sec = clock.now()})};
       if (!step_.user.empty()) {
-        const Ids ids = TRY_WITHIN(resolve_owner(tree, step_.user), "USER {}", step_.user);
+        const Ids ids = TRY_WITHIN(resolve_owner(tree, step_.user, UnknownNames::are_root), "USER {}", step_.user);
         made.uid = ids.uid;
         made.gid = ids.gid;
         owner_ = ids;

@@ -254,6 +254,11 @@ TEST_F(BuildTest, LetsADockerfileOfAnotherPlaceNameNoFilesOfThisMachine) {
   EXPECT_TRUE(build(how).starts_with("sha256:")) << build(how);
 }
 
+TEST_F(BuildTest, MakesAWorkingDirectoryForAUserWhomAnImageWithoutPasswdDoesNotKnow) {
+  dockerfile("FROM scratch\nUSER root\nWORKDIR /a\nUSER app:5\nWORKDIR b\n");
+  EXPECT_TRUE(build().starts_with("sha256:")) << build();
+}
+
 TEST_F(BuildTest, RefusesAWorkingDirectoryWhoseNameWouldDelete) {
   dockerfile("FROM scratch\nWORKDIR /.wh.etc\n");
   EXPECT_NE(build().find("/.wh.etc cannot be in an image"), std::string::npos) << build();

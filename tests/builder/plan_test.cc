@@ -454,8 +454,8 @@ TEST(ModeChange, AppliesOctalAndSymbolicModes) {
 TEST(Users, AreFoundByNameAndNumber) {
   constexpr std::string_view passwd = "root:x:0:0:root:/:/bin/sh\nme:x:1000:100::/:\n";
   constexpr std::string_view group = "users:x:100:\nstaff:x:50:me\n";
-  const auto ids = [&](std::string_view text) {
-    const auto found = resolve_owner_in(passwd, group, text);
+  const auto ids = [&](std::string_view text, UnknownNames unknown = UnknownNames::refused) {
+    const auto found = resolve_owner_in(passwd, group, text, unknown);
     return found ? fmt::format("{}:{}", found->uid, found->gid) : found.error().message();
   };
   EXPECT_EQ(ids("me"), "1000:100");
@@ -464,11 +464,16 @@ TEST(Users, AreFoundByNameAndNumber) {
   EXPECT_EQ(ids("5:6"), "5:6");
   EXPECT_EQ(ids("nobody"), "unable to find user nobody: no matching entries in passwd file of the image");
   EXPECT_EQ(ids("me:none"), "unable to find group none: no matching entries in group file of the image");
+
+  EXPECT_EQ(ids("me", UnknownNames::are_root), "1000:100");
+  EXPECT_EQ(ids("nobody", UnknownNames::are_root), "0:0");
+  EXPECT_EQ(ids("nobody:staff", UnknownNames::are_root), "0:50");
+  EXPECT_EQ(ids("me:none", UnknownNames::are_root), "1000:100");
 }
 
 TEST(Users, AreReadThroughTheImagesOwnSymlinks) {
   const auto root = make_memory_layer({memory_symlink("etc/passwd", "/real/../real/passwd"), memory_file("real/passwd", "me:x:7:8::/:\n")});
-  const auto ids = resolve_owner(**root, "me");
+  const auto ids = resolve_owner(**root, "me", UnknownNames::refused);
   ASSERT_TRUE(ids) << ids.error().message();
   EXPECT_EQ(ids->uid, 7U);
 }
