@@ -31,6 +31,15 @@ Result<std::string> lasting_name(const std::string& element, const std::string& 
   return format_layer_spec(spec);
 }
 
+bool has_no_xattrs(const Lowers& lowers) {
+  constexpr std::size_t kAtATime = 4096;
+  const auto search = lowers.search_xattrs();
+  if (!search) return false;
+  auto answer = XattrSearch::Answer::not_yet;
+  while (answer == XattrSearch::Answer::not_yet) answer = search->go_on(kAtATime);
+  return answer == XattrSearch::Answer::none;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LiveMount>> LiveMount::make(Overlay& overlay, Session& session, std::vector<std::string> lowers,
@@ -87,6 +96,8 @@ Result<std::string> LiveMount::use(std::vector<std::string> names, std::string_v
   // The kernel has stopped to open files for good, and a program must be here whole before it is mapped.
   if (fresh.is_lazy && session_.leaves_open_out())
     return fail(EBUSY, "a layer is not all here yet, and what a read-only mount shows is not opened before it is used: fetch the layer first (acetate seal), or mount anew with it");
+  if (session_.settle_xattrs() && !has_no_xattrs(fresh))
+    return fail(EBUSY, "something in the layers has extended attributes, and the kernel was told for good that nothing has any: mount anew (with noxattrs=0 where layers are to change)");
   Places places = places_;
   places.lowers = fresh.directories;
   TRY(check_places(places));

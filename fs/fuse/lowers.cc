@@ -9,6 +9,19 @@
 
 namespace acetate::fs {
 
+namespace {
+
+// The directory that a layer was opened of a moment ago, by a name that will do when the working directory is another.
+Result<TreeOnDisk> tree_of(const std::string& path, const Layer& layer) {
+  const Fd root = TRY(sys::open(path, O_PATH | O_DIRECTORY));
+  const sys::ProcFdPath link(root.ref());
+  std::string lasting = TRY(sys::readlink(FileAt{kWorkingDir, link.c_str()}));
+  const Attr attr = TRY(layer.attr(layer.root()));
+  return TreeOnDisk{.path = std::move(lasting), .device = layer.device(), .ino = attr.ino};
+}
+
+}  // namespace
+
 Result<Lowers> open_lowers(const std::vector<std::string>& elements, FollowMarks follow) {
   using Clock = std::chrono::steady_clock;
   Lowers lowers;
@@ -26,8 +39,13 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements, FollowMarks
       lowers.is_lazy |= opened.is_lazy;
       if (learns) learn_reads(opened, default_index_dir());
       lowers.tarballs.push_back({spec.path, opened.bytes, opened.uncompressed_size});
+      lowers.may_have_xattrs |= opened.layer->may_have_xattrs();
     } else {
       lowers.directories.push_back(spec.path);
+      if (auto tree = tree_of(spec.path, *opened.layer))
+        lowers.trees.push_back(*std::move(tree));
+      else
+        lowers.may_have_xattrs = true;
     }
     layers.push_back(std::move(opened));
   }
@@ -35,6 +53,13 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements, FollowMarks
   lowers.stack = TRY(open_stack(layers, default_index_dir()));
   lowers.tree = lowers.stack.tree;
   return lowers;
+}
+
+std::unique_ptr<XattrSearch> Lowers::search_xattrs() const {
+  if (may_have_xattrs) return nullptr;
+  std::vector<std::unique_ptr<XattrSearch>> each;
+  for (const TreeOnDisk& one : trees) each.push_back(acetate::search_xattrs(one));
+  return search_in_turn(std::move(each));
 }
 
 void Lowers::log_reads() const {

@@ -171,6 +171,10 @@ Result<int> serve(const Options& options) {
                      .lifeline = lifeline(),
                      .mount_options = options.mount_options};
   const auto asked = [&](const char* option) { return std::ranges::count(options.mount_options, option) != 0; };
+  // Whoever looks at files must be seen looking, and timeout=0 is for who wants nothing kept.
+  if (!xattrs && options.xattrs) how.xattr_absence = std::make_shared<XattrAbsence>();
+  if (xattrs && overlay->read_only() && !options.always_asks_xattrs && !how.exact && how.timeout > 0)
+    if (auto search = lowers.search_xattrs()) how.xattr_absence = std::make_shared<XattrAbsence>(std::move(search));
   how.idmapped = asked("default_permissions") && !asked("allow_root");
   if (overlay->read_only() && !options.read_only) how.mount_options.emplace_back("ro");
   // What is far away is fetched when it is opened, where an error can still be told; who notes what is read must see it; and a

@@ -8,6 +8,7 @@
 #include "fs/fuse/ops.h"
 #include "fs/fuse/stateless_files.h"
 #include "fs/fuse/suid.h"
+#include "fs/fuse/xattr_absence.h"
 #include "fs/owner_note.h"
 
 namespace acetate::fs {
@@ -81,25 +82,43 @@ void reply_bytes(fuse_req_t req, std::string_view bytes, std::size_t size) {
 // a failed check and refuse everything.
 bool is_acl(std::string_view name) { return name.starts_with("system.posix_acl_"); }
 
+// Whether the kernel was told instead that it need not ask.
+bool are_absent(fuse_req_t req) {
+  XattrAbsence* absence = served(req).xattr_absence;
+  if (absence == nullptr || !absence->tell()) return false;
+  fuse_reply_err(req, ENOSYS);
+  return true;
+}
+
 void getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, std::size_t size) {
+  if (are_absent(req)) return;
+  XattrAbsence* absence = served(req).xattr_absence;  // the request is gone once it is answered
+  bool in_vain = false;
   serve(
       req,
       [&]() -> Result<std::string> {
         auto value = served(req).overlay.getxattr(ino_of(ino), name);
+        in_vain = !value && value.error().is(ENODATA);
         if (!value && value.error().is(ENOTSUP) && is_acl(name)) return Error(ENODATA);
         return value;
       },
       [&](const std::string& value) { reply_bytes(req, value, size); });
+  if (in_vain && absence != nullptr) absence->asked_in_vain();
 }
 
 void listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
+  if (are_absent(req)) return;
+  XattrAbsence* absence = served(req).xattr_absence;
+  bool in_vain = false;
   serve(
       req, [&] { return served(req).overlay.listxattr(ino_of(ino)); },
       [&](const std::vector<std::string>& names) {
+        in_vain = names.empty();
         std::string packed;
         for (const std::string& name : names) packed.append(name.c_str(), name.size() + 1);
         reply_bytes(req, packed, size);
       });
+  if (in_vain && absence != nullptr) absence->asked_in_vain();
 }
 
 // Setting an access ACL drops sgid when the caller is not of the file's group, as chmod(2) does. The kernel says so in a

@@ -69,7 +69,7 @@ class Parser {
       bool without = true;
       if (value && *value == "auto") return void(out_.xattrs_if_any = true), Result<void>();
       if (value) TRY(flag(key, *value, without));
-      out_.xattrs = !without;
+      out_.xattrs = out_.always_asks_xattrs = !without;
       return {};
     }
     if (key == "noacl") {

@@ -36,6 +36,7 @@ struct Options {
   bool leaves_mark = false;  // volatile
   bool writeback = false;
   bool xattrs = true;
+  bool always_asks_xattrs = false;  // noxattrs=0 was said
   bool xattrs_if_any = false;  // noxattrs=auto: none where nothing below has any and nothing can be written
   bool acl = true;
   bool read_only = false;

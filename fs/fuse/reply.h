@@ -23,6 +23,7 @@ struct Served {
   bool keep_cache;   // timeout is not 0
   bool durable;      // else fsync is answered with ENOSYS, and the kernel stops asking
   bool xattrs;
+  class XattrAbsence* xattr_absence;  // set: that there are none may be found out
   bool acl;
   bool writeback;
   bool exact;               // listings bring no attributes along

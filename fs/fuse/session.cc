@@ -118,7 +118,8 @@ class KernelRememberer final : public Rememberer {
 
 struct Session::Impl {
   Impl(Overlay& overlay, const SessionOptions& how)
-      : files(overlay),
+      : xattr_absence(how.xattr_absence),
+        files(overlay),
         passthrough(overlay, rememberer, how.durable),
         context{.overlay = overlay,
                 .metrics = metrics,
@@ -127,6 +128,7 @@ struct Session::Impl {
                 .keep_cache = how.timeout > 0,
                 .durable = how.durable,
                 .xattrs = how.xattrs,
+                .xattr_absence = how.xattr_absence.get(),
                 .acl = how.acl,
                 .writeback = how.writeback,
                 .exact = how.exact,
@@ -175,6 +177,7 @@ struct Session::Impl {
   }
 
   KernelRememberer rememberer;
+  const std::shared_ptr<XattrAbsence> xattr_absence;
   StatelessFiles files;
   Passthrough passthrough;
   Metrics metrics;
@@ -236,6 +239,8 @@ std::optional<dev_t> Session::device() const noexcept { return impl_->device; }
 bool Session::leaves_open_out() const noexcept {
   return impl_->context.stateless != nullptr && impl_->context.stateless->without_open;
 }
+
+bool Session::settle_xattrs() noexcept { return impl_->xattr_absence && impl_->xattr_absence->settle(); }
 
 void Session::refresh(LayerPtr fresh, std::string_view within) {
   Lock until_told(impl_->refreshing);

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "fs/fuse/metrics.h"
+#include "fs/fuse/xattr_absence.h"
 #include "fs/overlay.h"
 
 namespace acetate::fs {
@@ -21,6 +22,8 @@ struct SessionOptions {
   double timeout = 1e9;
   bool durable = true;
   bool xattrs = true;
+  // Set: nothing has any, or that may be found out. Of a read-only overlay.
+  std::shared_ptr<XattrAbsence> xattr_absence = {};
   bool acl = true;
   bool writeback = false;
   bool debug = false;
@@ -67,6 +70,8 @@ class Session {
   std::optional<dev_t> device() const noexcept;
   // Files are not opened, because that was asked for and the kernel knows of it. Settled once it has asked anything.
   bool leaves_open_out() const noexcept;
+  // The layers will change: that nothing has extended attributes is not concluded any more. True where the kernel was told so already, for good.
+  bool settle_xattrs() noexcept;
 
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;

@@ -5,12 +5,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <sstream>
 
 #include "base/sys/unix_socket.h"
+#include "base/sys/xattr.h"
 #include "fs/control.h"
 #include "fs/fuse/kernel_release.h"
 #include "layers/layer_spec.h"
@@ -53,6 +55,50 @@ class LiveMountTest : public MountTest {
     return names;
   }
 };
+
+// As a walker of a read-only mount asks, until the kernel has been told that there are none.
+bool asks_until_told(const std::string& file) {
+  for (int i = 0; i < 10'000; ++i) {
+    char value[8];
+    if (::lgetxattr(file.c_str(), "security.capability", value, sizeof value) == -1 && errno == EOPNOTSUPP) return true;
+  }
+  return false;
+}
+
+TEST_F(LiveMountTest, OfALayerWithoutXattrsTakesNoneWithSomeOnceTheKernelDoesNotAsk) {
+  auto read_only = request();
+  read_only.upper.reset();
+  read_only.work.reset();
+  dir_.write("tagged/f", "tagged");
+  dir_.write("plain/g", "");
+  if (!sys::set_xattr(sys::open(dir_ / "tagged/f", O_RDONLY)->ref(), "user.tag", "v")) GTEST_SKIP() << "this attribute may not be set here";
+  auto mount = Mount::start(read_only);
+  ASSERT_TRUE(mount) << mount.error().message();
+  ASSERT_TRUE(asks_until_told(dir_ / "mnt/f"));
+  char names[64];
+  EXPECT_EQ(::llistxattr((dir_ / "mnt/f").c_str(), names, sizeof names), -1);
+  EXPECT_EQ(errno, EOPNOTSUPP);
+
+  EXPECT_THAT(asked("add-top " + (dir_ / "tagged")), HasSubstr("has extended attributes"));
+  EXPECT_EQ(dir_.read("mnt/f"), "from below");
+  EXPECT_EQ(asked("add-top " + (dir_ / "plain")), "");
+  EXPECT_TRUE(dir_.exists("mnt/g"));
+}
+
+TEST_F(LiveMountTest, GoesOnBeingAskedForXattrsOnceItsLayersHaveChanged) {
+  auto read_only = request();
+  read_only.upper.reset();
+  read_only.work.reset();
+  dir_.write("tagged/f", "tagged");
+  if (!sys::set_xattr(sys::open(dir_ / "tagged/f", O_RDONLY)->ref(), "user.tag", "v")) GTEST_SKIP() << "this attribute may not be set here";
+  auto mount = Mount::start(read_only);
+  ASSERT_TRUE(mount) << mount.error().message();
+  ASSERT_EQ(asked("refresh"), "");
+  EXPECT_FALSE(asks_until_told(dir_ / "mnt/f"));
+  ASSERT_EQ(asked("add-top " + (dir_ / "tagged")), "");
+  char value[8];
+  EXPECT_EQ(::lgetxattr((dir_ / "mnt/f").c_str(), "user.tag", value, sizeof value), 1);
+}
 
 TEST_F(LiveMountTest, CountsWhatItDoesInEveryFormat) {
   auto mount = Mount::start(request());

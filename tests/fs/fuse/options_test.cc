@@ -128,6 +128,7 @@ TEST(Options, SwitchesCanBeTurnedOffAgain) {
     EXPECT_EQ(with("squash_to_root").owners.squashes(), on);
     EXPECT_EQ(with("ino32_t").narrow_inos, on);
     EXPECT_EQ(with("noxattrs").xattrs, !on);
+    EXPECT_EQ(with("noxattrs").always_asks_xattrs, !on);
   }
   // What says that nothing is synced leaves a mark, as the kernel's word does; fuse-overlayfs's own does not.
   EXPECT_TRUE(good({"-o", "lowerdir=/a,volatile", "/m"}).leaves_mark);
