@@ -81,7 +81,7 @@ class SandboxRunner : public Runner {
     spec.hostname = step.hostname;
     spec.network = step.network ? sandbox::Network::host : sandbox::Network::none;
     spec.capabilities = step.insecure ? sandbox::all_capabilities() : step.besides.capabilities.value_or(sandbox::build_capabilities());
-    spec.nameservers = step.besides.nameservers;
+    spec.resolver.nameservers = step.besides.nameservers;
     spec.mounts = step.besides.volumes;
     spec.hosts = step.hosts;
     if (step.shm_size != 0) spec.shm_size = step.shm_size;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "base/log.h"
+#include "base/sys/file.h"
 #include "cli/human.h"
 
 namespace acetate::cli {
@@ -157,11 +159,41 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
   return {};
 }
 
+namespace {
+
+std::string without_slashes(std::string_view target) {
+  while (target.size() > 1 && target.ends_with('/')) target.remove_suffix(1);
+  return std::string(target);
+}
+
+// As docker and podman have it: what would be hidden by another was not meant.
+Result<void> refuse_two_at_one_place(const RunMounts& all) {
+  std::set<std::string> seen;
+  const auto once = [&](std::string_view target) -> Result<void> {
+    if (!seen.insert(without_slashes(target)).second) return fail(EINVAL, "duplicate mount point: {}", target);
+    return {};
+  };
+  for (const auto& mount : all.mounts) TRY(once(mount.target));
+  for (const auto& image : all.images) TRY(once(image.target));
+  for (const std::string& target : all.unnamed) TRY(once(target));
+  return {};
+}
+
+void add_our_ipc(RunMounts& all) {
+  for (const char* place : {"/dev/shm", "/dev/mqueue"})
+    if (std::ranges::none_of(all.mounts, [&](const auto& mount) { return mount.target == place; }) && sys::stat_following(place))
+      all.mounts.push_back({.source = place, .target = place, .options = {"nosuid", "noexec", "nodev"}});
+}
+
+}  // namespace
+
 Result<RunMounts> describe_mounts(const RunOptions& options, const MountContext& context) {
   RunMounts all;
   for (const std::string& text : options.volumes) TRY(add_volume(text, context, all));
   for (const std::string& text : options.mounts) TRY(add_mount(text, context, all));
   for (const std::string& text : options.tmpfs) all.mounts.push_back(TRY(parse_tmpfs(text)));
+  TRY(refuse_two_at_one_place(all));
+  if (options.ipc == "host") add_our_ipc(all);
   for (const std::string& text : options.devices) TRY(add_device(text, all));
   if (options.read_only)
     for (const char* scratch : {"/run", "/tmp", "/var/tmp"})

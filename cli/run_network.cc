@@ -100,7 +100,7 @@ Result<void> describe_network(const RunOptions& options, sandbox::Spec& spec) {
                 spec.network == sandbox::Network::host ? "every port is the host's already" : "nobody reaches it");
   spec.our_hosts = spec.network == sandbox::Network::host;
   for (const std::string& text : options.add_hosts) spec.hosts.push_back(TRY(host_line(text, spec.network)));
-  spec.nameservers = options.dns;
+  spec.resolver = {.nameservers = options.dns, .searches = options.dns_searches, .options = options.dns_options};
   return {};
 }
 

@@ -43,7 +43,10 @@ void declare_networks(CLI::App& app, RunOptions& options) {
   app.add_option("--network,--net", options.network, "host (the default), none, pasta or slirp4netns");
   repeatable(app, "-p,--publish", options.ports, "[ADDRESS:][PORT:]PORT[/udp], by pasta or slirp4netns");
   repeatable(app, "--add-host", options.add_hosts, "NAME:ADDRESS, a line of /etc/hosts");
+  repeatable(app, "--expose", options.exposed, "taken and without effect: -p says which ports lead in");
   repeatable(app, "--dns", options.dns, "a nameserver, instead of ours");
+  repeatable(app, "--dns-search", options.dns_searches, "a domain to search, instead of ours; . for none");
+  repeatable(app, "--dns-option,--dns-opt", options.dns_options, "a resolver's option (ndots:2), instead of ours");
   app.add_option("-h,--hostname", options.hostname, "the container's name for itself; ours with the host's network");
 }
 
@@ -51,6 +54,7 @@ void declare_rights(CLI::App& app, RunOptions& options) {
   app.add_option("--userns", options.userns, "host (the default) or keep-id[:uid=…,gid=…]: the same user inside as outside");
   repeatable(app, "--group-add", options.group_add, "a group of the image more, by name or number; keep-groups: the caller's own, and what they may read");
   app.add_option("--pid", options.pid, "host: it sees our processes");
+  app.add_option("--ipc", options.ipc, "host: its shared memory, semaphores and message queues are ours")->check(CLI::IsMember({"host", "private"}));
   repeatable(app, "--cap-add", options.cap_add, "a capability more, or ALL");
   repeatable(app, "--cap-drop", options.cap_drop, "a capability less, or ALL");
   repeatable(app, "--security-opt", options.security,
@@ -72,6 +76,7 @@ void declare_run_options(CLI::App& app, RunOptions& options) {
   declare_rights(app, options);
   app.add_flag("--hpc", options.hpc, "as on a cluster: the same user, our home and working directory, our environment");
   app.add_flag("--rm", options.remove, "remove what was written afterwards: always so, without --keep");
+  app.add_option("--name", options.name, "taken and without effect: what is kept has the name that --keep gives it");
   app.add_option("--keep", options.keep, "keep what is written under this name, and go on from it next time");
   app.add_option("--upper", options.upper,
                  "who keeps what is written: own (our daemon), kernel (its overlay above our layers) or auto (the kernel's where it works)")

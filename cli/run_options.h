@@ -30,10 +30,10 @@ struct RunOptions {
 
   // Its networks.
   std::string network;
-  std::vector<std::string> ports, add_hosts, dns;
+  std::vector<std::string> ports, exposed, add_hosts, dns, dns_searches, dns_options;
 
   // Who it is and what it may.
-  std::string userns, pid;
+  std::string userns, pid, ipc;
   std::vector<std::string> group_add, cap_add, cap_drop, security, ulimits;
   bool privileged = false;
   std::string memory, cpus, pids_limit;
@@ -42,6 +42,7 @@ struct RunOptions {
   std::string keep, platform, pull = "missing", upper = "own";
   LazyFlags lazy;  // and how its registry is reached, lazily or not
   bool quiet = false;
+  std::string name;  // nothing goes by it
   std::vector<std::string> labels;
   bool remove = true;  // what happens anyway, without --keep
   bool hpc = false, verbose = false;

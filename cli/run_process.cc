@@ -139,6 +139,7 @@ Result<sandbox::Spec> describe_process(const image::Config& config, const RunOpt
   if (!options.pid.empty() && options.pid != "host" && options.pid != "private")
     return fail(EINVAL, "--pid wants host or private, not \"{}\"", options.pid);
   spec.own_pids = options.pid != "host";
+  spec.own_ipc = options.ipc != "host";
   for (const std::string& label : options.labels) {
     const std::size_t equals = label.find('=');
     if (equals == 0) return fail(EINVAL, "--label wants NAME=VALUE, not \"{}\"", label);

@@ -106,12 +106,14 @@ Json mounts(const Spec& spec) {
       proc_mount(spec),
       mount_entry("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
       mount_entry("/dev/pts", "devpts", "devpts", pts),
-      mount_entry("/dev/shm", "tmpfs", "shm",
-                  {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}k", spec.shm_size / 1024 + (spec.shm_size % 1024 != 0 ? 1 : 0))}),
-      mount_entry("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
-      sys_mount(spec),
-      cgroup_mount(spec),
   });
+  if (spec.own_ipc) {
+    all.push_back(mount_entry("/dev/shm", "tmpfs", "shm",
+                              {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}k", spec.shm_size / 1024 + (spec.shm_size % 1024 != 0 ? 1 : 0))}));
+    all.push_back(mount_entry("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
+  }
+  all.push_back(sys_mount(spec));
+  all.push_back(cgroup_mount(spec));
   for (const MountPoint& mount : spec.mounts) all.push_back(wished_mount(mount));
   for (const Device& device : spec.devices) all.push_back(device_mount(device));
   return all;
@@ -159,7 +161,7 @@ Json resources(const Spec& spec) {
 Json namespaces(const Spec& spec) {
   Json all = Json::array({{{"type", "mount"}}});
   if (!spec.surroundings.shares_pids()) all.push_back({{"type", "pid"}});
-  all.push_back({{"type", "ipc"}});
+  if (spec.own_ipc) all.push_back({{"type", "ipc"}});
   all.push_back({{"type", "uts"}});
   if (!spec.surroundings.network_namespace.empty())
     all.push_back({{"type", "network"}, {"path", spec.surroundings.network_namespace}});

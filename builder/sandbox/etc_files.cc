@@ -35,6 +35,13 @@ bool names_host(std::string_view text, std::string_view host) {
   return false;
 }
 
+// A line of "KEYWORD words".
+bool is_about(std::string_view line, std::string_view keyword) {
+  return line.starts_with(keyword) && (line.size() == keyword.size() || line[keyword.size()] == ' ' || line[keyword.size()] == '\t');
+}
+
+std::string line_of(std::string_view keyword, const std::vector<std::string>& words) { return words.empty() ? "" : fmt::format("{} {}\n", keyword, fmt::join(words, " ")); }
+
 bool names_loopback(std::string_view line) {
   const std::size_t at = line.find_first_of("0123456789:", std::string_view("nameserver").size());
   if (at == std::string_view::npos) return false;
@@ -59,21 +66,27 @@ std::string hosts_text_like(const std::string& ours, const std::string& hostname
   return text;
 }
 
-std::string resolv_text(Network network, const std::string& ours, const std::vector<std::string>& nameservers) {
+std::string resolv_text(Network network, const std::string& ours, const Resolver& wished) {
   std::string given;
-  for (const std::string& server : nameservers) given += fmt::format("nameserver {}\n", server);
-  if (network == Network::none) return given;
+  for (const std::string& server : wished.nameservers) given += fmt::format("nameserver {}\n", server);
+  const bool searches_nothing = wished.searches == std::vector<std::string>{"."};
+  std::string others = line_of("search", searches_nothing ? std::vector<std::string>() : wished.searches) + line_of("options", wished.options);
+  if (network == Network::none) return given + others;
+  if (network == Network::host && wished.empty()) return ours;
   // With the host's network its resolver is reachable as the host reaches it, 127.0.0.53 included.
-  if (network == Network::host && given.empty()) return ours;
-  std::string servers = given, others;
+  const auto reachable = [&](std::string_view line) { return network == Network::host || !names_loopback(line); };
+  std::string servers = given;
   for (std::string_view rest = ours; !rest.empty();) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     const std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (!line.starts_with("nameserver"))
-      others += fmt::format("{}\n", line);
-    else if (given.empty() && !names_loopback(line))
-      servers += fmt::format("{}\n", line);
+    if (is_about(line, "nameserver")) {
+      if (given.empty() && reachable(line)) servers += fmt::format("{}\n", line);
+      continue;
+    }
+    if (!wished.searches.empty() && (is_about(line, "search") || is_about(line, "domain"))) continue;
+    if (!wished.options.empty() && is_about(line, "options")) continue;
+    others += fmt::format("{}\n", line);
   }
   if (given.empty() && network == Network::slirp4netns) servers = fmt::format("nameserver {}\n", kSlirpNameserver) + servers;
   if (servers.empty() && network == Network::pasta) servers = fmt::format("nameserver {}\n", kPastaNameserver);
@@ -83,7 +96,7 @@ std::string resolv_text(Network network, const std::string& ours, const std::vec
 Result<std::vector<MountPoint>> make_etc_files(const Spec& spec, const std::string& dir) {
   const std::string our_hosts = spec.our_hosts ? TRY(read_ours("/etc/hosts")) : std::string();
   const std::pair<const char*, std::string> files[] = {
-      {"resolv.conf", resolv_text(spec.network, TRY(read_ours("/etc/resolv.conf")), spec.nameservers)},
+      {"resolv.conf", resolv_text(spec.network, TRY(read_ours("/etc/resolv.conf")), spec.resolver)},
       {"hosts", spec.our_hosts ? hosts_text_like(our_hosts, spec.hostname, spec.hosts) : hosts_text(spec.hostname, spec.hosts)},
       {"hostname", spec.hostname + "\n"},
   };

@@ -17,8 +17,8 @@ std::string hosts_text(const std::string& hostname, const std::vector<std::strin
 std::string hosts_text_like(const std::string& ours, const std::string& hostname, const std::vector<std::string>& more);
 
 // What of our resolv.conf holds in a network: our loopback is not the container's, so nameservers there are replaced by
-// the one that the network's helper plays. `nameservers` given by the person stand alone.
-std::string resolv_text(Network network, const std::string& ours, const std::vector<std::string>& nameservers);
+// the one that the network's helper plays. What the person wishes stands in the place of its kind.
+std::string resolv_text(Network network, const std::string& ours, const Resolver& wished);
 
 // Writes the files into `dir` and returns the mounts for them, but for targets the caller mounts over himself.
 Result<std::vector<MountPoint>> make_etc_files(const Spec& spec, const std::string& dir);

@@ -41,6 +41,12 @@ struct Port {
   bool udp = false;
 };
 
+// What resolv.conf says in the place of ours: each of them where it is not empty. A search for "." alone is for none.
+struct Resolver {
+  std::vector<std::string> nameservers = {}, searches = {}, options = {};
+  bool empty() const noexcept { return nameservers.empty() && searches.empty() && options.empty(); }
+};
+
 // A device node of ours, bound into the container; or a directory, for those below it, which launch() finds.
 struct Device {
   std::string source, target;
@@ -134,11 +140,12 @@ struct Spec {
   std::vector<Port> ports = {};
   bool our_hosts = false;                     // /etc/hosts says what ours does
   std::vector<std::string> hosts = {};        // further lines of /etc/hosts: "10.0.0.1\tname"
-  std::vector<std::string> nameservers = {};  // instead of ours
+  Resolver resolver = {};
   std::vector<Device> devices = {};
   std::vector<gid_t> device_groups = {};      // the process is a member of these too, whoever it is; not to be had with one id
   std::vector<Hook> hooks = {};               // of each stage in this order
   bool own_pids = true;
+  bool own_ipc = true;                        // else System V's objects are ours, and nobody makes a /dev/shm or /dev/mqueue: they are in `mounts`
   bool init = false;                          // a reaper of ours is pid 1, and the command its child
   std::uint64_t shm_size = 64 << 20;          // of /dev/shm; 0: no limit
   std::vector<Limit> limits = {};

@@ -129,6 +129,28 @@ TEST(RunMounts, OfAReadOnlyRootLeaveTmpWritableUnlessSomethingIsThere) {
   EXPECT_THAT(targets, ElementsAre("/tmp", "/run", "/var/tmp"));
 }
 
+TEST(RunMounts, AreRefusedWhereTwoWantOnePlace) {
+  const auto complaint = [](const RunOptions& options) {
+    const auto all = describe_mounts(options, kHere);
+    return all ? "" : all.error().message();
+  };
+  EXPECT_EQ(complaint({.volumes = {"/a:/run"}, .tmpfs = {"/run/"}}), "duplicate mount point: /run/");
+  EXPECT_EQ(complaint({.volumes = {"/run"}, .mounts = {"type=image,source=i,target=/run"}}), "duplicate mount point: /run");
+  EXPECT_EQ(complaint({.volumes = {"/a:/run", "/a:/run/a"}, .tmpfs = {"/"}}), "");
+}
+
+TEST(RunMounts, AreOurSharedMemoryAndQueuesWithOurIpc) {
+  const auto shown = [](const RunOptions& options) {
+    std::vector<std::string> sources;
+    for (const auto& mount : describe_mounts(options, kHere)->mounts)
+      if (mount.target == "/dev/shm") sources.push_back(mount.source);
+    return sources;
+  };
+  EXPECT_THAT(shown({.ipc = "host"}), ElementsAre("/dev/shm"));
+  EXPECT_THAT(shown({.volumes = {"/mine:/dev/shm"}, .ipc = "host"}), ElementsAre("/mine"));
+  EXPECT_THAT(shown({.ipc = "private"}), ElementsAre());
+}
+
 TEST(RunMounts, AreMadeAboveWhatTheyWouldHide) {
   std::vector<sandbox::MountPoint> mounts;
   for (const char* target : {"/tmp/a/b", "/z", "/tmp//c/", "/tmp", "/a"}) mounts.push_back({.source = {}, .target = target});

@@ -64,7 +64,7 @@ TEST(RunNetwork, HasHostsAndNameservers) {
 
   ASSERT_TRUE(spec);
   EXPECT_THAT(spec->hosts, ElementsAre("10.0.0.1\tbox", "fd00::1\tsix"));
-  EXPECT_THAT(spec->nameservers, ElementsAre("9.9.9.9"));
+  EXPECT_THAT(spec->resolver.nameservers, ElementsAre("9.9.9.9"));
   for (const char* wrong : {"box", ":10.0.0.1", "box:", "box:wibble"}) {
     options.add_hosts = {wrong};
     EXPECT_FALSE(described(options)) << wrong;

@@ -176,6 +176,13 @@ suite() { # AS NAME
   $1 acetate run --keep labelled --label tier=test --label empty "$base" true
   expect "$2: labels go into what is made of it" "test" "$($1 sh -c 'acetate commit -q labelled from-labelled >/dev/null && acetate inspect --format "{{.Config.Labels.tier}}" from-labelled' 2>&1)"
   $1 acetate rm labelled >/dev/null
+  expect "$2: our shared memory" "shared $(readlink /proc/self/ns/ipc)" \
+    "$(echo shared >/dev/shm/act-$$ && $1 acetate run --ipc host "$base" sh -c "cat /dev/shm/act-$$; readlink /proc/self/ns/ipc" 2>&1 | paste -sd' '; rm -f /dev/shm/act-$$)"
+  expect "$2: a queue of ours is seen" "there" "$($1 acetate run --ipc=host "$base" sh -c 'grep -q " /dev/mqueue " /proc/self/mounts && echo there' 2>&1)"
+  expect "$2: a resolver as it is wished" "nameserver 9.9.9.9 search a.test b.test options ndots:2" \
+    "$($1 acetate run --dns 9.9.9.9 --dns-search a.test --dns-search=b.test --dns-opt ndots:2 "$base" grep -E '^(nameserver|search|options)' /etc/resolv.conf 2>&1 | paste -sd' ')"
+  expect "$2: habits without effect" "here" "$($1 acetate run --rm --name web --expose 80 "$base" echo here 2>&1)"
+  expect_failure "$2: two at one place" 125 'duplicate mount point: /run' $1 acetate run --tmpfs /run -v "$scratch:/run" "$base" true
   expect "$2: the host's processes" "$($1 cat /proc/1/comm)" "$($1 acetate run --pid host "$base" cat /proc/1/comm 2>&1)"
 }
 

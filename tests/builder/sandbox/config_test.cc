@@ -45,6 +45,20 @@ Json config_of(const Spec& spec) {
   return text ? Json::parse(*text) : Json();
 }
 
+TEST(OciConfig, WithOurIpcHasNoNamespaceForItAndMakesNoSharedMemory) {
+  const auto parts = [](bool own) {
+    Spec spec = plain();
+    spec.own_ipc = own;
+    const Json config = config_of(spec);
+    std::string found;
+    for (const auto& space : config["linux"]["namespaces"]) found += space["type"] == "ipc" ? "ipc " : "";
+    for (const auto& mount : config["mounts"]) found += mount["destination"] == "/dev/shm" || mount["destination"] == "/dev/mqueue" ? mount["destination"].get<std::string>() + " " : "";
+    return found;
+  };
+  EXPECT_EQ(parts(true), "ipc /dev/shm /dev/mqueue ");
+  EXPECT_EQ(parts(false), "");
+}
+
 TEST(OciConfig, OfABuildStepInAChildUserNamespace) {
   Spec spec = plain();
   spec.capabilities = build_capabilities();

@@ -40,7 +40,7 @@ TEST(ResolvConf, IsOursWithTheHostsNetworkAndEmptyWithNone) {
 
   EXPECT_EQ(resolv_text(Network::host, ours, {}), ours);
   EXPECT_EQ(resolv_text(Network::none, ours, {}), "");
-  EXPECT_EQ(resolv_text(Network::none, ours, {"9.9.9.9"}), "nameserver 9.9.9.9\n");
+  EXPECT_EQ(resolv_text(Network::none, ours, {.nameservers = {"9.9.9.9"}}), "nameserver 9.9.9.9\n");
 }
 
 TEST(Slirp, HasASocketOnlyForPortsAndByAShortPath) {
@@ -61,8 +61,16 @@ TEST(ResolvConf, NamesNoNameserverOnALoopbackThatIsNotTheContainers) {
 }
 
 TEST(ResolvConf, NamesThePersonsNameserversAlone) {
-  EXPECT_EQ(resolv_text(Network::host, "nameserver 192.0.2.1\noptions x\n", {"9.9.9.9", "1.1.1.1"}),
+  EXPECT_EQ(resolv_text(Network::host, "nameserver 192.0.2.1\noptions x\n", {.nameservers = {"9.9.9.9", "1.1.1.1"}}),
             "nameserver 9.9.9.9\nnameserver 1.1.1.1\noptions x\n");
+}
+
+TEST(ResolvConf, HasThePersonsDomainsAndOptionsInThePlaceOfOurs) {
+  const std::string ours = "nameserver 127.0.0.53\ndomain example.org\nsearch example.org\noptions edns0\nsortlist x\n";
+
+  EXPECT_EQ(resolv_text(Network::host, ours, {.searches = {"a.test", "b.test"}}), "nameserver 127.0.0.53\nsearch a.test b.test\noptions edns0\nsortlist x\n");
+  EXPECT_EQ(resolv_text(Network::host, ours, {.searches = {"."}, .options = {"ndots:2", "rotate"}}), "nameserver 127.0.0.53\noptions ndots:2 rotate\nsortlist x\n");
+  EXPECT_EQ(resolv_text(Network::none, ours, {.nameservers = {"9.9.9.9"}, .options = {"rotate"}}), "nameserver 9.9.9.9\noptions rotate\n");
 }
 
 TEST(Hosts, HaveTheContainerAndWhatWasAdded) {
