@@ -12,6 +12,7 @@ class MemoryTable final : public CheckpointTable {
   explicit MemoryTable(std::vector<Checkpoint> checkpoints) : checkpoints_(std::move(checkpoints)) {}
   std::size_t count() const override { return checkpoints_.size(); }
   Result<CheckpointView> at(std::size_t i) const override { return checkpoints_[i].view(); }
+  Result<SpanMark> mark(std::size_t i) const override { return checkpoints_[i].mark(); }
 
  private:
   std::vector<Checkpoint> checkpoints_;
@@ -28,8 +29,7 @@ Result<std::size_t> find_span(const CheckpointTable& table, std::uint64_t plain_
   std::size_t low = 0, high = table.count();
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;
-    const CheckpointView view = TRY(table.at(middle));
-    if (view.plain_offset <= plain_offset) {
+    if (TRY(table.mark(middle)).plain_offset <= plain_offset) {
       low = middle + 1;
     } else {
       high = middle;

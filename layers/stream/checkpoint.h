@@ -24,6 +24,15 @@ inline constexpr std::uint64_t kNoStart = ~std::uint64_t{0};
 // A table that claims more is damaged. First passes make spans of at most twice FirstPassOptions::span_bytes.
 inline constexpr std::uint64_t kMaxSpanBytes = std::uint64_t{64} << 20;
 
+// What a checkpoint says of the span that begins there, but for what decoding needs.
+struct SpanMark {
+  std::uint64_t plain_offset = 0;
+  std::uint64_t packed_bit = kNoStart;
+  std::optional<Digest> digest;
+
+  bool has_start() const noexcept { return packed_bit != kNoStart; }
+};
+
 // A checkpoint in place: what an index file hands out without copying. The window lives as long as its table.
 struct CheckpointView {
   std::uint64_t plain_offset = 0;
@@ -34,8 +43,6 @@ struct CheckpointView {
   std::span<const std::byte> window;
   // SHA-256 of the span's plain bytes, where it is known. Known to our own first pass always.
   std::optional<Digest> digest;
-
-  bool has_start() const noexcept { return packed_bit != kNoStart; }
 };
 
 struct Checkpoint {
@@ -44,6 +51,7 @@ struct Checkpoint {
   std::vector<std::byte> window;
   std::optional<Digest> digest;
 
+  SpanMark mark() const noexcept { return {plain_offset, packed_bit, digest}; }
   CheckpointView view() const noexcept { return {plain_offset, packed_bit, window, digest}; }
 };
 
@@ -56,6 +64,8 @@ class CheckpointTable {
   virtual std::size_t count() const = 0;
   // `i` < count(). Fails where the bytes behind the table cannot be had or do not verify.
   virtual Result<CheckpointView> at(std::size_t i) const = 0;
+  // The same without its window. Windows are the most of a table: who only wants to know where spans lie has none of them read and verified.
+  virtual Result<SpanMark> mark(std::size_t i) const = 0;
 };
 
 using CheckpointTablePtr = std::shared_ptr<const CheckpointTable>;
@@ -63,7 +73,7 @@ using CheckpointTablePtr = std::shared_ptr<const CheckpointTable>;
 // A table in memory.
 CheckpointTablePtr checkpoint_table(std::vector<Checkpoint> checkpoints);
 
-// The span that `plain_offset` lies in: the last checkpoint at or before it. O(log n) calls of at(). EINVAL for
+// The span that `plain_offset` lies in: the last checkpoint at or before it. O(log n) calls of mark(). EINVAL for
 // an empty table or one whose first checkpoint comes after it.
 Result<std::size_t> find_span(const CheckpointTable& table, std::uint64_t plain_offset);
 

@@ -66,7 +66,7 @@ Result<DecodedSourcePtr> seekable_source(Seekable what) {
   if (what.checkpoints == nullptr || what.checkpoints->count() == 0) {
     return fail(EINVAL, "a packed stream can only be read by its checkpoints, and there are none");
   }
-  const CheckpointView first = TRY(what.checkpoints->at(0));
+  const SpanMark first = TRY(what.checkpoints->mark(0));
   if (first.plain_offset != 0 || !first.has_start()) {
     return fail(EINVAL, "the first checkpoint is not at the beginning");
   }

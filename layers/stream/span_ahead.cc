@@ -97,7 +97,7 @@ bool SpanSource::prefetch(Learning& learning, std::size_t index) const {
 
 void SpanSource::note(Learning& learning, std::size_t index) const {
   if (learning.now.is_known(index)) return;
-  const auto at = what_.checkpoints->at(index);
+  const auto at = what_.checkpoints->mark(index);
   if (!at) return;
   const auto noted = learning.now.note(index, at->plain_offset);
   if (noted == TraceRecorder::Noted::known) return;

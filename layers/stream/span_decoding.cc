@@ -101,7 +101,7 @@ Result<SpanBytes> SpanSource::next_span(Decoder& decoder, const Span& span) cons
 
 Result<std::size_t> SpanSource::start_before(std::size_t index) const {
   for (;; --index) {
-    if (TRY(what_.checkpoints->at(index)).has_start()) return index;
+    if (TRY(what_.checkpoints->mark(index)).has_start()) return index;
     if (index == 0) return fail(EBADMSG, "its table of checkpoints is damaged");
   }
 }
@@ -109,7 +109,7 @@ Result<std::size_t> SpanSource::start_before(std::size_t index) const {
 // Behind the last packed byte that a span is decoded from: where decoding can begin next, or all of them.
 Result<std::uint64_t> SpanSource::packed_end(std::size_t index) const {
   for (++index; index < what_.checkpoints->count(); ++index) {
-    const CheckpointView next = TRY(what_.checkpoints->at(index));
+    const SpanMark next = TRY(what_.checkpoints->mark(index));
     if (next.has_start()) return std::min((next.packed_bit + 7) / 8, what_.packed->size());
   }
   return what_.packed->size();
@@ -121,7 +121,7 @@ void SpanSource::note_need(std::size_t index) const {
   const auto first = start_before(index);
   const auto end = packed_end(index);
   if (!first || !end) return;  // a damaged table is told of to whoever reads
-  const auto start = what_.checkpoints->at(*first);
+  const auto start = what_.checkpoints->mark(*first);
   if (start && start->packed_bit / 8 < *end) what_.packed->need(start->packed_bit / 8, *end - start->packed_bit / 8);
 }
 
@@ -130,7 +130,7 @@ Result<void> SpanSource::bring(std::uint64_t offset, std::uint64_t length) const
   const FarWaits::Call call(waits_);
   length = std::min(length, what_.plain_size - offset);
   const std::size_t first = TRY(start_before(TRY(find_span(*what_.checkpoints, offset))));
-  const std::uint64_t from = TRY(what_.checkpoints->at(first)).packed_bit / 8;
+  const std::uint64_t from = TRY(what_.checkpoints->mark(first)).packed_bit / 8;
   const std::uint64_t to = TRY(packed_end(TRY(find_span(*what_.checkpoints, offset + length - 1))));
   return from < to ? what_.packed->bring(from, to - from) : Result<void>();
 }

@@ -40,9 +40,9 @@ Result<std::size_t> SpanSource::pread(std::span<std::byte> into, std::uint64_t o
 Result<SpanSource::Span> SpanSource::span(std::size_t index) const {
   const CheckpointTable& table = *what_.checkpoints;
   if (index >= table.count()) return fail(EBADMSG, "its table of checkpoints is damaged");
-  const CheckpointView view = TRY(table.at(index));
-  Span span{index, view.plain_offset, what_.plain_size, view.digest};
-  if (index + 1 < table.count()) span.end = TRY(table.at(index + 1)).plain_offset;
+  const SpanMark mark = TRY(table.mark(index));
+  Span span{index, mark.plain_offset, what_.plain_size, mark.digest};
+  if (index + 1 < table.count()) span.end = TRY(table.mark(index + 1)).plain_offset;
   if (span.begin >= span.end || span.end > what_.plain_size || span.end - span.begin > kMaxSpanBytes) {
     return fail(EBADMSG, "its table of checkpoints is damaged");
   }

@@ -21,7 +21,7 @@ constexpr std::string_view kIndex = ".lix", kTrace = ".trace";
 Result<void> every_span_has_a_digest(const LayerIndexPtr& index) {
   const auto spans = LayerIndex::checkpoints(index);
   for (std::size_t i = 0; i < spans->count(); ++i)
-    if (!TRY(spans->at(i)).digest) return fail(EBADMSG, "its span {} has no digest", i);
+    if (!TRY(spans->mark(i)).digest) return fail(EBADMSG, "its span {} has no digest", i);
   return {};
 }
 

@@ -163,15 +163,21 @@ class IndexCheckpoints final : public CheckpointTable {
   explicit IndexCheckpoints(std::shared_ptr<const LayerIndex> index) : index_(std::move(index)) {}
   std::size_t count() const override { return file().count(SectionId::checkpoints); }
   Result<CheckpointView> at(std::size_t i) const override {
-    const auto record = TRY(file().record<lix::CheckpointRecord>(SectionId::checkpoints, i));
-    CheckpointView view{.plain_offset = record.plain_offset, .packed_bit = record.packed_bit};
-    view.window = TRY(file().bytes(SectionId::windows, record.window, record.window_bytes));
-    if ((record.flags & lix::kDigestKnown) != 0)
-      view.digest.emplace(Digest::Algorithm::sha256, record.digest);
-    return view;
+    const auto record = TRY(this->record(i));
+    const auto window = TRY(file().bytes(SectionId::windows, record.window, record.window_bytes));
+    return CheckpointView{record.plain_offset, record.packed_bit, window, digest_of(record)};
+  }
+  Result<SpanMark> mark(std::size_t i) const override {
+    const auto record = TRY(this->record(i));
+    return SpanMark{record.plain_offset, record.packed_bit, digest_of(record)};
   }
 
  private:
+  Result<lix::CheckpointRecord> record(std::size_t i) const { return file().record<lix::CheckpointRecord>(SectionId::checkpoints, i); }
+  static std::optional<Digest> digest_of(const lix::CheckpointRecord& record) {
+    if ((record.flags & lix::kDigestKnown) == 0) return std::nullopt;
+    return Digest(Digest::Algorithm::sha256, record.digest);
+  }
   const IndexFile& file() const noexcept { return *index_->file_; }
   std::shared_ptr<const LayerIndex> index_;
 };

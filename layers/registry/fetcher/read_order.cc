@@ -27,14 +27,14 @@ std::optional<Bytes> packed_of(const CheckpointTable& table, std::uint64_t plain
   if (!span) return std::nullopt;
   Bytes bytes{0, size};
   for (std::size_t i = *span + 1; i-- > 0;) {
-    const auto at = table.at(i);
+    const auto at = table.mark(i);
     if (!at) return std::nullopt;
     if (!at->has_start()) continue;
     bytes.from = at->packed_bit / 8;
     break;
   }
   for (std::size_t i = *span + 1; i < table.count(); ++i) {
-    const auto at = table.at(i);
+    const auto at = table.mark(i);
     if (!at) return std::nullopt;
     if (!at->has_start()) continue;
     bytes.to = (at->packed_bit + 7) / 8;

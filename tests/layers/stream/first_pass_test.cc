@@ -84,8 +84,8 @@ TEST(FirstPass, LeavesSpansThatTileThePlainBytesAndVerify) {
 TEST(FirstPass, SplitsLongSpansWhereNoDecoderCanStart) {
   const auto result = must_pass(test::zstd_of(test::sample_bytes(1'000'000, 3))).result;
   ASSERT_EQ(result.checkpoints.size(), 8u);
-  EXPECT_TRUE(result.checkpoints[0].view().has_start());
-  for (std::size_t i = 1; i < 8; ++i) EXPECT_FALSE(result.checkpoints[i].view().has_start()) << i;
+  EXPECT_TRUE(result.checkpoints[0].mark().has_start());
+  for (std::size_t i = 1; i < 8; ++i) EXPECT_FALSE(result.checkpoints[i].mark().has_start()) << i;
 }
 
 TEST(FirstPass, ReadsTheRestThatNobodyRead) {

@@ -160,5 +160,39 @@ TEST(LayerIndex, DamageInALargeIndexIsFoundAtTheFirstTouch) {
   EXPECT_EQ(said.find("is damaged"), said.rfind("is damaged")) << "said once";
 }
 
+// Windows are for decoding, and the most of an index: to look at them for each place costs a start more than all else that is read of it.
+TEST(LayerIndex, WhereSpansLieIsKnownWithoutTheirWindows) {
+  // Of noise, whose windows are as large when they are packed.
+  TarMaker tar;
+  const Bytes noise = noise_bytes(12 << 20, 7);
+  tar.file("noise", as_text(std::span(noise)));
+  const std::string packed(as_text(gzip_of(bytes_of(tar.end()))));
+  Digest blob;
+  std::string bytes = index_bytes(packed, &blob);
+  log::set_sink([](log::Level, std::string_view) {});
+  {
+    const auto whole = *index_from(bytes, blob, 0);
+    const auto table = LayerIndex::checkpoints(whole);
+    ASSERT_GT(table->count(), 4U);
+    const auto view = *table->at(table->count() / 2);
+    ASSERT_GT(view.window.size(), lix::kGroupBytes / 4) << "the test wants a window to damage";
+  }
+  lix::Header header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  for (const lix::SectionRecord& section : std::span(header.sections).first(header.section_count))
+    if (section.id == static_cast<std::uint32_t>(lix::SectionId::windows))
+      for (std::uint64_t at = section.offset + lix::kGroupBytes; at + lix::kGroupBytes < section.offset + section.length; at += lix::kGroupBytes) bytes[at] ^= 1;
+
+  const auto index = *index_from(bytes, blob, 0);
+  const auto table = LayerIndex::checkpoints(index);
+  for (std::size_t i = 0; i < table->count(); ++i) {
+    const auto mark = table->mark(i);
+    ASSERT_TRUE(mark) << words(mark);
+    EXPECT_EQ(*find_span(*table, mark->plain_offset), i);
+  }
+  EXPECT_TRUE(table->at(table->count() / 2).error().is(EIO));
+  log::set_sink({});
+}
+
 }  // namespace
 }  // namespace acetate::test
