@@ -258,16 +258,16 @@ def main() -> None:
             if not layout.exists():
                 make_layout(layout, options.rootfs, options.layers, options.ballast, WORK["python"])
             (scratch.path / "Dockerfile").write_text("FROM base\n")
-            for how in ("estargz", "none"):
-                run(scratch.acetate, "build", "-q", "-f", scratch.path / "Dockerfile", "--build-context", f"base=oci-layout://{layout}:1", "-o",
-                    f"type=oci,dest={scratch.path}/{how},compression={how},force-compression=true", fresh)
+            run(scratch.acetate, "build", "-q", "-f", scratch.path / "Dockerfile", "--build-context", f"base=oci-layout://{layout}:1", "-o",
+                f"type=oci,dest={scratch.path}/estargz,compression=estargz,force-compression=true", fresh)
             run(scratch.acetate, "copy", "-q", "--dest-tls-verify=false", f"oci:{scratch.path}/estargz", f"docker://{estargz}")
             # Without its memory of what the registry has: it would leave it at the layers that are there, packed otherwise.
             packed = subprocess.run(
                 ["unshare", "-m", "sh", "-c", 'mkdir -p /var/lib/containers/cache && mount -t tmpfs cache /var/lib/containers/cache && exec "$@"', "sh", "skopeo", "copy",
-                 "-q", "--dest-tls-verify=false", "--dest-compress-format", "zstd:chunked", f"oci:{scratch.path}/none", f"docker://{chunked}"],
+                 "-q", "--dest-tls-verify=false", "--dest-compress", "--dest-compress-format", "zstd:chunked", "--dest-compress-level", "1", f"oci:{layout}:1",
+                 f"docker://{chunked}"],
                 env=env, capture_output=True, text=True, check=False)
-            if packed.returncode != 0:  # skopeo 1.9 packs not everything: "short write"
+            if packed.returncode != 0:  # skopeo 1.9 packs not everything at every level: "short write"
                 print(f"no zstd:chunked: {packed.stderr[-200:]}", file=sys.stderr)
 
         begin()
