@@ -312,7 +312,8 @@ class RunJob : public Job {
                             if (op.kind == DeltaOp::Kind::replace || op.kind == DeltaOp::Kind::hardlink) bytecode.learn(op.path, op.attr, is_content);
                             changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                             return {};
-                          }),
+                          },
+                          DeltaDepth::without_content),
                "reading what the step wrote");
     if (!changed) return Record{.clock = before_.clock};
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "builder/backlog.h"
 #include "builder/runner.h"
 #include "builder/sandbox/cdi.h"
 #include "builder/sandbox/memory_fs.h"
@@ -97,14 +98,21 @@ class SandboxRunner : public Runner {
     if (step.script) spec.mounts.push_back(TRY(script_mount(*step.script, root->scratch())));
 
     sys::Exit exit = TRY(launch(spec, root->scratch(), output));
-    TRY(root->unmount());
+    // What was looked at is told by our daemon at its end; else nobody waits for that.
+    TRY(log_accesses ? root->unmount() : root->complete_upper());
     Fd upper = TRY_WITHIN(sys::open(root->upper(), O_RDONLY | O_DIRECTORY), "opening what the step wrote");
     std::optional<AccessedPaths> accessed;
     if (log_accesses) accessed = accessed_in(*root);
-    return RunOutcome{.exit = exit, .upper = std::move(upper), .keeps = std::move(root), .accessed = std::move(accessed)};
+    return RunOutcome{.exit = exit, .upper = std::move(upper), .keeps = removed_later(std::move(root)), .accessed = std::move(accessed)};
   }
 
  private:
+  // What a step wrote is in a layer by then, and nobody waits until thousands of files are removed.
+  std::shared_ptr<void> removed_later(std::shared_ptr<sandbox::Rootfs> root) {
+    void* const what = root.get();
+    return {what, [this, root = std::move(root)](void*) mutable { removals_.add([root = std::move(root)]() mutable { root.reset(); }); }};
+  }
+
   // Where it is left to us, the kernel's, which makes small files in half the time, and ours where more is asked of it: with one id ours notes
   // owners, of a step that is recorded it sees each look at first hand, and a step with every capability may mount overlays of its own.
   sandbox::UpperKind upper_for(const RunStep& step, bool log_accesses) const {
@@ -175,6 +183,7 @@ class SandboxRunner : public Runner {
   sandbox::UpperKind upper_;
   Result<sys::Pipe> ending_ = sys::make_pipe();  // steps hold its reading end, and end with the other
   std::once_flag ended_;
+  Backlog removals_;
 };
 
 }  // namespace

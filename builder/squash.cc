@@ -21,11 +21,13 @@ Result<Touched> touched_by(const std::vector<LayerPtr>& bottom_up, std::size_t b
   Touched touched;
   for (std::size_t n = base; n < bottom_up.size(); ++n) {
     const LayerPtr below = TRY(make_stack({bottom_up.rend() - static_cast<std::ptrdiff_t>(n), bottom_up.rend()}));
-    TRY(read_upper(bottom_up[n], below.get(), [&](const DeltaOp& op, const FileView*) -> Result<void> {
-      const bool hides = op.kind != Kind::implicit_dir && op.kind != Kind::set_metadata;
-      touched[op.path] = touched[op.path] || hides;
-      return {};
-    }));
+    TRY(read_upper(bottom_up[n], below.get(),
+                   [&](const DeltaOp& op, const FileView*) -> Result<void> {
+                     const bool hides = op.kind != Kind::implicit_dir && op.kind != Kind::set_metadata;
+                     touched[op.path] = touched[op.path] || hides;
+                     return {};
+                   },
+                   DeltaDepth::without_content));
   }
   return touched;
 }

@@ -34,8 +34,12 @@ struct DeltaOp {
   std::vector<Xattr> xattrs = {};
 };
 
-// Reads what an operation's file contains; set for `replace` of regular files.
+// Reads what an operation's file contains; set for `replace` of regular files, unless the walk is `without_content`.
 using DeltaSink = std::function<Result<void>(const DeltaOp&, const FileView* content)>;
+
+// How much of it a walk asks for. Without content no file is opened: of what is no directory the content, the xattrs and a symlink's target
+// are left out, for which there are several calls each.
+enum class DeltaDepth { whole, without_content };
 
 // Walks an upper directory (ours, fuse-overlayfs's or the kernel's; any dialect) and tells `sink` what it does
 // to `lower`: parents before children, names in byte order, a directory's removals before its additions. The
@@ -45,8 +49,8 @@ using DeltaSink = std::function<Result<void>(const DeltaOp&, const FileView* con
 // `remove`. The upper must not change meanwhile. Sees only what is in the upper, so the time grows with what
 // changed and not with the image. Where the kernel's overlay left a redirect or a metacopy in it, what these
 // stand for is read from `lower`. What `sink` says ends the walk is returned as it is.
-Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink);
+Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth = DeltaDepth::whole);
 // The same of any layer: what a tarball or a list in memory does to `lower`.
-Result<void> read_upper(LayerPtr upper, const Layer* lower, const DeltaSink& sink);
+Result<void> read_upper(LayerPtr upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth = DeltaDepth::whole);
 
 }  // namespace acetate

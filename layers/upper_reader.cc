@@ -22,8 +22,8 @@ bool same(const std::vector<Xattr>& left, const std::vector<Xattr>& right) {
 
 class UpperReader {
  public:
-  UpperReader(LayerPtr upper, const Layer* lower, const DeltaSink& sink)
-      : upper_(std::move(upper)), lower_(lower), sink_(sink) {}
+  UpperReader(LayerPtr upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth)
+      : upper_(std::move(upper)), lower_(lower), sink_(sink), depth_(depth) {}
 
   Result<void> read();
 
@@ -51,6 +51,7 @@ class UpperReader {
   const LayerPtr upper_;
   const Layer* const lower_;
   const DeltaSink& sink_;
+  const DeltaDepth depth_;
   LayerPtr merge_;  // of both, made when something can only be told from it
   std::vector<Frame> open_;
   // Where an inode with several names was first seen, for each view.
@@ -185,6 +186,7 @@ Result<void> UpperReader::add_leaf(const Layer& view, Node node, const Attr& att
       return sink_(op, nullptr);
     }
   }
+  if (depth_ == DeltaDepth::without_content) return sink_(op, nullptr);
   op.xattrs = TRY_WITHIN(view.xattrs(node), "reading the attributes of '/{}'", path.str());
   if (attr.is_symlink()) op.target = TRY_WITHIN(view.readlink(node), "reading the symlink '/{}'", path.str());
   if (!attr.is_regular()) return sink_(op, nullptr);
@@ -194,15 +196,15 @@ Result<void> UpperReader::add_leaf(const Layer& view, Node node, const Attr& att
 
 }  // namespace
 
-Result<void> read_upper(LayerPtr upper, const Layer* lower, const DeltaSink& sink) {
-  return UpperReader(std::move(upper), lower, sink).read();
+Result<void> read_upper(LayerPtr upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth) {
+  return UpperReader(std::move(upper), lower, sink, depth).read();
 }
 
-Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink) {
+Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth) {
   // Redirects in "user." are believed where the overlay that wrote it had no other.
   const std::vector<std::string> on_root = TRY_WITHIN(sys::list_xattrs(upper.ref()), "reading the upper directory's attributes");
   const FollowMarks follow = is_begun_without_privilege(on_root) ? FollowMarks::all : FollowMarks::privileged_alone;
-  return read_upper(TRY_WITHIN(open_dir_layer(std::move(upper), follow), "opening the upper directory"), lower, sink);
+  return read_upper(TRY_WITHIN(open_dir_layer(std::move(upper), follow), "opening the upper directory"), lower, sink, depth);
 }
 
 }  // namespace acetate

@@ -159,9 +159,15 @@ Rootfs& Rootfs::operator=(Rootfs&& other) noexcept {
   return *this;
 }
 
-Result<void> Rootfs::unmount() {
-  if (overlay_) TRY(overlay_->unmount());
+Result<void> Rootfs::complete_upper() {
+  if (!overlay_) return unmount();
+  TRY(overlay_->unmount());
   overlay_.reset();
+  return {};
+}
+
+Result<void> Rootfs::unmount() {
+  if (overlay_) TRY(complete_upper());
   if (!mount_) return {};
   TRY(mount_->unmount());
   mount_.reset();

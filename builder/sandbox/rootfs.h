@@ -54,6 +54,8 @@ class Rootfs {
   Result<std::optional<std::string>> accesses() const;
   // After it the upper holds everything. EBUSY with words while in use; idempotent.
   Result<void> unmount();
+  // The same, and no more than that: what only shows the layers, below the kernel's overlay, stays until we are gone.
+  Result<void> complete_upper();
 
  private:
   Rootfs(Scratch scratch, std::string path, std::string upper, std::string run)

@@ -33,19 +33,22 @@ using EntryPtr = std::unique_ptr<struct archive_entry, FreeEntry>;
 // UTF-8, so that a name's bytes stay what they are and the process's locale does not show in the archive.
 class Utf8Locale {
  public:
-  Utf8Locale() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
-    if (locale_ != nullptr) before_ = ::uselocale(locale_);
+  Utf8Locale() {
+    if (locale() != nullptr) before_ = ::uselocale(locale());
   }
   Utf8Locale(const Utf8Locale&) = delete;
   Utf8Locale& operator=(const Utf8Locale&) = delete;
   ~Utf8Locale() {
-    if (locale_ == nullptr) return;
-    ::uselocale(before_);
-    ::freelocale(locale_);
+    if (locale() != nullptr) ::uselocale(before_);
   }
 
  private:
-  locale_t locale_;
+  // Kept: the C library reads its file anew for whoever asks when nobody has it.
+  static locale_t locale() {
+    static const locale_t made = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    return made;
+  }
+
   locale_t before_ = nullptr;
 };
 

@@ -10,6 +10,7 @@
 #include "layers/delta.h"
 #include "layers/dir_layer.h"
 #include "layers/memory_layer.h"
+#include "tests/support/counting.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate {
@@ -240,6 +241,38 @@ TEST(ReadUpper, ReadsAnyLayerAndResolvesItsLinksIntoTheLower) {
 
   EXPECT_EQ(delta_of(upper, lower.get()),
             (Lines{"implicit /", "remove /gone", "replace /l 'bytes'", "replace /new 'n'"}));
+}
+
+TEST(ReadUpper, WithoutContentTellsTheSameAndOpensNoFile) {
+  TempDir upper;
+  upper.write("d/a", "1");
+  upper.write("d/b", "2");
+  ASSERT_EQ(::link((upper / "d/b").c_str(), (upper / "d/c").c_str()), 0);
+  ASSERT_EQ(::symlink("b", (upper / "d/s").c_str()), 0);
+  upper.mkdir("e");
+  auto lower = lower_of(upper, {memory_dir("e")});
+  const auto walk = [&](DeltaDepth depth, Lines& lines) {
+    const test::Counting counting;
+    auto done = read_upper(
+        upper.open(), lower.get(),
+        [&](const DeltaOp& op, const FileView* content) -> Result<void> {
+          EXPECT_TRUE(depth == DeltaDepth::whole || content == nullptr);
+          DeltaOp bare = op;
+          bare.target.clear();
+          lines.push_back(line_of(bare, nullptr));
+          return {};
+        },
+        depth);
+    EXPECT_TRUE(done) << done.error().message();
+    return counting.count();
+  };
+  Lines whole, bare;
+  const int with = walk(DeltaDepth::whole, whole), without = walk(DeltaDepth::without_content, bare);
+
+  EXPECT_EQ(bare, whole);
+  EXPECT_EQ(bare.size(), 7U);
+  // Of a and b listxattr, openat, fstat; of s listxattr and readlink.
+  EXPECT_LE(without + 8, with);
 }
 
 TEST(ReadUpper, StopsWithWhatTheSinkSays) {
