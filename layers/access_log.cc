@@ -104,7 +104,8 @@ class Observed final : public Layer {
 
   Node root() const override { return layer_->root(); }
   bool implies_directories() const override { return layer_->implies_directories(); }
-  bool may_have_xattrs() const override { return layer_->may_have_xattrs(); }
+  // Also where nothing below has any: who went by that would have seen something of every file, and not asked of one.
+  bool may_have_xattrs() const override { return true; }
 
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     auto entry = layer_->lookup(dir, name);

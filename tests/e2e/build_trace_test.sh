@@ -224,4 +224,25 @@ sed -i 's/^RUN/RUN --network=none echo before >\/before\n&/' Moved
 acetate build --trace-cache=verify --build-context base="$scratch/base.tar" -o type=cacheonly ctx -f Moved >log 2>&1
 expect_match "one that has another place, and so another time, is not" "verified: the cache has the same" "$(cat log)"
 
+say "the kernel's overlay above what is recorded"
+# A base in which nothing has attributes: that none are there is seen of each file like all else.
+changes='info.pax_headers.clear()'
+make_base 1000000000
+printf 'FROM base\nRUN --network=none probe getxattr /etc/xattr user.note || true; cat /proc/sys/kernel/random/uuid >/made\n' >Above
+# above: what the command left behind, this time or an earlier one
+above() {
+  acetate build --upper=kernel --build-context base="$scratch/base.tar" -o above ctx -f Above >log 2>&1 || return
+  cat above/made
+}
+if first=$(above); then
+  echo more >base/etc/more
+  make_base 1000000000
+  expect "a file that nobody looked at concerns nobody" "$first" "$(above)"
+  changes=
+  make_base 1000000000
+  if [ "$(above)" != "$first" ]; then pass "an attribute where there was none at all"; else fail "an attribute that a step asked for and that came is not seen"; fi
+else
+  expect_match "it cannot keep what is written here" "the kernel's overlay" "$(cat log)"
+fi
+
 finish
