@@ -136,23 +136,32 @@ std::string targets_json(const build::TargetsReport& report) {
 // By BuildKit's names for them.
 struct Known {
   const char *name, *description;
+  bool by_target = false;  // --target makes a difference to the answer, which BuildKit says of one
+  bool has_status = false;
 };
-constexpr Known kQuestions[] = {{"frontend.lint", "Lint a Dockerfile"},
-                                {"frontend.outline", "List all parameters current build target supports"},
+constexpr Known kQuestions[] = {{"frontend.lint", "Lint a Dockerfile", false, true},
+                                {"frontend.outline", "List all parameters current build target supports", true},
                                 {"frontend.subrequests.describe", "List available subrequest types"},
                                 {"frontend.targets", "List all targets current build supports"}};
 constexpr const char* kVersion = "1.0.0";
 
 std::string questions_text() {
   std::vector<std::vector<std::string>> rows{{"NAME", "VERSION", "DESCRIPTION"}};
-  for (const auto& [name, description] : kQuestions) rows.push_back({name, kVersion, description});
+  for (const Known& question : kQuestions) rows.push_back({question.name, kVersion, question.description});
   return table(rows, 2);
 }
 
 std::string questions_json() {
+  const auto named = [](const char* name, const char* description = "") { return Json{{"name", name}, {"description", description}}; };
   Json value = Json::array();
-  for (const auto& [name, description] : kQuestions)
-    value.push_back({{"name", name}, {"version", kVersion}, {"type", "rpc"}, {"description", description}});
+  for (const Known& question : kQuestions) {
+    Json one{{"name", question.name}, {"version", kVersion}, {"type", "rpc"}, {"description", question.description}};
+    for (const char* list : {"opts", "inputs", "metadata", "refs"}) one[list] = Json::array();
+    if (question.by_target) one["opts"].push_back(named("target", "Target build stage"));
+    one["metadata"] = {named("result.json"), named("result.txt")};
+    if (question.has_status) one["metadata"].push_back(named("result.statuscode"));
+    value.push_back(std::move(one));
+  }
   return written(value);
 }
 

@@ -76,6 +76,13 @@ expect "and for programs" "LEVEL 4 True" "$(python3 -c 'import json; o = json.lo
 printf 'FROM scratch AS Up\nMISTAKE\n' >Asked
 expect_failure "a check for programs tells the mistake as well" 1 '"buildError"' acetate build --call=check,format=json -f Asked context
 expect_match "what can be asked is told" 'frontend.outline +1.0.0 ' "$(acetate build --call=subrequests.describe context)"
+expect "and for programs, with what an answer has in it" "frontend.lint rpc [] result.json result.txt result.statuscode
+frontend.outline rpc ['target'] result.json result.txt
+frontend.subrequests.describe rpc [] result.json result.txt
+frontend.targets rpc [] result.json result.txt" "$(acetate build --call=subrequests.describe,format=json context | python3 -c '
+import json, sys
+for one in json.load(sys.stdin):
+    print(one["name"], one["type"], [opt["name"] for opt in one["opts"]], *(part["name"] for part in one["metadata"]))')"
 expect_failure "a question that is none" 1 'call knows build, check, outline, targets and subrequests.describe' acetate build --call=tragets -f Asked context
 
 say "built again"
