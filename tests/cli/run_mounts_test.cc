@@ -141,8 +141,9 @@ TEST(RunMounts, AreRefusedWhereTwoWantOnePlace) {
 
 TEST(RunMounts, AreOurSharedMemoryAndQueuesWithOurIpc) {
   const auto shown = [](const RunOptions& options) {
+    const auto all = describe_mounts(options, kHere);
     std::vector<std::string> sources;
-    for (const auto& mount : describe_mounts(options, kHere)->mounts)
+    for (const auto& mount : all->mounts)
       if (mount.target == "/dev/shm") sources.push_back(mount.source);
     return sources;
   };
