@@ -15,7 +15,6 @@
 #include "fs/fuse/mounting.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/passthrough.h"
-#include "fs/fuse/request_loop.h"
 #include "fs/fuse/signals.h"
 #include "fs/fuse/stateless_files.h"
 #include "fs/fuse/statx.h"
@@ -89,7 +88,7 @@ std::optional<dev_t> device_at(const std::string& target) {
   return device;
 }
 
-// One is started only when a request comes and none is idle. More than processors, because an operation may wait: for a copy of a large
+// libfuse starts one only when a request comes and none is idle. More than processors, because an operation may wait: for a copy of a large
 // file, the disk, or a layer's bytes to come; whoever asks for anything else must not wait with it.
 unsigned thread_count(unsigned asked) {
   return asked != 0 ? asked : std::max(4 * std::thread::hardware_concurrency(), 16U);
@@ -274,8 +273,15 @@ Result<int> Session::serve(const std::function<void()>& report) {
                                         },
                                     .report = report},
                                    impl_->lifeline));
-  // One /dev/fuse for all threads: one each gained nothing measurable.
-  const int ended = RequestLoop(impl_->session, impl_->threads).run();
+  std::unique_ptr<fuse_loop_config, decltype(&fuse_loop_cfg_destroy)> config(fuse_loop_cfg_create(),
+                                                                            fuse_loop_cfg_destroy);
+  if (!config) return Error(ENOMEM);
+  // One /dev/fuse for all threads: one each gained nothing measurable. No thread is ended for being idle: making it anew
+  // costs more than a request.
+  fuse_loop_cfg_set_clone_fd(config.get(), 0);
+  fuse_loop_cfg_set_max_threads(config.get(), impl_->threads);
+  fuse_loop_cfg_set_idle_threads(config.get(), impl_->threads);
+  const int ended = fuse_session_loop_mt(impl_->session, config.get());
   watch.reset();
   // No request will come any more. Whoever waits for the work directory finds the mountpoint free too.
   impl_->leave_mountpoint();

@@ -28,10 +28,6 @@ void block_signals() {
   for (const int signal : kWatched) sigaddset(&set, signal);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-  let_threads_be_interrupted();
-}
-
-void let_threads_be_interrupted() {
   struct sigaction nudge {};  // without SA_RESTART: it is there to interrupt
   nudge.sa_handler = do_nothing;
   ::sigaction(SIGUSR2, &nudge, nullptr);

@@ -20,11 +20,9 @@ struct SignalActions {
 // is started: one with an open mask could still take a SIGTERM and die of it, and leave a dead mount.
 void block_signals();
 
-// A SIGUSR2 from now on does nothing but interrupt what the thread waits for.
-void let_threads_be_interrupted();
-
-// Watches from its making to its end. After `stop` it keeps interrupting the thread that made it (SIGUSR2) until it is
-// destroyed: one that waits for a request notices only then that it is to end, and a single signal could come just before the wait.
+// Watches from its making to its end. After `stop` it keeps interrupting the thread that made it (SIGUSR2, a handler
+// that does nothing) until it is destroyed: libfuse's loop notices that it is to end only when its sem_wait(3) is
+// interrupted, and a single signal could come just before the wait.
 class SignalWatch {
  public:
   // `lifeline`: a descriptor whose other end closes when whoever wanted the mount is gone; -1 for none.

@@ -1,9 +1,7 @@
 // fs/fuse/session.cc and the negotiation: how a connection begins and ends.
 #include <fcntl.h>
 
-#include <chrono>
 #include <csignal>
-#include <future>
 
 #include "base/sys/process.h"
 #include "fs/fuse/fuse.h"
@@ -149,31 +147,6 @@ TEST_F(Signals, EndTheSessionAlsoWhenNothingElseHappens) {
 
     ASSERT_TRUE(ended) << ended.error().message();
     EXPECT_EQ(*ended, signal);
-  }
-}
-
-// The signal interrupts the thread that serves; the others wait for requests in the kernel.
-TEST_F(Signals, EndTheThreadsThatWaitForRequestsToo) {
-  for (int round = 0; round < 20; ++round) {
-    Mounted mounted({memory_file("f", "text")}, {.durable = false});
-    SessionOptions options;
-    options.threads = 4;
-    options.signals = true;
-    test::FakeFuse kernel;
-    auto session = Session::on(mounted.overlay(), kernel.take_daemon_end(), options);
-    ASSERT_TRUE(session);
-    auto ended = std::async(std::launch::async, [&] { return session->serve(); });
-    kernel.init();
-    std::vector<std::uint64_t> requests;
-    for (int i = 0; i < 32; ++i) requests.push_back(kernel.send(FUSE_LOOKUP, FUSE_ROOT_ID, name_bytes("f")));
-    for (const std::uint64_t request : requests) EXPECT_EQ(kernel.wait(request).error, 0);
-
-    ::kill(::getpid(), SIGTERM);
-
-    ASSERT_EQ(ended.wait_for(std::chrono::seconds(10)), std::future_status::ready);
-    const auto how = ended.get();
-    ASSERT_TRUE(how) << how.error().message();
-    EXPECT_EQ(*how, SIGTERM);
   }
 }
 
