@@ -14,7 +14,7 @@ namespace acetate::build {
 namespace {
 
 // Raised whenever tables change their meaning.
-constexpr std::int64_t kVersion = 3;
+constexpr std::int64_t kVersion = 4;
 
 constexpr const char* kTables[] = {"records", "others", "steps", "trees", "reads", "places", "packs", "files", "mounts"};
 

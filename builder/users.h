@@ -16,8 +16,8 @@ struct Ids {
   gid_t gid = 0;
 };
 
-// Names that the files do not know: ENOENT with words, as the reference of --chown has it; or root, who as USER owns what WORKDIR makes in an image
-// without such files (FROM scratch), as BuildKit's readUser() has it.
+// Names that the files do not know: ENOENT with words, as the reference of --chown has it; or a user is root, who as USER owns what WORKDIR makes in an image
+// without such files (FROM scratch), and a group the user's own, as BuildKit's readUser() has it.
 enum class UnknownNames { refused, are_root };
 
 // "name", "uid", "name:group", "uid:gid". Without a group: --chown gives a number to the group of that number,

@@ -1,6 +1,7 @@
 #include "cli/run_mounts.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <set>
 
@@ -161,27 +162,37 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
 
 namespace {
 
-std::string without_slashes(std::string_view target) {
-  while (target.size() > 1 && target.ends_with('/')) target.remove_suffix(1);
-  return std::string(target);
+// "/a//b/" and "/a/./b" are one place.
+std::string place_of(const std::string& target) {
+  std::string place = std::filesystem::path(target).lexically_normal();
+  while (place.size() > 1 && place.ends_with('/')) place.pop_back();
+  return place;
+}
+
+// Where something of the person's is mounted. An unnamed volume is no mount: it is in the writable layer, below what is mounted there.
+std::vector<std::string> taken_places(const RunMounts& all) {
+  std::vector<std::string> places;
+  for (const auto& mount : all.mounts) places.push_back(place_of(mount.target));
+  for (const auto& image : all.images) places.push_back(place_of(image.target));
+  return places;
+}
+
+bool is_taken(const RunMounts& all, std::string_view place) {
+  const auto places = taken_places(all);
+  return std::ranges::find(places, place) != places.end();
 }
 
 // As docker and podman have it: what would be hidden by another was not meant.
 Result<void> refuse_two_at_one_place(const RunMounts& all) {
   std::set<std::string> seen;
-  const auto once = [&](std::string_view target) -> Result<void> {
-    if (!seen.insert(without_slashes(target)).second) return fail(EINVAL, "duplicate mount point: {}", target);
-    return {};
-  };
-  for (const auto& mount : all.mounts) TRY(once(mount.target));
-  for (const auto& image : all.images) TRY(once(image.target));
-  for (const std::string& target : all.unnamed) TRY(once(target));
+  for (const std::string& place : taken_places(all))
+    if (!seen.insert(place).second) return fail(EINVAL, "duplicate mount point: {}", place);
   return {};
 }
 
 void add_our_ipc(RunMounts& all) {
   for (const char* place : {"/dev/shm", "/dev/mqueue"})
-    if (std::ranges::none_of(all.mounts, [&](const auto& mount) { return mount.target == place; }) && sys::stat_following(place))
+    if (!is_taken(all, place) && sys::stat_following(place))
       all.mounts.push_back({.source = place, .target = place, .options = {"nosuid", "noexec", "nodev"}});
 }
 
@@ -197,7 +208,7 @@ Result<RunMounts> describe_mounts(const RunOptions& options, const MountContext&
   for (const std::string& text : options.devices) TRY(add_device(text, all));
   if (options.read_only)
     for (const char* scratch : {"/run", "/tmp", "/var/tmp"})
-      if (std::ranges::none_of(all.mounts, [&](const auto& mount) { return mount.target == scratch; }))
+      if (!is_taken(all, scratch))
         all.mounts.push_back({.kind = Kind::tmpfs, .source = {}, .target = scratch});
   return all;
 }

@@ -175,6 +175,13 @@ Result<Mount> Mount::start(const MountRequest& request, const std::function<void
   return Mount(request.target, std::move(daemon), std::move(lifeline.write));
 }
 
+Result<void> Mount::check() {
+  const auto ended = TRY(daemon_.poll());
+  if (!ended) return {};
+  (void)fs::unmount(target_, true);
+  return fail(EIO, "what is mounted at {} was lost: fuse-overlay {}", target_, ended->describe());
+}
+
 Result<void> Mount::unmount() {
   if (!daemon_) return {};
   TRY(unmount_once_free(target_));
@@ -185,8 +192,12 @@ Result<void> Mount::unmount() {
 
 Mount::~Mount() {
   if (!daemon_) return;
-  if (auto gone = unmount(); gone) return;
-  if (!daemon_) return;
+  auto gone = unmount();
+  if (gone) return;
+  if (!daemon_) {
+    log::warn("{}", gone.error().message());
+    return;
+  }
   (void)fs::unmount(target_, true);
   // A daemon whose mount was detached while in use lives until the last user is gone; it must not outlive us.
   (void)daemon_.kill(SIGTERM);

@@ -43,6 +43,8 @@ class Mount {
 
   const std::string& path() const noexcept { return target_; }
   pid_t daemon_pid() const noexcept;
+  // EIO with words once the daemon has ended, killed for instance: who looked into the mount then was told of errors.
+  Result<void> check();
   // Unmounts and waits until the daemon has written everything and ended. EBUSY with words while in use.
   Result<void> unmount();
 

@@ -163,7 +163,7 @@ Result<void> Rootfs::complete_upper() {
   if (!overlay_) return unmount();
   TRY(overlay_->unmount());
   overlay_.reset();
-  return {};
+  return mount_ ? mount_->check() : Result<void>();
 }
 
 Result<void> Rootfs::unmount() {

@@ -54,7 +54,8 @@ class Rootfs {
   Result<std::optional<std::string>> accesses() const;
   // After it the upper holds everything. EBUSY with words while in use; idempotent.
   Result<void> unmount();
-  // The same, and no more than that: what only shows the layers, below the kernel's overlay, stays until we are gone.
+  // The same, and no more than that: what only shows the layers, below the kernel's overlay, stays until we are gone. EIO with words where its daemon has
+  // ended: what used the layers since saw errors, and what it wrote is not to be believed.
   Result<void> complete_upper();
 
  private:

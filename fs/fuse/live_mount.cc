@@ -96,11 +96,11 @@ Result<std::string> LiveMount::use(std::vector<std::string> names, std::string_v
   // The kernel has stopped to open files for good, and a program must be here whole before it is mapped.
   if (fresh.is_lazy && session_.leaves_open_out())
     return fail(EBUSY, "a layer is not all here yet, and what a read-only mount shows is not opened before it is used: fetch the layer first (acetate seal), or mount anew with it");
-  if (session_.settle_xattrs() && !has_no_xattrs(fresh))
-    return fail(EBUSY, "something in the layers has extended attributes, and the kernel was told for good that nothing has any: mount anew (with noxattrs=0 where layers are to change)");
   Places places = places_;
   places.lowers = fresh.directories;
   TRY(check_places(places));
+  if (session_.settle_xattrs() && !has_no_xattrs(fresh))
+    return fail(EBUSY, "something in the layers has extended attributes, or may have, and the kernel was told for good that nothing has any: mount anew (with noxattrs=0 where layers are to change)");
   session_.refresh(fresh.tree, within);
   Lock lock(mutex_);
   names_ = std::move(names);

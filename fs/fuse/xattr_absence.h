@@ -23,7 +23,7 @@ class XattrAbsence {
   XattrAbsence() : state_(State::told) {}
 
   // A question had "none" for an answer, which has been given: looks on for a moment, unless somebody else does.
-  void asked_in_vain();
+  void asked_in_vain() noexcept;
   // Nothing has any, and the kernel is told so from now on.
   bool tell() noexcept;
   // The tree changes: nothing is concluded any more. True when the kernel has been told already.

@@ -37,6 +37,21 @@ TEST_F(MountTest, WritesGoToTheUpperAndTheMountGoesWithTheObject) {
   EXPECT_FALSE(dir_.exists("lower/new"));
 }
 
+TEST_F(MountTest, IsFoundOutToBeLostWhenItsDaemonWasKilled) {
+  auto mount = Mount::start(request());
+  ASSERT_TRUE(mount) << mount.error().message();
+  EXPECT_TRUE(mount->check());
+  ASSERT_EQ(::kill(mount->daemon_pid(), SIGKILL), 0);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(mount->daemon_pid()), &info, WEXITED | WNOWAIT), 0);
+
+  const auto lost = mount->check();
+
+  ASSERT_FALSE(lost);
+  EXPECT_THAT(lost.error().message(), HasSubstr("SIGKILL"));
+  EXPECT_FALSE(mounted()) << "a dead mount is left";
+}
+
 TEST_F(MountTest, WhatIsDoneMeanwhileIsDoneOnce) {
   int times = 0;
   auto mount = Mount::start(request(), [&] { ++times; });

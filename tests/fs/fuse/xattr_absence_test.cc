@@ -1,6 +1,8 @@
 // fs/fuse/xattr_absence.h: the kernel is told that nothing has extended attributes, once that is known.
 #include <fcntl.h>
 
+#include <new>
+
 #include "base/sys/file.h"
 #include "base/sys/xattr.h"
 #include "layers/dir_layer.h"
@@ -95,11 +97,35 @@ TEST_F(AbsentXattrs, AreNotToldOfLayersThatAreToChange) {
   EXPECT_EQ(questions(), kMostQuestions);
 }
 
-TEST_F(AbsentXattrs, CostNothingWhereNobodyAsks) {
-  serve();
-  for (std::uint64_t i = 0; i < XattrAbsence::kQuestionsForOne; ++i) EXPECT_EQ(getxattr(), ENODATA);
-  EXPECT_EQ(listxattr().error, 0);
-  EXPECT_FALSE(absence_->tell());
+// What it is asked for, or does where that is not counted.
+class AskedSearch final : public XattrSearch {
+ public:
+  explicit AskedSearch(std::size_t& entries, bool throws = false) : entries_(entries), throws_(throws) {}
+  Answer go_on(std::size_t entries) override {
+    if (throws_) throw std::bad_alloc();
+    entries_ += entries;
+    return Answer::not_yet;
+  }
+
+ private:
+  std::size_t& entries_;
+  const bool throws_;
+};
+
+TEST(XattrSearches, CostNothingWhereNobodyAsks) {
+  std::size_t looked_at = 0;
+  XattrAbsence absence(std::make_unique<AskedSearch>(looked_at));
+  for (std::uint64_t i = 0; i < XattrAbsence::kQuestionsForOne; ++i) absence.asked_in_vain();
+  EXPECT_EQ(looked_at, 0U);
+  for (std::uint64_t i = 0; i < XattrAbsence::kQuestionsForOne; ++i) absence.asked_in_vain();
+  EXPECT_EQ(looked_at, XattrAbsence::kQuestionsForOne);
+}
+
+TEST(XattrSearches, ThatFindNoMemoryAreGivenUp) {
+  std::size_t looked_at = 0;
+  XattrAbsence absence(std::make_unique<AskedSearch>(looked_at, true));
+  for (std::uint64_t i = 0; i < 3 * XattrAbsence::kQuestionsForOne; ++i) absence.asked_in_vain();
+  EXPECT_FALSE(absence.tell());
 }
 
 }  // namespace
