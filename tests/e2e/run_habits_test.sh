@@ -178,7 +178,8 @@ suite() { # AS NAME
   $1 acetate rm labelled >/dev/null
   expect "$2: our shared memory" "shared $(readlink /proc/self/ns/ipc)" \
     "$(echo shared >/dev/shm/act-$$ && $1 acetate run --ipc host "$base" sh -c "cat /dev/shm/act-$$; readlink /proc/self/ns/ipc" 2>&1 | paste -sd' '; rm -f /dev/shm/act-$$)"
-  expect "$2: a queue of ours is seen" "there" "$($1 acetate run --ipc=host "$base" sh -c 'grep -q " /dev/mqueue " /proc/self/mounts && echo there' 2>&1)"
+  if [ -d /dev/mqueue ]; then there=there; else there=; fi  # where the machine has one
+  expect "$2: queues of ours are seen" "$there" "$($1 acetate run --ipc=host "$base" sh -c 'grep -q " /dev/mqueue " /proc/self/mounts && echo there; true' 2>&1)"
   expect "$2: a resolver as it is wished" "nameserver 9.9.9.9 search a.test b.test options ndots:2" \
     "$($1 acetate run --dns 9.9.9.9 --dns-search a.test --dns-search=b.test --dns-opt ndots:2 "$base" grep -E '^(nameserver|search|options)' /etc/resolv.conf 2>&1 | paste -sd' ')"
   expect "$2: habits without effect" "here" "$($1 acetate run --rm --name web --expose 80 "$base" echo here 2>&1)"
