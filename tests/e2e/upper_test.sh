@@ -139,6 +139,29 @@ odd_places() {
   acetate rm cut >/dev/null
 }
 
+# What a step wrote while its layers were errors is not believed, however it ended.
+layers_lost() {
+  ACETATE_ROOT=$scratch/lost
+  export ACETATE_ROOT
+  printf 'FROM base\nRUN mkdir /own; echo up; read -r _ </gate/go; cat /dir/one >/own/one 2>/dev/null; true\n' >"$scratch/Dockerfile.lost"
+  mkdir "$scratch/gate"
+  mkfifo "$scratch/gate/go"
+  acetate build --upper=kernel --trace-cache=off --progress=plain -v "$scratch/gate:/gate" --build-context base="$base" -f "$scratch/Dockerfile.lost" "$scratch/context" >"$scratch/lost.log" 2>&1 &
+  pid=$!
+  exec 8<>"$scratch/gate/go"
+  while kill -0 $pid 2>/dev/null && ! grep -Eq '^#[0-9]+ [0-9.]+ up' "$scratch/lost.log"; do sleep 0.05; done
+  for daemon in $(pgrep -x fuse-overlay); do
+    if { tr '\0' '\n' <"/proc/$daemon/cmdline"; } 2>/dev/null | grep -q "^$scratch/lost/.*/layers$"; then kill -KILL "$daemon"; fi
+  done
+  echo go >&8
+  code=0
+  wait $pid || code=$?
+  exec 8>&-
+  expect "a step whose layers were lost fails" 1 $code
+  expect_match "and it is said why" 'layers was lost: fuse-overlay was killed by SIGKILL' "$(cat "$scratch/lost.log")"
+  unset ACETATE_ROOT
+}
+
 # Where the kernel's overlay is not to be had: a file system that cannot be its upper is one, here another overlay.
 refused() {
   mkdir -p "$scratch/fat/lower" "$scratch/fat/root"
@@ -166,6 +189,8 @@ for who in plain ranged single; do
 done
 say "odd places"
 odd_places
+say "layers lost"
+layers_lost
 say "refused"
 refused
 finish
