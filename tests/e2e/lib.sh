@@ -23,7 +23,8 @@ cleanup() {
     sed -i "/^$user:/d" /etc/subuid /etc/subgid 2>/dev/null || true
   done
   for group in ${test_groups:-}; do groupdel "$group" 2>/dev/null || true; done
-  rm -rf "$scratch"
+  # A daemon that is ending may write down one thing more: what was mounted may have been seen in a namespace that somebody else just made.
+  rm -rf "$scratch" 2>/dev/null || { sleep 1; rm -rf "$scratch"; }
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
