@@ -39,13 +39,10 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements, FollowMarks
       lowers.is_lazy |= opened.is_lazy;
       if (learns) learn_reads(opened, default_index_dir());
       lowers.tarballs.push_back({spec.path, opened.bytes, opened.uncompressed_size});
-      lowers.may_have_xattrs |= opened.layer->may_have_xattrs();
+      lowers.tarballs_may_have_xattrs |= opened.layer->may_have_xattrs();
     } else {
       lowers.directories.push_back(spec.path);
-      if (auto tree = tree_of(spec.path, *opened.layer))
-        lowers.trees.push_back(*std::move(tree));
-      else
-        lowers.may_have_xattrs = true;
+      lowers.directory_layers.push_back(opened.layer);
     }
     layers.push_back(std::move(opened));
   }
@@ -56,9 +53,13 @@ Result<Lowers> open_lowers(const std::vector<std::string>& elements, FollowMarks
 }
 
 std::unique_ptr<XattrSearch> Lowers::search_xattrs() const {
-  if (may_have_xattrs) return nullptr;
+  if (tarballs_may_have_xattrs) return nullptr;
   std::vector<std::unique_ptr<XattrSearch>> each;
-  for (const TreeOnDisk& one : trees) each.push_back(acetate::search_xattrs(one));
+  for (std::size_t i = 0; i < directories.size(); ++i) {
+    auto of_one = tree_of(directories[i], *directory_layers[i]);
+    if (!of_one) return nullptr;
+    each.push_back(acetate::search_xattrs(*std::move(of_one)));
+  }
   return search_in_turn(std::move(each));
 }
 

@@ -19,7 +19,8 @@ struct Lowers {
   std::shared_ptr<const Fd> top;         // the topmost, a directory or the file it is in; null where that cannot be opened (yet)
   std::vector<std::string> directories;  // those that are directories: they must not overlap with the rest of the mount
 
-  // Whether anything in them has extended attributes. Null where a tarball is known to have some, or a directory cannot be searched.
+  // Whether anything in them has extended attributes. Null where a tarball is known to have some, or a directory cannot be searched. To be asked for right
+  // after open_lowers(), while its names still mean the same.
   std::unique_ptr<XattrSearch> search_xattrs() const;
 
   // A line for each tarball in the log (info): how much of it was decoded, of how much.
@@ -31,8 +32,8 @@ struct Lowers {
     std::uint64_t size = 0;  // uncompressed
   };
   std::vector<Tarball> tarballs;
-  std::vector<TreeOnDisk> trees;  // the directories, to be searched
-  bool may_have_xattrs = false;   // a tarball may, or one of the directories cannot be searched
+  std::vector<LayerPtr> directory_layers;  // of `directories`
+  bool tarballs_may_have_xattrs = false;
 };
 
 // Each element by layers/layer_spec.h, top first, with whose marks its directories are followed. Errors name the element.
