@@ -6,7 +6,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need_to_build
-need_tools python3 chromium
+need_tools python3
+command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || skip "neither chromium-headless-shell nor chromium is installed"
 export ACETATE_ROOT="$scratch/data" ACETATE_CACHE="$scratch/cache"
 busybox_in "$scratch/base" sh cat rm touch echo sleep true
 mkdir -p "$scratch/base/etc" "$scratch/base/proc" "$scratch/base/dev" "$scratch/base/sys" "$scratch/ctx"

@@ -1,4 +1,7 @@
-# For the scripts that need a dockerd of their own, after lib.sh: one without a network, below $scratch/docker.
+# For the scripts that need a dockerd of their own, after lib.sh: one without a network, below $scratch/docker. Where docker is not
+# installed, its programs are those that scripts/unpack-docker laid aside.
+unpacked=$(cd "$here/../.." && pwd)/.cache/docker/usr
+PATH=$PATH:$unpacked/bin:$unpacked/sbin
 
 # start_docker STORAGE-DRIVER: DOCKER_HOST and DOCKER_CONFIG lead to it; $dockerd is its pid
 start_docker() {

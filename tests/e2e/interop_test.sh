@@ -177,11 +177,10 @@ say "the same as root of a user namespace"
 if in_namespace sh "$here/interop_test.sh" "$1" inside >"$scratch/inside" 2>&1; then pass "in a user namespace: $(tail -n 1 "$scratch/inside")"; else fail "in a user namespace"; fi
 sed 's/^/   /' "$scratch/inside"
 
-# Whose ids a namespace's are on disk: its root is the user, and 1 is the first of the range.
-uid=$(id -u "$ranged_user")
+# Whose ids a namespace's are on disk: its root is the user and its group, whose numbers need not be the same; 1 is the first of the range.
 in_ids_of_namespace() {
-  awk -v uid="$uid" 'function inner(id) { return id == uid ? 0 : id - 1500000 + 1 }
-    /^[a-z] [0-9]+ [0-9]+ [0-9]+ / { $3 = inner($3); $4 = inner($4) } { print }'
+  awk -v uid="$(id -u "$ranged_user")" -v gid="$(id -g "$ranged_user")" 'function inner(id, root) { return id == root ? 0 : id - 1500000 + 1 }
+    /^[a-z] [0-9]+ [0-9]+ [0-9]+ / { $3 = inner($3, uid); $4 = inner($4, gid) } { print }'
 }
 by_kernel() { userxattr=userxattr mount_kernel "$@"; }
 for from in ours kernel peer; do

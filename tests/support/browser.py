@@ -41,7 +41,8 @@ class Page:
 
 
 class Browser:
-    def __init__(self, program: str = "chromium"):
+    def __init__(self):
+        program = shutil.which("chromium-headless-shell") or "chromium"
         self.profile = tempfile.mkdtemp(prefix="acetate-browser-")
         theirs, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
@@ -51,7 +52,7 @@ class Browser:
             os.dup2(a, 3)
             os.dup2(b, 4)
 
-        self._child = subprocess.Popen([program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
+        self._child = subprocess.Popen([program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
                                         f"--user-data-dir={self.profile}", "--remote-debugging-pipe"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL, preexec_fn=as_3_and_4, close_fds=False)
         os.close(theirs)
