@@ -5,12 +5,15 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <exception>
 #include <ostream>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/equals_sign.h"
 #include "cli/failure.h"
 #include "cli/grouped_words.h"
 #include "cli/suggest.h"
@@ -90,7 +93,9 @@ int parse_and_run(std::span<const std::string> args, const Command* command, con
   }
 
   try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));  // CLI11 takes them from the back
+    std::vector<std::string> words = without_equals_signs(app, args);
+    std::ranges::reverse(words);  // CLI11 takes them from the back
+    app.parse(std::move(words));
   } catch (const CLI::CallForHelp&) {
     streams.out << app.help() << std::flush;
     return 0;
