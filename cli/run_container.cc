@@ -1,6 +1,7 @@
 #include "cli/run_container.h"
 
 #include <fcntl.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -137,8 +138,44 @@ Result<std::vector<sandbox::Device>> every_device() {
   return devices;
 }
 
+// docker's and podman's: the id of one that runs, or did, stays what it is.
+Result<void> write_id(const std::string& file, const std::string& id) {
+  if (file.empty()) return {};
+  const Fd made = TRY_WITHIN(sys::open(file, O_WRONLY | O_CREAT | O_EXCL, 0644), "--cidfile {}", file);
+  return TRY_WITHIN(sys::write_full(made.ref(), id), "--cidfile {}", file);
+}
+
+// The volumes that the image names, as --image-volume says.
+void add_image_volumes(Run& run) {
+  for (const std::string& target : run.image.config.volumes) {
+    if (run.options.image_volume == "tmpfs") run.mounts.mounts.push_back({.kind = sandbox::MountPoint::Kind::tmpfs, .source = {}, .target = target, .options = {"tmpcopyup", "mode=0755"}});
+    else if (run.options.image_volume != "ignore") run.spec.directories.push_back(target);
+  }
+}
+
+// Which descriptors of ours are its, beside standard input.
+Result<void> check_attached(const RunOptions& options) {
+  for (const std::string& text : options.attach) {
+    const auto is = [&](const char* name) { return ::strcasecmp(text.c_str(), name) == 0; };
+    if (!is("stdin") && !is("stdout") && !is("stderr")) return fail(EINVAL, "--attach {}: should be stdin, stdout or stderr", text);
+  }
+  return {};
+}
+
+Result<void> choose_runtime(const std::string& name) {
+  if (name.empty()) return {};
+  if (name == "nvidia") return fail(ENOTSUP, "--runtime nvidia is not to be had: --gpus all, or --device nvidia.com/gpu=all, gives the devices by CDI");
+  if (name != "runc" && name != "crun" && name != "native") return fail(EINVAL, "--runtime wants runc, crun or native, not \"{}\"", name);
+  ::setenv("ACETATE_RUNTIME", name.c_str(), 1);
+  return {};
+}
+
 Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const Streams& streams) {
+  TRY(check(*options.habits));
+  TRY(check_attached(options));
+  TRY(choose_runtime(options.runtime));
   Run run{.options = std::move(options)};
+  run.options.platform = TRY(whole_platform(run.options));
   run.paths = TRY(find_paths());
   const std::string working_dir = std::filesystem::current_path().string();
   expand_hpc(run.options, working_dir);
@@ -147,7 +184,7 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   run.spec = TRY(describe_process(run.image.config, run.options, words.command, {.get = our_env, .all = whole_env}));
   run.mounts = TRY(describe_mounts(run.options, {.working_dir = working_dir, .volumes_dir = volumes_dir(run.paths)}));
   for (const auto& mount : run.mounts.images) run.images.emplace_back(mount, TRY(find_or_pull(run, mount.image, streams)));
-  run.spec.directories = run.image.config.volumes;
+  add_image_volumes(run);
   for (const std::string& target : run.mounts.unnamed) run.spec.directories.push_back(target);
   for (const NamedVolume& volume : run.mounts.volumes) TRY(make_volume(volume));
   run.spec.keep_groups = std::ranges::find(run.options.group_add, kKeepGroups) != run.options.group_add.end();
@@ -179,6 +216,10 @@ Result<sandbox::Rootfs> mount_image(const image::Image& image, const sandbox::Ro
 Result<Fd> standard_input(const RunOptions& options) {
   if (options.interactive || options.terminal) return Fd();
   return sys::open("/dev/null", O_RDONLY);
+}
+
+bool is_attached(const RunOptions& options, const char* name) {
+  return options.attach.empty() || std::ranges::any_of(options.attach, [&](const std::string& text) { return ::strcasecmp(text.c_str(), name) == 0; });
 }
 
 // Files of the image are shown as belonging to whom the image says, in a container whose ids are not in our order.
@@ -290,7 +331,10 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   if (ids == sandbox::IdMode::none && run.spec.keep_id && run.spec.keep_id->uid == ::getuid() && run.spec.keep_id->gid == ::getgid()) run.spec.keep_id.reset();
   order_mounts(run.spec.mounts);
   const Fd input = TRY(standard_input(run.options));
-  const auto exit = TRY(sandbox::launch(run.spec, rootfs.scratch(), {.in = input.ref(), .out = {}, .err = {}}, memo));
+  const Fd nowhere = TRY(sys::open("/dev/null", O_WRONLY));
+  // A terminal is one for all of them.
+  const auto output = [&](const char* name) { return run.options.terminal || is_attached(run.options, name) ? FdRef() : nowhere.ref(); };
+  const auto exit = TRY(sandbox::launch(run.spec, rootfs.scratch(), {.in = input.ref(), .out = output("stdout"), .err = output("stderr")}, memo));
   // The command has ended as it did, whatever becomes of the mount.
   if (auto gone = rootfs.unmount(); !gone) log::warn("{}", gone.error().message());
   return exit.shell_code();
@@ -301,7 +345,7 @@ Result<void> note_start(Run& run) {
   if (!run.kept) return {};
   KeptRecord record = run.kept->record();
   record.command = run.spec.argv;
-  for (const auto& [name, value] : run.spec.annotations) record.labels[name] = value;
+  for (const auto& [name, value] : TRY(parse_labels(run.options))) record.labels[name] = value;
   record.exit_code.reset();
   return run.kept->save(std::move(record));
 }
@@ -319,6 +363,8 @@ Result<int> run_container(RunOptions options, std::vector<std::string> typed, co
   if (options.verbose) log::set_level(log::Level::info);
   Run run = TRY(prepare(std::move(options), std::move(typed), context.streams));
   adopt_indexes(run);
+  run.spec.id = sandbox::new_container_id();
+  TRY(write_id(run.options.id_file, run.kept ? run.kept->record().name : run.spec.id));
   const auto cgroup = divide_cgroup(run.spec, runs_dir(run.paths) + "/cgroups");
   TRY(note_start(run));
   // The host's processes are seen from the host's pid namespace only.

@@ -1,5 +1,7 @@
 #include "cli/run_mounts.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
@@ -8,6 +10,7 @@
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "cli/human.h"
+#include "cli/run_devices.h"
 
 namespace acetate::cli {
 
@@ -73,24 +76,6 @@ Result<sandbox::MountPoint> parse_tmpfs(const std::string& text) {
   }
   if (copies_up) mount.options.emplace_back(kCopyUp);
   return mount;
-}
-
-Result<void> add_device(const std::string& text, RunMounts& into) {
-  if (!text.starts_with('/')) {
-    if (text.find('/') != std::string::npos && text.find('=') != std::string::npos) return void(into.cdi_devices.push_back(text)), Result<void>();
-    return fail(EINVAL, "--device {}: neither a path nor VENDOR/CLASS=NAME", text);
-  }
-  const auto parts = split(text, ':');
-  sandbox::Device device{.source = parts[0], .target = parts[0]};
-  const auto is_access = [](const std::string& part) { return !part.empty() && part.find_first_not_of("rwm") == std::string::npos; };
-  if (parts.size() > 3) return fail(EINVAL, "--device {}: should be SOURCE[:TARGET[:rwm]]", text);
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    if (is_access(parts[i])) device.access = parts[i];
-    else if (i == 1 && parts[i].starts_with('/')) device.target = parts[i];
-    else return fail(EINVAL, "--device {}: should be SOURCE[:TARGET[:rwm]]", text);
-  }
-  into.devices.push_back(std::move(device));
-  return {};
 }
 
 }  // namespace
@@ -190,6 +175,17 @@ Result<void> refuse_two_at_one_place(const RunMounts& all) {
   return {};
 }
 
+// As podman has it, by our own list of zones: what an image has of one may be older, or nothing.
+Result<void> add_timezone(const std::string& zone, RunMounts& all) {
+  constexpr const char* kPlace = "/etc/localtime";
+  if (is_taken(all, kPlace)) return {};
+  const std::string source = zone == "local" ? kPlace : "/usr/share/zoneinfo/" + zone;
+  const auto st = sys::stat_following(source);
+  if (("/" + zone + "/").find("/../") != std::string::npos || !st || !S_ISREG(st->st_mode)) return fail(ENOENT, "--tz {}: there is no time zone {} (Europe/Berlin, or local for ours)", zone, source);
+  all.mounts.push_back({.source = std::filesystem::canonical(source), .target = kPlace, .writable = false});
+  return {};
+}
+
 void add_our_ipc(RunMounts& all) {
   for (const char* place : {"/dev/shm", "/dev/mqueue"})
     if (!is_taken(all, place) && sys::stat_following(place))
@@ -205,8 +201,14 @@ Result<RunMounts> describe_mounts(const RunOptions& options, const MountContext&
   for (const std::string& text : options.tmpfs) all.mounts.push_back(TRY(parse_tmpfs(text)));
   TRY(refuse_two_at_one_place(all));
   if (options.ipc == "host") add_our_ipc(all);
-  for (const std::string& text : options.devices) TRY(add_device(text, all));
-  if (options.read_only)
+  for (const std::string& text : options.devices) {
+    if (is_cdi_device(text)) all.cdi_devices.push_back(text);
+    else all.devices.push_back(TRY(parse_device(text)));
+  }
+  for (const std::string& text : options.gpus)
+    for (std::string& name : TRY(parse_gpus(text))) all.cdi_devices.push_back(std::move(name));
+  if (!options.timezone.empty()) TRY(add_timezone(options.timezone, all));
+  if (options.read_only && options.read_only_tmpfs)
     for (const char* scratch : {"/run", "/tmp", "/var/tmp"})
       if (!is_taken(all, scratch))
         all.mounts.push_back({.kind = Kind::tmpfs, .source = {}, .target = scratch});

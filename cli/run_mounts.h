@@ -1,4 +1,4 @@
-// -v, --mount, --tmpfs and --device: what of ours a container sees, and where.
+// -v, --mount, --tmpfs, --device and --tz: what of ours a container sees, and where.
 #pragma once
 
 #include <string>

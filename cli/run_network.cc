@@ -34,6 +34,8 @@ Result<sandbox::Network> network_named(const std::string& name) {
   if (name == "host" || name.empty()) return sandbox::Network::host;
   if (name == "none") return sandbox::Network::none;
   if (name == "pasta") return sandbox::Network::pasta;
+  // podman's word for a network of its own.
+  if (name == "private") return sys::find_program("pasta") ? sandbox::Network::pasta : sandbox::Network::slirp4netns;
   if (name == "slirp4netns") return sandbox::Network::slirp4netns;
   return fail(EINVAL, "there is no network \"{}\": host, none, pasta or slirp4netns", name);
 }
@@ -98,6 +100,8 @@ Result<void> describe_network(const RunOptions& options, sandbox::Spec& spec) {
   if (!spec.ports.empty() && (spec.network == sandbox::Network::host || spec.network == sandbox::Network::none))
     return fail(EINVAL, "-p has no meaning with --network {}: {}", options.network,
                 spec.network == sandbox::Network::host ? "every port is the host's already" : "nobody reaches it");
+  spec.makes_hosts = !options.no_hosts;
+  if (options.no_hosts && !options.add_hosts.empty()) return fail(EINVAL, "--add-host has no meaning with --no-hosts, which leaves the image's /etc/hosts");
   spec.our_hosts = spec.network == sandbox::Network::host;
   for (const std::string& text : options.add_hosts) spec.hosts.push_back(TRY(host_line(text, spec.network)));
   spec.resolver = {.nameservers = options.dns, .searches = options.dns_searches, .options = options.dns_options};

@@ -1,12 +1,16 @@
 #include "cli/run_process.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 
 #include "base/sys/file.h"
+#include "builder/dockerfile/words.h"
 #include "builder/sandbox/exec_lookup.h"
 #include "builder/sandbox/surroundings.h"
+#include "builder/sandbox/sysctls.h"
 #include "cli/run_network.h"
 #include "cli/run_rights.h"
 
@@ -54,16 +58,44 @@ Result<void> add_file(std::vector<std::string>& env, const std::string& path, co
   return {};
 }
 
+// What the image sets, as far as it is wanted.
+Result<std::vector<std::string>> image_environment(const image::Config& config, const RunOptions& options) {
+  std::vector<std::string> env;
+  if (options.unset_env_all) return env;
+  for (const std::string& entry : config.env)
+    if (entry.find('=') != std::string::npos) put(env, entry);
+  for (const std::string& name : options.unset_env) std::erase_if(env, [&](const std::string& entry) { return name_of(entry) == name; });
+  const std::vector<std::string> of_image = env;
+  const auto look_up = [&](std::string_view name) -> std::optional<std::string> {
+    for (const std::string& entry : of_image)
+      if (name_of(entry) == name) return entry.substr(name.size() + 1);
+    return std::nullopt;
+  };
+  for (const std::string& text : options.env_merge) {
+    const std::size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos) return fail(EINVAL, "--env-merge {}: should be NAME=VALUE", text);
+    put(env, text.substr(0, equals + 1) + TRY_WITHIN(dockerfile::expand(text.substr(equals + 1), look_up, {.raw_quotes = true}), "--env-merge {}", text));
+  }
+  return env;
+}
+
+// Either way of writing them, as podman passes them on.
+void add_proxies(std::vector<std::string>& env, const OurEnvironment& ours) {
+  for (const char* name : {"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"})
+    if (const auto value = ours.get(name); value && !value->empty()) put(env, fmt::format("{}={}", name, *value));
+}
+
 Result<std::vector<std::string>> environment(const image::Config& config, const RunOptions& options,
                                              const std::string& hostname, const OurEnvironment& ours) {
   std::vector<std::string> env;
   if (options.env_host || options.hpc)
     for (const std::string& entry : ours.all()) put(env, entry);
-  for (const std::string& entry : config.env)
-    if (entry.find('=') != std::string::npos) put(env, entry);
+  const auto of_image = TRY(image_environment(config, options));
+  for (const std::string& entry : of_image) put(env, entry);
   // Ours names places that are ours.
-  if (options.hpc && std::ranges::none_of(config.env, [](const auto& entry) { return entry.starts_with("PATH="); }))
+  if (options.hpc && std::ranges::none_of(of_image, [](const auto& entry) { return entry.starts_with("PATH="); }))
     put(env, fmt::format("PATH={}", sandbox::kDefaultPath));
+  if (options.http_proxy) add_proxies(env, ours);
   for (const std::string& file : options.env_files) TRY(add_file(env, file, ours));
   for (const std::string& entry : options.env) TRY(add(env, entry, "-e", ours));
   put_default(env, "PATH", sandbox::kDefaultPath);
@@ -98,6 +130,49 @@ Result<std::vector<std::string>> arguments(const image::Config& config, const Ru
   return argv;
 }
 
+// A setting of a namespace that is the container's own, and of no other.
+Result<sandbox::Sysctl> parse_sysctl(const std::string& text, const sandbox::Spec& spec) {
+  const std::size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos || text.find('/') < equals) return fail(EINVAL, "--sysctl {}: should be NAME=VALUE (net.ipv4.ip_forward=1)", text);
+  const std::string name = text.substr(0, equals);
+  const auto kind = sandbox::kind_of(name);
+  if (!kind) return fail(EINVAL, "--sysctl {}: {} is all of the machine's; a container's own are net.*, kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.*", text, name);
+  if (kind == sandbox::SysctlKind::network && spec.network == sandbox::Network::host)
+    return fail(EINVAL, "--sysctl {}: the network is the machine's, as it is unless --network says otherwise (none, pasta, slirp4netns)", text);
+  if (kind == sandbox::SysctlKind::ipc && !spec.own_ipc) return fail(EINVAL, "--sysctl {}: with --ipc host shared memory and queues are the machine's", text);
+  return sandbox::Sysctl(name, text.substr(equals + 1));
+}
+
+// Whose names, processes, memory and cgroups it sees.
+Result<void> describe_namespaces(const RunOptions& options, sandbox::Spec& spec) {
+  if (!options.pid.empty() && options.pid != "host" && options.pid != "private")
+    return fail(EINVAL, "--pid wants host or private, not \"{}\"", options.pid);
+  spec.own_pids = options.pid != "host";
+  spec.own_ipc = options.ipc != "host";
+  spec.makes_shm = options.ipc != "none";
+  spec.own_cgroups = options.cgroupns != "host";
+  spec.own_uts = options.uts != "host";
+  if (!spec.own_uts && (spec.hostname_asked || !options.domainname.empty())) return fail(EINVAL, "with --uts host its names are the machine's: --hostname and --domainname cannot give others");
+  if (!spec.own_uts) spec.hostname = sandbox::our_hostname();
+  spec.domainname = options.domainname;
+  for (const std::string& text : options.sysctls) spec.sysctls.push_back(TRY(parse_sysctl(text, spec)));
+  return {};
+}
+
+Result<unsigned> parse_umask(const std::string& text) {
+  unsigned mask = 022;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mask, 8);
+  if (!text.empty() && (error != std::errc() || end != text.data() + text.size() || mask > 0777)) return fail(EINVAL, "--umask {}: should be octal digits (0022)", text);
+  return mask;
+}
+
+// NAME=VALUE, or NAME for an empty one.
+Result<std::pair<std::string, std::string>> parse_label(const std::string& text, const char* option) {
+  const std::size_t equals = text.find('=');
+  if (equals == 0 || text.empty()) return fail(EINVAL, "{} wants NAME=VALUE, not \"{}\"", option, text);
+  return std::pair{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
+}
+
 std::string random_hostname() {
   std::random_device random;
   return fmt::format("{:08x}{:04x}", random(), random() & 0xffff);
@@ -124,6 +199,7 @@ Result<sandbox::Spec> describe_process(const image::Config& config, const RunOpt
   spec.hostname_asked = !options.hostname.empty();
   // In our network it is this machine that others see, as podman and docker have it.
   spec.hostname = spec.hostname_asked ? options.hostname : spec.network == sandbox::Network::host ? sandbox::our_hostname() : random_hostname();
+  TRY(describe_namespaces(options, spec));
   spec.env = TRY(environment(config, options, spec.hostname, ours));
   if (!options.workdir.empty() && !options.workdir.starts_with('/'))
     return fail(EINVAL, "the working directory '{}' is not an absolute path", options.workdir);
@@ -133,19 +209,38 @@ Result<sandbox::Spec> describe_process(const image::Config& config, const RunOpt
   const std::string& stop = options.stop_signal.empty() ? config.stop_signal : options.stop_signal;
   if (!stop.empty()) spec.stop_signal = TRY(parse_signal(stop));
   spec.time_limit = options.timeout;
+  constexpr int kNever = 1 << 30;
+  if (options.stop_timeout) spec.stop_grace = *options.stop_timeout < 0 ? kNever : *options.stop_timeout;
+  spec.umask = TRY(parse_umask(options.umask));
   spec.init = options.init;
   spec.read_only = options.read_only;
   spec.terminal = options.terminal;
-  if (!options.pid.empty() && options.pid != "host" && options.pid != "private")
-    return fail(EINVAL, "--pid wants host or private, not \"{}\"", options.pid);
-  spec.own_pids = options.pid != "host";
-  spec.own_ipc = options.ipc != "host";
-  for (const std::string& label : options.labels) {
-    const std::size_t equals = label.find('=');
-    if (equals == 0) return fail(EINVAL, "--label wants NAME=VALUE, not \"{}\"", label);
-    spec.annotations.emplace_back(label.substr(0, equals), equals == std::string::npos ? "" : label.substr(equals + 1));
-  }
+  spec.annotations = TRY(parse_labels(options));
+  for (const std::string& text : options.annotations) spec.annotations.push_back(TRY(parse_label(text, "--annotation")));
   return spec;
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> parse_labels(const RunOptions& options) {
+  std::vector<std::pair<std::string, std::string>> labels;
+  for (const std::string& path : options.label_files) {
+    std::istringstream lines(TRY_WITHIN(sys::read_file(path, 16 << 20), "--label-file {}", path));
+    for (std::string line; std::getline(lines, line);) {
+      if (line.ends_with('\r')) line.pop_back();
+      line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
+      if (!line.empty() && !line.starts_with('#')) labels.push_back(TRY(parse_label(line, "--label-file")));
+    }
+  }
+  for (const std::string& text : options.labels) labels.push_back(TRY(parse_label(text, "--label")));
+  return labels;
+}
+
+Result<std::string> whole_platform(const RunOptions& options) {
+  if (options.os.empty() && options.arch.empty() && options.variant.empty()) return options.platform;
+  if (!options.platform.empty()) return fail(EINVAL, "--platform says what --os, --arch and --variant say, too: it or they");
+  const image::Platform ours = image::host_platform();
+  const std::string arch = options.arch.empty() ? ours.architecture : options.arch;
+  const std::string variant = !options.variant.empty() ? options.variant : options.arch.empty() ? ours.variant : "";
+  return fmt::format("{}/{}{}{}", options.os.empty() ? ours.os : options.os, arch, variant.empty() ? "" : "/", variant);
 }
 
 void set_user(sandbox::Spec& spec, const sandbox::User& user) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -33,6 +34,12 @@ struct OurEnvironment {
 // What is to run, but for its root file system, its user and its mounts. EINVAL with words.
 Result<sandbox::Spec> describe_process(const image::Config& config, const RunOptions& options,
                                        const std::vector<std::string>& command, const OurEnvironment& ours);
+
+// --label and --label-file. EINVAL with words.
+Result<std::vector<std::pair<std::string, std::string>>> parse_labels(const RunOptions& options);
+
+// --platform, or what its parts come to with this machine's for the others; empty: this machine's. EINVAL with words.
+Result<std::string> whole_platform(const RunOptions& options);
 
 // Who it runs as; and HOME, where neither image nor command line set it.
 void set_user(sandbox::Spec& spec, const sandbox::User& user);

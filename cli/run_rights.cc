@@ -10,11 +10,14 @@
 #include <cctype>
 #include <charconv>
 #include <cstring>
+#include <sstream>
 
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "builder/sandbox/surroundings.h"
 #include "cli/human.h"
+#include "cli/run_devices.h"
+#include "cli/run_limits.h"
 
 namespace acetate::cli {
 
@@ -60,7 +63,8 @@ Result<void> add_security(const std::string& text, sandbox::Confinement& into) {
     into.no_new_privileges = value != "false";
   } else if (key == "seccomp") {
     into.filter_calls = value != "unconfined";
-    if (into.filter_calls) into.profile = TRY_WITHIN(sys::read_file(value, 4 << 20), "--security-opt seccomp: {}", value);
+    const bool ours = value == "builtin" || value == "default";
+    if (into.filter_calls && !ours) into.profile = TRY_WITHIN(sys::read_file(value, 4 << 20), "--security-opt seccomp: {}", value);
   } else if (key == "mask" || key == "unmask") {
     for (std::size_t at = 0; at < value.size();) {
       const std::size_t end = std::min(value.find(':', at), value.size());
@@ -71,12 +75,26 @@ Result<void> add_security(const std::string& text, sandbox::Confinement& into) {
     }
   } else if (key == "systempaths" && value == "unconfined") {
     into.default_masks = false;
+  } else if (key == "proc-opts") {
+    std::istringstream options(value);
+    for (std::string option; std::getline(options, option, ',');) into.proc_options.push_back(option);
+  } else if (key == "writable-cgroups") {
+    if (value != "false") return fail(ENOTSUP, "--security-opt {} is not to be had: a container sees its own cgroup read-only; -v /sys/fs/cgroup:/sys/fs/cgroup shows ours", text);
   } else if (key == "label" || key == "apparmor") {
     log::info("--security-opt {}: labels and AppArmor profiles are left as they are", text);
   } else {
-    return fail(EINVAL, "there is no --security-opt {} (no-new-privileges, seccomp=, mask=, unmask=, systempaths=unconfined)", text);
+    return fail(EINVAL, "there is no --security-opt {} (no-new-privileges, seccomp=, mask=, unmask=, systempaths=unconfined, proc-opts=)", text);
   }
   return {};
+}
+
+// Less than ours is for real root with CAP_SYS_RESOURCE to give.
+std::optional<int> keep_oom_score(std::optional<int> wanted) {
+  const auto text = sys::read_file("/proc/self/oom_score_adj", 64);
+  int ours = 0;
+  if (!wanted || !text || std::from_chars(text->data(), text->data() + text->size(), ours).ec != std::errc() || *wanted >= ours || may_raise_limits()) return wanted;
+  log::warn("--oom-score-adj {}: it stays at ours, {}, which is not for us to lower", *wanted, ours);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -161,18 +179,11 @@ Result<void> describe_rights(const RunOptions& options, sandbox::Spec& spec) {
     spec.confinement.unmasked.emplace_back("/sys");
   }
   for (const std::string& text : options.security) TRY(add_security(text, spec.confinement));
-  for (const std::string& text : options.ulimits) spec.limits.push_back(TRY(parse_ulimit(text)));
-  // To docker and podman 0 is no limit, and so is -1 of processes.
-  if (!options.memory.empty())
-    if (const auto bytes = TRY(parse_memory(options.memory, "--memory")); bytes != 0) spec.resources.memory = bytes;
-  if (!options.cpus.empty()) {
-    const auto cpus = TRY(parse_number<double>(options.cpus, "--cpus"));
-    if (cpus != 0) spec.resources.cpus = cpus;
-    // The kernel's least quota is a millisecond.
-    if (spec.resources.cpus && !(cpus >= 0.01)) return fail(EINVAL, "--cpus {}: 0.01 of a processor is the least that can be had", options.cpus);
-  }
-  if (!options.pids_limit.empty())
-    if (const auto pids = TRY(parse_number<std::int64_t>(options.pids_limit, "--pids-limit")); pids > 0) spec.resources.pids = pids;
+  for (const std::string& text : options.ulimits)
+    if (text != "host") spec.limits.push_back(TRY(parse_ulimit(text)));  // podman's word for ours, which it has anyway
+  for (const std::string& text : options.device_rules) spec.device_rules.push_back(TRY(parse_device_rule(text)));
+  spec.oom_score = keep_oom_score(options.oom_score);
+  TRY(describe_limits(options, spec));
   if (!options.shm_size.empty()) spec.shm_size = TRY(parse_memory(options.shm_size, "--shm-size"));
   return {};
 }

@@ -1,4 +1,4 @@
-// Capabilities, --security-opt, --ulimit and the limits a cgroup keeps.
+// Capabilities, --security-opt, --ulimit, devices' rules and the limits a cgroup keeps.
 #pragma once
 
 #include <string>

@@ -5,6 +5,7 @@
 #include "builder/sandbox/masks.h"
 #include "builder/sandbox/seccomp.h"
 #include "builder/sandbox/spec.h"
+#include "builder/sandbox/sysctls.h"
 
 namespace acetate::sandbox {
 
@@ -30,6 +31,7 @@ Json process(const Spec& spec) {
     for (const gid_t group : *more)
       if (std::ranges::find(groups, group) == groups.end()) groups.push_back(group);
   if (!single && !spec.keep_groups) user["additionalGids"] = groups;
+  if (spec.umask != 022) user["umask"] = spec.umask;  // which is what a runtime gives
   // Inheritable and ambient stay empty: they would survive an exec by a user who is not root.
   Json capabilities = Json::object();
   for (const char* set : {"bounding", "effective", "permitted"}) capabilities[set] = spec.capabilities;
@@ -39,6 +41,7 @@ Json process(const Spec& spec) {
                {"noNewPrivileges", single || spec.confinement.no_new_privileges}};
   // Told and not only set afterwards: a command that is quick asks before.
   if (const auto& size = spec.surroundings.console_size; spec.terminal && size) process["consoleSize"] = {{"height", size->rows}, {"width", size->columns}};
+  if (spec.oom_score) process["oomScoreAdj"] = *spec.oom_score;
   for (const Limit& limit : spec.limits)
     process["rlimits"].push_back({{"type", limit.name}, {"soft", limit.soft}, {"hard", limit.hard}});
   return process;
@@ -46,7 +49,9 @@ Json process(const Spec& spec) {
 
 // With a new pid namespace comes a new proc. Where we may not mount one the container sees ours.
 Json proc_mount(const Spec& spec) {
-  if (!spec.surroundings.bound_proc) return mount_entry("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"});
+  Words options{"nosuid", "noexec", "nodev"};
+  options.insert(options.end(), spec.confinement.proc_options.begin(), spec.confinement.proc_options.end());
+  if (!spec.surroundings.bound_proc) return mount_entry("/proc", "proc", "proc", options);
   return mount_entry("/proc", "none", "/proc", {"rbind", "rslave", "nosuid", "noexec", "nodev"});
 }
 
@@ -107,11 +112,10 @@ Json mounts(const Spec& spec) {
       mount_entry("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
       mount_entry("/dev/pts", "devpts", "devpts", pts),
   });
-  if (spec.own_ipc) {
+  if (spec.own_ipc && spec.makes_shm)
     all.push_back(mount_entry("/dev/shm", "tmpfs", "shm",
                               {"nosuid", "noexec", "nodev", "mode=1777", fmt::format("size={}k", spec.shm_size / 1024 + (spec.shm_size % 1024 != 0 ? 1 : 0))}));
-    all.push_back(mount_entry("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
-  }
+  if (spec.own_ipc) all.push_back(mount_entry("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   all.push_back(sys_mount(spec));
   all.push_back(cgroup_mount(spec));
   for (const MountPoint& mount : spec.mounts) all.push_back(wished_mount(mount));
@@ -149,12 +153,39 @@ Json resources(const Spec& spec) {
                        {"minor", device.minor},
                        {"access", device.access}});
   }
+  for (const DeviceRule& rule : spec.device_rules) {
+    Json entry{{"allow", true}, {"type", std::string(1, rule.type)}, {"access", rule.access}};
+    if (rule.major) entry["major"] = *rule.major;
+    if (rule.minor) entry["minor"] = *rule.minor;
+    devices.push_back(std::move(entry));
+  }
   Json all{{"devices", std::move(devices)}};
   if (!spec.surroundings.cgroup_limits) return all;
-  if (spec.resources.memory) all["memory"] = {{"limit", *spec.resources.memory}, {"swap", *spec.resources.memory}};
-  if (spec.resources.cpus)
-    all["cpu"] = {{"period", Resources::kCpuPeriod}, {"quota", static_cast<std::int64_t>(spec.resources.cpu_quota())}};
-  if (spec.resources.pids) all["pids"] = {{"limit", *spec.resources.pids}};
+  const Resources& asked = spec.resources;
+  const auto put = [&](const char* of, const char* key, Json value) { all[of][key] = std::move(value); };
+  // -1 is no limit to a runtime.
+  const auto limit = [](std::uint64_t bytes) { return bytes == Resources::kNoLimit ? Json(-1) : Json(bytes); };
+  if (asked.memory) put("memory", "limit", *asked.memory), put("memory", "swap", limit(asked.memory_and_swap.value_or(*asked.memory)));
+  if (asked.memory_reservation) put("memory", "reservation", *asked.memory_reservation);
+  if (asked.swappiness && !spec.surroundings.cgroup_v2) put("memory", "swappiness", *asked.swappiness);
+  if (asked.never_killed && !spec.surroundings.cgroup_v2) put("memory", "disableOOMKiller", true);
+  if (asked.cpus) put("cpu", "period", asked.cpu_period), put("cpu", "quota", static_cast<std::int64_t>(asked.cpu_quota()));
+  if (asked.cpu_shares) put("cpu", "shares", *asked.cpu_shares);
+  if (!asked.cpuset_cpus.empty()) put("cpu", "cpus", asked.cpuset_cpus);
+  if (!asked.cpuset_mems.empty()) put("cpu", "mems", asked.cpuset_mems);
+  if (asked.pids) put("pids", "limit", *asked.pids);
+  if (asked.blkio_weight) put("blockIO", "weight", *asked.blkio_weight);
+  for (const Resources::Disk& disk : asked.disks) {
+    using Kind = Resources::Disk::Kind;
+    const bool weighs = disk.kind == Kind::weight;
+    const char* list = weighs                             ? "weightDevice"
+                       : disk.kind == Kind::read_bytes    ? "throttleReadBpsDevice"
+                       : disk.kind == Kind::write_bytes   ? "throttleWriteBpsDevice"
+                       : disk.kind == Kind::read_calls    ? "throttleReadIOPSDevice"
+                                                          : "throttleWriteIOPSDevice";
+    all["blockIO"][list].push_back({{"major", disk.major}, {"minor", disk.minor}, {weighs ? "weight" : "rate", disk.value}});
+  }
+  for (const auto& [file, value] : asked.files) put("unified", file.c_str(), value);
   return all;
 }
 
@@ -162,13 +193,22 @@ Json namespaces(const Spec& spec) {
   Json all = Json::array({{{"type", "mount"}}});
   if (!spec.surroundings.shares_pids()) all.push_back({{"type", "pid"}});
   if (spec.own_ipc) all.push_back({{"type", "ipc"}});
-  all.push_back({{"type", "uts"}});
+  if (spec.own_uts) all.push_back({{"type", "uts"}});
   if (!spec.surroundings.network_namespace.empty())
     all.push_back({{"type", "network"}, {"path", spec.surroundings.network_namespace}});
   else if (spec.network == Network::none)
     all.push_back({{"type", "network"}});
-  if (spec.surroundings.cgroup_v2) all.push_back({{"type", "cgroup"}});
+  if (spec.surroundings.cgroup_v2 && spec.own_cgroups) all.push_back({{"type", "cgroup"}});
   if (!spec.surroundings.child_uids.empty()) all.push_back({{"type", "user"}});
+  return all;
+}
+
+// A network that was made beforehand has them already; and what is wished comes after what there is by default.
+Json sysctls(const Spec& spec) {
+  Json all = Json::object();
+  for (const auto* some : {&spec.surroundings.network_defaults, &spec.sysctls})
+    for (const auto& [name, value] : *some)
+      if (spec.surroundings.network_namespace.empty() || kind_of(name) != SysctlKind::network) all[name] = value;
   return all;
 }
 
@@ -179,6 +219,7 @@ Result<Json> linux_part(const Spec& spec) {
     part["gidMappings"] = id_map(spec.surroundings.child_gids);
   }
   part["namespaces"] = namespaces(spec);
+  if (Json set = sysctls(spec); !set.empty()) part["sysctl"] = std::move(set);
   if (!spec.surroundings.cgroup.empty()) part["cgroupsPath"] = spec.surroundings.cgroup;
   part["resources"] = resources(spec);
   part["maskedPaths"] = masked_paths(spec.confinement, spec.surroundings);
@@ -212,7 +253,7 @@ Result<std::string> to_oci_config(const Spec& spec) {
                     {"hostname", spec.hostname},
                     {"mounts", mounts(spec)},
                     {"linux", std::move(on_linux)}};
-  if (spec.hostname.empty()) config.erase("hostname");
+  if (spec.hostname.empty() || !spec.own_uts) config.erase("hostname");
   if (!spec.hooks.empty()) config["hooks"] = hooks(spec);
   for (const auto& [name, value] : spec.annotations) config["annotations"][name] = value;
   // An argument need not be UTF-8, but JSON is.

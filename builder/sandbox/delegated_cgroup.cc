@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iterator>
 #include <set>
 #include <span>
@@ -53,17 +54,41 @@ std::set<std::string> words(const std::string& text) {
   return {std::istream_iterator<std::string>(words), std::istream_iterator<std::string>()};
 }
 
+// As runc and crun have them, from version 1's scale to version 2's.
+std::uint64_t cpu_weight(std::uint64_t shares) { return 1 + (std::clamp<std::uint64_t>(shares, 2, 262144) - 2) * 9999 / 262142; }
+std::uint64_t io_weight(std::uint64_t weight) { return 1 + (std::clamp<std::uint64_t>(weight, 10, 1000) - 10) * 9999 / 990; }
+
+CgroupLimit disk_limit(const Resources::Disk& disk) {
+  using Kind = Resources::Disk::Kind;
+  if (disk.kind == Kind::weight) return {"io", "io.weight", fmt::format("{}:{} {}", disk.major, disk.minor, io_weight(disk.value)), true};
+  const char* key = disk.kind == Kind::read_bytes ? "rbps" : disk.kind == Kind::write_bytes ? "wbps" : disk.kind == Kind::read_calls ? "riops" : "wiops";
+  return {"io", "io.max", fmt::format("{}:{} {}={}", disk.major, disk.minor, key, disk.value)};
+}
+
 }  // namespace
 
 std::vector<CgroupLimit> cgroup_limits(const Resources& resources) {
   std::vector<CgroupLimit> limits;
   if (resources.memory) {
     limits.push_back({"memory", "memory.max", std::to_string(*resources.memory)});
-    limits.push_back({"memory", "memory.swap.max", "0"});  // as with real root's: the limit is of both together
+    // As with real root's: the limit is of both together, unless another is said. A kernel that counts no swap has nothing to limit.
+    const std::uint64_t both = resources.memory_and_swap.value_or(*resources.memory);
+    const std::string swap = both == Resources::kNoLimit ? "max" : std::to_string(both - std::min(both, *resources.memory));
+    limits.push_back({"memory", "memory.swap.max", swap, true});
   }
-  if (resources.cpus)
-    limits.push_back({"cpu", "cpu.max", fmt::format("{} {}", resources.cpu_quota(), Resources::kCpuPeriod)});
+  if (resources.memory_reservation) limits.push_back({"memory", "memory.low", std::to_string(*resources.memory_reservation)});
+  if (resources.cpus) limits.push_back({"cpu", "cpu.max", fmt::format("{} {}", resources.cpu_quota(), resources.cpu_period)});
+  if (resources.cpu_shares) limits.push_back({"cpu", "cpu.weight", std::to_string(cpu_weight(*resources.cpu_shares))});
+  if (!resources.cpuset_cpus.empty()) limits.push_back({"cpuset", "cpuset.cpus", resources.cpuset_cpus});
+  if (!resources.cpuset_mems.empty()) limits.push_back({"cpuset", "cpuset.mems", resources.cpuset_mems});
   if (resources.pids) limits.push_back({"pids", "pids.max", *resources.pids <= 0 ? "max" : std::to_string(*resources.pids)});
+  // One of two files, by what schedules the disks; or none.
+  if (resources.blkio_weight) {
+    limits.push_back({"io", "io.weight", fmt::format("default {}", io_weight(*resources.blkio_weight)), true});
+    limits.push_back({"io", "io.bfq.weight", std::to_string(*resources.blkio_weight), true});
+  }
+  for (const Resources::Disk& disk : resources.disks) limits.push_back(disk_limit(disk));
+  for (const auto& [file, value] : resources.files) limits.push_back({file.substr(0, file.find('.')), file, value});
   return limits;
 }
 
@@ -92,8 +117,10 @@ Result<void> DelegatedCgroup::divide(const std::vector<CgroupLimit>& limits) {
   limited_ = TRY(sys::open({ours_.ref(), container().c_str()}, O_RDONLY | O_DIRECTORY));
   for (const CgroupLimit& limit : limits) {
     auto set = write(limited_.ref(), limit.file, limit.value);
-    // A kernel that counts no swap has nothing to limit.
-    if (!set && limit.file == "memory.swap.max" && set.error().is(ENOENT)) continue;
+    if (!set && limit.if_there && set.error().is(ENOENT)) {
+      log::info("this kernel has no {} for a cgroup", limit.file);
+      continue;
+    }
     if (!set) return std::move(set).error().within(fmt::format("setting {} to {}", limit.file, limit.value));
   }
   return {};

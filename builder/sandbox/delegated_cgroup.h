@@ -21,6 +21,7 @@ namespace acetate::sandbox {
 // One line of one file: {"memory", "memory.max", "1048576"}.
 struct CgroupLimit {
   std::string controller, file, value;
+  bool if_there = false;  // not every kernel has that file
   bool operator==(const CgroupLimit&) const = default;
 };
 std::vector<CgroupLimit> cgroup_limits(const Resources& resources);

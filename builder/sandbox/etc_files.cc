@@ -103,6 +103,7 @@ Result<std::vector<MountPoint>> make_etc_files(const Spec& spec, const std::stri
   std::vector<MountPoint> mounts;
   for (const auto& [name, text] : files) {
     const std::string target = fmt::format("/etc/{}", name);
+    if (target == "/etc/hosts" && !spec.makes_hosts) continue;
     if (std::ranges::any_of(spec.mounts, [&](const MountPoint& mount) { return mount.target == target; })) continue;
     const std::string path = fmt::format("{}/{}", dir, name);
     const Fd file = TRY_WITHIN(sys::open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644), "writing {}", path);

@@ -1,5 +1,7 @@
 // launch(): a description and a mounted root in, an exit code out.
+#include <sched.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -8,6 +10,8 @@
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "base/sys/mount.h"
+#include "base/sys/userns.h"
 #include "builder/sandbox/capability_number.h"
 #include "builder/sandbox/complaint.h"
 #include "builder/sandbox/delegated_cgroup.h"
@@ -23,20 +27,16 @@
 #include "builder/sandbox/signals.h"
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox/surroundings.h"
+#include "builder/sandbox/sysctls.h"
 #include "builder/sandbox/terminal_mode.h"
 
 namespace acetate::sandbox {
 
 namespace {
 
-std::string new_id() {
-  std::random_device random;
-  return fmt::format("acetate-{:08x}{:08x}", random(), random());
-}
-
 std::optional<TimeLimit> time_limit(const Spec& spec) {
   if (!spec.time_limit) return std::nullopt;
-  return TimeLimit{.seconds = *spec.time_limit, .signal = spec.stop_signal};
+  return TimeLimit{.seconds = *spec.time_limit, .signal = spec.stop_signal, .grace = spec.stop_grace};
 }
 
 // The person outside is somebody else than root inside: only a user namespace below ours can say so.
@@ -67,8 +67,13 @@ void keep_groups(const Spec& spec, Runtime& runtime) {
 // container into it and stays outside, with its own memory and threads; beside a hierarchy of version 1, of which it would
 // make use instead, it is in it as we are.
 Result<void> consider_limits(Spec& spec, const Runtime& runtime) {
-  if (spec.resources.empty()) return {};
+  if (spec.resources.empty() && spec.cgroup_parent.empty()) return {};
   Surroundings& around = spec.surroundings;
+  const bool runtime_makes_one = around.real_root && !runtime.native;
+  if (!spec.cgroup_parent.empty() && !runtime_makes_one) log::warn("--cgroup-parent {} has no effect: only real root's runtime makes a cgroup elsewhere than in ours", spec.cgroup_parent);
+  if (spec.resources.empty() && !runtime_makes_one) return {};
+  if ((spec.resources.swappiness || spec.resources.never_killed) && (around.cgroup_v2 || spec.limited_cgroup))
+    log::warn("--memory-swappiness and --oom-kill-disable are not kept: cgroups of version 2 have neither");
   if (spec.limited_cgroup) {
     if (runtime.native) return {};  // enters it itself; the kernel mounts no hierarchy over itself (EBUSY), so that it is not shown
     around.shows_cgroup = around.cgroup_v2;
@@ -76,11 +81,31 @@ Result<void> consider_limits(Spec& spec, const Runtime& runtime) {
     else TRY_WITHIN(enter_cgroup(spec.limited_cgroup), "entering the cgroup with the limits");
     return {};
   }
-  around.cgroup_limits = around.real_root && !runtime.native;
+  around.cgroup_limits = runtime_makes_one;
+  if (around.cgroup_limits && !spec.cgroup_parent.empty()) around.cgroup = spec.cgroup_parent + "/" + spec.id;
   around.shows_cgroup = around.cgroup_limits && around.cgroup_v2;
   const std::string why = around.real_root ? "our launcher makes none" : spec.why_unlimited;
   if (!around.cgroup_limits) log::warn("no limit is kept: memory, processors and processes are limited by cgroups, and {}", why);
   return {};
+}
+
+// Whoever is to set them may have other group ids than the container has.
+Result<void> consider_sysctls(Spec& spec, const Runtime& runtime) {
+  const bool made_beforehand = spec.network == Network::pasta || spec.network == Network::slirp4netns;
+  const auto ours = TRY(sys::current_gid_map());
+  const auto& inside = spec.surroundings.child_gids;
+  if (runtime.native || made_beforehand)
+    for (Sysctl& sysctl : spec.sysctls) sysctl = in_our_ids(std::move(sysctl), inside);
+  if (spec.network != Network::none) return {};
+  spec.surroundings.network_defaults = settable(network_defaults(runtime.native || inside.empty() ? ours : seen_from_outside(inside, ours)));
+  return {};
+}
+
+// A container's names begin as copies of ours, whoever makes its namespace; so ours are changed, where nobody else sees them.
+Result<void> set_domainname(const std::string& name) {
+  TRY_WITHIN(sys::unshare(CLONE_NEWUTS), "making a namespace of names");
+  if (::setdomainname(name.data(), name.size()) == 0) return {};
+  return Error(errno).within("setting the NIS domain name to " + name);
 }
 
 // Nobody can hand on what they may not have themselves: root in a container often lacks some, and no runtime starts with them.
@@ -115,13 +140,13 @@ Result<sys::Exit> attend(const Runtime& runtime, const Invocation& invocation, c
 
 // What its hooks read is all that makes it write a bundle.
 Result<sys::Exit> run_ourselves(const Spec& spec, const std::string& config, const std::string& dir, Stdio stdio, OwnerRecorder* owners) {
-  const Invocation invocation{.bundle = dir, .id = new_id()};
+  const Invocation invocation{.bundle = dir, .id = spec.id};
   if (!spec.hooks.empty()) TRY_WITHIN(make_bundle(invocation, config), "making the container's bundle in {}", dir);
   return run_native(spec, config, stdio, owners, invocation);
 }
 
 Result<sys::Exit> run_with(const Runtime& runtime, const Spec& spec, const std::string& config, const std::string& dir, Stdio stdio) {
-  const Invocation invocation{.bundle = dir, .id = new_id(), .kept = spec.surroundings.shares_pids()};
+  const Invocation invocation{.bundle = dir, .id = spec.id, .kept = spec.surroundings.shares_pids()};
   TRY_WITHIN(make_bundle(invocation, config), "making the container's bundle in {}", dir);
   auto ended = attend(runtime, invocation, spec, stdio);
   // Whatever happened, nothing of it goes on running.
@@ -146,6 +171,11 @@ void take_our_hostname(Spec& spec) {
 
 }  // namespace
 
+std::string new_container_id() {
+  std::random_device random;
+  return fmt::format("acetate-{:08x}{:08x}", random(), random());
+}
+
 void prepare_launch(const Spec& wanted, const std::string& memo) {
   const auto runtime = choose_runtime(memo);
   if (!runtime || !runtime->native) return;
@@ -159,6 +189,7 @@ void prepare_launch(const Spec& wanted, const std::string& memo) {
 Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Stdio stdio, const std::string& memo) {
   Spec spec = wanted;
   if (spec.argv.empty()) return fail(EINVAL, "no command to run");
+  if (spec.id.empty()) spec.id = new_container_id();
   Runtime runtime = TRY(choose_runtime(memo));
   spec.surroundings = TRY(look_around());
   apply(runtime, spec.surroundings);
@@ -167,11 +198,13 @@ Result<sys::Exit> launch(const Spec& wanted, const std::string& scratch_dir, Std
   if (spec.keep_id) TRY(keep_id(spec, runtime));
   if (spec.keep_groups) keep_groups(spec, runtime);
   TRY(consider_limits(spec, runtime));
+  TRY(consider_sysctls(spec, runtime));
+  if (!spec.domainname.empty()) TRY(set_domainname(spec.domainname));
   keep_ours(spec.capabilities);
   if (!spec.device_groups.empty() && spec.keep_groups) log::warn("with our own groups no group of a CDI device can be had: {}", fmt::join(spec.device_groups, ", "));
   else if (!spec.device_groups.empty() && spec.ids == IdMode::single) log::warn("with one id no group of a CDI device can be had: {}", fmt::join(spec.device_groups, ", "));
 
-  if (!runtime.sets_hostname) take_our_hostname(spec);
+  if (!runtime.sets_hostname && spec.own_uts) take_our_hostname(spec);
 
   const Fd root = TRY_WITHIN(sys::open(spec.rootfs, O_PATH | O_DIRECTORY), "opening the root file system {}", spec.rootfs);
   const std::string command = spec.argv[0];

@@ -1,5 +1,7 @@
 #include "builder/sandbox/masks.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -25,7 +27,8 @@ std::vector<std::string> those_still_masked(const std::vector<std::string>& path
 }  // namespace
 
 bool is_masked(const Confinement& confinement, const std::string& path) {
-  return confinement.default_masks && std::ranges::find(confinement.unmasked, path) == confinement.unmasked.end();
+  const auto names = [&](const std::string& pattern) { return ::fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME) == 0; };
+  return confinement.default_masks && std::ranges::none_of(confinement.unmasked, names);
 }
 
 std::vector<std::string> masked_paths(const Confinement& confinement, const Surroundings& surroundings) {

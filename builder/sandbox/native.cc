@@ -103,7 +103,7 @@ Result<void> await(FdRef pipe, const ContainerHooks& hooks) {
 std::optional<TimeLimit> rest_of(const ContainerHooks& hooks, const Spec& spec) {
   if (!hooks.due()) return std::nullopt;
   const auto left = std::chrono::ceil<std::chrono::seconds>(*hooks.due() - ContainerHooks::Clock::now()).count();
-  return TimeLimit{.seconds = static_cast<int>(std::max<std::int64_t>(left, 0)), .signal = spec.stop_signal};
+  return TimeLimit{.seconds = static_cast<int>(std::max<std::int64_t>(left, 0)), .signal = spec.stop_signal, .grace = spec.stop_grace};
 }
 
 // Those that the container waits for with its mounts made; and then its own, before its root is entered. One that was made no further tells by `failed`.

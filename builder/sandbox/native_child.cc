@@ -34,6 +34,7 @@
 #include "builder/sandbox/exec_lookup.h"
 #include "builder/sandbox/in_root.h"
 #include "builder/sandbox/native_mounts.h"
+#include "builder/sandbox/sysctls.h"
 
 namespace acetate::sandbox {
 
@@ -65,9 +66,11 @@ class Container {
     ::signal(SIGPIPE, SIG_DFL);
     ::signal(SIGCHLD, SIG_DFL);
     // As runc has it: what a container makes, of a build above all, does not depend on who started it.
-    ::umask(022);
+    ::umask(022);  // spec_.umask once nothing is made by us any more
     step(NativeStage::network, join_network());
     step(NativeStage::mounts, make_root());
+    step(NativeStage::sysctls, set_sysctls());
+    step(NativeStage::limits, set_oom_score());
     step(NativeStage::directory, make_directory());
     step(NativeStage::hostname, set_hostname());
     // Still in the session that the person's ^C reaches.
@@ -98,6 +101,7 @@ class Container {
     // Not before: the kernel forgets it whenever credentials change. A parent that died earlier left a pipe without
     // a writer, which enter_users() met.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::umask(spec_.umask);
     if (start_state_) start_with_hooks();
     execute();
   }
@@ -149,7 +153,7 @@ class Container {
   }
 
   Result<void> set_hostname() {
-    if (spec_.hostname.empty()) return {};
+    if (spec_.hostname.empty() || !spec_.own_uts) return {};
     return try_call([&] { return ::sethostname(spec_.hostname.data(), spec_.hostname.size()); });
   }
 
@@ -163,6 +167,29 @@ class Container {
   }
 
   static Result<void> raise_loopback();
+
+  // While our own /proc can be reached: it shows the settings of whoever looks, and parts of the container's are read-only. What nobody wished for may be missing.
+  Result<void> set_sysctls() {
+    if (!child_.config["linux"].contains("sysctl")) return {};
+    for (const auto& [name, value] : child_.config["linux"]["sysctl"].items()) {
+      const auto set = set_sysctl({name, value.get<std::string>()});
+      const bool wished = std::ranges::any_of(spec_.sysctls, [&name = name](const Sysctl& sysctl) { return sysctl.first == name; });
+      if (set || !wished) continue;
+      what_ = name;
+      return set.error().clone();
+    }
+    return {};
+  }
+
+  // The same of a file that is its owner's alone to write, who we soon are not any more.
+  Result<void> set_oom_score() {
+    if (!spec_.oom_score) return {};
+    what_ = "oom_score_adj";
+    const Fd file = TRY(sys::open("/proc/self/oom_score_adj", O_WRONLY));
+    TRY(sys::write_full(file.ref(), std::to_string(*spec_.oom_score)));
+    what_.clear();
+    return {};
+  }
 
   // The keys of whoever called us are not the container's: it has a session keyring of its own, as runc makes one. Where none is to be had, for want of the call, of the
   // right to it or of room among the person's keys, there is none to be told of either.
@@ -459,7 +486,7 @@ int Container::limit_number(const std::string& name) {
 }  // namespace
 
 const char* name_of(NativeStage stage) noexcept {
-  static constexpr const char* kNames[] = {"entering its cgroup", "making its namespaces", "joining its network", "mounting", "running its hooks", "entering its root", "setting its hostname", "leaving our keyring",
+  static constexpr const char* kNames[] = {"entering its cgroup", "making its namespaces", "joining its network", "mounting", "setting", "running its hooks", "entering its root", "setting its hostname", "leaving our keyring",
                                            "making its terminal", "entering its working directory", "setting the limit", "mapping its ids",
                                            "setting its capabilities", "installing its system call filter", "executing"};
   return kNames[static_cast<std::size_t>(stage)];

@@ -13,7 +13,7 @@
 namespace acetate::sandbox {
 
 // Where it stopped, told in one write.
-enum class NativeStage : int { cgroup, namespaces, network, mounts, hooks, root, hostname, keyring, terminal, directory, limits, ids, capabilities, filter, execute };
+enum class NativeStage : int { cgroup, namespaces, network, mounts, sysctls, hooks, root, hostname, keyring, terminal, directory, limits, ids, capabilities, filter, execute };
 const char* name_of(NativeStage stage) noexcept;
 struct NativeFailure {
   NativeStage stage;

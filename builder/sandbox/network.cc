@@ -7,43 +7,53 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <span>
 #include <nlohmann/json.hpp>
 
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
 #include "base/sys/unix_socket.h"
 #include "base/sys/userns.h"
+#include "builder/sandbox/sysctls.h"
 
 namespace acetate::sandbox {
 
 namespace {
 
-Result<void> write_sysctl(const char* path, std::string_view value) {
-  const Fd file = TRY(sys::open(path, O_WRONLY));
-  return sys::write_full(file.ref(), value);
-}
+struct Furnished {
+  int code = 0;
+  int sysctl = -1;  // which of those that were asked for it was about
+};
 
 // In the new namespace. Its root is not the container's where that has a user namespace of its own, so what it would
-// need a capability for here is allowed to everybody in it: ports below 1024, and ping.
-Result<void> furnish(const std::string& file) {
-  TRY(sys::mount("/proc/self/ns/net", file.c_str(), nullptr, MS_BIND, nullptr));
-  TRY(write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"));
-  // Not with one id, where the range names groups that are none.
-  static_cast<void>(write_sysctl("/proc/sys/net/ipv4/ping_group_range", "0 65534").has_value());
+// need a capability for here is allowed to everybody in it, where that can be: ports below 1024, and ping.
+Furnished furnish(const std::string& file, const std::vector<Sysctl>& defaults, const std::vector<Sysctl>& sysctls) {
+  const auto bound = sys::mount("/proc/self/ns/net", file.c_str(), nullptr, MS_BIND, nullptr);
+  if (!bound) return {.code = bound.error().code()};
+  for (const Sysctl& sysctl : defaults) static_cast<void>(set_sysctl(sysctl).has_value());
+  for (std::size_t i = 0; i < sysctls.size(); ++i)
+    if (const auto set = kind_of(sysctls[i].first) == SysctlKind::network ? set_sysctl(sysctls[i]) : Result<void>(); !set)
+      return {.code = set.error().code(), .sysctl = static_cast<int>(i)};
   return {};
 }
 
-Result<void> make_namespace(const std::string& file) {
+Result<void> make_namespace(const std::string& file, const std::vector<Sysctl>& sysctls) {
   { const Fd made = TRY_WITHIN(sys::open(file, O_WRONLY | O_CREAT, 0600), "making {}", file); }
+  const auto defaults = network_defaults(TRY(sys::current_gid_map()));
+  sys::Pipe told = TRY(sys::make_pipe());
   const pid_t pid = TRY_WITHIN(sys::fork_into(CLONE_NEWNET), "making a network namespace");
   if (pid == 0) {
-    const auto done = furnish(file);
-    ::_exit(done ? 0 : done.error().code());
+    const Furnished done = furnish(file, defaults, sysctls);
+    ::_exit(sys::write_full(told.write.ref(), std::as_bytes(std::span(&done, 1))) ? 0 : 1);
   }
   sys::Child child(pid);
-  const sys::Exit exit = TRY(child.wait());
-  if (exit.ok()) return {};
-  return Error(exit.signal ? EIO : exit.code).within("setting up a network namespace");
+  told.write.reset();
+  Furnished done;
+  const std::size_t got = TRY(sys::read(told.read.ref(), std::as_writable_bytes(std::span(&done, 1))));
+  TRY(child.wait());
+  if (got != sizeof done) return fail(EIO, "setting up a network namespace: whoever did it is gone");
+  if (done.sysctl >= 0) return Error(done.code).within(fmt::format("setting {} of the container's network", sysctls[static_cast<std::size_t>(done.sysctl)].first));
+  return done.code == 0 ? Result<void>() : Result<void>(Error(done.code).within("setting up a network namespace"));
 }
 
 Result<std::string> find_helper(const char* name, const char* package) {
@@ -152,7 +162,7 @@ std::string slirp_request(const Port& port) {
 
 Result<NetworkHelper> NetworkHelper::start(const Spec& spec, const std::string& dir) {
   NetworkHelper helper(dir + "/netns");
-  TRY(make_namespace(helper.path_));
+  TRY(make_namespace(helper.path_, spec.sysctls));
   if (spec.network == Network::pasta)
     helper.daemon_ = TRY(start_pasta(spec, helper.path_, dir));
   else

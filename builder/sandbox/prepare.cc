@@ -56,6 +56,12 @@ class View {
   std::vector<bool> shows_root_;  // of each covering: a part of the root, bound over itself
 };
 
+// What nobody is to hide: /proc says what a process may do, and runtimes refuse it.
+Result<void> refuse_proc(const std::string& resolved, const std::string& typed) {
+  if (resolved != "/" && !is_below(resolved, "/proc")) return {};
+  return fail(EINVAL, "nothing can be mounted at {} of a container", typed);
+}
+
 // Each target through the mounts before it: a symlink of a volume leads where it would in the container.
 Result<void> prepare_mounts(Spec& spec, View& view, MountPoints& points) {
   const auto table = TRY(sys::mounts());
@@ -63,8 +69,7 @@ Result<void> prepare_mounts(Spec& spec, View& view, MountPoints& points) {
     TRY(examine_source(mount, table));
     const RelPath target = TRY_WITHIN(view.resolve(mount.target), "{} in the container", mount.target);
     const std::string resolved = "/" + target.str();
-    if (resolved == "/" || is_below(resolved, "/proc"))
-      return fail(EINVAL, "nothing can be mounted at {} of a container", mount.target);
+    TRY(refuse_proc(resolved, mount.target));
     mount.target = resolved;
     // What another mount hides is of no use, and what is missing there the runtime makes when it stands.
     if (!is_on_fixed_mount(resolved) && !view.is_covered(target)) {
@@ -75,6 +80,26 @@ Result<void> prepare_mounts(Spec& spec, View& view, MountPoints& points) {
     }
     TRY(view.cover(mount));
   }
+  return {};
+}
+
+// The container's own, and in memory.
+bool is_fresh(const std::string& path) {
+  static constexpr std::string_view kFresh[] = {"/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"};
+  return std::ranges::find(kFresh, path) != std::end(kFresh);
+}
+
+// Of the root nothing is seen in /dev and /sys: a directory that is wished there is a file system in memory.
+Result<void> cover_fixed_mounts(Spec& spec, FdRef root) {
+  std::vector<std::string> elsewhere;
+  for (const std::string& dir : spec.directories) {
+    const std::string resolved = "/" + TRY_WITHIN(resolve_in_root(root, dir), "{} in the container", dir).path.str();
+    TRY(refuse_proc(resolved, dir));
+    const auto is_there = [&](const MountPoint& mount) { return is_below(resolved, mount.target); };
+    if (!is_on_fixed_mount(resolved)) elsewhere.push_back(dir);
+    else if (!is_fresh(resolved) && std::ranges::none_of(spec.mounts, is_there)) spec.mounts.push_back({.kind = MountPoint::Kind::tmpfs, .source = {}, .target = resolved, .options = {"mode=0755"}});
+  }
+  spec.directories = std::move(elsewhere);
   return {};
 }
 
@@ -98,7 +123,6 @@ Result<void> bind_directories(Spec& spec, MountPoints& points) {
       continue;
     }
     const std::string made = TRY(points.make_directory(dir));
-    if (made == "/" || is_on_fixed_mount(made)) continue;
     const auto below = std::ranges::find_if(spec.mounts, [&](const MountPoint& mount) { return is_below(mount.target, made); });
     spec.mounts.insert(below, {.source = spec.rootfs + made, .target = made});
   }
@@ -109,7 +133,7 @@ Result<void> bind_directories(Spec& spec, MountPoints& points) {
 Result<void> prepare_directories(const Spec& spec, MountPoints& points) {
   for (const std::string& dir : spec.directories) {
     const auto covers = [&](const MountPoint& mount) { return is_below(dir, mount.target); };
-    if (!is_on_fixed_mount(dir) && std::ranges::none_of(spec.mounts, covers)) TRY(points.make_directory(dir));
+    if (std::ranges::none_of(spec.mounts, covers)) TRY(points.make_directory(dir));
   }
   return {};
 }
@@ -178,6 +202,7 @@ Result<void> prepare_root(Spec& spec, FdRef root, MountPoints& points, const std
   for (MountPoint& file : TRY(make_etc_files(spec, dir))) spec.mounts.push_back(std::move(file));
   if (auto file = TRY(make_apt_file(spec, root, dir))) spec.mounts.push_back(*std::move(file));
   if (spec.init) TRY(add_init(spec, root));
+  TRY(cover_fixed_mounts(spec, root));
   if (spec.read_only) TRY(bind_directories(spec, points));
   View view(root, spec.rootfs);
   TRY(prepare_mounts(spec, view, points));

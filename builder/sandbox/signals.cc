@@ -126,7 +126,7 @@ Result<int> Forwarder::timeout() {
   if (Clock::now() >= due_) {
     const int signal = asked_ || limit_->signal == SIGKILL ? limit_->last : limit_->signal;
     killed_ = std::exchange(asked_, true) || signal == limit_->last;
-    due_ = Clock::now() + std::chrono::seconds(10);
+    due_ = Clock::now() + std::chrono::seconds(limit_->grace);
     TRY(send(signal));
     if (killed_) return longest;
   }

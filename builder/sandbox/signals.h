@@ -51,11 +51,12 @@ enum class Group { ours, its_own };
 // Whether there is somebody of ours above, who hands down what is for the command.
 enum class Above { nobody, ours };
 
-// How long a child may run: then it gets the signal, and the last one ten seconds after it.
+// How long a child may run: then it gets the signal, and the last one `grace` seconds after it.
 struct TimeLimit {
   int seconds;
   int signal;
   int last = SIGKILL;
+  int grace = 10;
 };
 
 // What waiting consists of, for whoever waits for more than a child.

@@ -76,17 +76,48 @@ struct Limit {
   std::uint64_t soft = 0, hard = 0;
 };
 
-// What a cgroup is to hold it to; launch() says on the log what it cannot have.
+// What a cgroup is to hold it to; launch() says on the log what it cannot have. Weights are those of version 1, as docker and podman have them.
 struct Resources {
-  std::optional<std::uint64_t> memory = {};  // bytes
-  std::optional<double> cpus = {};           // processors' worth of time
+  std::optional<std::uint64_t> memory = {};              // bytes
+  std::optional<std::uint64_t> memory_and_swap = {};     // of both together, kNoLimit for any; as much as `memory`, when nobody says
+  std::optional<std::uint64_t> memory_reservation = {};  // what it is left with when the machine has little
+  std::optional<double> cpus = {};                       // processors' worth of time
+  std::optional<std::uint64_t> cpu_shares = {};          // 1024 is what everybody has
+  std::string cpuset_cpus = {}, cpuset_mems = {};        // "0-3,8"
   std::optional<std::int64_t> pids = {};
+  std::optional<unsigned> blkio_weight = {};             // 10 to 1000
+  // Of one disk.
+  struct Disk {
+    enum class Kind { weight, read_bytes, write_bytes, read_calls, write_calls } kind;
+    unsigned major, minor;
+    std::uint64_t value;  // a weight, or at most so many a second
+    bool operator==(const Disk&) const = default;
+  };
+  std::vector<Disk> disks = {};
+  std::vector<std::pair<std::string, std::string>> files = {};  // of a cgroup of version 2 by name, and what is written there
+  // Of version 1 alone.
+  std::optional<unsigned> swappiness = {};
+  bool never_killed = false;  // waits instead, when it wants more memory than it may have
 
-  // `cpus` as cgroups of either version are told it: so many microseconds in each period, which is as long as docker's.
-  static constexpr std::uint64_t kCpuPeriod = 100000;
-  std::uint64_t cpu_quota() const noexcept { return static_cast<std::uint64_t>(cpus.value_or(0) * kCpuPeriod); }
-  bool empty() const noexcept { return !memory && !cpus && !pids; }
+  static constexpr std::uint64_t kNoLimit = UINT64_MAX;
+  // `cpus` as cgroups of either version are told it: so many microseconds in each period.
+  static constexpr std::uint64_t kCpuPeriod = 100000;  // docker's
+  std::uint64_t cpu_period = kCpuPeriod;
+  std::uint64_t cpu_quota() const noexcept { return static_cast<std::uint64_t>(cpus.value_or(0) * static_cast<double>(cpu_period) + 0.5); }
+  bool operator==(const Resources&) const = default;
+  bool empty() const { return *this == Resources{}; }
 };
+
+// What a cgroup of devices allows besides: 'c', 'b' or, for both, 'a', and any number where there is none.
+struct DeviceRule {
+  char type;
+  std::optional<std::int64_t> major, minor;
+  std::string access;
+  bool operator==(const DeviceRule&) const = default;
+};
+
+// A setting of a namespace of the container's own by its name with dots, and its value (sysctls.h).
+using Sysctl = std::pair<std::string, std::string>;
 
 // What keeps the container from the kernel and the host, beyond its namespaces.
 struct Confinement {
@@ -95,7 +126,8 @@ struct Confinement {
   std::optional<std::string> profile = {}; // or this one, in docker's format (seccomp_profile.h)
   bool default_masks = true;               // what of /proc and /sys nobody sees, or nobody writes
   std::vector<std::string> masked = {};    // hidden besides
-  std::vector<std::string> unmasked = {};  // and not hidden, nor read-only
+  std::vector<std::string> unmasked = {};  // and not hidden, nor read-only; patterns of glob(7)
+  std::vector<std::string> proc_options = {};  // "hidepid=2", of a /proc that is mounted anew
 };
 
 // What the description depends on that nobody wishes but the system has. launch() fills it in.
@@ -113,6 +145,7 @@ struct Surroundings {
   std::string owner_listener = {};   // where the runtime sends the descriptor that owners are recorded by (owner_recorder.h); empty: it does not
   bool bound_proc = false;           // a new proc may not be mounted: ours is bound, and our pids are seen
   std::string network_namespace = {};  // a path, where the network was made beforehand
+  std::vector<Sysctl> network_defaults = {};  // what a network that is made with the container begins with
 
   // Of the person's terminal, with which the container's begins; none: it is not known, or there is none.
   struct ConsoleSize {
@@ -123,7 +156,11 @@ struct Surroundings {
   bool shares_pids() const noexcept { return bound_proc; }  // it has no pid namespace: what it leaves running is ended by a keeper (keeper.h)
 };
 
+// A name that no other container has.
+std::string new_container_id();
+
 struct Spec {
+  std::string id = {};                 // what a runtime is to know it by; a new one when empty
   std::string rootfs;                  // a mounted root
   std::vector<std::string> argv;       // argv[0] is looked up in the container's PATH
   std::vector<std::string> env;        // "K=V"
@@ -134,6 +171,8 @@ struct Spec {
   bool keep_groups = false;  // instead of these, those of whoever called us, with what they may read and write; our launcher can
   std::string hostname = "acetate";
   bool hostname_asked = false;  // somebody gave it, and will want to know where it cannot be
+  std::string domainname = {};  // of NIS (setdomainname(2)); ours when empty
+  bool own_uts = true;          // else its names are ours, and nobody sets them
   std::vector<MountPoint> mounts = {};
   std::vector<std::string> directories = {};  // made where they are not there, and then part of what is written; writable in a read-only root too
   Network network = Network::host;
@@ -141,21 +180,30 @@ struct Spec {
   bool our_hosts = false;                     // /etc/hosts says what ours does
   std::vector<std::string> hosts = {};        // further lines of /etc/hosts: "10.0.0.1\tname"
   Resolver resolver = {};
+  bool makes_hosts = true;                    // else /etc/hosts is the image's
   std::vector<Device> devices = {};
+  std::vector<DeviceRule> device_rules = {};  // kept where a cgroup of devices is: by real root's runtime
   std::vector<gid_t> device_groups = {};      // the process is a member of these too, whoever it is; not to be had with one id
   std::vector<Hook> hooks = {};               // of each stage in this order
   bool own_pids = true;
   bool own_ipc = true;                        // else System V's objects are ours, and nobody makes a /dev/shm or /dev/mqueue: they are in `mounts`
+  std::vector<Sysctl> sysctls = {};           // of namespaces that are its own
   bool init = false;                          // a reaper of ours is pid 1, and the command its child
   std::uint64_t shm_size = 64 << 20;          // of /dev/shm; 0: no limit
+  bool makes_shm = true;                      // else there is no /dev/shm
   std::vector<Limit> limits = {};
   Resources resources = {};
+  std::string cgroup_parent = {};  // where the runtime is to make its cgroup, as a path in the hierarchy; its own choice when empty
+  bool own_cgroups = true;         // with version 2: it sees its own cgroup as the root of all
   FdRef limited_cgroup = {};  // DelegatedCgroup::limited(), where there is one; else real root's runtime makes one
   std::string why_unlimited = "no cgroup is delegated to us";  // where there is neither
   Confinement confinement = {};
+  std::optional<int> oom_score = {};  // its oom_score_adj
+  unsigned umask = 022;
   FdRef ending = {};  // of a command without a terminal: the reading end of a pipe. Once nobody holds the other, all is killed
-  std::optional<int> time_limit = {};         // seconds; then `stop_signal`, and SIGKILL ten seconds later
+  std::optional<int> time_limit = {};         // seconds; then `stop_signal`, and SIGKILL `stop_grace` later
   int stop_signal = 15;
+  int stop_grace = 10;                        // seconds
   std::vector<std::pair<std::string, std::string>> annotations = {};
   bool read_only = false;
   bool terminal = false;

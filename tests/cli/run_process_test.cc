@@ -211,5 +211,118 @@ TEST(RunProcess, NotesItsLabels) {
   EXPECT_THAT(describe(config(), options).annotations, ElementsAre(std::pair("a", "b=c"), std::pair("d", "")));
 }
 
+bool refused(const RunOptions& options) { return !describe_process(config(), options, {}, no_env); }
+
+TEST(RunProcess, SetsOnlyWhatIsItsOwn) {
+  RunOptions options;
+  options.sysctls = {"kernel.shmmax=1", "fs.mqueue.msg_max=2"};
+  EXPECT_THAT(describe(config(), options).sysctls, ElementsAre(sandbox::Sysctl("kernel.shmmax", "1"), sandbox::Sysctl("fs.mqueue.msg_max", "2")));
+  options.ipc = "host";
+  EXPECT_TRUE(refused(options)) << "the machine's queues";
+  options = {};
+  options.sysctls = {"net.ipv4.ip_forward=1"};
+  EXPECT_TRUE(refused(options)) << "the machine's network";
+  options.network = "none";
+  EXPECT_FALSE(refused(options));
+  for (const char* wrong : {"vm.swappiness=1", "kernel.hostname=x", "net.ipv4.ip_forward", "=1", "net/ipv4/ip_forward=1"}) {
+    options.sysctls = {wrong};
+    EXPECT_TRUE(refused(options)) << wrong;
+  }
+}
+
+TEST(RunProcess, WithTheMachinesNamesHasNoOthers) {
+  RunOptions options;
+  options.uts = "host";
+  options.network = "none";
+  utsname names{};
+  ASSERT_EQ(::uname(&names), 0);
+  EXPECT_FALSE(describe(config(), options).own_uts);
+  EXPECT_EQ(describe(config(), options).hostname, names.nodename);
+  EXPECT_THAT(describe(config(), options).env, Contains(fmt::format("HOSTNAME={}", names.nodename)));
+  options.hostname = "box";
+  EXPECT_TRUE(refused(options));
+  options.hostname = "";
+  options.domainname = "d";
+  EXPECT_TRUE(refused(options));
+}
+
+TEST(RunProcess, HasOfTheImagesEnvironmentWhatIsWanted) {
+  image::Config image = config();
+  image.env = {"A=1", "B=2"};
+  RunOptions options;
+  options.hostname = "box";
+  options.unset_env = {"A"};
+  options.env_merge = {"B=${B}:3", "C=<$A>"};
+  EXPECT_THAT(describe(image, options).env, ElementsAre("B=2:3", "C=<>", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=box"));
+  options = {};
+  options.hostname = "box";
+  options.unset_env_all = true;
+  EXPECT_THAT(describe(image, options).env, ElementsAre("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=box"));
+  for (const char* wrong : {"B", "=x", "B=${"}) {
+    options.unset_env_all = false;
+    options.env_merge = {wrong};
+    EXPECT_TRUE(refused(options)) << wrong;
+  }
+}
+
+TEST(RunProcess, PassesProxiesOnWhereThatIsAskedFor) {
+  const OurEnvironment ours{.get = [](const std::string& name) { return name == "http_proxy" || name == "NO_PROXY" ? std::optional<std::string>("p") : std::nullopt; },
+                            .all = [] { return Words(); }};
+  RunOptions options;
+  EXPECT_THAT(describe_process(config(), options, {}, ours)->env, Not(Contains("http_proxy=p")));
+  options.http_proxy = true;
+  options.env = {"NO_PROXY=mine"};
+  EXPECT_THAT(describe_process(config(), options, {}, ours)->env, Contains("http_proxy=p"));
+  EXPECT_THAT(describe_process(config(), options, {}, ours)->env, Contains("NO_PROXY=mine"));
+}
+
+TEST(RunProcess, MasksWhatItMakesInOctal) {
+  RunOptions options;
+  EXPECT_EQ(describe(config(), options).umask, 022U);
+  options.umask = "0077";
+  EXPECT_EQ(describe(config(), options).umask, 077U);
+  for (const char* wrong : {"8", "x", "7777", "07x"}) {
+    options.umask = wrong;
+    EXPECT_TRUE(refused(options)) << wrong;
+  }
+}
+
+TEST(RunProcess, IsKilledAsLongAfterItsSignalAsIsSaid) {
+  RunOptions options;
+  EXPECT_EQ(describe(config(), options).stop_grace, 10);
+  options.stop_timeout = 3;
+  EXPECT_EQ(describe(config(), options).stop_grace, 3);
+  options.stop_timeout = -1;
+  EXPECT_GT(describe(config(), options).stop_grace, 1 << 20) << "never";
+}
+
+TEST(RunLabels, ComeFromTheLineAndFromFiles) {
+  const test::TempDir dir;
+  dir.write("labels", "# none\n\n a=b=c\r\nalone\n");
+  RunOptions options;
+  options.label_files = {dir / "labels"};
+  options.labels = {"x=y"};
+  using Label = std::pair<std::string, std::string>;
+  EXPECT_THAT(*parse_labels(options), ElementsAre(Label("a", "b=c"), Label("alone", ""), Label("x", "y")));
+  options.labels = {"=y"};
+  EXPECT_FALSE(parse_labels(options));
+  options.labels = {};
+  options.label_files = {"/no/such"};
+  EXPECT_FALSE(parse_labels(options));
+}
+
+TEST(RunPlatform, IsPutTogetherOfItsParts) {
+  RunOptions options;
+  EXPECT_EQ(*whole_platform(options), "");
+  options.arch = "arm";
+  options.variant = "v7";
+  EXPECT_EQ(*whole_platform(options), "linux/arm/v7");
+  options.os = "wasi";
+  options.variant = "";
+  EXPECT_EQ(*whole_platform(options), "wasi/arm");
+  options.platform = "linux/arm64";
+  EXPECT_FALSE(whole_platform(options));
+}
+
 }  // namespace
 }  // namespace acetate::cli

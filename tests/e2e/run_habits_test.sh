@@ -19,7 +19,9 @@ mkdir -p "$scratch/base/etc" "$scratch/base/www"
 busybox_in "$scratch/base" sh cat echo id pwd env httpd grep sleep true ls mount mkdir touch cut stat
 udp=yes
 cc -static -o "$scratch/base/udp_echo" "$here/udp_echo.c" || udp=
+cc -static -o "$scratch/base/prober_ping" "$here/may_ping.c" || skip "cc links nothing statically here"
 echo "out of the container" >"$scratch/base/www/index.html"
+echo "of the image" >"$scratch/base/etc/hosts"
 printf 'root:x:0:0::/root:/bin/sh\n' >"$scratch/base/etc/passwd"
 printf 'root:x:0:\nstaff:x:50:\n' >"$scratch/base/etc/group"
 tar -C "$scratch/base" --owner=0 --group=0 -cf "$scratch/base.tar" .
@@ -182,7 +184,64 @@ suite() { # AS NAME
   expect "$2: queues of ours are seen" "$there" "$($1 acetate run --ipc=host "$base" sh -c 'grep -q " /dev/mqueue " /proc/self/mounts && echo there; true' 2>&1)"
   expect "$2: a resolver as it is wished" "nameserver 9.9.9.9 search a.test b.test options ndots:2" \
     "$($1 acetate run --dns 9.9.9.9 --dns-search a.test --dns-search=b.test --dns-opt ndots:2 "$base" grep -E '^(nameserver|search|options)' /etc/resolv.conf 2>&1 | paste -sd' ')"
-  expect "$2: habits without effect" "here" "$($1 acetate run --rm --name web --expose 80 "$base" echo here 2>&1)"
+  # The equals signs of pflag.
+  expect "$2: a short option with an equals sign" "box A=B" "$($1 acetate run -h=box -e=WHAT=A=B --entrypoint= "$base" sh -c 'echo $HOSTNAME $WHAT' 2>&1)"
+  expect "$2: and a flag with one" "" "$(echo in | $1 acetate run -i=false "$base" cat 2>&1)"
+  expect "$2: no words of the command" "-h=box" "$($1 acetate run "$base" echo -h=box 2>&1)"
+
+  # Settings of namespaces that are its own, and of no others.
+  ttl=$(cat /proc/sys/net/ipv4/ip_default_ttl)
+  for network in none private; do
+    [ "$network" = none ] || [ -c /dev/net/tun ] || continue
+    [ "$network" = none ] || command -v pasta >/dev/null || command -v slirp4netns >/dev/null || continue
+    expect "$2: --sysctl, --network $network" "44 0" \
+      "$($1 acetate run --network $network --sysctl net.ipv4.ip_default_ttl=44 "$base" cat /proc/sys/net/ipv4/ip_default_ttl /proc/sys/net/ipv4/ip_unprivileged_port_start 2>&1 | paste -sd' ')"
+    expect_failure "$2: one that is not there, --network $network" 125 "net.acetate.wibble|net/acetate/wibble" $1 acetate run --network $network --sysctl net.acetate.wibble=1 "$base" true
+    for how in "" "--userns keep-id"; do
+      expect "$2: everybody may ping, --network $network $how" "may" "$($1 acetate run --network $network $how "$base" /prober_ping 2>&1)"
+    done
+  done
+  expect "$2: and the machine's is as it was" "$ttl" "$(cat /proc/sys/net/ipv4/ip_default_ttl)"
+  expect_failure "$2: not of the machine's network" 125 "the network is the machine's" $1 acetate run --sysctl net.ipv4.ip_default_ttl=44 "$base" true
+  expect_failure "$2: nor of the machine's memory" 125 "is all of the machine's" $1 acetate run --sysctl vm.swappiness=1 "$base" true
+  expect_failure "$2: nor of the machine's queues" 125 "with --ipc host" $1 acetate run --ipc host --sysctl fs.mqueue.msg_max=1 "$base" true
+  expect "$2: --uts host" "$(uname -n) $(readlink /proc/self/ns/uts)" "$($1 acetate run --uts host --network none "$base" sh -c 'echo $HOSTNAME; readlink /proc/self/ns/uts' 2>&1 | paste -sd' ')"
+  expect_failure "$2: which has no other name" 125 "its names are the machine's" $1 acetate run --uts host -h box "$base" true
+  expect "$2: --domainname" acetate.test "$($1 acetate run --domainname acetate.test "$base" cat /proc/sys/kernel/domainname 2>&1)"
+  expect "$2: --ipc none" "" "$($1 acetate run --ipc none "$base" ls /dev/shm 2>/dev/null || true)"
+
+  # What goes where, and for how long.
+  expect "$2: only what is attached" "err" "$($1 acetate run -a STDERR "$base" sh -c 'echo out; echo err >&2' 2>&1)"
+  expect_failure "$2: to one of three" 125 "stdin, stdout or stderr" $1 acetate run -a wibble "$base" true
+  expect "$2: --umask" 0077 "$($1 acetate run --umask 77 "$base" sh -c umask 2>&1)"
+  expect "$2: --oom-score-adj" 500 "$($1 acetate run --oom-score-adj 500 "$base" cat /proc/self/oom_score_adj 2>&1)"
+  got=0 begun=$(date +%s)
+  $1 acetate run --timeout 1 --stop-timeout 1 "$base" sh -c 'trap "" TERM; while :; do sleep 0.1; done' >"$scratch/said" 2>&1 || got=$?
+  expect "$2: --stop-timeout" "137 soon" "$got $([ $(($(date +%s) - begun)) -lt 10 ] && echo soon || echo late)"
+  $1 rm -f id
+  expect "$2: --cidfile" "acetate-" "$($1 acetate run --cidfile ./id "$base" true 2>&1; $1 cut -c1-8 id)"
+  expect_failure "$2: which must be new" 125 "--cidfile" $1 acetate run --cidfile ./id "$base" true
+  printf '# a comment\nfrom=file\n' >"$scratch/labels"
+  chmod 644 "$scratch/labels"
+  $1 acetate run --keep labelled -l short=yes --label-file "$scratch/labels" --annotation not=one "$base" true
+  expect "$2: -l and --label-file" "file yes" "$($1 sh -c 'acetate commit -q labelled from-labelled >/dev/null && acetate inspect --format "{{.Config.Labels.from}} {{.Config.Labels.short}}" from-labelled' 2>&1)"
+  expect "$2: an annotation is no label" "" "$($1 acetate inspect --format '{{index .Config.Labels "not"}}' from-labelled 2>&1)"
+  $1 acetate rm labelled >/dev/null
+  expect "$2: --unsetenv-all and --http-proxy" "|proxy" "$($1 env http_proxy=proxy acetate run --unsetenv-all --http-proxy "$base" sh -c 'echo "$NO_SUCH|$http_proxy"' 2>&1)"
+  expect "$2: --no-hosts" "of the image" "$($1 acetate run --no-hosts "$base" cat /etc/hosts 2>&1)"
+  if [ -e /usr/share/zoneinfo/Asia/Tokyo ]; then
+    expect "$2: --tz" "$(sha256sum </usr/share/zoneinfo/Asia/Tokyo)" "$($1 acetate run --tz Asia/Tokyo "$base" cat /etc/localtime 2>&1 | sha256sum)"
+  fi
+  expect_failure "$2: no such zone" 125 "no time zone" $1 acetate run --tz ../../../etc/passwd "$base" true
+  expect "$2: --runtime native" here "$($1 acetate run --runtime native "$base" echo here 2>&1)"
+  expect_failure "$2: a runtime that is none" 125 "--gpus all" $1 acetate run --runtime nvidia "$base" true
+  expect_failure "$2: parts of a platform" 125 "linux/s390x" $1 acetate run --pull never --arch s390x from-labelled true
+  expect_failure "$2: refused with a way out" 125 "the shell's &" $1 acetate run -d "$base" true
+  expect_failure "$2: a volume at /proc" 125 "nothing can be mounted at /proc/sys" $1 acetate run -v /proc/sys "$base" true
+  expect "$2: a volume below /dev" x "$($1 acetate run -v /dev/mine "$base" sh -c 'echo x >/dev/mine/x && cat /dev/mine/x' 2>&1)"
+  expect "$2: -v /dev leaves its devices" "/dev/null" "$($1 acetate run -v /dev "$base" ls /dev/null 2>&1)"
+  expect "$2: --read-only-tmpfs=false" refused "$($1 acetate run --read-only --read-only-tmpfs=false "$base" sh -c 'touch /run/x 2>/dev/null || echo refused' 2>&1)"
+  expect "$2: habits without effect" "here" "$($1 acetate run --rm --name web --expose 80 --restart no --log-driver none --no-healthcheck --detach-keys=x --sig-proxy=true "$base" echo here 2>&1)"
   expect_failure "$2: two at one place" 125 'duplicate mount point: /run' $1 acetate run --tmpfs /run -v "$scratch:/run" "$base" true
   expect "$2: the host's processes" "$($1 cat /proc/1/comm)" "$($1 acetate run --pid host "$base" cat /proc/1/comm 2>&1)"
 }

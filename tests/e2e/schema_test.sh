@@ -72,6 +72,10 @@ suite() { # AS NAME
   given "$name: a device" '"/dev/fuse"' on --device /dev/fuse:/dev/fuse:rw
   given "$name: a device by CDI" '"createContainer":\[\{"path":"/bin/true","args":\["true","x"\],"env":\["A=b"\],"timeout":60' on --device "$device"
   given "$name: memory, processors and processes" '"args":\["true"\]' on --memory 512m --cpus 0.5 --pids-limit 100
+  given "$name: more limits" '"args":\["true"\]' on --memory 512m --memory-swap -1 --memory-reservation 64m --cpu-quota 50000 --cpu-period 100000 --cpu-shares 512 --cpuset-cpus 0
+  given "$name: settings of its network, and of its memory" '"sysctl":\{"net.ipv4.ip_unprivileged_port_start":"0","net.ipv4.ping_group_range":"0[0-9]*","net.ipv4.ip_default_ttl":"44"' on --network none --sysctl net.ipv4.ip_default_ttl=44
+  given "$name: a mask, a score and an annotation" '"umask":63.*"oomScoreAdj":500.*"annotations":\{"who":"me"' on --umask 077 --oom-score-adj 500 --annotation who=me --device-cgroup-rule "c 1:* r"
+  given "$name: the machine's names" '"type":"ipc"' on --uts host --ipc none
   given "$name: init" 'init' on --init
   given "$name: a terminal" '"terminal":true.*"consoleSize":\{"height":30,"width":100' on_a_terminal "$as"
   given "$name: volumes" '"destination":"/data"' on -v "$scratch/data:/data:ro,nosuid" -v kept:/kept -v /inside --tmpfs /t:size=64k,mode=700 --mount "type=bind,source=$scratch/data,target=/other"

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -57,6 +58,81 @@ TEST(OciConfig, WithOurIpcHasNoNamespaceForItAndMakesNoSharedMemory) {
   };
   EXPECT_EQ(parts(true), "ipc /dev/shm /dev/mqueue ");
   EXPECT_EQ(parts(false), "");
+}
+
+TEST(OciConfig, WithoutSharedMemoryOfItsOwnHasAnIpcNamespaceStill) {
+  Spec spec = plain();
+  spec.makes_shm = false;
+  const Json config = config_of(spec);
+  for (const auto& mount : config["mounts"]) EXPECT_NE(mount["destination"], "/dev/shm");
+  EXPECT_TRUE(std::ranges::any_of(config["linux"]["namespaces"], [](const Json& space) { return space["type"] == "ipc"; }));
+}
+
+TEST(OciConfig, WithOurNamesHasNoNamespaceForThemAndNoneToSet) {
+  Spec spec = plain();
+  spec.own_uts = false;
+  const Json config = config_of(spec);
+  EXPECT_FALSE(config.contains("hostname"));
+  for (const auto& space : config["linux"]["namespaces"]) EXPECT_NE(space["type"], "uts");
+}
+
+TEST(OciConfig, SeesItsOwnCgroupAsTheRootOfAllUnlessItIsTheMachines) {
+  const auto has = [](bool own) {
+    Spec spec = plain();
+    spec.surroundings.cgroup_v2 = true;
+    spec.own_cgroups = own;
+    const Json config = config_of(spec);
+    return std::ranges::any_of(config["linux"]["namespaces"], [](const Json& space) { return space["type"] == "cgroup"; });
+  };
+  EXPECT_TRUE(has(true));
+  EXPECT_FALSE(has(false));
+}
+
+TEST(OciConfig, SetsWhatIsWishedOverWhatANetworkOfItsOwnHasAnyway) {
+  Spec spec = plain();
+  EXPECT_FALSE(config_of(spec)["linux"].contains("sysctl"));
+  spec.network = Network::none;
+  spec.surroundings.network_defaults = {{"net.ipv4.ping_group_range", "0 0"}, {"net.ipv4.ip_unprivileged_port_start", "0"}};
+  spec.sysctls = {{"net.ipv4.ip_unprivileged_port_start", "80"}, {"kernel.sem", "1 2 3 4"}};
+  EXPECT_EQ(config_of(spec)["linux"]["sysctl"], (Json{{"net.ipv4.ping_group_range", "0 0"}, {"net.ipv4.ip_unprivileged_port_start", "80"}, {"kernel.sem", "1 2 3 4"}}));
+  spec.surroundings.network_namespace = "/made/before";
+  EXPECT_EQ(config_of(spec)["linux"]["sysctl"], (Json{{"kernel.sem", "1 2 3 4"}}));
+}
+
+TEST(OciConfig, SaysTheMaskTheScoreAndTheOptionsOfProcWhereTheyAreAskedFor) {
+  Spec spec = plain();
+  EXPECT_FALSE(config_of(spec)["process"].contains("oomScoreAdj"));
+  EXPECT_FALSE(config_of(spec)["process"]["user"].contains("umask"));
+  spec.umask = 077;
+  spec.oom_score = 500;
+  spec.confinement.proc_options = {"hidepid=2"};
+  EXPECT_EQ(config_of(spec)["process"]["oomScoreAdj"], 500);
+  EXPECT_EQ(config_of(spec)["process"]["user"]["umask"], 077);
+  EXPECT_EQ(config_of(spec)["mounts"][0]["options"].back(), "hidepid=2");
+}
+
+TEST(OciConfig, MasksWhatNoPatternOfTheUnmaskedNames) {
+  Spec spec = plain();
+  spec.confinement.unmasked = {"/proc/*"};
+  for (const Json& path : config_of(spec)["linux"]["maskedPaths"]) EXPECT_TRUE(path.get<std::string>().starts_with("/sys")) << path;
+}
+
+TEST(OciConfig, HasEachLimitByItsName) {
+  Spec spec = plain();
+  using Kind = Resources::Disk::Kind;
+  spec.surroundings.cgroup_limits = true;
+  spec.resources = {.memory = 100, .memory_and_swap = Resources::kNoLimit, .memory_reservation = 50, .cpus = 0.5, .cpu_shares = 512, .cpuset_cpus = "0-1", .cpuset_mems = "0", .pids = 7, .blkio_weight = 100,
+                    .disks = {{Kind::read_bytes, 8, 0, 1000}, {Kind::weight, 8, 16, 200}}, .files = {{"memory.high", "90"}}, .swappiness = 10, .never_killed = true, .cpu_period = 50000};
+  spec.device_rules = {{'c', 189, std::nullopt, "rmw"}};
+  const Json all = config_of(spec)["linux"]["resources"];
+
+  EXPECT_EQ(all["memory"], (Json{{"limit", 100}, {"swap", -1}, {"reservation", 50}, {"swappiness", 10}, {"disableOOMKiller", true}}));
+  EXPECT_EQ(all["cpu"], (Json{{"period", 50000}, {"quota", 25000}, {"shares", 512}, {"cpus", "0-1"}, {"mems", "0"}}));
+  EXPECT_EQ(all["blockIO"], (Json{{"weight", 100}, {"throttleReadBpsDevice", {{{"major", 8}, {"minor", 0}, {"rate", 1000}}}}, {"weightDevice", {{{"major", 8}, {"minor", 16}, {"weight", 200}}}}}));
+  EXPECT_EQ(all["unified"], (Json{{"memory.high", "90"}}));
+  EXPECT_EQ(all["devices"].back(), (Json{{"allow", true}, {"type", "c"}, {"access", "rmw"}, {"major", 189}}));
+  spec.surroundings.cgroup_v2 = true;
+  EXPECT_FALSE(config_of(spec)["linux"]["resources"]["memory"].contains("swappiness"));
 }
 
 TEST(OciConfig, OfABuildStepInAChildUserNamespace) {

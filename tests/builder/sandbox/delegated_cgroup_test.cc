@@ -24,8 +24,14 @@ using ::testing::HasSubstr;
 
 TEST(CgroupLimits, AreWrittenAsVersion2HasThem) {
   EXPECT_THAT(cgroup_limits({.memory = 1 << 20, .cpus = 1.5, .pids = 7}),
-              ElementsAre(CgroupLimit{"memory", "memory.max", "1048576"}, CgroupLimit{"memory", "memory.swap.max", "0"},
+              ElementsAre(CgroupLimit{"memory", "memory.max", "1048576"}, CgroupLimit{"memory", "memory.swap.max", "0", true},
                           CgroupLimit{"cpu", "cpu.max", "150000 100000"}, CgroupLimit{"pids", "pids.max", "7"}));
+  using Kind = Resources::Disk::Kind;
+  EXPECT_THAT(cgroup_limits({.memory = 100, .memory_and_swap = 150, .memory_reservation = 50, .cpu_shares = 1024, .cpuset_cpus = "0-1", .blkio_weight = 500, .disks = {{Kind::write_calls, 8, 0, 9}}, .files = {{"memory.high", "90"}}}),
+              ElementsAre(CgroupLimit{"memory", "memory.max", "100"}, CgroupLimit{"memory", "memory.swap.max", "50", true}, CgroupLimit{"memory", "memory.low", "50"}, CgroupLimit{"cpu", "cpu.weight", "39"},
+                          CgroupLimit{"cpuset", "cpuset.cpus", "0-1"}, CgroupLimit{"io", "io.weight", "default 4950", true}, CgroupLimit{"io", "io.bfq.weight", "500", true}, CgroupLimit{"io", "io.max", "8:0 wiops=9"},
+                          CgroupLimit{"memory", "memory.high", "90"}));
+  EXPECT_EQ(cgroup_limits({.memory = 100, .memory_and_swap = Resources::kNoLimit})[1].value, "max");
   for (const int none : {-1, 0}) EXPECT_THAT(cgroup_limits({.pids = none}), ElementsAre(CgroupLimit{"pids", "pids.max", "max"}));
 }
 

@@ -158,6 +158,23 @@ TEST_P(Launch, WritesInAReadOnlyRootToItsVolumesWhichHaveWhatTheImageHas) {
   EXPECT_FALSE(dir_.exists("root/asked/d")) << "a tmpfs that was asked for is one";
 }
 
+TEST_P(Launch, HasADirectoryInMemoryWhereTheRootIsNotSeen) {
+  ASSERT_TRUE(sys::symlink("/dev/by-link", {kWorkingDir, (dir_ / "root/link").c_str()}));
+  Spec spec = shell("echo a >/dev/mine/a && echo b >/dev/by-link/b && ls /dev/mine /dev/by-link; ls -d /dev/null /dev/shm");
+  spec.directories = {"/dev/mine", "/link", "/dev", "/dev/shm/"};
+
+  EXPECT_EQ(run(spec).out, "/dev/by-link:\nb\n\n/dev/mine:\na\n/dev/null\n/dev/shm\n");
+
+  EXPECT_FALSE(dir_.exists("root/dev/mine"));
+  ASSERT_TRUE(sys::symlink("/proc", {kWorkingDir, (dir_ / "root/processes").c_str()}));
+  for (const char* place : {"/proc", "/proc/sys", "/processes/self", "/"}) {
+    spec.directories = {place};
+    const Ran ran = run(spec);
+    EXPECT_EQ(ran.code, 125) << place;
+    EXPECT_NE(ran.out.find("nothing can be mounted at"), std::string::npos) << ran.out;
+  }
+}
+
 TEST_P(Launch, ShowsTheDevicesBelowADirectory) {
   dir_.mkdir("empty");
   dir_.mkdir("nodes");

@@ -24,6 +24,59 @@ INSTANTIATE_TEST_SUITE_P(By, Launch, ::testing::Values("runc", "native"), runtim
 class OurLaunch : public Launch {};
 INSTANTIATE_TEST_SUITE_P(By, OurLaunch, ::testing::Values("native"), runtime_name);
 
+TEST_P(Launch, SetsWhatIsWishedInItsOwnNamespacesAndLeavesOurs) {
+  const auto ours = *sys::read_file("/proc/sys/net/ipv4/ip_default_ttl", 64);
+  Spec spec = shell("cat /proc/sys/net/ipv4/ip_default_ttl /proc/sys/net/ipv4/ip_unprivileged_port_start; (echo 1 >/proc/sys/net/ipv4/ip_default_ttl) 2>&- || echo refused");
+  spec.network = Network::none;
+  spec.sysctls = {{"net.ipv4.ip_default_ttl", "33"}};
+
+  EXPECT_EQ(run(spec).out, "33\n0\nrefused\n");
+  EXPECT_EQ(*sys::read_file("/proc/sys/net/ipv4/ip_default_ttl", 64), ours);
+  spec.sysctls = {{"net.ipv4.no_such", "1"}};
+  const Ran ran = run(spec);
+  EXPECT_EQ(ran.code, 125) << ran.out;
+  EXPECT_NE(ran.out.find("no_such"), std::string::npos) << ran.out;
+}
+
+TEST_P(Launch, LetsEveryGroupPingInANetworkOfItsOwn) {
+  // A user's own group is 1000 inside, and outside another than its neighbours.
+  Spec spec = shell("cat /proc/sys/net/ipv4/ping_group_range");
+  spec.network = Network::none;
+  const Ran ran = run(spec);
+  EXPECT_TRUE(ran.out.starts_with("0\t")) << ran.out;
+  EXPECT_NE(ran.out, "1\t0\n") << "nobody";
+}
+
+TEST_P(Launch, GoesByOurNamesAndSetsNone) {
+  Spec spec = shell("hostname; cat /proc/self/ns/uts >/dev/null 2>&1; ls -l /proc/self/ns/uts");
+  spec.own_uts = false;
+  spec.hostname = "another";
+
+  const Ran ran = run(spec);
+
+  char name[256] = {};
+  ASSERT_EQ(::gethostname(name, sizeof name - 1), 0);
+  EXPECT_TRUE(ran.out.starts_with(fmt::format("{}\n", name))) << ran.out;
+  EXPECT_NE(ran.out.find(*sys::readlink(FileAt{kWorkingDir, "/proc/self/ns/uts"})), std::string::npos) << ran.out;
+}
+
+TEST_P(Launch, HasAnNisDomainOfItsOwn) {
+  Spec spec = shell("cat /proc/sys/kernel/domainname");
+  const auto ours = *sys::read_file("/proc/sys/kernel/domainname", 256);
+  spec.domainname = "acetate.test";
+
+  EXPECT_EQ(run(spec).out, "acetate.test\n");
+  EXPECT_EQ(*sys::read_file("/proc/sys/kernel/domainname", 256), ours);
+}
+
+TEST_P(Launch, HasTheMaskAndTheScoreThatAreAskedFor) {
+  Spec spec = shell("umask; cat /proc/self/oom_score_adj");
+  spec.umask = 027;
+  spec.oom_score = 777;
+
+  EXPECT_EQ(run(spec).out, "0027\n777\n");
+}
+
 TEST_P(Launch, GivesTheExitCodeAndTheOutput) {
   const Ran ran = run(shell("echo hello; exit 3"));
 
