@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "builder/hash_file.h"
+#include "layers/first_names.h"
 #include "layers/stack.h"
 
 namespace acetate::build {
@@ -31,7 +32,7 @@ class Looker {
       if ((how & kListed) != 0) text += TRY(names(node));
     } else {
       text += fmt::format(" of {}.{:09}", attr.mtime.tv_sec, attr.mtime.tv_nsec);
-      if (attr.nlink > 1) text += fmt::format(" {} links, one is /{}", attr.nlink, first_names_.emplace(node, path).first->second);
+      if (attr.nlink > 1) text += fmt::format(" {} links, one is /{}", attr.nlink, first_names_.of(node, path));
     }
     if (attr.is_symlink()) text += " to " + TRY(tree_.readlink(node));
     if (S_ISCHR(attr.mode) || S_ISBLK(attr.mode)) text += fmt::format(" device {}", attr.rdev);
@@ -67,7 +68,7 @@ class Looker {
 
   const Layer& tree_;
   KnownContents& known_;
-  std::map<Node, std::string> first_names_;  // of files with several
+  FirstNames first_names_{tree_};  // of files with several
 };
 
 }  // namespace

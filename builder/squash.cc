@@ -5,6 +5,7 @@
 #include "builder/base_state.h"
 #include "builder/layer_file.h"
 #include "layers/delta.h"
+#include "layers/first_names.h"
 #include "layers/stack.h"
 
 namespace acetate::build {
@@ -58,10 +59,10 @@ class Squasher {
     op.xattrs = TRY(tree_.xattrs(now->node));
     if (now->attr.is_dir()) return add_dir(std::move(op), hides);
     if (now->attr.nlink > 1) {
-      const auto [first, is_first] = first_names_.emplace(now->node, path);
-      if (!is_first) {
+      const std::string& first = first_names_.of(now->node, path.str());
+      if (first != path.str()) {
         op.kind = Kind::hardlink;
-        op.link_to = first->second;
+        op.link_to = TRY(RelPath::parse(first));
         return out_.add(op, nullptr);
       }
     }
@@ -90,7 +91,7 @@ class Squasher {
   const Layer& tree_;
   const Touched& touched_;
   LayerFile& out_;
-  std::map<Node, RelPath> first_names_;
+  FirstNames first_names_{tree_};
 };
 
 Result<Record> squash_layers(const StageState& state, LayerOpener& layers, Cache& cache) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "layers/first_names.h"
 #include "layers/stack.h"
 
 namespace acetate::build {
@@ -120,7 +121,7 @@ Result<void> TreeHasher::hash_links(Sha256& hash) {
   if (below_)
     for (const DigestList::Line& line : below_->list.lines())
       if (line.hex.empty()) linked_.emplace(line.path);
-  std::map<Node, std::string> first_names;
+  FirstNames first_names(tree_);
   for (auto path = linked_.begin(); path != linked_.end();) {
     if (stop_.stop_requested()) return Error(ECANCELED);
     auto found = walk(tree_, TRY(RelPath::parse(*path)));
@@ -132,7 +133,7 @@ Result<void> TreeHasher::hash_links(Sha256& hash) {
     }
     hash.update(*path);
     hash.update(kEnd);
-    hash.update(first_names.emplace(found->node, *path).first->second);
+    hash.update(first_names.of(found->node, *path));
     hash.update(kEnd);
     ++path;
   }

@@ -106,7 +106,7 @@ Result<void> Overlay::Impl::copy_regular(Inode& inode, std::optional<std::uint64
     temp.emplace(upper->work().temp());
     made = with_descriptors([&] { return sys::open(temp->at(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600); });
   }
-  const FdPtr copy = std::make_shared<const Fd>(TRY(std::move(made)));
+  const FdPtr copy = FdPtr::share(TRY(std::move(made)));
   const struct statx st = TRY(stat_of(FileAt{copy->ref(), ""}));
   Undo forget_ino([&] { forget_kept_ino(st.stx_ino); });
 
@@ -135,7 +135,7 @@ Result<void> Overlay::Impl::copy_special(Inode& inode) {
     TRY(sys::symlink(TRY(lower->readlink(inode.lower)).c_str(), temp.at()));
   else
     TRY(sys::mknod(temp.at(), permissions().made_as((attr.mode & S_IFMT) | 0600), attr.rdev));
-  const FdPtr copy = std::make_shared<const Fd>(
+  const FdPtr copy = FdPtr::share(
       TRY(with_descriptors([&] { return sys::open(temp.at(), O_PATH | O_NOFOLLOW); })));
   const struct statx st = TRY(stat_of(FileAt{copy->ref(), ""}));
   Undo forget_ino([&] { forget_kept_ino(st.stx_ino); });

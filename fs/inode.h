@@ -14,8 +14,9 @@
 #include <memory>
 #include <optional>
 
-#include "base/fd.h"
 #include "base/mutex.h"
+#include "fs/fd_ptr.h"
+#include "fs/kernel_lookups.h"
 #include "fs/name.h"
 #include "fs/small_mutex.h"
 #include "fs/types.h"
@@ -49,8 +50,6 @@ class InodeRef {
  private:
   Inode* inode_ = nullptr;
 };
-
-using FdPtr = std::shared_ptr<const Fd>;
 
 enum class Known : std::uint8_t { not_yet, no, yes };
 
@@ -100,17 +99,22 @@ struct Inode {
   FdPtr descriptor();
   // Gives it a place if it has none.
   void settle(Inode& parent_dir, std::string_view at_name);
+  // Another node is about to take the place of `lower`, which may lend its name; and has done so.
+  void keep_name();
+  void borrow_name();
   // From now on reached by `stays` only, which is kept.
   void leave_place(FdPtr stays);
 
   // --- fixed, but for a refresh
   InodeTable& table;
   const Ino ino;
-  Node lower;  // meaningful when has_lower; both change in a refresh only, when nothing else runs
-  const mode_t type;  // S_IFMT bits
+  Node lower;  // held; meaningful when has_lower; both change in a refresh only, when nothing else runs
+  const std::uint16_t type;  // S_IFMT bits
   bool has_lower;  // a directory: merged with, or only in, the lower; another: it came, or its bytes come, from there
 
-  // Here for the room, which is tight.
+  // These are here for the room, which is tight.
+  bool copying = false;  // guarded by the overlay's copy gate
+  bool name_is_own GUARDED_BY(mutex) = false;
   std::atomic<bool> metacopy{false};  // in the upper, but for its bytes; goes once, at the gate
   // Where the kernel knows it with suid (4) or sgid (2), which a write may take away: these, and whether its group may execute it (1), on
   // which sgid's fate hangs. Else 0.
@@ -122,14 +126,14 @@ struct Inode {
   Inode* next_by_key = nullptr;
 
   std::atomic<std::uint32_t> refs{1};
-  std::atomic<std::uint64_t> lookups{0};    // the kernel's references; changed under mutex
+  KernelLookups lookups;                    // changed under mutex
   std::atomic<std::uint64_t> upper_ino{0};  // st_ino in the upper file system; 0: lower only
   std::atomic<std::uint64_t> st_ino;        // what users see
 
   SmallMutex mutex;
   std::uint32_t version GUARDED_BY(mutex) = 0;
   InodeRef parent GUARDED_BY(mutex);
-  std::unique_ptr<char[]> name GUARDED_BY(mutex);
+  const char* name GUARDED_BY(mutex) = nullptr;  // its own, or lent by `lower`
   FdPtr fd GUARDED_BY(mutex);  // O_PATH, of the upper object
 
   std::uint32_t fd_slot = 0;          // FdCache's
@@ -137,9 +141,12 @@ struct Inode {
   // Its node of the lower has no attributes: nothing need be asked. Without one: it was made here, and nobody has given it
   // capabilities since.
   std::atomic<bool> bare{false};
-  bool copying = false;               // guarded by the overlay's copy gate
   std::atomic<bool> has_other_names{false};  // OtherNames may know of some
   const std::unique_ptr<Directory> dir;
+
+ private:
+  void set_name(std::string_view text) REQUIRES(mutex);
+  void drop_name() REQUIRES(mutex);
 };
 
 inline InodeRef::InodeRef(Inode& inode) noexcept : inode_(&inode) {

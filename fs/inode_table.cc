@@ -24,7 +24,7 @@ std::uint64_t hash_of_ino(const Inode& inode) { return mix(static_cast<std::uint
 
 // The place of an inode that is found by it does not change; only then is it read without the inode's mutex.
 std::uint64_t hash_of_key(const Inode& inode) NO_THREAD_SAFETY_ANALYSIS {
-  if (inode.key == Inode::Key::by_place) return hash_of_place(*inode.parent, inode.name.get());
+  if (inode.key == Inode::Key::by_place) return hash_of_place(*inode.parent, inode.name);
   return mix(inode.upper_ino.load(std::memory_order_relaxed));
 }
 
@@ -50,7 +50,7 @@ InodeRef InodeTable::find_upper(std::uint64_t upper_ino) {
 
 InodeRef InodeTable::find_placed(const Inode& parent, std::string_view name) {
   return by_place_.find(hash_of_place(parent, name), [&](const Inode& one) NO_THREAD_SAFETY_ANALYSIS {
-    return one.parent.get() == &parent && name == one.name.get();
+    return one.parent.get() == &parent && name == one.name;
   });
 }
 
@@ -79,7 +79,7 @@ InodeRef InodeTable::add_placed(std::unique_ptr<Inode> fresh, Inode& parent, std
   return by_place_.find_or_add(
       hash_of_place(parent, name),
       [&](const Inode& one)
-          NO_THREAD_SAFETY_ANALYSIS { return one.parent.get() == &parent && name == one.name.get(); },
+          NO_THREAD_SAFETY_ANALYSIS { return one.parent.get() == &parent && name == one.name; },
       ours);
 }
 
@@ -98,7 +98,7 @@ void InodeTable::drop_key(Inode& inode) {
 
 void InodeTable::forget_all() {
   for (const InodeRef& inode : by_ino_.all())
-    if (inode->lookups.exchange(0) != 0) const InodeRef kernels(Adopt{}, inode.get());
+    if (inode->lookups.clear()) const InodeRef kernels(Adopt{}, inode.get());
 }
 
 void InodeTable::destroy(Inode* inode) noexcept {
@@ -109,12 +109,14 @@ void InodeTable::destroy(Inode* inode) noexcept {
     fds_.remove(*inode);
     other_names_.forget(*inode);
     lower_names_.forget(*inode);
-    if (inode->has_lower) lower_->release(inode->lower);
     Inode* above = nullptr;
     {
       Lock lock(inode->mutex);
       above = inode->parent.release();
     }
+    // Last, since it may lend the name.
+    HeldNode below;
+    if (inode->has_lower) below = HeldNode(*lower_, inode->lower);
     delete inode;
     count_.fetch_sub(1, std::memory_order_relaxed);
     if (above != nullptr && above->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) above = nullptr;

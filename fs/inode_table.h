@@ -103,6 +103,7 @@ class InodeTable {
   std::uint64_t size() const noexcept { return count_.load(std::memory_order_relaxed); }
 
   std::vector<InodeRef> all() { return by_ino_.all(); }
+  const Layer& lower() const noexcept { return *lower_; }
   // Another lower tree, whose nodes all inodes have from now on. Precondition: nothing else runs.
   void use(const Layer& lower) { lower_ = &lower; }
 

@@ -51,7 +51,7 @@ Result<void> Overlay::Impl::make_root() {
     const struct statx st = TRY(stat_of(FileAt{upper->root(), ""}));
     {
       Lock lock(made->mutex);
-      made->fd = std::make_shared<const Fd>(TRY(sys::open(FileAt{upper->root(), "."}, O_PATH | O_DIRECTORY)));
+      made->fd = FdPtr::share(TRY(sys::open(FileAt{upper->root(), "."}, O_PATH | O_DIRECTORY)));
     }
     // A tree whose root says nothing would not be read so at the next mount.
     if (permissions().in_xattr() && !upper->root_is_described())
@@ -83,7 +83,7 @@ OverlayStats Overlay::stats() const {
 
 Result<InodeRef> Overlay::Impl::inode(Ino ino) {
   InodeRef found = inodes.find(ino);
-  if (!found || found->lookups.load(std::memory_order_relaxed) == 0) return Error(ESTALE);
+  if (!found || !found->lookups.any()) return Error(ESTALE);
   if (!found->has_lower && !found->is_upper()) return Error(ESTALE);  // a refresh did not find it again
   return found;
 }
@@ -103,10 +103,8 @@ Result<InodeRef> Overlay::Impl::writable_directory(Ino ino) {
 Found Overlay::Impl::give(const InodeRef& inode, Attr attr) {
   note_told(*inode, attr);
   Lock lock(inode->mutex);
-  const std::uint64_t before = inode->lookups.load(std::memory_order_relaxed);
-  inode->lookups.store(before + 1, std::memory_order_relaxed);
   // All of the kernel's references together are one of ours.
-  if (before == 0) inode->refs.fetch_add(1, std::memory_order_relaxed);
+  if (inode->lookups.add()) inode->refs.fetch_add(1, std::memory_order_relaxed);
   return {.ino = inode->ino, .attr = for_users(attr)};
 }
 
@@ -129,11 +127,8 @@ bool Overlay::forget(Ino ino, std::uint64_t count) noexcept {
   InodeRef kernels;  // dropped after the mutex, and before ours
   {
     Lock lock(inode->mutex);
-    const std::uint64_t before = inode->lookups.load(std::memory_order_relaxed);
-    const std::uint64_t left = before - std::min(before, count);
-    inode->lookups.store(left, std::memory_order_relaxed);
-    if (before != 0 && left == 0) kernels = InodeRef(Adopt{}, inode.get());
-    if (left != 0) return false;
+    if (inode->lookups.take(count)) kernels = InodeRef(Adopt{}, inode.get());
+    if (inode->lookups.any()) return false;
   }
   impl_->forget_replaced(ino);
   if (inode->is_dir()) impl_->listings.drop(ino);

@@ -34,7 +34,7 @@ Result<FdPtr> Overlay::Impl::upper_fd(Inode& inode) {
       const auto& place = step->second;
       auto opened = with_descriptors(
           [&] { return sys::open(FileAt{fd->ref(), place.name.c_str()}, O_PATH | O_NOFOLLOW); });
-      FdPtr ours = opened ? std::make_shared<const Fd>(*std::move(opened)) : nullptr;
+      FdPtr ours = opened ? FdPtr::share(*std::move(opened)) : nullptr;
       {
         Lock lock(object->mutex);
         if (object->fd)

@@ -237,7 +237,7 @@ void Overlay::Impl::look_ahead_in(const InodeRef& dir) {
     listings.put(dir->ino, std::make_shared<RecentListing>(RecentListing{.names = std::move(names), .children = std::move(children)}));
   }
   // Who copied it up, or forgot it, before that found nothing to drop.
-  if (dir->is_upper() || dir->lookups.load(std::memory_order_relaxed) == 0) listings.drop(dir->ino);
+  if (dir->is_upper() || !dir->lookups.any()) listings.drop(dir->ino);
 }
 
 std::vector<std::optional<Child>> Overlay::Impl::children_locked(Inode& dir, const DirListing& names) {

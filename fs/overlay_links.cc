@@ -30,7 +30,7 @@ Result<void> Overlay::Impl::open_index() {
   auto made = inodes.make(S_IFDIR, HeldNode(), st.stx_ino);
   {
     Lock lock(made->mutex);
-    made->fd = std::make_shared<const Fd>(TRY(sys::open(FileAt{index->dir(), "."}, O_PATH | O_DIRECTORY)));
+    made->fd = FdPtr::share(TRY(sys::open(FileAt{index->dir(), "."}, O_PATH | O_DIRECTORY)));
   }
   index_root = inodes.add_upper(std::move(made), st.stx_ino);
   return {};

@@ -160,7 +160,7 @@ Result<InodeRef> Overlay::Impl::adopt_upper_locked(Inode& dir, const Name& name,
   bool xattr_whiteouts = false;
   // One that was moved says where the lower has its part; it brought its number along, which marks the parent.
   if (S_ISDIR(st.stx_mode) && (state.lower_dir() || TRY(is_impure(dir)))) {
-    fd = std::make_shared<const Fd>(
+    fd = FdPtr::share(
         TRY(with_descriptors([&] { return sys::open(at, O_PATH | O_NOFOLLOW | O_DIRECTORY); })));
     const Opacity opacity = TRY(read_upper_opacity(fd->ref()));
     xattr_whiteouts = opacity == Opacity::has_xattr_whiteouts;

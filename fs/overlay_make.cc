@@ -255,7 +255,7 @@ Result<Created> Overlay::tmpfile(Ino parent, mode_t mode, int flags, const Calle
   const Child child = impl_->register_new(*dir, nullptr, st);
   {
     Lock lock(child.inode->mutex);
-    child.inode->fd = std::make_shared<const Fd>(std::move(stays));
+    child.inode->fd = FdPtr::share(std::move(stays));
   }
   auto file = std::make_shared<OpenFile>(child.inode, flags);
   file->upper = std::move(opened);

@@ -136,6 +136,7 @@ class Overlay::Impl::Refresh {
 
   // From now on it has that node of the new tree, or none.
   void rebase(Inode& inode, HeldNode node) {
+    inode.keep_name();
     if (inode.has_lower) old_->release(inode.lower);
     inode.has_lower = static_cast<bool>(node);
     if (!node) return;
@@ -143,13 +144,14 @@ class Overlay::Impl::Refresh {
     found_again_.insert(&inode);
     inode.bare.store(false, std::memory_order_relaxed);
     overlay_.lower->hold(node.get());
+    inode.borrow_name();
     if (inode.dir) inode.dir->file_whiteouts.store(Known::not_yet, std::memory_order_relaxed);
   }
 
   // Where files are not opened nobody says who has this one open: as long as the kernel knows it, somebody may.
   void keep_replaced(const Inode& inode) {
     if (!keep_replaced_ || !inode.has_lower || inode.is_upper() || !S_ISREG(inode.type)) return;
-    if (inode.lookups.load(std::memory_order_relaxed) == 0) return;
+    if (!inode.lookups.any()) return;
     old_->hold(inode.lower);
     HeldNode node(*old_, inode.lower);
     Lock lock(overlay_.replaced_mutex);

@@ -13,28 +13,34 @@ constexpr std::string_view kBegin = "acetate access log 1";
 constexpr std::string_view kEnd = "end";
 constexpr std::pair<Access, char> kLetters[] = {{kNamed, 'n'}, {kOpened, 'o'}, {kListed, 'l'}, {kXattrs, 'x'}};
 
-// Names are kept by the node of their directory, as they are asked for; paths are made of them at the end.
+// Names are kept by the node of their directory, as they are asked for; paths are made of them at the end. What is noted is held, so that no
+// node becomes another's.
 class Log final : public AccessLog {
  public:
-  Log(Node root, std::size_t most) : root_(root), most_(most) {}
+  Log(LayerPtr layer, std::size_t most) : layer_(std::move(layer)), root_(layer_->root()), most_(most) {}
+  ~Log() override {
+    const Lock lock(mutex_);
+    for (const auto& [node, seen] : nodes_) layer_->release(node);
+  }
 
   void named(Node dir, std::string_view name, std::optional<Node> found) {
     const Lock lock(mutex_);
     if (full_) return;
-    Seen& parent = nodes_[dir];
+    Seen& parent = seen_of(dir);
     if (!found) {
       if (parent.absent.emplace(name).second) full_ = ++count_ > most_;
       return;
     }
-    for (const auto& [known_dir, known_name] : nodes_[*found].names)
+    auto& names = seen_of(*found).names;
+    for (const auto& [known_dir, known_name] : names)
       if (known_dir == dir && known_name == name) return;
-    nodes_[*found].names.emplace_back(dir, std::string(name));
+    names.emplace_back(dir, std::string(name));
     full_ = ++count_ > most_;
   }
 
   void used(Node node, Access how) {
     const Lock lock(mutex_);
-    nodes_[node].how |= how;
+    seen_of(node).how |= how;
   }
 
   void failed(const Error& error) {
@@ -65,6 +71,12 @@ class Log final : public AccessLog {
     std::unordered_set<std::string> absent = {};           // of a directory: what it does not have
   };
 
+  Seen& seen_of(Node node) REQUIRES(mutex_) {
+    const auto [at, is_new] = nodes_.try_emplace(node);
+    if (is_new) layer_->hold(node);
+    return at->second;
+  }
+
   static std::string child(std::string dir, const std::string& name) { return dir.empty() ? name : std::move(dir) + "/" + name; }
 
   // Of a directory, which has one name only.
@@ -80,6 +92,7 @@ class Log final : public AccessLog {
     std::size_t operator()(Node node) const noexcept { return std::hash<std::uint64_t>()(static_cast<std::uint64_t>(node)); }
   };
 
+  const LayerPtr layer_;
   const Node root_;
   const std::size_t most_;
   mutable Mutex mutex_;
@@ -148,6 +161,7 @@ class Observed final : public Layer {
   }
   void hold(Node node) const noexcept override { layer_->hold(node); }
   void release(Node node) const noexcept override { layer_->release(node); }
+  const char* held_name(Node node) const noexcept override { return layer_->held_name(node); }
   dev_t device() const override { return layer_->device(); }
 
  private:
@@ -164,7 +178,7 @@ class Observed final : public Layer {
 }  // namespace
 
 ObservedLayer observe(LayerPtr layer, std::size_t most) {
-  auto log = std::make_shared<Log>(layer->root(), most);
+  auto log = std::make_shared<Log>(layer, most);
   auto observed = std::make_shared<Observed>(std::move(layer), log);
   return {std::move(observed), std::move(log)};
 }

@@ -59,9 +59,9 @@ Result<Fd> with_room(F&& open) {
 class DirLayer final : public Layer {
  public:
   DirLayer(Fd root, const Reading& reading, FollowMarks follow)
-      : root_(std::make_shared<const Fd>(std::move(root))), reading_(reading), follow_(follow), nodes_([](std::uint64_t id) {
-          descriptors().erase(id);
-          listings().erase(id);
+      : root_(std::make_shared<const Fd>(std::move(root))), reading_(reading), follow_(follow), nodes_([](const Item& dir) {
+          descriptors().erase(dir.id());
+          listings().erase(dir.id());
         }) {}
 
   Node root() const override { return nodes_.root().node(); }
@@ -75,6 +75,7 @@ class DirLayer final : public Layer {
   Result<std::optional<std::string>> redirect(Node node) const override;
   void hold(Node node) const noexcept override { nodes_.hold(node); }
   void release(Node node) const noexcept override { nodes_.release(node); }
+  const char* held_name(Node node) const noexcept override { return nodes_.get(node).name(); }
   dev_t device() const override { return reading_.device; }
 
  private:
@@ -117,14 +118,14 @@ Result<std::shared_ptr<const Fd>> DirLayer::descriptor(const Item& dir) const {
   std::vector<const Item*> closed;
   SharedFd fd;
   for (const Item* at = &dir; !fd; at = at->parent) {
-    fd = at->parent == nullptr ? root_ : descriptors().get(at->id);
+    fd = at->parent == nullptr ? root_ : descriptors().get(at->id());
     if (!fd) closed.push_back(at);
   }
   for (auto item = closed.rbegin(); item != closed.rend(); ++item) {
     const SharedFd parent = fd;
     fd = std::make_shared<const Fd>(TRY(
         with_room([&] { return sys::open((*item)->at(parent->ref()), O_PATH | O_DIRECTORY | O_NOFOLLOW); })));
-    descriptors().put((*item)->id, fd, 1);
+    descriptors().put((*item)->id(), fd, 1);
   }
   return fd;
 }
@@ -138,17 +139,17 @@ Result<Fd> DirLayer::open_to_read(const Item& item, int flags) const {
 }
 
 Result<std::shared_ptr<const Names>> DirLayer::names(const Item& dir) const {
-  if (auto cached = listings().get(dir.id)) return cached;
+  if (auto cached = listings().get(dir.id())) return cached;
   auto fd = std::make_shared<const Fd>(TRY(open_to_read(dir, O_RDONLY | O_DIRECTORY)));
   auto read = std::make_shared<const Names>(TRY(Names::read(fd->ref(), reading_)));
-  listings().put(dir.id, read, read->bytes());
-  if (dir.parent != nullptr) descriptors().put(dir.id, std::move(fd), 1);
+  listings().put(dir.id(), read, read->bytes());
+  if (dir.parent != nullptr) descriptors().put(dir.id(), std::move(fd), 1);
   return read;
 }
 
 Result<Entry> DirLayer::lookup(Node node, std::string_view name) const {
   const Item& dir = nodes_.get(node);
-  if (!S_ISDIR(dir.kind.type)) return Error(ENOTDIR);
+  if (!dir.is_dir()) return Error(ENOTDIR);
   const auto listing = TRY(names(dir));
   const Names::Name* listed = listing->find(name);
   if (listed == nullptr) return Error(ENOENT);
@@ -158,7 +159,7 @@ Result<Entry> DirLayer::lookup(Node node, std::string_view name) const {
   const std::string terminated(name);
   const FileAt at{fd->ref(), terminated.c_str()};
   const dir::Stat stat = TRY(dir::stat_entry(at, reading_));
-  dir::Kind kind{.type = stat.attr.mode & S_IFMT, .stored_as_file = stat.stored_as_file, .fresh = listed->fresh, .may_redirect = listing->impure()};
+  dir::Kind kind{.type = static_cast<std::uint16_t>(stat.attr.mode & S_IFMT), .stored_as_file = stat.stored_as_file, .fresh = listed->fresh, .may_redirect = listing->impure()};
 
   Entry entry{.node = {}, .attr = stat.attr};
   if (stat.attr.is_dir() && kind.fresh) entry.marker = Marker::opaque;
@@ -185,7 +186,7 @@ Result<Attr> DirLayer::attr(Node node) const {
 
 Result<void> DirLayer::list(Node node, const std::function<bool(const DirEntry&)>& each) const {
   const Item& dir = nodes_.get(node);
-  if (!S_ISDIR(dir.kind.type)) return Error(ENOTDIR);
+  if (!dir.is_dir()) return Error(ENOTDIR);
   const auto listing = TRY(names(dir));
   for (const Names::Name& name : listing->all()) {
     const Marker marker = name.whiteout ? Marker::whiteout : Marker::none;
@@ -197,7 +198,7 @@ Result<void> DirLayer::list(Node node, const std::function<bool(const DirEntry&)
 
 Result<std::unique_ptr<FileView>> DirLayer::open(Node node) const {
   const Item& item = nodes_.get(node);
-  if (S_ISDIR(item.kind.type)) return Error(EISDIR);
+  if (item.is_dir()) return Error(EISDIR);
   // Known before it is opened: opening a fifo waits, and opening a device may act.
   if (!S_ISREG(item.kind.type)) return Error(EINVAL);
   Fd file = TRY(open_to_read(item, O_RDONLY | O_NOCTTY));
@@ -247,7 +248,7 @@ Result<std::vector<Xattr>> DirLayer::xattrs(Node node) const {
 
 Result<bool> DirLayer::is_opaque(Node node) const {
   const Item& dir = nodes_.get(node);
-  if (!S_ISDIR(dir.kind.type)) return false;
+  if (!dir.is_dir()) return false;
   return dir.kind.fresh || TRY(names(dir))->opaque();
 }
 

@@ -24,9 +24,8 @@
 
 namespace acetate {
 
-// Names an object of one layer, for as long as that layer lives; never reused for another object. Fits in 47
-// bits, so that a stack can put its own number above it. A hard link's names share one node where the layer
-// can tell.
+// Names an object of one layer for as long as it is held (Layer::hold): after that it may name another. Fits in 47 bits, so that a stack can put its
+// own number above it. A hard link's names share one node where the layer can tell, and one name that is looked up twice need not have the same.
 enum class Node : std::uint64_t {};
 inline constexpr std::uint64_t kNodeBits = 47;
 
@@ -167,6 +166,9 @@ class Layer {
   // root, they may be called in pairs.
   virtual void hold(Node /*node*/) const noexcept {}
   virtual void release(Node /*node*/) const noexcept {}
+  // The name that a held node was found by, NUL-terminated, where the layer keeps it for as long as the node is held: so that nobody else has to.
+  // Null where it does not.
+  virtual const char* held_name(Node /*node*/) const noexcept { return nullptr; }
 
   // All inodes of layers with the same number lie on one file system whose st_ino are unique among them; 0:
   // the layer's `ino` are its own.

@@ -123,6 +123,7 @@ class StackLayer final : public Layer {
   Result<std::optional<Digest>> content_id(Node node) const override;
   void hold(Node node) const noexcept override;
   void release(Node node) const noexcept override;
+  const char* held_name(Node node) const noexcept override;
   dev_t device() const override { return device_; }
 
   const std::vector<LayerPtr>& layers() const noexcept { return layers_; }

@@ -119,6 +119,12 @@ void StackLayer::release(Node node) const noexcept {
   for (const Part part : table_.release(low_bits(node))) layer(part).release(part.node);
 }
 
+const char* StackLayer::held_name(Node node) const noexcept {
+  Part single;
+  const Part top = parts_of(node, single).front();
+  return layer(top).held_name(top.node);
+}
+
 Attr StackLayer::unique(std::uint32_t layer, Attr attr) const noexcept {
   attr.ino = unique_ino(layer, attr.ino);
   return attr;

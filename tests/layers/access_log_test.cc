@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "base/rel_path.h"
+#include "layers/dir_layer.h"
 #include "layers/memory_layer.h"
 #include "layers/stack.h"
+#include "tests/support/temp_dir.h"
 
 namespace acetate {
 namespace {
@@ -68,6 +70,18 @@ TEST(AccessLog, IsNoneWhereSomethingWithoutANameWasUsed) {
   const auto [layer, log] = observe(raw);
   EXPECT_TRUE(layer->open(walk(*raw, *RelPath::parse("d/f"))->node));
   EXPECT_TRUE(log->paths().error().is(EBADMSG));
+}
+
+// A directory layer gives a node's number to the next file as soon as nobody holds it.
+TEST(AccessLog, WhatIsNotedOfAFileIsNotTakenForTheNext) {
+  test::TempDir dir;
+  dir.write("opened", "");
+  dir.write("named", "");
+  const auto [layer, log] = observe(*open_dir_layer(dir.open()));
+  const auto held = [&](const char* name) { return HeldNode(*layer, layer->lookup(layer->root(), name)->node); };
+  EXPECT_TRUE(layer->open(held("opened").get()));
+  (void)held("named");
+  EXPECT_EQ(*log->paths(), (AccessedPaths{{"", kNamed}, {"named", kNamed}, {"opened", kNamed | kOpened}}));
 }
 
 TEST(AccessLog, IsWrittenAndRead) {

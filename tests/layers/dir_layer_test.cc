@@ -451,20 +451,6 @@ TEST(DirLayer, ReadsATreeDeeperThanItsDescriptorCache) {
   layer->release(deepest->node);
 }
 
-TEST(DirLayer, GivesTheSameNodeWhileItIsHeldAndNeverTheSameAgain) {
-  TempDir dir;
-  dir.write("a/b/f", "");
-  auto layer = layer_of(dir);
-  const Node first = at(*layer, "a/b/f")->node;
-  EXPECT_EQ(at(*layer, "a/b/f")->node, first);
-  layer->release(first);
-  EXPECT_TRUE(layer->attr(first));
-
-  layer->release(first);
-
-  EXPECT_NE(at(*layer, "a/b/f")->node, first);
-}
-
 TEST(DirLayer, TellsHolesFromData) {
   TempDir dir;
   const Fd file = *sys::open(dir / "f", O_RDWR | O_CREAT, 0644);

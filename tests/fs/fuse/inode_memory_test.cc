@@ -72,11 +72,10 @@ class InodeMemory : public ::testing::Test {
   test::TempDir dir_;
 };
 
-// A directory layer has a node of its own for each name, and a tarball none.
-TEST_F(InodeMemory, IsAtMost300BytesOverADirectoryAnd200OverATarballAndNothingOnceForgotten) {
+TEST_F(InodeMemory, IsAtMost200BytesOverADirectoryAndOverATarballAndNothingOnceForgotten) {
   for (const auto& lowers : {std::vector{dir_ / "lower"}, std::vector{dir_ / "above", dir_ / "lower"}}) {
     const Bytes bytes = measured(lowers);
-    EXPECT_LE(bytes.held, 300);
+    EXPECT_LE(bytes.held, 200);
     EXPECT_LE(bytes.left, 1);
   }
   auto packed = sys::run_captured({.argv = {"tar", "-C", dir_ / "lower", "-cf", dir_ / "lower.tar", "."}});
