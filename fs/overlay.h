@@ -20,7 +20,7 @@
 //                                unrelated directories by number, the index's (overlay_links.cc) last
 //       Impl::lending            one at a time lends a mode's bits (unprivileged daemons)
 //         FdCache, OtherNames, LinkIndex, InodeIndex, HandleTable, RecentListings, LookAhead, Inode mutexes   leaves: never held across a system call; FdCache's
-//                                and OtherNames' come before Inode's
+//                                and OtherNames' come before Inode's, and a layer's own, which tell the name of a node, after it
 //   The gate of a copy-up (only those who would change the same inode wait at it) is entered before any
 //   Directory::mutex is taken; the copy then takes its parent's for the one call that publishes it.
 // A lookup of a name the kernel knows, getattr and read take leaves only.
