@@ -63,8 +63,8 @@ class Container {
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::signal(SIGPIPE, SIG_DFL);
-    ::signal(SIGCHLD, SIG_DFL);
+    // What whoever called us ignores (nohup(1), a shell's & without job control), no shell of the container could set a trap for.
+    for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
     // As runc has it: what a container makes, of a build above all, does not depend on who started it.
     ::umask(022);  // spec_.umask once nothing is made by us any more
     step(NativeStage::network, join_network());

@@ -69,6 +69,14 @@ TEST_P(Launch, HasAnNisDomainOfItsOwn) {
   EXPECT_EQ(*sys::read_file("/proc/sys/kernel/domainname", 256), ours);
 }
 
+TEST_P(Launch, HearsSignalsThatTheCallerIgnores) {
+  around_ = [] {
+    for (const int signal : {SIGINT, SIGQUIT, SIGHUP}) ::signal(signal, SIG_IGN);
+  };
+  for (const char* name : {"INT", "QUIT", "HUP"})
+    EXPECT_EQ(run(shell(fmt::format("trap 'echo heard; exit 0' {}; kill -{} $$; echo deaf", name, name))).out, "heard\n") << name;
+}
+
 TEST_P(Launch, HasTheMaskAndTheScoreThatAreAskedFor) {
   Spec spec = shell("umask; cat /proc/self/oom_score_adj");
   spec.umask = 027;
