@@ -42,13 +42,18 @@ Json descriptor_json(const image::Descriptor& descriptor) {
   return {{"mediaType", descriptor.media_type}, {"digest", descriptor.digest.str()}, {"size", descriptor.size}};
 }
 
-Result<std::string> packed(const std::string& path) {
-  const auto plain = TRY_WITHIN(sys::read_file(path, kMostIndexBytes), "reading the layer index {}", path);
+// Somebody waits for every byte of it, and it is packed once: as small as can be, unless that took minutes.
+int level_for(std::size_t bytes) { return bytes <= (std::size_t{64} << 20) ? 12 : 6; }
+
+Result<std::string> packed(const IndexOfLayer& index) {
+  const auto plain = TRY_WITHIN(sys::read_all(index.index.ref(), kMostIndexBytes), "reading the layer index of {}", index.layer.str());
   std::string out;
-  const auto packer = zstd_packer([&](std::span<const std::byte> bytes) -> Result<void> {
-    out.append(as_text(bytes));
-    return {};
-  });
+  const auto packer = zstd_packer(
+      [&](std::span<const std::byte> bytes) -> Result<void> {
+        out.append(as_text(bytes));
+        return {};
+      },
+      level_for(plain.size()));
   TRY(packer->write(as_bytes(plain)));
   TRY(packer->finish());
   return out;
@@ -206,9 +211,8 @@ Result<image::Descriptor> push_indexes(Repository& repository, const image::Desc
     return {};
   };
   for (const auto& index : indexes) {
-    TRY(send(TRY(packed(index.path)), kIndexLayer, index.layer));
-    if (index.trace.empty()) continue;
-    TRY(send(TRY_WITHIN(sys::read_file(index.trace, kMostTraceBytes), "reading the read trace {}", index.trace), kTraceLayer, index.layer));
+    TRY(send(TRY(packed(index)), kIndexLayer, index.layer));
+    if (!index.trace.empty()) TRY(send(index.trace, kTraceLayer, index.layer));
   }
   const auto config = TRY(send_blob(repository, std::string(kEmpty), kEmptyType));
   const Json document = {{"schemaVersion", 2},

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "layers/image/image_store.h"
 #include "layers/registry/repository.h"
 
@@ -17,10 +18,10 @@ inline constexpr const char* kIndexLayer = "application/vnd.acetate.layer-index.
 inline constexpr const char* kTraceLayer = "application/vnd.acetate.read-trace.v1";
 inline constexpr const char* kIndexedLayer = "org.acetate.layer.digest";  // annotation: the layer an index or trace is of
 
-// A layer, the file that is its index and, where it is sent too, the one that is its read trace.
+// A layer, the file that is its index and, where it is sent too, the bytes of its read trace.
 struct IndexOfLayer {
   Digest layer;
-  std::string path;
+  Fd index;
   std::string trace = {};
 };
 

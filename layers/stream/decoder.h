@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "layers/stream/checkpoint.h"
 #include "layers/stream/engine.h"
 #include "layers/stream/format.h"
 #include "layers/stream/packed_reader.h"
@@ -80,5 +81,8 @@ Result<std::unique_ptr<Decoder>> bzip2_decoder(PackedReader packed, std::uint64_
 // none.
 Result<std::unique_ptr<Decoder>> decoder_at_start(Format format, PackedReader packed, std::uint64_t plain_offset,
                                                   Check check, InflateEngine engine);
+
+// Where a checkpoint says. EBADMSG with words for one that cannot be: windows are gzip's alone.
+Result<std::unique_ptr<Decoder>> decoder_at(Format format, SourcePtr packed, const CheckpointView& at, std::size_t buffer_bytes, InflateEngine engine);
 
 }  // namespace acetate

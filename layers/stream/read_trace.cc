@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 #include "base/bytes.h"
@@ -18,9 +19,17 @@ namespace acetate {
 
 namespace {
 
-constexpr std::string_view kMagic = "ACETTRC1";
-constexpr std::size_t kPointBytes = 8 + 4 + 4;
+constexpr std::string_view kMagic = "ACETTRC2";
+constexpr std::size_t kPointBytes = 8 + 4 + 4 + 4;
+// Version 1 told of spans, which indexes may cut otherwise.
+constexpr std::string_view kMagicOfSpans = "ACETTRC1";
+constexpr std::size_t kSpanPointBytes = 8 + 4 + 4;
+// Readers who go on where they were make one point of it, until it is that long: then another time is worth telling.
+constexpr std::uint64_t kLongestPoint = std::uint64_t{1} << 20;
 constexpr std::size_t kMostBytes = kMagic.size() + 32 + 8 + kMostTracePoints * kPointBytes + 8;
+
+std::uint64_t first_cell(const TracePoint& point) { return point.offset / kTraceCell; }
+std::uint64_t last_cell(const TracePoint& point) { return (point.end() - 1) / kTraceCell; }
 
 Result<std::string> read_ours(const std::string& path) {
   const Fd file = TRY(sys::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
@@ -34,11 +43,17 @@ Result<std::string> read_ours(const std::string& path) {
 
 std::vector<TracePoint> merge_traces(std::span<const TracePoint> now, std::span<const TracePoint> before) {
   std::vector<std::uint64_t> came_now;
-  for (const TracePoint& point : now) came_now.push_back(point.offset);
+  for (const TracePoint& point : now)
+    for (std::uint64_t cell = first_cell(point); cell <= last_cell(point); ++cell) came_now.push_back(cell);
   std::ranges::sort(came_now);
+  const auto was_read = [&](const TracePoint& point) {
+    for (std::uint64_t cell = first_cell(point); cell <= last_cell(point); ++cell)
+      if (!std::ranges::binary_search(came_now, cell)) return false;
+    return true;
+  };
   std::vector<TracePoint> points(now.begin(), now.end());
   for (TracePoint point : before) {
-    if (point.missed >= kMostMissedRuns || std::ranges::binary_search(came_now, point.offset)) continue;
+    if (point.missed >= kMostMissedRuns || was_read(point)) continue;
     ++point.missed;
     points.push_back(point);
   }
@@ -57,6 +72,7 @@ std::string format_trace(const Digest& blob, std::span<const TracePoint> points)
     text.put(point.offset);
     text.put(point.ms);
     text.put(point.missed);
+    text.put(point.bytes);
   }
   text.put(xxh3(text.bytes()));
   return std::string(as_text(text.bytes()));
@@ -66,15 +82,19 @@ Result<std::vector<TracePoint>> parse_trace(std::string_view text, const Digest&
   const std::span<const std::byte> bytes = as_bytes(text);
   ByteReader reader(bytes);
   const auto magic = reader.take(kMagic.size());
-  if (!magic || as_text(*magic) != kMagic) return fail(EBADMSG, "it is none, or of another version");
+  const bool has_lengths = magic && as_text(*magic) == kMagic;
+  if (!has_lengths && !(magic && as_text(*magic) == kMagicOfSpans)) return fail(EBADMSG, "it is none, or of another version");
+  const std::size_t point_bytes = has_lengths ? kPointBytes : kSpanPointBytes;
   const auto of = reader.take(Digest::kHeadBytes);
   const auto count = reader.get<std::uint64_t>();
-  if (!of || !count || *count > kMostTracePoints || reader.left() != *count * kPointBytes + 8)
+  if (!of || !count || *count > kMostTracePoints || reader.left() != *count * point_bytes + 8)
     return fail(EBADMSG, "it is damaged");
   if (!std::ranges::equal(*of, blob.head())) return fail(EBADMSG, "it is of another blob");
   std::vector<TracePoint> points(static_cast<std::size_t>(*count));
-  for (TracePoint& point : points)
-    point = {*reader.get<std::uint64_t>(), *reader.get<std::uint32_t>(), *reader.get<std::uint32_t>()};
+  for (TracePoint& point : points) {
+    point = {.offset = *reader.get<std::uint64_t>(), .ms = *reader.get<std::uint32_t>(), .missed = *reader.get<std::uint32_t>()};
+    if (has_lengths) point.bytes = *reader.get<std::uint32_t>();
+  }
   if (reader.get<std::uint64_t>() != xxh3(bytes.first(bytes.size() - 8))) return fail(EBADMSG, "it is damaged");
   return points;
 }
@@ -108,13 +128,24 @@ void save_trace(const std::string& path, const Digest& blob, std::span<const Tra
     log::debug("which bytes of {} were read is not remembered: {}", blob.str(), saved.error().message());
 }
 
-TraceRecorder::TraceRecorder(std::size_t spans, Clock::time_point begin)
-    : spans_(spans), begin_(begin), touched_(std::make_unique<std::atomic<std::uint64_t>[]>(spans / 64 + 1)) {}
+TraceRecorder::TraceRecorder(std::uint64_t size, Clock::time_point begin)
+    : size_(size),
+      begin_(begin),
+      touched_(std::make_unique<std::atomic<std::uint64_t>[]>(static_cast<std::size_t>(size / kTraceCell / 64 + 1))) {}
 
-TraceRecorder::Noted TraceRecorder::note(std::size_t span, std::uint64_t offset, Clock::time_point now) {
-  if (span >= spans_) return Noted::known;
-  const std::uint64_t bit = std::uint64_t{1} << (span % 64);
-  if ((touched_[span / 64].fetch_or(bit, std::memory_order_relaxed) & bit) != 0) return Noted::known;
+// Whether nobody had before.
+bool TraceRecorder::touch(std::uint64_t cell) noexcept {
+  auto& word = touched_[static_cast<std::size_t>(cell / 64)];
+  const std::uint64_t bit = std::uint64_t{1} << (cell % 64);
+  return (word.load(std::memory_order_relaxed) & bit) == 0 && (word.fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
+}
+
+TraceRecorder::Noted TraceRecorder::note(std::uint64_t offset, std::uint64_t length, Clock::time_point now) {
+  if (offset >= size_ || length == 0) return Noted::known;
+  length = std::min(length, size_ - offset);
+  bool is_new = false;
+  for (std::uint64_t cell = offset / kTraceCell; cell <= (offset + length - 1) / kTraceCell; ++cell) is_new = touch(cell) || is_new;
+  if (!is_new) return Noted::known;
   if (over_.load(std::memory_order_relaxed)) return Noted::late;
   Lock lock(mutex_);
   if (over_.load(std::memory_order_relaxed)) return Noted::late;
@@ -122,8 +153,13 @@ TraceRecorder::Noted TraceRecorder::note(std::size_t span, std::uint64_t offset,
     over_ = true;
     return Noted::last;
   }
+  const auto bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(length, std::numeric_limits<std::uint32_t>::max()));
+  if (!points_.empty() && points_.back().end() == offset && points_.back().bytes + std::uint64_t{bytes} <= kLongestPoint) {
+    points_.back().bytes += bytes;
+    return Noted::first;
+  }
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - begin_).count();
-  points_.push_back({offset, static_cast<std::uint32_t>(std::max<std::int64_t>(ms, 0)), 0});
+  points_.push_back({.offset = offset, .ms = static_cast<std::uint32_t>(std::max<std::int64_t>(ms, 0)), .bytes = bytes});
   if (points_.size() < kMostTracePoints) return Noted::first;
   over_ = true;
   return Noted::last;

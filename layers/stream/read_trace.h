@@ -20,14 +20,23 @@
 
 namespace acetate {
 
+// A stretch of plain bytes that a reader came to.
 struct TracePoint {
-  std::uint64_t offset = 0;  // of plain bytes, where a span begins
+  std::uint64_t offset = 0;
   std::uint32_t ms = 0;      // since the layer was mounted
   std::uint32_t missed = 0;  // runs that did not come here, since the last one that did
+  std::uint32_t bytes = 0;   // from there on; 0: not known, the span that it lies in
   bool operator==(const TracePoint&) const = default;
+  // Never before it begins, whatever a file says.
+  std::uint64_t end() const noexcept {
+    const std::uint64_t length = bytes == 0 ? 1 : bytes;
+    return offset > ~length ? ~std::uint64_t{0} : offset + length;
+  }
 };
 
-inline constexpr std::size_t kMostTracePoints = 512;
+// What a reader came to is told so exactly: which file it was, and not which span.
+inline constexpr std::uint64_t kTraceCell = std::uint64_t{16} << 10;
+inline constexpr std::size_t kMostTracePoints = 2048;
 inline constexpr std::chrono::seconds kTraceLength{60};
 // A point that so many runs in a row did not come to is forgotten.
 inline constexpr std::uint32_t kMostMissedRuns = 4;
@@ -50,7 +59,8 @@ class TraceRecorder {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit TraceRecorder(std::size_t spans, Clock::time_point begin = Clock::now());
+  // Of a layer of so many plain bytes.
+  explicit TraceRecorder(std::uint64_t size, Clock::time_point begin = Clock::now());
 
   enum class Noted : std::uint8_t {
     known,  // not for the first time
@@ -58,18 +68,17 @@ class TraceRecorder {
     last,   // the first time, and recording ends with this call and no other
     late,   // the first time, and no longer recorded
   };
-  // A reader is in a span. No lock but for the first time.
-  Noted note(std::size_t span, std::uint64_t offset, Clock::time_point now = Clock::now());
-  bool is_known(std::size_t span) const noexcept {
-    return span >= spans_ || (touched_[span / 64].load(std::memory_order_relaxed) >> (span % 64) & 1U) != 0;
-  }
+  // A reader has read those bytes. No lock but for the first time.
+  Noted note(std::uint64_t offset, std::uint64_t length, Clock::time_point now = Clock::now());
   // By rising time.
   std::vector<TracePoint> points() const;
 
  private:
-  const std::size_t spans_;
+  bool touch(std::uint64_t cell) noexcept;
+
+  const std::uint64_t size_;
   const Clock::time_point begin_;
-  const std::unique_ptr<std::atomic<std::uint64_t>[]> touched_;
+  const std::unique_ptr<std::atomic<std::uint64_t>[]> touched_;  // by cell
   std::atomic<bool> over_ = false;
   mutable Mutex mutex_;
   std::vector<TracePoint> points_ GUARDED_BY(mutex_);

@@ -22,9 +22,13 @@ constexpr unsigned kInARowFromAfar = 2;
 
 // A reader that comes to a span from the one before will come to the next one; one who only crossed from one to the other may not, and
 // where bytes come from far away he gets the benefit of the doubt a span later.
-void SpanSource::see(std::size_t index) const {
-  note_need(index);
-  if (Learning* learning = learning_.load(std::memory_order_acquire)) note(*learning, index);
+void SpanSource::see(std::size_t index, std::uint64_t offset, std::uint64_t length) const {
+  const bool is_first = is_first_there(index);
+  if (is_first) note_need(index);
+  if (Learning* learning = learning_.load(std::memory_order_acquire)) {
+    if (is_first && learning->prefetched[index]) prefetch_used_.fetch_add(1, std::memory_order_relaxed);
+    note(*learning, offset, length);
+  }
   if (!what_.read_ahead) return;
   for (auto& seen : recent_)
     if (seen.load(std::memory_order_relaxed) == index) return;
@@ -46,12 +50,16 @@ void SpanSource::see(std::size_t index) const {
   });
 }
 
+bool SpanSource::is_first_there(std::size_t index) const {
+  return index < came_to_.size() && !came_to_[index].load(std::memory_order_relaxed) && !came_to_[index].exchange(true, std::memory_order_relaxed);
+}
+
 void SpanSource::learn(const std::string& trace) const {
   Lock lock(learning_mutex_);
   if (own_learning_ != nullptr) return;
   const std::size_t spans = what_.checkpoints->count();
   own_learning_.reset(new Learning{.path = trace,
-                                   .now = TraceRecorder(spans),
+                                   .now = TraceRecorder(what_.plain_size),
                                    .prefetched = std::make_unique<std::atomic<bool>[]>(spans)});
   Learning& learning = *own_learning_;
   learning_.store(&learning, std::memory_order_release);
@@ -60,9 +68,10 @@ void SpanSource::learn(const std::string& trace) const {
   std::vector<bool> known(spans);
   for (const TracePoint& point : load_trace(trace, what_.blob)) {
     if (point.offset >= what_.plain_size) continue;
-    const auto last = find_span(*what_.checkpoints, point.offset);
-    if (!last) continue;
-    const auto start = start_before(*last);
+    const auto first = find_span(*what_.checkpoints, point.offset);
+    const auto last = find_span(*what_.checkpoints, std::min(point.end(), what_.plain_size) - 1);
+    if (!first || !last) continue;
+    const auto start = start_before(*first);
     if (!start) continue;
     // Where decoding can begin at few places only, what lies between is decoded too: better span by span than in one piece.
     for (std::size_t index = *start; index <= *last; ++index) {
@@ -76,7 +85,7 @@ void SpanSource::learn(const std::string& trace) const {
 
 // False: no more of them.
 bool SpanSource::prefetch(Learning& learning, std::size_t index) const {
-  if (learning.now.is_known(index)) return true;  // a reader was faster
+  if (came_to_[index].load(std::memory_order_relaxed)) return true;  // a reader was faster
   const auto span = this->span(index);
   if (!span || learning.bytes_ahead.fetch_add(span->end - span->begin) >= kMostBytesAhead) return false;
   const auto ahead = [&] {
@@ -95,13 +104,8 @@ bool SpanSource::prefetch(Learning& learning, std::size_t index) const {
   return ahead().has_value();
 }
 
-void SpanSource::note(Learning& learning, std::size_t index) const {
-  if (learning.now.is_known(index)) return;
-  const auto at = what_.checkpoints->mark(index);
-  if (!at) return;
-  const auto noted = learning.now.note(index, at->plain_offset);
-  if (noted == TraceRecorder::Noted::known) return;
-  if (learning.prefetched[index]) prefetch_used_.fetch_add(1, std::memory_order_relaxed);
+void SpanSource::note(Learning& learning, std::uint64_t offset, std::uint64_t length) const {
+  const auto noted = learning.now.note(offset, length);
   // A mount may last for months, and end with the machine.
   if (noted != TraceRecorder::Noted::last) return;
   std::vector<ReadAhead::Later> job;

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "layers/stream/inflater.h"
 #include "layers/stream/span_source.h"
-#include "layers/stream/window.h"
 
 namespace acetate {
 
@@ -115,9 +114,8 @@ Result<std::uint64_t> SpanSource::packed_end(std::size_t index) const {
   return what_.packed->size();
 }
 
-// A reader came to the span.
+// A reader came to the span, for the first time.
 void SpanSource::note_need(std::size_t index) const {
-  if (index >= came_to_.size() || came_to_[index].load(std::memory_order_relaxed) || came_to_[index].exchange(true, std::memory_order_relaxed)) return;
   const auto first = start_before(index);
   const auto end = packed_end(index);
   if (!first || !end) return;  // a damaged table is told of to whoever reads
@@ -138,16 +136,7 @@ Result<void> SpanSource::bring(std::uint64_t offset, std::uint64_t length) const
 Result<std::unique_ptr<Decoder>> SpanSource::begin_at(std::size_t start, InflateEngine engine) const {
   const CheckpointView at = TRY(what_.checkpoints->at(start));
   add(starts_, 1);
-  PackedReader packed(what_.packed, at.packed_bit / 8, kPackedBuffer);
-  if (at.window.empty()) {
-    if (at.packed_bit % 8 != 0) return fail(EBADMSG, "its table of checkpoints is damaged");
-    const Check check = at.digest ? Check::structure : Check::everything;
-    return decoder_at_start(what_.format, std::move(packed), at.plain_offset, check, engine);
-  }
-  if (what_.format != Format::gzip) return fail(EBADMSG, "its table of checkpoints is damaged");
-  const auto window = TRY(unpack_window(at.window));
-  return gzip_decoder_inside(std::move(packed), at.plain_offset, static_cast<unsigned>(at.packed_bit % 8), window,
-                             engine);
+  return decoder_at(what_.format, what_.packed, at, kPackedBuffer, engine);
 }
 
 }  // namespace acetate

@@ -29,7 +29,7 @@ Result<std::size_t> SpanSource::pread(std::span<std::byte> into, std::uint64_t o
     const std::uint64_t at = offset + done;
     if (at < span->begin || at >= span->end) return answer(fail(EBADMSG, "its table of checkpoints is damaged"));
     auto copied = copy(*span, at, into.subspan(done));
-    see(index);
+    see(index, at, copied ? *copied : 1);
     if (!copied) return answer(std::move(copied).error());
     done += *copied;
   }
@@ -109,7 +109,7 @@ std::optional<ByteSource::Stretch> SpanSource::stretch(std::uint64_t offset) con
   const auto span = this->span(*index);
   if (!span || offset < span->begin || offset >= span->end) return std::nullopt;
   auto stretch = mirror->stretch(span->place(), offset);
-  if (stretch) see(*index);
+  if (stretch) see(*index, offset, stretch->length);
   return stretch;
 }
 

@@ -70,9 +70,11 @@ class SpanSource final : public DecodedSource {
     std::atomic<std::uint64_t> bytes_ahead = 0;
     std::atomic<bool> is_saved = false;  // what is known later is a later mount's to tell
   };
-  void see(std::size_t index) const;
+  // A reader has read so many bytes of a span.
+  void see(std::size_t index, std::uint64_t offset, std::uint64_t length) const;
+  bool is_first_there(std::size_t index) const;
   void note_need(std::size_t index) const;
-  void note(Learning& learning, std::size_t index) const;
+  void note(Learning& learning, std::uint64_t offset, std::uint64_t length) const;
   bool prefetch(Learning& learning, std::size_t index) const;
   void save(Learning& learning) const;
 

@@ -1,6 +1,7 @@
 #include "layers/tar/index_sections.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -46,6 +47,27 @@ Result<void> SectionWriter::flush() {
     sums_.push_back(xxh3(bytes.subspan(i, std::min<std::size_t>(lix::kGroupBytes, count - i))));
   TRY(sys::pwrite_full(out_, bytes, at_ - buffer_.size()));
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(count));
+  return {};
+}
+
+Result<void> SectionWriter::checkpoints(std::span<const Checkpoint> table) {
+  std::vector<lix::CheckpointRecord> records;
+  std::uint64_t window = 0;
+  for (const Checkpoint& point : table) {
+    lix::CheckpointRecord record{.plain_offset = point.plain_offset, .packed_bit = point.packed_bit, .window = window,
+                                 .window_bytes = static_cast<std::uint32_t>(point.window.size()),
+                                 .flags = point.digest ? lix::kDigestKnown : 0, .digest = {}};
+    if (point.digest) std::memcpy(record.digest, point.digest->head().data(), sizeof record.digest);
+    records.push_back(record);
+    window += point.window.size();
+  }
+  begin(lix::SectionId::checkpoints, sizeof(lix::CheckpointRecord));
+  return append(std::as_bytes(std::span(records)));
+}
+
+Result<void> SectionWriter::windows(std::span<const Checkpoint> table) {
+  begin(lix::SectionId::windows, 1);
+  for (const Checkpoint& point : table) TRY(append(point.window));
   return {};
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "layers/stream/checkpoint.h"
 #include "layers/tar/index_format.h"
 
 namespace acetate {
@@ -20,6 +21,9 @@ class SectionWriter {
   // The section before ends here.
   void begin(lix::SectionId id, std::uint32_t item_bytes);
   Result<void> append(std::span<const std::byte> bytes);
+  // The two sections of a table of checkpoints.
+  Result<void> checkpoints(std::span<const Checkpoint> table);
+  Result<void> windows(std::span<const Checkpoint> table);
   // The group checksums, then the header.
   Result<void> finish();
 

@@ -33,7 +33,6 @@ IndexImage IndexImage::build(TarScan scan) {
   std::memcpy(&image.seed_, image.scan_.pass.blob.head().data(), sizeof image.seed_);
   image.number_objects();
   for (std::size_t i = 0; i < image.inodes_.size(); ++i) image.fill_inode(image.objects_[i], image.inodes_[i]);
-  image.pack_checkpoints();
   return image;
 }
 
@@ -123,18 +122,6 @@ void IndexImage::fill_inode(std::uint32_t number, lix::Inode& inode) const {
   inode.blocks = capped(stored / 512 + (stored % 512 != 0 ? 1 : 0));
 }
 
-void IndexImage::pack_checkpoints() {
-  std::uint64_t window = 0;
-  for (const Checkpoint& point : scan_.pass.checkpoints) {
-    lix::CheckpointRecord record{.plain_offset = point.plain_offset, .packed_bit = point.packed_bit, .window = window,
-                                 .window_bytes = static_cast<std::uint32_t>(point.window.size()),
-                                 .flags = point.digest ? lix::kDigestKnown : 0, .digest = {}};
-    if (point.digest) std::memcpy(record.digest, point.digest->head().data(), sizeof record.digest);
-    checkpoints_.push_back(record);
-    window += point.window.size();
-  }
-}
-
 Result<void> IndexImage::write(FdRef out) const {
   const FirstPassResult& pass = scan_.pass;
   lix::Header header{};
@@ -163,11 +150,9 @@ Result<void> IndexImage::write(FdRef out) const {
   TRY(sections.append(as_bytes(scan_.tree.xattrs().bytes())));
   sections.begin(extents, sizeof(lix::Extent));
   TRY(sections.append(bytes_of(scan_.tree.extents())));
-  sections.begin(checkpoints, sizeof(lix::CheckpointRecord));
-  TRY(sections.append(bytes_of(checkpoints_)));
+  TRY(sections.checkpoints(pass.checkpoints));
   sections.begin(content_ids, Digest::kHeadBytes);
-  sections.begin(windows, 1);
-  for (const Checkpoint& point : pass.checkpoints) TRY(sections.append(point.window));
+  TRY(sections.windows(pass.checkpoints));
   return sections.finish();
 }
 

@@ -27,7 +27,6 @@ class IndexImage {
   void add_dirents(std::uint32_t dir_object, std::uint32_t dir_inode, std::span<const std::uint32_t> names);
   std::uint32_t inode_of(std::uint32_t object);
   void fill_inode(std::uint32_t object, lix::Inode& inode) const;
-  void pack_checkpoints();
 
   TarScan scan_;
   std::uint64_t seed_ = 0;
@@ -36,7 +35,6 @@ class IndexImage {
   std::vector<lix::Inode> inodes_;
   std::vector<lix::Dirent> dirents_;
   std::vector<lix::Slot> slots_;
-  std::vector<lix::CheckpointRecord> checkpoints_;
 };
 
 }  // namespace acetate

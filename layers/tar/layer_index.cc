@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/rel_path.h"
+#include "layers/tar/index_sections.h"
 
 namespace acetate {
 
@@ -155,6 +156,27 @@ Result<lix::Extent> LayerIndex::extent(const lix::Inode& inode, std::uint32_t i)
       !in_bounds(extent.plain_offset, extent.length, facts_.plain_bytes) || extent.length == 0)
     return file_->damaged();
   return extent;
+}
+
+Result<void> LayerIndex::write_with(std::span<const Checkpoint> table, FdRef out) const {
+  lix::Header header = file_->header();
+  header.section_count = 0;
+  std::ranges::fill(header.sections, lix::SectionRecord{});
+  SectionWriter sections(out, header);
+  const auto copy = [&](SectionId id, std::size_t item_bytes) -> Result<void> {
+    sections.begin(id, static_cast<std::uint32_t>(item_bytes));
+    return sections.append(TRY(file_->bytes(id, 0, file_->count(id) * item_bytes)));
+  };
+  TRY(copy(SectionId::inodes, sizeof(lix::Inode)));
+  TRY(copy(SectionId::dirents, sizeof(lix::Dirent)));
+  TRY(copy(SectionId::slots, sizeof(lix::Slot)));
+  TRY(copy(SectionId::strings, 1));
+  TRY(copy(SectionId::xattrs, 1));
+  TRY(copy(SectionId::extents, sizeof(lix::Extent)));
+  TRY(sections.checkpoints(table));
+  TRY(copy(SectionId::content_ids, Digest::kHeadBytes));
+  TRY(sections.windows(table));
+  return sections.finish();
 }
 
 // Reads checkpoints where they lie, windows included.

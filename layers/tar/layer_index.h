@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -63,6 +64,9 @@ class LayerIndex {
   // Of compiled stacks: whose object this is.
   Result<lix::Source> source(std::uint32_t number) const;
   Result<lix::Extent> extent(const lix::Inode& inode, std::uint32_t i) const;  // i < inode.extent_count
+
+  // Writes an index into an empty file that says the same of the same layer, and has other checkpoints. Not synced.
+  Result<void> write_with(std::span<const Checkpoint> table, FdRef out) const;
 
   // The table reads this index in place and keeps it alive.
   static CheckpointTablePtr checkpoints(std::shared_ptr<const LayerIndex> index);

@@ -1,6 +1,7 @@
 #include "layers/tar/tar_file.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -131,6 +132,12 @@ Result<std::unique_ptr<FileView>> open_tar_file(const LayerIndex& index, SourceP
     return std::unique_ptr<FileView>(std::make_unique<SparseFile>(index, std::move(plain), inode));
   if (!in_bounds(inode.data, inode.size, index.facts().plain_bytes)) return Error(EIO);
   return std::unique_ptr<FileView>(std::make_unique<WholeFile>(std::move(plain), inode));
+}
+
+Result<bool> is_program(const FileView& file) {
+  constexpr std::string_view kElf = "\x7f" "ELF";
+  std::array<std::byte, kElf.size()> begin{};
+  return file.size() > begin.size() && TRY(file.pread(begin, 0)) == begin.size() && as_text(begin) == kElf;
 }
 
 }  // namespace acetate

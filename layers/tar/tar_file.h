@@ -13,4 +13,7 @@ namespace acetate {
 // `index` must outlive it. EIO when the inode speaks of bytes that the tar has not.
 Result<std::unique_ptr<FileView>> open_tar_file(const LayerIndex& index, SourcePtr plain, const lix::Inode& inode);
 
+// A program or a library (ELF).
+Result<bool> is_program(const FileView& file);
+
 }  // namespace acetate

@@ -2,10 +2,8 @@
 
 #include <sys/stat.h>
 
-#include <array>
 #include <utility>
 
-#include "base/bytes.h"
 #include "layers/tar/tar_attr.h"
 #include "layers/tar/tar_file.h"
 
@@ -17,12 +15,6 @@ constexpr Node node_of(std::uint32_t number) noexcept { return Node{number}; }
 
 Attr attr_of(std::uint32_t number, const lix::Inode& inode) noexcept {
   return tar_attr(inode, std::uint64_t{number} + 1);
-}
-
-Result<bool> is_program(const FileView& file) {
-  constexpr std::string_view kElf = "\x7f" "ELF";
-  std::array<std::byte, kElf.size()> begin{};
-  return file.size() > begin.size() && TRY(file.pread(begin, 0)) == begin.size() && as_text(begin) == kElf;
 }
 
 class TarLayer final : public Layer {

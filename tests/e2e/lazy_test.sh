@@ -145,6 +145,7 @@ first=$(count fetch_waits)
 [ "$first" -ge 20 ] && pass "pieces are waited for ($first times)" || fail "24 files were waited for $first times"
 expect "and the counters say how long" True "$(python3 -c 'import sys; print(float(sys.argv[1]) >= int(sys.argv[2]) * 0.1)' "$(count fetch_wait_seconds)" "$first")"
 expect "no more is needed than was fetched" True "$(python3 -c 'import sys; print(0 < int(sys.argv[1]) <= int(sys.argv[2]))' "$(count needed_bytes)" "$(count fetched_bytes)")"
+needed=$(count needed_bytes)
 in_store o unmount "$scratch/mnt1"
 tell set '{"delay": 0}'
 in_store n push -q --trace "$many"
@@ -153,6 +154,8 @@ in_store p mount --lazy "$many" "$scratch/mnt1"
 read_many
 second=$(count fetch_waits)
 [ $((second * 5)) -le "$first" ] && pass "with the trace a fifth as often at most ($second times)" || fail "with the trace $second times, without it $first"
+less=$(count needed_bytes)
+[ $((less * 3)) -le "$needed" ] && pass "and of a third of the bytes at most ($less of $needed)" || fail "$less bytes were needed with the trace, $needed without it"
 in_store p unmount "$scratch/mnt1"
 tell set '{"delay": 0}'
 

@@ -1,6 +1,7 @@
 #include "layers/registry/fetcher/ahead_queue.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace acetate::registry {
@@ -9,6 +10,10 @@ namespace {
 
 // A link that is slower than ever seen still gets whole pieces.
 constexpr std::uint64_t kLeastVolley = std::uint64_t{1} << 20;
+// Of one request: whoever waits for other bytes waits no longer than for that.
+constexpr std::uint64_t kMostBlocks = 16;
+// So much that nobody asked for costs less than a request more.
+constexpr std::uint64_t kGap = 1;
 // The next volley is asked for when no more than that part of the last one is still to come.
 constexpr std::uint64_t kOverlap = 4;
 
@@ -58,8 +63,27 @@ void AheadQueue::begin_volley(Clock::time_point now) {
     from->second.pop_front();
     if (from->second.empty()) waiting_.erase(from);
   }
-  under_way_ += bytes;
-  last_volley_ = bytes;
+  join();
+  last_volley_ = std::accumulate(volley_.begin(), volley_.end(), std::uint64_t{0}, [](std::uint64_t sum, const Piece& piece) { return sum + piece.bytes(); });
+  under_way_ += last_volley_;
+}
+
+// A volley comes as one: what lies side by side in it is asked for together.
+void AheadQueue::join() {
+  std::ranges::sort(volley_, {}, [](const Piece& piece) { return std::pair(piece.blob, piece.run.first); });
+  std::deque<Piece> joined;
+  for (const Piece& piece : volley_) {
+    Piece* const last = joined.empty() ? nullptr : &joined.back();
+    if (last != nullptr && last->blob == piece.blob && piece.run.first >= last->run.end && piece.run.first - last->run.end <= kGap &&
+        piece.run.end - last->run.first <= kMostBlocks) {
+      last->run.end = piece.run.end;
+      last->run.ms = std::min(last->run.ms, piece.run.ms);
+    } else {
+      joined.push_back(piece);
+    }
+  }
+  std::ranges::stable_sort(joined, {}, [](const Piece& piece) { return piece.run.ms; });
+  volley_ = std::move(joined);
 }
 
 std::optional<AheadQueue::Piece> AheadQueue::next(Clock::time_point now) {

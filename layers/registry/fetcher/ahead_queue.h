@@ -22,7 +22,7 @@ class AheadQueue {
  public:
   using Clock = std::chrono::steady_clock;
 
-  static constexpr std::uint64_t kFirstVolley = std::uint64_t{2} << 20;  // before anything is known of the link
+  static constexpr std::uint64_t kFirstVolley = std::uint64_t{4} << 20;  // before anything is known of the link
   static constexpr std::uint64_t kMostVolley = std::uint64_t{16} << 20;
   static constexpr std::chrono::milliseconds kVolley{500};
 
@@ -35,6 +35,8 @@ class AheadQueue {
   // By rising time. What is in the queue of that blob already is forgotten.
   void put(const Digest& blob, std::vector<OrderedRun> runs);
   void forget(const Digest& blob);
+  // Nothing waits, and nothing is under way.
+  bool is_idle() const noexcept { return waiting_.empty() && under_way_ == 0; }
   // Somebody waits for those blocks. Where some of them wait here too he is faster than we, and the next volley begins at once: true.
   bool wanted(const Digest& blob, std::uint64_t first, std::uint64_t end);
 
@@ -45,6 +47,7 @@ class AheadQueue {
 
  private:
   void begin_volley(Clock::time_point now);
+  void join();
   std::map<Digest, std::deque<OrderedRun>>::iterator first();
 
   std::map<Digest, std::deque<OrderedRun>> waiting_;  // none of them empty

@@ -18,22 +18,22 @@ constexpr std::uint32_t kMissedCost = 60'000;  // as decoding ahead has it (span
 
 std::uint64_t time_of(const TracePoint& point) { return std::uint64_t{point.missed} * kMissedCost + point.ms; }
 
-// The packed bytes of the span that a plain offset lies in; nothing for an index that cannot be asked.
+// The packed bytes of the spans that a stretch of plain bytes lies in; nothing for an index that cannot be asked.
 struct Bytes {
   std::uint64_t from, to;
 };
-std::optional<Bytes> packed_of(const CheckpointTable& table, std::uint64_t plain_offset, std::uint64_t size) {
-  const auto span = find_span(table, plain_offset);
-  if (!span) return std::nullopt;
+std::optional<Bytes> packed_of(const CheckpointTable& table, const TracePoint& point, std::uint64_t size) {
+  const auto first = find_span(table, point.offset), last = find_span(table, std::max(point.end(), point.offset + 1) - 1);
+  if (!first || !last) return std::nullopt;
   Bytes bytes{0, size};
-  for (std::size_t i = *span + 1; i-- > 0;) {
+  for (std::size_t i = *first + 1; i-- > 0;) {
     const auto at = table.mark(i);
     if (!at) return std::nullopt;
     if (!at->has_start()) continue;
     bytes.from = at->packed_bit / 8;
     break;
   }
-  for (std::size_t i = *span + 1; i < table.count(); ++i) {
+  for (std::size_t i = *last + 1; i < table.count(); ++i) {
     const auto at = table.mark(i);
     if (!at) return std::nullopt;
     if (!at->has_start()) continue;
@@ -84,7 +84,7 @@ std::vector<OrderedRun> read_order(const std::string& dir, const PartialBlob& bl
     std::ranges::stable_sort(points, {}, time_of);
     const auto table = LayerIndex::checkpoints(index);
     for (const auto& point : points)
-      if (const auto bytes = packed_of(*table, point.offset, blob.size())) order.add(*bytes, time_of(point));
+      if (const auto bytes = packed_of(*table, point, blob.size())) order.add(*bytes, time_of(point));
   }
   return order.take();
 }

@@ -18,6 +18,8 @@ constexpr std::chrono::milliseconds kLook{100};
 constexpr int kMostAhead = 16;
 constexpr std::chrono::milliseconds kAheadPatience{10000};
 constexpr std::chrono::seconds kNextTryForRoom{10};
+// The layers of an image are opened one beside the other, and what is read first may lie in the one that is told of last.
+constexpr std::chrono::milliseconds kGather{20};
 // An answer that nobody takes anything of for long is one that breaks off.
 constexpr std::chrono::milliseconds kLongestYield{1000};
 
@@ -101,7 +103,8 @@ Result<std::shared_ptr<BlobFetch>> Work::find(const Digest& blob) {
 Result<void> Work::fetch(BlobFetch& fetch, std::uint64_t first, std::uint64_t end, std::chrono::milliseconds patience) {
   {
     const std::lock_guard lock(mutex_);
-    if (ahead_.wanted(fetch.blob().digest(), first, end)) changed_.notify_all();
+    const bool is_gathering = std::exchange(gather_until_, Clock::time_point()) > Clock::now();
+    if (ahead_.wanted(fetch.blob().digest(), first, end) || is_gathering) changed_.notify_all();
   }
   return fetch.fetch(first, end, patience);
 }
@@ -121,6 +124,7 @@ void Work::want(const std::shared_ptr<BlobFetch>& fetch, bool soon) {
     lock.unlock();
     auto order = order_(*fetch);
     lock.lock();
+    if (ahead_.is_idle()) gather_until_ = Clock::now() + kGather;
     ahead_.put(fetch->blob().digest(), std::move(order));
   }
   entry.state = State::wanted;
@@ -172,6 +176,10 @@ void Work::run_ahead() {
     return !ending_.load();
   };
   while (!ending_) {
+    if (Clock::now() < gather_until_) {
+      changed_.wait_until(lock, gather_until_);
+      continue;
+    }
     const auto piece = ahead_.next(Clock::now());
     if (!piece) {
       changed_.wait(lock);

@@ -76,6 +76,7 @@ class Work {
   std::condition_variable changed_;
   std::map<Digest, std::shared_ptr<Entry>> entries_;  // those that are not whole
   AheadQueue ahead_;
+  std::chrono::steady_clock::time_point gather_until_ = {};  // before that nothing of it is asked for
   Precedence precedence_;
   std::atomic<bool> ending_ = false;
   std::atomic<int> waiting_ = 0;                     // fetches that somebody waits for

@@ -51,10 +51,16 @@ class IndexArtifact : public testing::Test {
     EXPECT_TRUE(made && IndexImage::build(std::move(scan)).write(made->ref()));
     return dir_.read("made");
   }
+  // Those files as indexes of that layer.
+  Result<image::Descriptor> send(const Digest& layer, const std::vector<std::string>& files, const std::string& trace = "") {
+    std::vector<IndexOfLayer> all;
+    for (const auto& file : files) all.push_back({.layer = layer, .index = *sys::open(dir_ / file, O_RDONLY), .trace = trace});
+    return push_indexes(repository_, sample_.manifest, all);
+  }
   // Whatever it says of what is in the layer: it is taken as it is until somebody compares.
   void push_index(const std::string& content, const Digest& layer) {
     dir_.write("index", content);
-    ASSERT_TRUE(push_indexes(repository_, sample_.manifest, {{.layer = layer, .path = dir_ / "index"}}));
+    ASSERT_TRUE(send(layer, {"index"}));
   }
   Result<Pulled> pull(const image::Reference& name, ForeignIndexes indexes = ForeignIndexes::by_tag) {
     return pull_lazily(repository_, name, *into_, lazy_, {.platform = test::platform("amd64"), .indexes = indexes});
@@ -89,8 +95,7 @@ TEST_F(IndexArtifact, BringsTheReadTraceThatWasSentWithIt) {
   const Digest layer = sample_.layers[0].digest;
   const std::string index = index_of(layer, "file");
   dir_.write("index", index);
-  dir_.write("trace", "trace");
-  ASSERT_TRUE(push_indexes(repository_, sample_.manifest, {{.layer = layer, .path = dir_ / "index", .trace = dir_ / "trace"}}));
+  ASSERT_TRUE(send(layer, {"index"}, "trace"));
   EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0]}, dir_.path(), origin_), 1u);
   EXPECT_TRUE(dir_.read(foreign_index_name(layer, origin_)) == index);
   EXPECT_EQ(dir_.read(foreign_trace_name(layer, origin_)), "trace");
@@ -153,7 +158,7 @@ TEST_F(IndexArtifact, IsAskedForOnceALayerAndNotTakenWhenItIsLongerThanOneCanBe)
   const Digest layer = sample_.layers[1].digest;
   // Hardly anything on the way: a layer of a few bytes cannot need that much.
   dir_.write("bomb", std::string((17 << 20), '\0'));
-  ASSERT_TRUE(push_indexes(repository_, sample_.manifest, {{.layer = layer, .path = dir_ / "bomb"}}));
+  ASSERT_TRUE(send(layer, {"bomb"}));
   const auto refused = fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[1]}, dir_.path(), origin_);
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().is(EFBIG)) << refused.error().message();
@@ -161,8 +166,7 @@ TEST_F(IndexArtifact, IsAskedForOnceALayerAndNotTakenWhenItIsLongerThanOneCanBe)
 
   dir_.write("other", "no index");
   dir_.write("third", "none either");
-  ASSERT_TRUE(push_indexes(repository_, sample_.manifest,
-                           {{.layer = layer, .path = dir_ / "other"}, {.layer = layer, .path = dir_ / "third"}, {.layer = layer, .path = dir_ / "other"}}));
+  ASSERT_TRUE(send(layer, {"other", "third", "other"}));
   registry_.reset();
   EXPECT_FALSE(fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[1]}, dir_.path(), origin_)) << "the older one is asked for, too";
   EXPECT_THAT(registry_.requests("GET", "/blobs/sha256"), SizeIs(2));

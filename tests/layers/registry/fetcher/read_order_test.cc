@@ -59,6 +59,21 @@ TEST_F(ReadOrder, IsThatOfTheTraceInPiecesWithoutABlockTwice) {
   EXPECT_LT(blocks.size(), blob_->blocks()) << "and what nobody came to is left to others";
 }
 
+TEST_F(ReadOrder, HasAllSpansThatAPointLiesIn) {
+  auto scan = *scan_tar(memory_source(bytes_));
+  ASSERT_GE(scan.pass.checkpoints.size(), 4U);
+  const auto second = scan.pass.checkpoints[1], fourth = scan.pass.checkpoints[3];
+  const auto bytes = static_cast<std::uint32_t>(fourth.plain_offset - second.plain_offset);
+  trace({{.offset = second.plain_offset + 9, .ms = 70, .bytes = bytes - 9}});
+  ASSERT_TRUE(indexes_.keep(IndexImage::build(std::move(scan))));
+  std::uint64_t next = second.packed_bit / 8 / PartialBlob::kBlock;
+  for (const auto& run : order()) {
+    EXPECT_EQ(run.first, next);
+    next = run.end;
+  }
+  EXPECT_EQ(next, (fourth.packed_bit + 7) / 8 / PartialBlob::kBlock + 1);
+}
+
 TEST_F(ReadOrder, IsNoneWhereThereIsNothingToGoBy) {
   EXPECT_TRUE(order().empty());
   trace({{.offset = 0, .ms = 1}});
@@ -67,7 +82,7 @@ TEST_F(ReadOrder, IsNoneWhereThereIsNothingToGoBy) {
   EXPECT_FALSE(order().empty());
   dir_.write(foreign_trace_name(blob_->digest(), origin_), "no trace");
   EXPECT_TRUE(order().empty());
-  trace({{.offset = 1ULL << 60, .ms = 1}});
+  trace({{.offset = 1ULL << 60, .ms = 1}, {.offset = ~std::uint64_t{0}, .ms = 1, .bytes = 9}, {.offset = 5, .ms = 1, .bytes = ~std::uint32_t{0}}});
   for (const auto& run : order()) EXPECT_LE(run.end, blob_->blocks()) << "whatever it says";
 }
 
