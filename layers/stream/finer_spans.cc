@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -37,11 +38,12 @@ class Cutting {
   Result<std::vector<Checkpoint>> run(std::span<const PlainRange> wanted) {
     for (std::size_t i = 0; i < stream_.checkpoints->count(); ++i) {
       const auto at = TRY(stream_.checkpoints->at(i));
+      if (!at.digest) return fail(EBADMSG, "its span {} has no digest", i);
       const std::uint64_t end = TRY(end_of(i));
       if (at.plain_offset >= end || end - at.plain_offset > kMaxSpanBytes) return fail(EBADMSG, "its table of checkpoints is damaged");
       while (!wanted.empty() && wanted.front().end <= at.plain_offset) wanted = wanted.subspan(1);
       const bool is_wanted = !wanted.empty() && wanted.front().begin < end;
-      if ((is_wanted || end - at.plain_offset > every_) && at.has_start() && TRY(is_decoded_alone(i)))
+      if ((is_wanted || end - at.plain_offset > every_) && at.packed_bit != kNoStart && TRY(is_decoded_alone(i)))
         TRY(cut(at, end, wanted));
       else
         TRY(take(at));
@@ -51,11 +53,11 @@ class Cutting {
 
  private:
   Result<std::uint64_t> end_of(std::size_t i) const {
-    return i + 1 < stream_.checkpoints->count() ? TRY(stream_.checkpoints->at(i + 1)).plain_offset : stream_.plain_size;
+    return i + 1 < stream_.checkpoints->count() ? TRY(stream_.checkpoints->mark(i + 1)).plain_offset : stream_.plain_size;
   }
   // The next one is not decoded by way of it.
   Result<bool> is_decoded_alone(std::size_t i) const {
-    return i + 1 == stream_.checkpoints->count() || TRY(stream_.checkpoints->at(i + 1)).has_start();
+    return i + 1 == stream_.checkpoints->count() || TRY(stream_.checkpoints->mark(i + 1)).has_start();
   }
 
   Result<void> take(const CheckpointView& at) {
@@ -80,7 +82,7 @@ class Cutting {
       if (decoder->start() && done > 0 && done < made.plain.size()) made.starts.push_back({done, *decoder->start()});
       if (got == 0 && decoder->at_end()) return fail(EBADMSG, "it ends before the end its index tells");
     }
-    if (at.digest && Digest::of(made.plain) != *at.digest)
+    if (Digest::of(made.plain) != at.digest)
       return fail(EBADMSG, "its bytes {} to {} are not those that were indexed", at.plain_offset, end);
     return made;
   }
@@ -91,19 +93,18 @@ class Cutting {
     TRY(take(at));
     std::uint64_t begin = 0;
     for (const Decoded::Start* start : cuts) {
-      close(span, begin, start->offset, at.digest.has_value());
+      close(span, begin, start->offset);
       begin = start->offset;
       Checkpoint next{.plain_offset = at.plain_offset + begin, .packed_bit = start->point.packed_bit, .window = {}, .digest = {}};
       if (start->point.needs_window) next.window = TRY(packed_window(next.packed_bit, window_at(span, begin)));
       made_.push_back(std::move(next));
     }
-    close(span, begin, span.plain.size(), at.digest.has_value());
+    close(span, begin, span.plain.size());
     return {};
   }
 
   // The span that was begun last ends.
-  void close(const Decoded& span, std::uint64_t begin, std::uint64_t end, bool is_verified) {
-    if (!is_verified) return;
+  void close(const Decoded& span, std::uint64_t begin, std::uint64_t end) {
     made_.back().digest = Digest::of(std::span(span.plain).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
   }
 
@@ -155,10 +156,36 @@ class Cutting {
   std::vector<Checkpoint> made_;
 };
 
+Result<void> read_all(Decoder& decoder, std::span<std::byte> into) {
+  while (!into.empty()) {
+    const std::size_t got = TRY(decoder.read(into, Decoder::Stop::anywhere));
+    if (got == 0) return fail(EBADMSG, "it ends before the end its index tells");
+    into = into.subspan(got);
+  }
+  return {};
+}
+
 }  // namespace
 
+Result<void> verify_spans(const PackedStream& stream, std::span<const Checkpoint> table) {
+  std::unique_ptr<Decoder> decoder;
+  std::vector<std::byte> plain;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const std::uint64_t begin = table[i].plain_offset, end = i + 1 < table.size() ? table[i + 1].plain_offset : stream.plain_size;
+    if (begin >= end || end - begin > kMaxSpanBytes) return fail(EBADMSG, "its table of checkpoints is damaged");
+    if (table[i].mark().has_start()) decoder = TRY(decoder_at(stream.format, stream.packed, table[i].view(), kPackedBuffer, InflateEngine::fastest));
+    if (decoder == nullptr) return fail(EBADMSG, "its table of checkpoints is damaged");
+    plain.resize(static_cast<std::size_t>(end - begin));
+    TRY(read_all(*decoder, plain));
+    if (Digest::of(plain) != table[i].digest) return fail(EBADMSG, "its bytes {} to {} are not those that were indexed", begin, end);
+  }
+  return {};
+}
+
 Result<std::vector<Checkpoint>> finer_spans(const PackedStream& stream, std::span<const PlainRange> wanted, std::uint64_t every) {
-  return Cutting(stream, every).run(wanted);
+  auto table = TRY(Cutting(stream, every).run(wanted));
+  TRY(verify_spans(stream, table));
+  return table;
 }
 
 }  // namespace acetate

@@ -28,10 +28,14 @@ struct PackedStream {
 inline constexpr std::uint64_t kFineSpan = std::uint64_t{512} << 10;
 
 // Those of `stream`, in a table of their own: cut where decoding can begin next after each `every` bytes, and next before and behind what
-// is `wanted` (by rising begin, none overlapping); windows have zeroes in them where nobody refers to them (slim_window.h). Every span that
-// comes of one whose digest is known has its own, of bytes that were verified by that.
+// is `wanted` (by rising begin, none overlapping); windows have zeroes in them where nobody refers to them (slim_window.h). Every span has
+// its own digest, of bytes that were verified by that of the one it was cut from; and verify_spans() has said yes.
 //
-// EBADMSG with words when the stream or its table is damaged.
+// EBADMSG with words when the stream or its table is damaged, or a span has no digest.
 Result<std::vector<Checkpoint>> finer_spans(const PackedStream& stream, std::span<const PlainRange> wanted, std::uint64_t every = kFineSpan);
+
+// Decodes every span of `table` from the start that a reader would, with its window: EBADMSG with words unless each gives the bytes of its
+// digest.
+Result<void> verify_spans(const PackedStream& stream, std::span<const Checkpoint> table);
 
 }  // namespace acetate

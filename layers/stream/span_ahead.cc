@@ -58,6 +58,7 @@ void SpanSource::learn(const std::string& trace) const {
   Lock lock(learning_mutex_);
   if (own_learning_ != nullptr) return;
   const std::size_t spans = what_.checkpoints->count();
+  if (what_.plain_size / kMaxSpanBytes > spans) return;  // a damaged table is told of to whoever reads
   own_learning_.reset(new Learning{.path = trace,
                                    .now = TraceRecorder(what_.plain_size),
                                    .prefetched = std::make_unique<std::atomic<bool>[]>(spans)});

@@ -37,7 +37,7 @@ Result<std::vector<Placed>> files_of(const LayerIndex& index) {
 Result<TracePoint> with_length(const LayerIndex& index, const CheckpointTable& spans, TracePoint point) {
   if (point.bytes != 0) return point;
   const std::size_t span = TRY(find_span(spans, point.offset));
-  const std::uint64_t end = span + 1 < spans.count() ? TRY(spans.at(span + 1)).plain_offset : index.facts().plain_bytes;
+  const std::uint64_t end = span + 1 < spans.count() ? TRY(spans.mark(span + 1)).plain_offset : index.facts().plain_bytes;
   point.bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(end - point.offset, std::numeric_limits<std::uint32_t>::max()));
   return point;
 }

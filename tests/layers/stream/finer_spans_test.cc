@@ -145,6 +145,45 @@ TEST(FinerSpans, BeginAtMembersAndFramesToo) {
   }
 }
 
+TEST(FinerSpans, AreNoneWhereADigestIsMissing) {
+  Stream stream(test::gzip_of(test::sample_bytes(4 * kSpan, 8)));
+  stream.pass.result.checkpoints[1].digest = std::nullopt;
+  const auto finer = finer_spans(stream.stream(), {});
+  ASSERT_FALSE(finer);
+  EXPECT_TRUE(finer.error().is(EBADMSG)) << finer.error().message();
+}
+
+// What is published was decoded as readers will: one byte too few in one window, and it is not.
+TEST(FinerSpans, AreVerifiedWindowByWindow) {
+  const Stream stream(test::gzip_of(test::sample_bytes(6 * kSpan, 1)));
+  const auto finer = stream.finer();
+  ASSERT_TRUE(verify_spans(stream.stream(), finer));
+  std::size_t tried = 0;
+  for (std::size_t i = 0; i < finer.size(); ++i) {
+    if (finer[i].window.empty()) continue;
+    Bytes window = *unpack_window(finer[i].window);
+    const auto used = std::ranges::find_if(window, [](std::byte byte) { return byte != std::byte{0}; });
+    if (used == window.end()) continue;
+    *used = std::byte{0};
+    auto wrong = finer;
+    wrong[i].window = pack_window(window);
+    const auto verified = verify_spans(stream.stream(), wrong);
+    ASSERT_FALSE(verified) << i;
+    EXPECT_TRUE(verified.error().is(EBADMSG)) << verified.error().message();
+    ++tried;
+  }
+  EXPECT_GT(tried, 0U);
+}
+
+TEST(FinerSpans, AreVerifiedWhereSpansHaveNoStartOfTheirOwn) {
+  const Stream stream(test::zstd_of(test::sample_bytes(5 * kSpan, 6)));
+  auto spans = stream.pass.result.checkpoints;
+  ASSERT_TRUE(verify_spans(stream.stream(), spans));
+  ASSERT_FALSE(spans.back().mark().has_start());
+  spans.back().digest = Digest::of("other bytes");
+  EXPECT_FALSE(verify_spans(stream.stream(), spans));
+}
+
 TEST(FinerSpans, AreNoneOfAStreamThatIsNotWhatWasIndexed) {
   Stream stream(test::gzip_of(test::sample_bytes(4 * kSpan, 8)));
   stream.pass.result.checkpoints[1].digest = Digest::of("other bytes");
