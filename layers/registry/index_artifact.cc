@@ -83,10 +83,11 @@ Result<std::vector<Listed>> parse_artifact(const std::string& text, const std::s
     const auto notes = TRY(entry.string_map("annotations"));
     const auto layer = notes.find(kIndexedLayer);
     const auto type = TRY(entry.string("mediaType"));
-    if ((type != kIndexLayer && type != kTraceLayer) || layer == notes.end()) continue;
+    const bool is_trace = type == kTraceLayer || type == kOldTraceLayer;
+    if ((type != kIndexLayer && !is_trace) || layer == notes.end()) continue;
     const auto digest = TRY(entry.digest("digest")), of = TRY(Digest::parse(layer->second));
     const auto size = TRY(entry.size("size"));
-    all.push_back({.blob = {.media_type = type, .digest = digest, .size = size}, .layer = of, .is_trace = type == kTraceLayer});
+    all.push_back({.blob = {.media_type = type, .digest = digest, .size = size}, .layer = of, .is_trace = is_trace});
   }
   return all;
 }

@@ -15,7 +15,8 @@ namespace acetate::registry {
 
 inline constexpr const char* kIndexArtifact = "application/vnd.acetate.layer-index.v1";
 inline constexpr const char* kIndexLayer = "application/vnd.acetate.layer-index.v1+zstd";
-inline constexpr const char* kTraceLayer = "application/vnd.acetate.read-trace.v1";
+inline constexpr const char* kTraceLayer = "application/vnd.acetate.read-trace.v2";
+inline constexpr const char* kOldTraceLayer = "application/vnd.acetate.read-trace.v1";  // is taken, and never sent
 inline constexpr const char* kIndexedLayer = "org.acetate.layer.digest";  // annotation: the layer an index or trace is of
 
 // A layer, the file that is its index and, where it is sent too, the bytes of its read trace.

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/log.h"
 #include "layers/stream/decoder.h"
+#include "layers/stream/inflater.h"
 #include "layers/stream/slim_window.h"
 #include "layers/stream/window.h"
 
@@ -33,7 +35,7 @@ struct Decoded {
 
 class Cutting {
  public:
-  Cutting(const PackedStream& stream, std::uint64_t every) : stream_(stream), every_(every) {}
+  Cutting(const PackedStream& stream, std::uint64_t every, InflateEngine engine) : stream_(stream), every_(every), engine_(engine) {}
 
   Result<std::vector<Checkpoint>> run(std::span<const PlainRange> wanted) {
     for (std::size_t i = 0; i < stream_.checkpoints->count(); ++i) {
@@ -75,7 +77,7 @@ class Cutting {
     Decoded made;
     if (!at.window.empty()) made.before = TRY(unpack_window(at.window));
     made.plain.resize(static_cast<std::size_t>(end - at.plain_offset));
-    const auto decoder = TRY(decoder_at(stream_.format, stream_.packed, at, kPackedBuffer, InflateEngine::fastest));
+    const auto decoder = TRY(decoder_at(stream_.format, stream_.packed, at, kPackedBuffer, engine_));
     for (std::size_t done = 0; done < made.plain.size();) {
       const std::size_t got = TRY(decoder->read(std::span(made.plain).subspan(done), Decoder::Stop::at_starts));
       done += got;
@@ -153,6 +155,7 @@ class Cutting {
 
   const PackedStream& stream_;
   const std::uint64_t every_;
+  const InflateEngine engine_;
   std::vector<Checkpoint> made_;
 };
 
@@ -165,15 +168,21 @@ Result<void> read_all(Decoder& decoder, std::span<std::byte> into) {
   return {};
 }
 
+Result<std::vector<Checkpoint>> spans_by(InflateEngine engine, const PackedStream& stream, std::span<const PlainRange> wanted, std::uint64_t every) {
+  auto table = TRY(Cutting(stream, every, engine).run(wanted));
+  TRY(verify_spans(stream, table, engine));
+  return table;
+}
+
 }  // namespace
 
-Result<void> verify_spans(const PackedStream& stream, std::span<const Checkpoint> table) {
+Result<void> verify_spans(const PackedStream& stream, std::span<const Checkpoint> table, InflateEngine engine) {
   std::unique_ptr<Decoder> decoder;
   std::vector<std::byte> plain;
   for (std::size_t i = 0; i < table.size(); ++i) {
     const std::uint64_t begin = table[i].plain_offset, end = i + 1 < table.size() ? table[i + 1].plain_offset : stream.plain_size;
     if (begin >= end || end - begin > kMaxSpanBytes) return fail(EBADMSG, "its table of checkpoints is damaged");
-    if (table[i].mark().has_start()) decoder = TRY(decoder_at(stream.format, stream.packed, table[i].view(), kPackedBuffer, InflateEngine::fastest));
+    if (table[i].mark().has_start()) decoder = TRY(decoder_at(stream.format, stream.packed, table[i].view(), kPackedBuffer, engine));
     if (decoder == nullptr) return fail(EBADMSG, "its table of checkpoints is damaged");
     plain.resize(static_cast<std::size_t>(end - begin));
     TRY(read_all(*decoder, plain));
@@ -183,9 +192,12 @@ Result<void> verify_spans(const PackedStream& stream, std::span<const Checkpoint
 }
 
 Result<std::vector<Checkpoint>> finer_spans(const PackedStream& stream, std::span<const PlainRange> wanted, std::uint64_t every) {
-  auto table = TRY(Cutting(stream, every).run(wanted));
-  TRY(verify_spans(stream, table));
-  return table;
+  auto table = spans_by(InflateEngine::fastest, stream, wanted, every);
+  if (table || !table.error().is(EBADMSG) || stream.format != Format::gzip || !has_fast_inflater()) return table;
+  // As in first passes (tar_scan.cc): what a fast decoder got wrong looks like damage, and zlib decides.
+  auto again = spans_by(InflateEngine::zlib, stream, wanted, every);
+  if (again) log::warn("the fast gzip decoder failed on a layer, and zlib did not: {}", table.error().message());
+  return again;
 }
 
 }  // namespace acetate

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "layers/stream/checkpoint.h"
+#include "layers/stream/engine.h"
 #include "layers/stream/format.h"
 #include "layers/stream/source.h"
 
@@ -36,6 +37,6 @@ Result<std::vector<Checkpoint>> finer_spans(const PackedStream& stream, std::spa
 
 // Decodes every span of `table` from the start that a reader would, with its window: EBADMSG with words unless each gives the bytes of its
 // digest.
-Result<void> verify_spans(const PackedStream& stream, std::span<const Checkpoint> table);
+Result<void> verify_spans(const PackedStream& stream, std::span<const Checkpoint> table, InflateEngine engine = InflateEngine::fastest);
 
 }  // namespace acetate

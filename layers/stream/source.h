@@ -1,6 +1,7 @@
 // ByteSource: bytes that can be read at any offset. A file, a part of one, memory.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -41,18 +42,18 @@ class ByteSource {
     std::uint64_t offset;
   };
   virtual std::optional<Plain> plain() const { return std::nullopt; }
-  // What lies plain in a file just now, from `offset` (below size()) on: `pin` keeps it there until it is dropped,
-  // also where other processes would take it away. Nothing: read it with pread().
+  // What lies plain in a file just now, from `offset` (below size()) on, and `length` bytes of it at most, which whoever asks will
+  // take: `pin` keeps it there until it is dropped, also where other processes would take it away. Nothing: read it with pread().
   struct Stretch {
     FdRef fd;
     std::uint64_t fd_offset;
     std::uint64_t length;
     std::shared_ptr<const void> pin;  // may be null: then the source itself is enough
   };
-  virtual std::optional<Stretch> stretch(std::uint64_t offset) const {
+  virtual std::optional<Stretch> stretch(std::uint64_t offset, std::uint64_t length) const {
     const auto where = plain();
     if (!where) return std::nullopt;
-    return Stretch{where->fd, where->offset + offset, size() - offset, nullptr};
+    return Stretch{where->fd, where->offset + offset, std::min(length, size() - offset), nullptr};
   }
 };
 

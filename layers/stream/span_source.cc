@@ -101,7 +101,7 @@ std::shared_ptr<Mirror> SpanSource::mirror(bool needed) const {
   return mirror_;
 }
 
-std::optional<ByteSource::Stretch> SpanSource::stretch(std::uint64_t offset) const {
+std::optional<ByteSource::Stretch> SpanSource::stretch(std::uint64_t offset, std::uint64_t length) const {
   const auto mirror = this->mirror(false);
   if (mirror == nullptr || offset >= what_.plain_size) return std::nullopt;
   const auto index = find_span(*what_.checkpoints, offset);
@@ -109,7 +109,9 @@ std::optional<ByteSource::Stretch> SpanSource::stretch(std::uint64_t offset) con
   const auto span = this->span(*index);
   if (!span || offset < span->begin || offset >= span->end) return std::nullopt;
   auto stretch = mirror->stretch(span->place(), offset);
-  if (stretch) see(*index, offset, stretch->length);
+  if (!stretch) return std::nullopt;
+  stretch->length = std::min(stretch->length, length);
+  see(*index, offset, stretch->length);
   return stretch;
 }
 

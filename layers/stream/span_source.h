@@ -33,7 +33,7 @@ class SpanSource final : public DecodedSource {
 
   std::uint64_t size() const override { return what_.plain_size; }
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override;
-  std::optional<Stretch> stretch(std::uint64_t offset) const override;
+  std::optional<Stretch> stretch(std::uint64_t offset, std::uint64_t length) const override;
   Result<void> bring(std::uint64_t offset, std::uint64_t length) const override;
   void learn(const std::string& trace) const override;
   DecodeCount counted() const noexcept override;

@@ -21,10 +21,10 @@ Result<void> read_exactly(const ByteSource& plain, std::span<std::byte> into, st
 
 std::optional<Extent> plain_extent(const SourcePtr& plain, std::uint64_t offset, std::uint64_t length) {
   if (length == 0 || offset >= plain->size()) return std::nullopt;
-  auto where = plain->stretch(offset);
+  auto where = plain->stretch(offset, length);
   if (!where) return std::nullopt;
   // Nothing is ever evicted from the tarball itself; the pin then keeps its descriptor open.
-  return Extent{.fd = where->fd, .fd_offset = where->fd_offset, .length = std::min(length, where->length),
+  return Extent{.fd = where->fd, .fd_offset = where->fd_offset, .length = where->length,
                 .pin = where->pin != nullptr ? std::move(where->pin) : plain};
 }
 

@@ -101,6 +101,25 @@ TEST_F(IndexArtifact, BringsTheReadTraceThatWasSentWithIt) {
   EXPECT_EQ(dir_.read(foreign_trace_name(layer, origin_)), "trace");
 }
 
+// As those before version 2 of traces named it.
+TEST_F(IndexArtifact, BringsReadTracesOfTheVersionBefore) {
+  push();
+  const Digest layer = sample_.layers[0].digest;
+  dir_.write("index", index_of(layer, "file"));
+  const auto sent = send(layer, {"index"}, "trace");
+  ASSERT_TRUE(sent);
+  std::string text = repository_.manifest(sent->digest.str())->bytes;
+  const auto at = text.find(kTraceLayer);
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, std::string(kTraceLayer).size(), kOldTraceLayer);
+  const image::Descriptor artifact{.media_type = std::string(image::kOciManifest), .digest = Digest::of(text), .size = text.size()};
+  ASSERT_TRUE(repository_.put_manifest(artifact.digest.str(), artifact, text));
+
+  EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0]}, dir_.path(), origin_), 1u);
+
+  EXPECT_EQ(dir_.read(foreign_trace_name(layer, origin_)), "trace");
+}
+
 TEST_F(IndexArtifact, IsNotThereWhereNobodyPutIt) {
   push();
   EXPECT_EQ(*fetch_indexes(repository_, sample_.manifest.digest, {sample_.layers[0]}, dir_.path(), origin_), 0u);

@@ -10,6 +10,7 @@
 #include "layers/stream/slim_window.h"
 #include "layers/stream/window.h"
 #include "tests/layers/stream/packed_data.h"
+#include "tests/layers/stream/wrong_inflater.h"
 
 namespace acetate {
 namespace {
@@ -182,6 +183,21 @@ TEST(FinerSpans, AreVerifiedWhereSpansHaveNoStartOfTheirOwn) {
   ASSERT_FALSE(spans.back().mark().has_start());
   spans.back().digest = Digest::of("other bytes");
   EXPECT_FALSE(verify_spans(stream.stream(), spans));
+}
+
+TEST(FinerSpans, AreMadeByZlibWhereTheFastDecoderIsWrong) {
+  const Stream stream(test::gzip_of(test::sample_bytes(4 * kSpan, 8)));
+  const auto right = stream.finer({{kSpan, kSpan + 10}});
+  const test::WrongInflater wrong;
+
+  const auto finer = finer_spans(stream.stream(), std::vector<PlainRange>{{kSpan, kSpan + 10}}, kMaxSpanBytes);
+
+  ASSERT_TRUE(finer) << finer.error().message();
+  ASSERT_EQ(finer->size(), right.size());
+  for (std::size_t i = 0; i < right.size(); ++i) {
+    EXPECT_EQ((*finer)[i].packed_bit, right[i].packed_bit);
+    EXPECT_EQ((*finer)[i].digest, right[i].digest);
+  }
 }
 
 TEST(FinerSpans, AreNoneOfAStreamThatIsNotWhatWasIndexed) {

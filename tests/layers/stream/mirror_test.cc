@@ -321,7 +321,7 @@ TEST_F(MirrorTest, ASourceDecodesEachSpanOnceForAllProcesses) {
     };
     const auto first = open(), second = open();
     Bytes into(plain.size());
-    EXPECT_FALSE(first->stretch(100).has_value()) << "not decoded yet";
+    EXPECT_FALSE(first->stretch(100, 1).has_value()) << "not decoded yet";
     ASSERT_EQ(*first->pread(into, 0), plain.size());
     EXPECT_TRUE(into == plain);
     EXPECT_EQ(first->counted().spans, result.checkpoints.size());
@@ -334,14 +334,14 @@ TEST_F(MirrorTest, ASourceDecodesEachSpanOnceForAllProcesses) {
 
     // Every byte of it lies plain in a file now.
     for (std::uint64_t at = 0; at < plain.size();) {
-      const auto stretch = second->stretch(at);
+      const auto stretch = second->stretch(at, plain.size());
       ASSERT_TRUE(stretch) << at;
       Bytes part(stretch->length);
       ASSERT_EQ(*sys::pread_full(stretch->fd, part, stretch->fd_offset), part.size());
       ASSERT_TRUE(std::equal(part.begin(), part.end(), plain.begin() + static_cast<std::ptrdiff_t>(at)));
       at += stretch->length;
     }
-    EXPECT_FALSE(second->stretch(plain.size()).has_value());
+    EXPECT_FALSE(second->stretch(plain.size(), 1).has_value());
   }
 }
 

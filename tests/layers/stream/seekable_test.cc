@@ -14,6 +14,7 @@
 #include "layers/stream/chunk_source.h"
 #include "layers/stream/inflater.h"
 #include "tests/layers/stream/packed_data.h"
+#include "tests/layers/stream/wrong_inflater.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate {
@@ -428,40 +429,19 @@ TEST(Seekable, DecodesOneFrameOnceForReadersThatShareTheWay) {
   EXPECT_EQ(opened.source->counted().starts, 1u);
 }
 
-// An ISA-L that gets one byte wrong and does not notice.
-class WrongInflater final : public Inflater {
- public:
-  explicit WrongInflater(std::unique_ptr<Inflater> right) : right_(std::move(right)) {}
-  Result<void> begin() override { return right_->begin(); }
-  Result<void> resume(unsigned bits, std::byte byte, std::span<const std::byte> window) override {
-    return right_->resume(bits, byte, window);
-  }
-  Result<Step> step(std::span<const std::byte> in, std::span<std::byte> out, bool stop_at_blocks) override {
-    const Step step = TRY(right_->step(in, out, stop_at_blocks));
-    if (step.produced > 0) out[0] ^= std::byte{1};
-    return step;
-  }
-
- private:
-  std::unique_ptr<Inflater> right_;
-};
-
 TEST(Seekable, AsksZlibWhereTheFastDecoderIsWrong) {
   const Bytes plain = test::sample_bytes(1'000'000, 30);
   const Bytes packed = test::gzip_of(plain);
   const auto result = test::pass(packed, {.span_bytes = kSpan})->result;
   std::string said;
   log::set_sink([&](log::Level, std::string_view line) { said += line; });
-  set_fast_inflater([]() -> Result<std::unique_ptr<Inflater>> {
-    return std::unique_ptr<Inflater>(std::make_unique<WrongInflater>(TRY(zlib_inflater())));
-  });
+  const test::WrongInflater wrong;
 
   Opened opened(memory_source(packed), result, 64 * kSpan);
   expect_random_reads(*opened.source, plain, 200, 31);
   // The first pass sees it by the member's checksum.
   EXPECT_TRUE(test::pass(packed).error().is(EBADMSG));
 
-  set_fast_inflater(nullptr);
   log::set_sink({});
   EXPECT_NE(said.find("zlib reads it from now on"), std::string::npos) << said;
   EXPECT_EQ(said.find("zlib reads it"), said.rfind("zlib reads it")) << "said once";

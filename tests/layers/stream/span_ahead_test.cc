@@ -84,6 +84,26 @@ TEST(SpanAhead, LearnsNothingOfARunThatReadNothing) {
   EXPECT_EQ(load_trace(dir / "trace", layer.pass.blob), before);
 }
 
+TEST(SpanAhead, LearnsOfBytesThatAreTakenFromTheMirrorAndNoMore) {
+  test::TempDir dir;
+  const Layer layer(in_small_blocks(test::sample_bytes(20 * kSpan, 3)));
+  const MirrorStore mirrors(dir / "mirror", MirrorStore::kDefaultCapacity);
+  SpanCache cache(kRoomy);
+  std::byte one[1];
+  ASSERT_TRUE(layer.source(cache, mirrors)->pread(one, layer.at(7)));
+  {
+    const auto source = layer.source(cache, mirrors);
+    source->learn(dir / "trace");
+    const auto stretch = source->stretch(layer.at(7) + 5, 100);
+    ASSERT_TRUE(stretch);
+    EXPECT_EQ(stretch->length, 100U);
+  }
+  const auto points = load_trace(dir / "trace", layer.pass.blob);
+  ASSERT_EQ(points.size(), 1U);
+  EXPECT_EQ(points[0].offset, layer.at(7) + 5);
+  EXPECT_EQ(points[0].bytes, 100U);
+}
+
 TEST(SpanAhead, KeepsWhatAnotherMountLearnedMeanwhile) {
   test::TempDir dir;
   const Layer layer(in_small_blocks(test::sample_bytes(20 * kSpan, 4)));
