@@ -42,6 +42,12 @@ Result<TracePoint> with_length(const LayerIndex& index, const CheckpointTable& s
   return point;
 }
 
+// So many bytes from where a file begins, for whoever comes to `point`.
+TracePoint of_file(const Placed& file, const TracePoint& point, std::uint64_t bytes) {
+  const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, std::numeric_limits<std::uint32_t>::max()));
+  return {.offset = file.begin, .ms = point.ms, .missed = point.missed, .bytes = length};
+}
+
 }  // namespace
 
 Result<std::vector<TracePoint>> points_for_others(const LayerIndexPtr& index, const SourcePtr& packed, std::vector<TracePoint> points) {
@@ -54,18 +60,24 @@ Result<std::vector<TracePoint>> points_for_others(const LayerIndexPtr& index, co
   for (const TracePoint& noted : points) {
     if (noted.offset >= index->facts().plain_bytes) continue;
     const TracePoint point = TRY(with_length(*index, *spans, noted));
-    all.push_back(point);
-    if (noted.bytes == 0) continue;  // of a span nobody knows which of its files it was
+    if (noted.bytes == 0) {  // of a span nobody knows which of its files it was
+      all.push_back(point);
+      continue;
+    }
+    std::vector<TracePoint> programs;
     auto file = std::ranges::upper_bound(files, point.offset, {}, &Placed::begin);
     if (file != files.begin()) --file;
     for (; file != files.end() && file->begin < point.end(); ++file) {
       const auto number = static_cast<std::size_t>(file - files.begin());
       if (file->end <= point.offset || is_seen[number]) continue;
       is_seen[number] = true;
-      if (!TRY(is_program(*TRY(open_tar_file(*index, bytes, file->inode))))) continue;
-      const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(file->end - file->begin, std::numeric_limits<std::uint32_t>::max()));
-      all.push_back({.offset = file->begin, .ms = point.ms, .missed = point.missed, .bytes = length});
+      if (TRY(is_program(*TRY(open_tar_file(*index, bytes, file->inode)))))
+        programs.push_back(of_file(*file, point, file->end - file->begin));
+      else if (file->begin < point.offset)
+        all.push_back(of_file(*file, point, kProgramMark));
     }
+    all.push_back(point);
+    all.insert(all.end(), programs.begin(), programs.end());
   }
   if (all.size() > kMostTracePoints) all.resize(kMostTracePoints);
   return all;

@@ -15,8 +15,8 @@
 
 namespace acetate {
 
-// What readers will wait for who mount the layer lazily: `points`, and of each program that one of them is in all of it
-// (TarLayerOptions::programs_whole_at_open). Spans that were noted without a length have the length of the index's. By `points`' order, at most
+// What readers will wait for who mount the layer lazily, where opening a file looks whether it is a program, and brings all of one that is
+// (TarLayerOptions::programs_whole_at_open): `points`, before each the first bytes of the files it lies in, behind it the programs. Spans that were noted without a length have the length of the index's. By `points`' order, at most
 // kMostTracePoints. `packed` are the layer's bytes.
 Result<std::vector<TracePoint>> points_for_others(const LayerIndexPtr& index, const SourcePtr& packed, std::vector<TracePoint> points);
 

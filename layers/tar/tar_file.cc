@@ -136,7 +136,8 @@ Result<std::unique_ptr<FileView>> open_tar_file(const LayerIndex& index, SourceP
 
 Result<bool> is_program(const FileView& file) {
   constexpr std::string_view kElf = "\x7f" "ELF";
-  std::array<std::byte, kElf.size()> begin{};
+  static_assert(kElf.size() == kProgramMark);
+  std::array<std::byte, kProgramMark> begin{};
   return file.size() > begin.size() && TRY(file.pread(begin, 0)) == begin.size() && as_text(begin) == kElf;
 }
 

@@ -84,6 +84,14 @@ TEST_F(PublishedIndex, OfAProgramThatIsReadIsForAllOfIt) {
   EXPECT_EQ(points, (std::vector<TracePoint>{in_program, {.offset = program.data, .ms = 5, .bytes = static_cast<std::uint32_t>(program.size)}, in_last}));
 }
 
+// A lazy mount looks there when it opens the file.
+TEST_F(PublishedIndex, OfAFileThatIsReadFurtherOnIsForItsBeginToo) {
+  const auto last = inode("last");
+  const TracePoint one{.offset = last.data + (3 << 20), .ms = 7, .missed = 1, .bytes = 4096}, another{.offset = last.data + (5 << 20), .ms = 9, .bytes = 4096};
+  const auto points = *points_for_others(index_, source(), {one, another});
+  EXPECT_EQ(points, (std::vector<TracePoint>{{.offset = last.data, .ms = 7, .missed = 1, .bytes = 4}, one, another}));
+}
+
 TEST_F(PublishedIndex, GivesSpansOfOldTracesTheLengthTheyHave) {
   const auto spans = LayerIndex::checkpoints(index_);
   const std::uint64_t begin = spans->at(1)->plain_offset, end = spans->at(2)->plain_offset;
