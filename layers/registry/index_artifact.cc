@@ -42,8 +42,8 @@ Json descriptor_json(const image::Descriptor& descriptor) {
   return {{"mediaType", descriptor.media_type}, {"digest", descriptor.digest.str()}, {"size", descriptor.size}};
 }
 
-// Somebody waits for every byte of it, and it is packed once: as small as can be, unless that took minutes.
-int level_for(std::size_t bytes) { return bytes <= (std::size_t{64} << 20) ? 12 : 6; }
+// Most of it are digests and windows, which are packed already: from the default level to this one it loses 1.5 %, and nothing beyond.
+constexpr int kLevel = 9;
 
 Result<std::string> packed(const IndexOfLayer& index) {
   const auto plain = TRY_WITHIN(sys::read_all(index.index.ref(), kMostIndexBytes), "reading the layer index of {}", index.layer.str());
@@ -53,7 +53,7 @@ Result<std::string> packed(const IndexOfLayer& index) {
         out.append(as_text(bytes));
         return {};
       },
-      level_for(plain.size()));
+      kLevel);
   TRY(packer->write(as_bytes(plain)));
   TRY(packer->finish());
   return out;

@@ -60,14 +60,13 @@ Result<std::unique_ptr<Decoder>> decoder_at_start(Format format, PackedReader pa
   return fail(EBADMSG, "this is no layer: neither a tar, nor one packed with gzip, zstd, xz or bzip2");
 }
 
-Result<std::unique_ptr<Decoder>> decoder_at(Format format, SourcePtr packed, const CheckpointView& at, std::size_t buffer_bytes, InflateEngine engine) {
-  PackedReader reader(std::move(packed), at.packed_bit / 8, buffer_bytes);
+Result<std::unique_ptr<Decoder>> decoder_at(Format format, PackedReader packed, const CheckpointView& at, InflateEngine engine) {
   if (at.window.empty()) {
     if (at.packed_bit % 8 != 0) return fail(EBADMSG, "its table of checkpoints is damaged");
-    return decoder_at_start(format, std::move(reader), at.plain_offset, at.digest ? Check::structure : Check::everything, engine);
+    return decoder_at_start(format, std::move(packed), at.plain_offset, at.digest ? Check::structure : Check::everything, engine);
   }
   if (format != Format::gzip) return fail(EBADMSG, "its table of checkpoints is damaged");
-  return gzip_decoder_inside(std::move(reader), at.plain_offset, static_cast<unsigned>(at.packed_bit % 8), TRY(unpack_window(at.window)), engine);
+  return gzip_decoder_inside(std::move(packed), at.plain_offset, static_cast<unsigned>(at.packed_bit % 8), TRY(unpack_window(at.window)), engine);
 }
 
 }  // namespace acetate

@@ -82,7 +82,7 @@ Result<std::unique_ptr<Decoder>> bzip2_decoder(PackedReader packed, std::uint64_
 Result<std::unique_ptr<Decoder>> decoder_at_start(Format format, PackedReader packed, std::uint64_t plain_offset,
                                                   Check check, InflateEngine engine);
 
-// Where a checkpoint says. EBADMSG with words for one that cannot be: windows are gzip's alone.
-Result<std::unique_ptr<Decoder>> decoder_at(Format format, SourcePtr packed, const CheckpointView& at, std::size_t buffer_bytes, InflateEngine engine);
+// Where a checkpoint says, from which byte on `packed` reads. EBADMSG with words for one that cannot be: windows are gzip's alone.
+Result<std::unique_ptr<Decoder>> decoder_at(Format format, PackedReader packed, const CheckpointView& at, InflateEngine engine);
 
 }  // namespace acetate

@@ -33,6 +33,10 @@ struct Decoded {
   std::vector<Start> starts;  // by rising offset
 };
 
+Result<std::unique_ptr<Decoder>> decoder_from(const PackedStream& stream, const CheckpointView& at, InflateEngine engine) {
+  return decoder_at(stream.format, PackedReader(stream.packed, at.packed_bit / 8, kPackedBuffer), at, engine);
+}
+
 class Cutting {
  public:
   Cutting(const PackedStream& stream, std::uint64_t every, InflateEngine engine) : stream_(stream), every_(every), engine_(engine) {}
@@ -73,15 +77,22 @@ class Cutting {
     return pack_window(TRY(slim_window(stream_.packed, packed_bit, window)));
   }
 
-  Result<Decoded> decoded(const CheckpointView& at, std::uint64_t end) const {
+  // With all starts where something is wanted. Elsewhere those are enough that fill_up_to() looks for: a fast inflater is half as fast while
+  // it looks for them.
+  Result<Decoded> decoded(const CheckpointView& at, std::uint64_t end, bool is_wanted) const {
     Decoded made;
     if (!at.window.empty()) made.before = TRY(unpack_window(at.window));
     made.plain.resize(static_cast<std::size_t>(end - at.plain_offset));
-    const auto decoder = TRY(decoder_at(stream_.format, stream_.packed, at, kPackedBuffer, engine_));
-    for (std::size_t done = 0; done < made.plain.size();) {
-      const std::size_t got = TRY(decoder->read(std::span(made.plain).subspan(done), Decoder::Stop::at_starts));
+    const auto decoder = TRY(decoder_from(stream_, at, engine_));
+    for (std::size_t done = 0, next = is_wanted ? 0 : every_; done < made.plain.size();) {
+      const auto rest = std::span(made.plain).subspan(done);
+      const std::size_t got =
+          TRY(done < next ? decoder->read(rest.first(std::min(rest.size(), next - done)), Decoder::Stop::anywhere) : decoder->read(rest, Decoder::Stop::at_starts));
       done += got;
-      if (decoder->start() && done > 0 && done < made.plain.size()) made.starts.push_back({done, *decoder->start()});
+      if (decoder->start() && done > 0 && done < made.plain.size()) {
+        made.starts.push_back({done, *decoder->start()});
+        if (!is_wanted) next = done + every_;
+      }
       if (got == 0 && decoder->at_end()) return fail(EBADMSG, "it ends before the end its index tells");
     }
     if (Digest::of(made.plain) != at.digest)
@@ -90,7 +101,7 @@ class Cutting {
   }
 
   Result<void> cut(const CheckpointView& at, std::uint64_t end, std::span<const PlainRange> wanted) {
-    const Decoded span = TRY(decoded(at, end));
+    const Decoded span = TRY(decoded(at, end, !wanted.empty() && wanted.front().begin < end));
     const auto cuts = where_to_cut(span, at.plain_offset, wanted);
     TRY(take(at));
     std::uint64_t begin = 0;
@@ -182,7 +193,7 @@ Result<void> verify_spans(const PackedStream& stream, std::span<const Checkpoint
   for (std::size_t i = 0; i < table.size(); ++i) {
     const std::uint64_t begin = table[i].plain_offset, end = i + 1 < table.size() ? table[i + 1].plain_offset : stream.plain_size;
     if (begin >= end || end - begin > kMaxSpanBytes) return fail(EBADMSG, "its table of checkpoints is damaged");
-    if (table[i].mark().has_start()) decoder = TRY(decoder_at(stream.format, stream.packed, table[i].view(), kPackedBuffer, engine));
+    if (table[i].mark().has_start()) decoder = TRY(decoder_from(stream, table[i].view(), engine));
     if (decoder == nullptr) return fail(EBADMSG, "its table of checkpoints is damaged");
     plain.resize(static_cast<std::size_t>(end - begin));
     TRY(read_all(*decoder, plain));

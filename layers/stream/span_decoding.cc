@@ -25,11 +25,11 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t count) noexcept {
 Result<SpanBytes> SpanSource::decode(const Span& span) const {
   const std::size_t start = TRY(start_before(span.index));
   auto lease = decoders_.take(start, span.index);
-  if (lease.decoder == nullptr) {
-    lease.decoder = TRY(begin_at(start, fast_is_wrong_ ? InflateEngine::zlib : what_.engine));
-  }
-  const std::uint64_t from = lease.decoder->packed().position(), to = TRY(packed_end(span.index));
+  const std::uint64_t from = lease.decoder ? lease.decoder->packed().position() : TRY(what_.checkpoints->mark(start)).packed_bit / 8;
+  const std::uint64_t to = TRY(packed_end(span.index));
+  // Before anything is read, which would wait for a part of it, and then for the rest.
   if (from < to) TRY(what_.packed->bring(from, to - from));
+  if (lease.decoder == nullptr) lease.decoder = TRY(begin_at(start, to, fast_is_wrong_ ? InflateEngine::zlib : what_.engine));
   lease.decoder->packed().read_up_to(to);
   const std::uint64_t fetched_before = lease.decoder->packed().fetched();
   const std::uint64_t plain_before = lease.decoder->plain_offset();
@@ -47,8 +47,7 @@ Result<SpanBytes> SpanSource::decode(const Span& span) const {
 Result<SpanBytes> SpanSource::decode_by_zlib(const Span& span, Error failed) const {
   if (what_.format != Format::gzip || what_.engine == InflateEngine::zlib || fast_is_wrong_ || !has_fast_inflater())
     return failed;
-  const auto decoder = TRY(begin_at(TRY(start_before(span.index)), InflateEngine::zlib));
-  decoder->packed().read_up_to(TRY(packed_end(span.index)));
+  const auto decoder = TRY(begin_at(TRY(start_before(span.index)), TRY(packed_end(span.index)), InflateEngine::zlib));
   auto bytes = decode_with(*decoder, span);
   if (bytes && !fast_is_wrong_.exchange(true))
     log::warn("the fast gzip decoder failed on a layer and zlib reads it from now on: {}", failed.message());
@@ -133,10 +132,12 @@ Result<void> SpanSource::bring(std::uint64_t offset, std::uint64_t length) const
   return from < to ? what_.packed->bring(from, to - from) : Result<void>();
 }
 
-Result<std::unique_ptr<Decoder>> SpanSource::begin_at(std::size_t start, InflateEngine engine) const {
+Result<std::unique_ptr<Decoder>> SpanSource::begin_at(std::size_t start, std::uint64_t packed_end, InflateEngine engine) const {
   const CheckpointView at = TRY(what_.checkpoints->at(start));
   add(starts_, 1);
-  return decoder_at(what_.format, what_.packed, at, kPackedBuffer, engine);
+  PackedReader packed(what_.packed, at.packed_bit / 8, kPackedBuffer);
+  packed.read_up_to(packed_end);
+  return decoder_at(what_.format, std::move(packed), at, engine);
 }
 
 }  // namespace acetate

@@ -58,7 +58,7 @@ class SpanSource final : public DecodedSource {
   Result<SpanBytes> decode_with(Decoder& decoder, const Span& span) const;
   Result<SpanBytes> next_span(Decoder& decoder, const Span& span) const;
   Result<std::size_t> start_before(std::size_t index) const;
-  Result<std::unique_ptr<Decoder>> begin_at(std::size_t start, InflateEngine engine) const;
+  Result<std::unique_ptr<Decoder>> begin_at(std::size_t start, std::uint64_t packed_end, InflateEngine engine) const;
   Result<void> go_to(Decoder& decoder, const Span& span, std::size_t start) const;
   Result<std::uint64_t> packed_end(std::size_t index) const;
 

@@ -429,6 +429,45 @@ TEST(Seekable, DecodesOneFrameOnceForReadersThatShareTheWay) {
   EXPECT_EQ(opened.source->counted().starts, 1u);
 }
 
+// A packed stream that is far away.
+class FarSource final : public ByteSource {
+ public:
+  explicit FarSource(Bytes bytes) : bytes_(memory_source(std::move(bytes))) {}
+  std::uint64_t size() const override { return bytes_->size(); }
+  Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override {
+    if (offset < from || offset + into.size() > to) ++not_brought;
+    return bytes_->pread(into, offset);
+  }
+  Result<void> bring(std::uint64_t offset, std::uint64_t length) const override {
+    from = offset, to = offset + length;
+    return {};
+  }
+
+  mutable std::uint64_t from = 0, to = 0;
+  mutable int not_brought = 0;
+
+ private:
+  SourcePtr bytes_;
+};
+
+TEST(Seekable, ReadsOfASpanWhatWasBroughtForItAndNothingBehind) {
+  const Bytes plain = test::sample_bytes(40 * kSpan, 34);
+  const Bytes packed = test::gzip_of(plain, {.memory = 1});
+  const auto result = test::pass(packed, {.span_bytes = kSpan})->result;
+  ASSERT_GT(result.checkpoints.size(), 20U);
+  const auto far = std::make_shared<FarSource>(packed);
+  const auto source = *seekable_source({.packed = far, .format = Format::gzip, .plain_size = plain.size(), .checkpoints = checkpoint_table(result.checkpoints)});
+
+  for (std::size_t i = 20; i > 2; i -= 3) {
+    std::byte one[1];
+    ASSERT_TRUE(source->pread(one, result.checkpoints[i].plain_offset));
+    EXPECT_EQ(far->from, result.checkpoints[i].packed_bit / 8);
+    EXPECT_EQ(far->to, (result.checkpoints[i + 1].packed_bit + 7) / 8);
+  }
+
+  EXPECT_EQ(far->not_brought, 0);
+}
+
 TEST(Seekable, AsksZlibWhereTheFastDecoderIsWrong) {
   const Bytes plain = test::sample_bytes(1'000'000, 30);
   const Bytes packed = test::gzip_of(plain);
