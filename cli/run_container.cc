@@ -145,14 +145,6 @@ Result<void> write_id(const std::string& file, const std::string& id) {
   return TRY_WITHIN(sys::write_full(made.ref(), id), "--cidfile {}", file);
 }
 
-// The volumes that the image names, as --image-volume says.
-void add_image_volumes(Run& run) {
-  for (const std::string& target : run.image.config.volumes) {
-    if (run.options.image_volume == "tmpfs") run.mounts.mounts.push_back({.kind = sandbox::MountPoint::Kind::tmpfs, .source = {}, .target = target, .options = {"tmpcopyup", "mode=0755"}});
-    else if (run.options.image_volume != "ignore") run.spec.directories.push_back(target);
-  }
-}
-
 // Which descriptors of ours are its, beside standard input.
 Result<void> check_attached(const RunOptions& options) {
   for (const std::string& text : options.attach) {
@@ -173,6 +165,7 @@ Result<void> choose_runtime(const std::string& name) {
 Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const Streams& streams) {
   TRY(check(*options.habits));
   TRY(check_attached(options));
+  TRY(read_label_files(options));
   TRY(choose_runtime(options.runtime));
   Run run{.options = std::move(options)};
   run.options.platform = TRY(whole_platform(run.options));
@@ -184,7 +177,7 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   run.spec = TRY(describe_process(run.image.config, run.options, words.command, {.get = our_env, .all = whole_env}));
   run.mounts = TRY(describe_mounts(run.options, {.working_dir = working_dir, .volumes_dir = volumes_dir(run.paths)}));
   for (const auto& mount : run.mounts.images) run.images.emplace_back(mount, TRY(find_or_pull(run, mount.image, streams)));
-  add_image_volumes(run);
+  add_image_volumes(run.image.config.volumes, run.options.image_volume, run.mounts);
   for (const std::string& target : run.mounts.unnamed) run.spec.directories.push_back(target);
   for (const NamedVolume& volume : run.mounts.volumes) TRY(make_volume(volume));
   run.spec.keep_groups = std::ranges::find(run.options.group_add, kKeepGroups) != run.options.group_add.end();

@@ -30,7 +30,7 @@ const Known kTaken[] = {
      "--health-startup-retries,--health-startup-success,--health-startup-timeout",
      "taken and without effect: nobody asks how a command in the foreground is"},
     {"--health-on-failure", "none, the only way", {"none"}, "nobody asks how a command in the foreground is: --timeout ends one that takes too long"},
-    {"--network-alias", "taken and without effect: nobody else meets the container by a name"},
+    {"--network-alias,--net-alias", "taken and without effect: nobody else meets the container by a name"},
     {"--kernel-memory", "taken and without effect: --memory counts it too"},
     {"--isolation", "default, the only way", {"default", ""}, "there are no virtual machines here"},
     {"--volume-driver", "local, the only way", {"local", ""}, "a volume is a directory of ours: mount what another driver has, and bind it (-v DIRECTORY:TARGET)"},

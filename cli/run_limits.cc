@@ -52,6 +52,8 @@ Result<void> describe_memory(const RunOptions& options, sandbox::Resources& into
   if (into.memory && into.memory_reservation && *into.memory_reservation > *into.memory)
     return fail(EINVAL, "--memory-reservation {} is above the limit, --memory {}", options.memory_reservation, options.memory);
   into.memory_and_swap = options.memory_swap == "-1" ? std::optional(sandbox::Resources::kNoLimit) : TRY(bytes(options.memory_swap, "--memory-swap"));
+  // Without a limit there is nothing to be lifted; scripts have it so.
+  if (options.memory_swap == "-1" && !into.memory) into.memory_and_swap.reset();
   if (into.memory_and_swap && !into.memory) return fail(EINVAL, "--memory-swap {} goes with --memory: it is the limit of both together", options.memory_swap);
   if (into.memory_and_swap && *into.memory_and_swap < *into.memory)
     return fail(EINVAL, "--memory-swap {} is below --memory {}: it is the limit of both together", options.memory_swap, options.memory);

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <iterator>
 #include <set>
@@ -192,6 +193,11 @@ void add_our_ipc(RunMounts& all) {
       all.mounts.push_back({.source = place, .target = place, .options = {"nosuid", "noexec", "nodev"}});
 }
 
+// Where a container's own file systems are: an image cannot bring anything there.
+bool is_of_the_runtime(const std::string& place) {
+  return std::ranges::any_of(std::array{"/proc", "/sys", "/dev"}, [&](std::string_view own) { return place == own || place.starts_with(std::string(own) + "/"); });
+}
+
 }  // namespace
 
 Result<RunMounts> describe_mounts(const RunOptions& options, const MountContext& context) {
@@ -222,6 +228,17 @@ void order_mounts(std::vector<sandbox::MountPoint>& mounts) {
       if (mount.target[i] != '/' && (i == 0 || mount.target[i - 1] == '/')) ++depth;
     return depth;
   });
+}
+
+void add_image_volumes(const std::vector<std::string>& targets, std::string_view how, RunMounts& into) {
+  if (how == "ignore") return;
+  for (const std::string& target : targets) {
+    const std::string place = place_of(target);
+    if (is_of_the_runtime(place)) log::info("the image's volume {} is left out: that is the container's own", target);
+    else if (is_taken(into, place)) log::info("the image's volume {} is what was asked for there", target);
+    else if (how == "tmpfs") into.mounts.push_back({.kind = Kind::tmpfs, .source = {}, .target = target, .options = {kCopyUp, "mode=0755"}});
+    else into.unnamed.push_back(target);
+  }
 }
 
 }  // namespace acetate::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -31,6 +32,9 @@ struct MountContext {
 };
 
 Result<RunMounts> describe_mounts(const RunOptions& options, const MountContext& context);
+
+// The volumes that an image declares, as --image-volume has it (bind, tmpfs, ignore). What was asked for at such a place stays.
+void add_image_volumes(const std::vector<std::string>& targets, std::string_view how, RunMounts& into);
 
 // What lies below another target is mounted after it, in whatever order they were given; else the order stays.
 void order_mounts(std::vector<sandbox::MountPoint>& mounts);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
+#include <utility>
 
 #include "base/sys/file.h"
 #include "builder/dockerfile/words.h"
@@ -220,16 +221,24 @@ Result<sandbox::Spec> describe_process(const image::Config& config, const RunOpt
   return spec;
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> parse_labels(const RunOptions& options) {
-  std::vector<std::pair<std::string, std::string>> labels;
-  for (const std::string& path : options.label_files) {
+Result<void> read_label_files(RunOptions& options) {
+  std::vector<std::string> labels;
+  for (const std::string& path : std::exchange(options.label_files, {})) {
     std::istringstream lines(TRY_WITHIN(sys::read_file(path, 16 << 20), "--label-file {}", path));
     for (std::string line; std::getline(lines, line);) {
       if (line.ends_with('\r')) line.pop_back();
       line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
-      if (!line.empty() && !line.starts_with('#')) labels.push_back(TRY(parse_label(line, "--label-file")));
+      if (line.empty() || line.starts_with('#')) continue;
+      TRY(parse_label(line, "--label-file"));
+      labels.push_back(std::move(line));
     }
   }
+  options.labels.insert(options.labels.begin(), labels.begin(), labels.end());
+  return {};
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> parse_labels(const RunOptions& options) {
+  std::vector<std::pair<std::string, std::string>> labels;
   for (const std::string& text : options.labels) labels.push_back(TRY(parse_label(text, "--label")));
   return labels;
 }

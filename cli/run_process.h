@@ -35,7 +35,9 @@ struct OurEnvironment {
 Result<sandbox::Spec> describe_process(const image::Config& config, const RunOptions& options,
                                        const std::vector<std::string>& command, const OurEnvironment& ours);
 
-// --label and --label-file. EINVAL with words.
+// What the files of --label-file say goes before the labels that were typed. Each is read once: it may be a pipe. EINVAL with words.
+Result<void> read_label_files(RunOptions& options);
+// EINVAL with words.
 Result<std::vector<std::pair<std::string, std::string>>> parse_labels(const RunOptions& options);
 
 // --platform, or what its parts come to with this machine's for the others; empty: this machine's. EINVAL with words.

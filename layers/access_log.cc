@@ -1,7 +1,6 @@
 #include "layers/access_log.h"
 
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/mutex.h"
 
@@ -23,24 +22,32 @@ class Log final : public AccessLog {
     for (const auto& [node, seen] : nodes_) layer_->release(node);
   }
 
-  void named(Node dir, std::string_view name, std::optional<Node> found) {
+  // The node that a name was found to be the first time, held once more, and `found` given back for it: a layer may give a file another node each
+  // time, and all that is known of one file is to be with one.
+  Node present(Node dir, const std::string& name, Node found) {
+    const Lock lock(mutex_);
+    if (full_) return found;
+    auto& names = seen_of(dir).names;
+    const auto [at, is_new] = names.try_emplace(name, found);
+    if (!is_new && at->second && *at->second != found) {
+      layer_->hold(*at->second);
+      layer_->release(found);
+    }
+    if (!is_new) return at->second.value_or(found);
+    Seen& seen = seen_of(found);
+    if (!seen.within) seen.within = dir, seen.name = name;
+    full_ = ++count_ > most_;
+    return found;
+  }
+  void absent(Node dir, const std::string& name) {
     const Lock lock(mutex_);
     if (full_) return;
-    Seen& parent = seen_of(dir);
-    if (!found) {
-      if (parent.absent.emplace(name).second) full_ = ++count_ > most_;
-      return;
-    }
-    auto& names = seen_of(*found).names;
-    for (const auto& [known_dir, known_name] : names)
-      if (known_dir == dir && known_name == name) return;
-    names.emplace_back(dir, std::string(name));
-    full_ = ++count_ > most_;
+    if (seen_of(dir).names.try_emplace(name, std::nullopt).second) full_ = ++count_ > most_;
   }
 
   void used(Node node, Access how) {
     const Lock lock(mutex_);
-    seen_of(node).how |= how;
+    if (!full_) seen_of(node).how |= how;
   }
 
   void failed(const Error& error) {
@@ -55,11 +62,10 @@ class Log final : public AccessLog {
     AccessedPaths all;
     all[""] = kNamed;
     for (const auto& [node, seen] : nodes_) {
-      if (node != root_ && seen.names.empty()) return fail(EBADMSG, "something was looked at whose name is not known");
-      // Every name of a file counts: in another tree they may be different files.
-      for (const auto& [dir, name] : seen.names) all[child(path_of(dir), name)] |= kNamed | seen.how;
       if (node == root_) all[""] |= seen.how;
-      for (const std::string& name : seen.absent) all[child(path_of(node), name)] |= kNamed;
+      else if (!seen.within) return fail(EBADMSG, "something was looked at whose name is not known");
+      // Every name of a file counts: in another tree they may be different files.
+      for (const auto& [name, found] : seen.names) all[child(path_of(node), name)] |= kNamed | (found ? nodes_.at(*found).how : 0);
     }
     return all;
   }
@@ -67,8 +73,9 @@ class Log final : public AccessLog {
  private:
   struct Seen {
     unsigned how = 0;
-    std::vector<std::pair<Node, std::string>> names = {};  // where it was found
-    std::unordered_set<std::string> absent = {};           // of a directory: what it does not have
+    std::optional<Node> within = {};  // where it was found first, and by which name; not of the root
+    std::string name = {};
+    std::unordered_map<std::string, std::optional<Node>> names = {};  // of a directory: what it was asked for, and has or does not have
   };
 
   Seen& seen_of(Node node) REQUIRES(mutex_) {
@@ -82,10 +89,8 @@ class Log final : public AccessLog {
   // Of a directory, which has one name only.
   std::string path_of(Node node) const REQUIRES(mutex_) {
     if (node == root_) return {};
-    const auto seen = nodes_.find(node);
-    if (seen == nodes_.end() || seen->second.names.empty()) return {};
-    const auto& [dir, name] = seen->second.names.front();
-    return child(path_of(dir), name);
+    const Seen& seen = nodes_.at(node);
+    return seen.within ? child(path_of(*seen.within), seen.name) : std::string();
   }
 
   struct HashNode {
@@ -123,12 +128,12 @@ class Observed final : public Layer {
   Result<Entry> lookup(Node dir, std::string_view name) const override {
     auto entry = layer_->lookup(dir, name);
     if (!entry) {
-      if (entry.error().is(ENOENT)) log_->named(dir, name, std::nullopt);
+      if (entry.error().is(ENOENT)) log_->absent(dir, std::string(name));
       else log_->failed(entry.error());
       return entry;
     }
-    if (entry->marker == Marker::whiteout) log_->named(dir, name, std::nullopt);
-    else log_->named(dir, name, entry->node);
+    if (entry->marker == Marker::whiteout) log_->absent(dir, std::string(name));
+    else entry->node = log_->present(dir, std::string(name), entry->node);
     entry->attr = without_times(entry->attr);
     return entry;
   }

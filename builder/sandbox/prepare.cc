@@ -96,8 +96,12 @@ Result<void> cover_fixed_mounts(Spec& spec, FdRef root) {
     const std::string resolved = "/" + TRY_WITHIN(resolve_in_root(root, dir), "{} in the container", dir).path.str();
     TRY(refuse_proc(resolved, dir));
     const auto is_there = [&](const MountPoint& mount) { return is_below(resolved, mount.target); };
-    if (!is_on_fixed_mount(resolved)) elsewhere.push_back(dir);
-    else if (!is_fresh(resolved) && std::ranges::none_of(spec.mounts, is_there)) spec.mounts.push_back({.kind = MountPoint::Kind::tmpfs, .source = {}, .target = resolved, .options = {"mode=0755"}});
+    if (!is_on_fixed_mount(resolved)) {
+      elsewhere.push_back(dir);
+    } else if (!is_fresh(resolved) && std::ranges::none_of(spec.mounts, is_there)) {
+      const auto below = std::ranges::find_if(spec.mounts, [&](const MountPoint& mount) { return is_below(mount.target, resolved); });
+      spec.mounts.insert(below, {.kind = MountPoint::Kind::tmpfs, .source = {}, .target = resolved, .options = {"mode=0755"}});
+    }
   }
   spec.directories = std::move(elsewhere);
   return {};

@@ -33,6 +33,8 @@ TEST(RunLimits, OfMemoryAndSwapAreOfBothTogether) {
   options = {};
   options.memory_swap = "64m";
   EXPECT_FALSE(described(options)) << "goes with --memory";
+  options.memory_swap = "-1";
+  EXPECT_EQ(described(options)->resources.memory_and_swap, std::nullopt) << "as scripts have it, and of no effect";
 }
 
 TEST(RunLimits, OfProcessorsAreNumbersOrPartsOfAPeriod) {

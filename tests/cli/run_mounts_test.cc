@@ -204,5 +204,20 @@ TEST(RunDevice, IsAPathOrAName) {
   }
 }
 
+TEST(ImageVolumes, GiveWayToWhatWasAskedForAndToTheContainersOwn) {
+  const std::vector<std::string> declared = {"/data/", "/free", "/proc", "/sys/fs/cgroup", "/device"};
+  for (const char* how : {"bind", "tmpfs", "ignore"}) {
+    RunMounts all;
+    ASSERT_TRUE(add_volume("/mine:/data", kHere, all));
+    add_image_volumes(declared, how, all);
+    std::vector<std::string> mounted;
+    for (const auto& one : all.mounts) mounted.push_back(one.target);
+    if (how == std::string_view("tmpfs")) EXPECT_THAT(mounted, ElementsAre("/data", "/free", "/device"));
+    else EXPECT_THAT(mounted, ElementsAre("/data"));
+    if (how == std::string_view("bind")) EXPECT_THAT(all.unnamed, ElementsAre("/free", "/device"));
+    else EXPECT_THAT(all.unnamed, ElementsAre());
+  }
+}
+
 }  // namespace
 }  // namespace acetate::cli

@@ -303,12 +303,17 @@ TEST(RunLabels, ComeFromTheLineAndFromFiles) {
   options.label_files = {dir / "labels"};
   options.labels = {"x=y"};
   using Label = std::pair<std::string, std::string>;
+  ASSERT_TRUE(read_label_files(options));
+  EXPECT_THAT(options.label_files, ElementsAre());
   EXPECT_THAT(*parse_labels(options), ElementsAre(Label("a", "b=c"), Label("alone", ""), Label("x", "y")));
   options.labels = {"=y"};
   EXPECT_FALSE(parse_labels(options));
   options.labels = {};
   options.label_files = {"/no/such"};
-  EXPECT_FALSE(parse_labels(options));
+  EXPECT_FALSE(read_label_files(options));
+  dir.write("labels", "=y\n");
+  options.label_files = {dir / "labels"};
+  EXPECT_FALSE(read_label_files(options));
 }
 
 TEST(RunPlatform, IsPutTogetherOfItsParts) {

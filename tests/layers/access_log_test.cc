@@ -84,6 +84,18 @@ TEST(AccessLog, WhatIsNotedOfAFileIsNotTakenForTheNext) {
   EXPECT_EQ(*log->paths(), (AccessedPaths{{"", kNamed}, {"named", kNamed}, {"opened", kNamed | kOpened}}));
 }
 
+TEST(AccessLog, AFileThatIsLookedUpAgainIsTheSameAndCountsOnce) {
+  test::TempDir dir;
+  dir.write("f", "");
+  const auto [layer, log] = observe(*open_dir_layer(dir.open()), 1);
+  const auto held = [&] { return HeldNode(*layer, layer->lookup(layer->root(), "f")->node); };
+  const HeldNode first = held();
+  const HeldNode again = held();
+  EXPECT_EQ(first.get(), again.get());
+  EXPECT_TRUE(layer->open(again.get()));
+  EXPECT_EQ(*log->paths(), (AccessedPaths{{"", kNamed}, {"f", kNamed | kOpened}}));
+}
+
 TEST(AccessLog, IsWrittenAndRead) {
   const AccessedPaths paths{{"", kNamed}, {"a b\n", kNamed | kOpened}, {"c", kListed | kXattrs}};
   const std::string text = format_access_log(paths);

@@ -1,8 +1,10 @@
 #include "layers/registry/fetcher/read_order.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "layers/stream/checkpoint.h"
 #include "layers/stream/read_trace.h"
@@ -18,31 +20,47 @@ constexpr std::uint32_t kMissedCost = 60'000;  // as decoding ahead has it (span
 
 std::uint64_t time_of(const TracePoint& point) { return std::uint64_t{point.missed} * kMissedCost + point.ms; }
 
-// The packed bytes of the spans that a stretch of plain bytes lies in; nothing for an index that cannot be asked.
 struct Bytes {
   std::uint64_t from, to;
 };
-std::optional<Bytes> packed_of(const CheckpointTable& table, const TracePoint& point, std::uint64_t size) {
-  const auto first = find_span(table, point.offset), last = find_span(table, std::max(point.end(), point.offset + 1) - 1);
-  if (!first || !last) return std::nullopt;
-  Bytes bytes{0, size};
-  for (std::size_t i = *first + 1; i-- > 0;) {
-    const auto at = table.mark(i);
-    if (!at) return std::nullopt;
-    if (!at->has_start()) continue;
-    bytes.from = at->packed_bit / 8;
-    break;
+
+// Where decoding can begin, found in one walk through a table: a strange index may have millions of spans that have no start of their own, and a
+// strange trace thousands of points in them.
+class Starts {
+ public:
+  // Nothing for an index that cannot be asked.
+  static std::optional<Starts> of(const CheckpointTable& table, std::uint64_t packed_size) {
+    Starts starts(table, packed_size);
+    for (std::size_t i = 0; i < table.count(); ++i) {
+      const auto at = table.mark(i);
+      if (!at) return std::nullopt;
+      if (at->has_start()) starts.starts_.push_back({i, at->packed_bit});
+    }
+    return starts;
   }
-  for (std::size_t i = *last + 1; i < table.count(); ++i) {
-    const auto at = table.mark(i);
-    if (!at) return std::nullopt;
-    if (!at->has_start()) continue;
-    bytes.to = (at->packed_bit + 7) / 8;
-    break;
+
+  // The packed bytes of the spans that a stretch of plain bytes lies in.
+  std::optional<Bytes> packed_of(const TracePoint& point) const {
+    const auto first = find_span(table_, point.offset), last = find_span(table_, std::max(point.end(), point.offset + 1) - 1);
+    if (!first || !last) return std::nullopt;
+    const auto next = [&](std::size_t span) { return std::ranges::upper_bound(starts_, span, {}, &Start::span); };
+    const auto from = next(*first), to = next(*last);
+    const Bytes bytes{.from = from == starts_.begin() ? 0 : std::prev(from)->packed_bit / 8,
+                      .to = to == starts_.end() ? packed_size_ : std::min((to->packed_bit + 7) / 8, packed_size_)};
+    return bytes.from < bytes.to ? std::optional(bytes) : std::nullopt;
   }
-  bytes.to = std::min(bytes.to, size);
-  return bytes.from < bytes.to ? std::optional(bytes) : std::nullopt;
-}
+
+ private:
+  struct Start {
+    std::size_t span;
+    std::uint64_t packed_bit;
+  };
+  Starts(const CheckpointTable& table, std::uint64_t packed_size) : table_(table), packed_size_(packed_size) {}
+
+  const CheckpointTable& table_;
+  std::uint64_t packed_size_;
+  std::vector<Start> starts_;
+};
 
 class Order {
  public:
@@ -83,8 +101,10 @@ std::vector<OrderedRun> read_order(const std::string& dir, const PartialBlob& bl
     auto points = load_trace(dir + "/" + name, blob.digest());
     std::ranges::stable_sort(points, {}, time_of);
     const auto table = LayerIndex::checkpoints(index);
+    const auto starts = Starts::of(*table, blob.size());
+    if (!starts) continue;
     for (const auto& point : points)
-      if (const auto bytes = packed_of(*table, point, blob.size())) order.add(*bytes, time_of(point));
+      if (const auto bytes = starts->packed_of(point)) order.add(*bytes, time_of(point));
   }
   return order.take();
 }

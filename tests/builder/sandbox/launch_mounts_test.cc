@@ -175,6 +175,15 @@ TEST_P(Launch, HasADirectoryInMemoryWhereTheRootIsNotSeen) {
   }
 }
 
+TEST_P(Launch, ShowsWhatIsMountedInADirectoryInMemory) {
+  dir_.write("data/here", "of the host");
+  Spec spec = shell("cat /dev/mine/data/here && echo a >/dev/mine/a");
+  spec.directories = {"/dev/mine"};
+  spec.mounts = {{.source = dir_ / "data", .target = "/dev/mine/data"}};
+
+  EXPECT_EQ(run(spec).out, "of the host");
+}
+
 TEST_P(Launch, ShowsTheDevicesBelowADirectory) {
   dir_.mkdir("empty");
   dir_.mkdir("nodes");

@@ -43,8 +43,7 @@ TEST_P(Launch, LetsEveryGroupPingInANetworkOfItsOwn) {
   Spec spec = shell("cat /proc/sys/net/ipv4/ping_group_range");
   spec.network = Network::none;
   const Ran ran = run(spec);
-  EXPECT_TRUE(ran.out.starts_with("0\t")) << ran.out;
-  EXPECT_NE(ran.out, "1\t0\n") << "nobody";
+  EXPECT_TRUE(ran.out.starts_with("0\t")) << ran.out;  // the kernel's own is "1\t0": nobody
 }
 
 TEST_P(Launch, GoesByOurNamesAndSetsNone) {
