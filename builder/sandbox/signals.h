@@ -26,7 +26,7 @@ bool take_handed_down(const sigset_t& wanted) noexcept;
 // From now on one that is handed down, and not held, is as if it had been sent.
 void take_what_is_handed_down();
 
-// Blocks what is forwarded, and SIGCHLD, until the object goes. Made before the child is started, so that no
+// Blocks what is forwarded, and SIGCHLD, until the object goes; a SIGHUP that our caller ignores goes nowhere. Made before the child is started, so that no
 // signal falls between; a child starts with them blocked too and calls restore() (sys::spawn unblocks all).
 class HeldSignals {
  public:

@@ -30,11 +30,12 @@ def name(pid):
         return file.read().strip()
 
 
-def start(*options):
+def start(*options, hangup=signal.SIG_DFL):
     def lead():
         os.setpgid(0, 0)
-        for each in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # ignored where a shell started us in the background
+        for each in (signal.SIGINT, signal.SIGQUIT):  # ignored where a shell started us in the background
             signal.signal(each, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, hangup)
     run = subprocess.Popen(["acetate", "run", *options, IMAGE, "/count"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0,
                            preexec_fn=lead)
     if run.stdout.readline() != b"up\n":
@@ -74,4 +75,11 @@ for options, how in (((), ""), (("--init",), ", with an init"), (("--pid", "host
     os.killpg(run.pid, signal.SIGUSR2)
     code = run.wait()
     check(f"and it ends by what it was told{how}", code == 4, code)
+run = start(hangup=signal.SIG_IGN)
+os.kill(run.pid, signal.SIGHUP)
+os.kill(run.pid, signal.SIGTERM)
+said = heard(run)
+check("under nohup the command hears no SIGHUP of ours", said == ["TERM"], said)
+os.killpg(run.pid, signal.SIGUSR2)
+check("and goes on", run.wait() == 4)
 print("ok   over")

@@ -11,7 +11,7 @@ Control, on either port (JSON):
   GET  /_control/log    [{"origin", "method", "path", "headers", "received", "sent", "status"}, …]
   POST /_control/reset  forgets faults and log, not the content
   POST /_control/set    {"token_uses": N, "mount": bool, "referrers": bool, "max_body": N, "chunk_min": N, "page": N,
-                         "delay": MILLISECONDS}
+                         "delay": MILLISECONDS, "bandwidth": BYTES-A-SECOND}
 
 What faults do:
   status    {"status": 503, "headers": {…}, "body": "…"} instead of an answer
@@ -158,6 +158,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif verb == "set":
                 state.settings.update(body)
                 state.link.delay = body.get("delay", state.link.delay * 1000) / 1000
+                state.link.bandwidth = body.get("bandwidth", state.link.bandwidth)
             answer = json.dumps(state.log if verb == "log" else {}).encode()
         self.answer(200, answer, {"Content-Type": "application/json"})
 
