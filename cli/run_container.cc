@@ -145,11 +145,12 @@ Result<void> write_id(const std::string& file, const std::string& id) {
   return TRY_WITHIN(sys::write_full(made.ref(), id), "--cidfile {}", file);
 }
 
+bool is_stream(const std::string& text, const char* name) { return ::strcasecmp(text.c_str(), name) == 0; }
+
 // Which descriptors of ours are its, beside standard input.
 Result<void> check_attached(const RunOptions& options) {
   for (const std::string& text : options.attach) {
-    const auto is = [&](const char* name) { return ::strcasecmp(text.c_str(), name) == 0; };
-    if (!is("stdin") && !is("stdout") && !is("stderr")) return fail(EINVAL, "--attach {}: should be stdin, stdout or stderr", text);
+    if (!is_stream(text, "stdin") && !is_stream(text, "stdout") && !is_stream(text, "stderr")) return fail(EINVAL, "--attach {}: should be stdin, stdout or stderr", text);
   }
   return {};
 }
@@ -212,7 +213,7 @@ Result<Fd> standard_input(const RunOptions& options) {
 }
 
 bool is_attached(const RunOptions& options, const char* name) {
-  return options.attach.empty() || std::ranges::any_of(options.attach, [&](const std::string& text) { return ::strcasecmp(text.c_str(), name) == 0; });
+  return options.attach.empty() || std::ranges::any_of(options.attach, [&](const std::string& text) { return is_stream(text, name); });
 }
 
 // Files of the image are shown as belonging to whom the image says, in a container whose ids are not in our order.

@@ -3,26 +3,18 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include <charconv>
 #include <tuple>
 
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "cli/human.h"
+#include "cli/parse_number.h"
 
 namespace acetate::cli {
 
 namespace {
 
 using Disk = sandbox::Resources::Disk;
-
-template <class T>
-Result<T> parse_number(std::string_view text, std::string_view what) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return fail(EINVAL, "{} wants a number, not \"{}\"", what, text);
-  return value;
-}
 
 // One that the kernel takes; 0 stands for none.
 template <class T>

@@ -3,13 +3,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <iterator>
 #include <set>
 
 #include "base/log.h"
 #include "base/sys/file.h"
+#include "builder/sandbox/prepare.h"
 #include "cli/human.h"
 #include "cli/run_devices.h"
 
@@ -193,11 +193,6 @@ void add_our_ipc(RunMounts& all) {
       all.mounts.push_back({.source = place, .target = place, .options = {"nosuid", "noexec", "nodev"}});
 }
 
-// Where a container's own file systems are: an image cannot bring anything there.
-bool is_of_the_runtime(const std::string& place) {
-  return std::ranges::any_of(std::array{"/proc", "/sys", "/dev"}, [&](std::string_view own) { return place == own || place.starts_with(std::string(own) + "/"); });
-}
-
 }  // namespace
 
 Result<RunMounts> describe_mounts(const RunOptions& options, const MountContext& context) {
@@ -234,7 +229,7 @@ void add_image_volumes(const std::vector<std::string>& targets, std::string_view
   if (how == "ignore") return;
   for (const std::string& target : targets) {
     const std::string place = place_of(target);
-    if (is_of_the_runtime(place)) log::info("the image's volume {} is left out: that is the container's own", target);
+    if (sandbox::is_on_fixed_mount(place)) log::info("the image's volume {} is left out: that is the container's own", target);
     else if (is_taken(into, place)) log::info("the image's volume {} is what was asked for there", target);
     else if (how == "tmpfs") into.mounts.push_back({.kind = Kind::tmpfs, .source = {}, .target = target, .options = {kCopyUp, "mode=0755"}});
     else into.unnamed.push_back(target);

@@ -46,16 +46,20 @@ Result<void> add(std::vector<std::string>& env, const std::string& entry, const 
   return {};
 }
 
-Result<void> add_file(std::vector<std::string>& env, const std::string& path, const OurEnvironment& ours) {
-  const std::string text = TRY_WITHIN(sys::read_file(path, 16 << 20), "--env-file {}", path);
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    at = end + 1;
+// The lines of an option's file that say something.
+Result<std::vector<std::string>> read_lines(const char* option, const std::string& path) {
+  std::istringstream text(TRY_WITHIN(sys::read_file(path, 16 << 20), "{} {}", option, path));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) {
     line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
     if (line.ends_with('\r')) line.pop_back();
-    if (!line.empty() && line.front() != '#') TRY(add(env, line, "--env-file " + path + ":", ours));
+    if (!line.empty() && line.front() != '#') lines.push_back(std::move(line));
   }
+  return lines;
+}
+
+Result<void> add_file(std::vector<std::string>& env, const std::string& path, const OurEnvironment& ours) {
+  for (const std::string& line : TRY(read_lines("--env-file", path))) TRY(add(env, line, "--env-file " + path + ":", ours));
   return {};
 }
 
@@ -224,11 +228,7 @@ Result<sandbox::Spec> describe_process(const image::Config& config, const RunOpt
 Result<void> read_label_files(RunOptions& options) {
   std::vector<std::string> labels;
   for (const std::string& path : std::exchange(options.label_files, {})) {
-    std::istringstream lines(TRY_WITHIN(sys::read_file(path, 16 << 20), "--label-file {}", path));
-    for (std::string line; std::getline(lines, line);) {
-      if (line.ends_with('\r')) line.pop_back();
-      line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
-      if (line.empty() || line.starts_with('#')) continue;
+    for (std::string& line : TRY(read_lines("--label-file", path))) {
       TRY(parse_label(line, "--label-file"));
       labels.push_back(std::move(line));
     }

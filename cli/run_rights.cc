@@ -16,6 +16,7 @@
 #include "base/sys/file.h"
 #include "builder/sandbox/surroundings.h"
 #include "cli/human.h"
+#include "cli/parse_number.h"
 #include "cli/run_devices.h"
 #include "cli/run_limits.h"
 
@@ -26,14 +27,6 @@ namespace {
 std::string upper_case(std::string text) {
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return text;
-}
-
-template <class T>
-Result<T> parse_number(std::string_view text, std::string_view what) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return fail(EINVAL, "{} wants a number, not \"{}\"", what, text);
-  return value;
 }
 
 struct LimitName {

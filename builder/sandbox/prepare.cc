@@ -22,11 +22,6 @@ bool is_below(const std::string& path, std::string_view dir) {
   return path.starts_with(dir) && (path.size() == dir.size() || path[dir.size()] == '/');
 }
 
-// The runtime mounts these itself, on file systems that are empty now.
-bool is_on_fixed_mount(const std::string& path) {
-  return is_below(path, "/dev") || is_below(path, "/proc") || is_below(path, "/sys");
-}
-
 // The root with what will be mounted over it: paths are resolved as the container will see them.
 class View {
  public:
@@ -200,6 +195,8 @@ Result<void> add_init(Spec& spec, FdRef root) {
 }
 
 }  // namespace
+
+bool is_on_fixed_mount(const std::string& path) { return is_below(path, "/dev") || is_below(path, "/proc") || is_below(path, "/sys"); }
 
 Result<void> prepare_root(Spec& spec, FdRef root, MountPoints& points, const std::string& dir) {
   for (const char* fixed : {"dev", "proc", "sys"}) TRY(points.prepare_fixed(fixed));

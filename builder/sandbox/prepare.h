@@ -11,6 +11,9 @@
 
 namespace acetate::sandbox {
 
+// Below /dev, /proc or /sys, which the runtime mounts itself, on file systems that are empty then.
+bool is_on_fixed_mount(const std::string& path);
+
 // Completes `spec` (targets, working directory, what mounts and devices demand, /etc files made in `dir`) and makes
 // mount points through `points`. Everything that is wrong with what was asked for is an error with words.
 Result<void> prepare_root(Spec& spec, FdRef root, MountPoints& points, const std::string& dir);
