@@ -154,6 +154,8 @@ debian_sources() {
 
 # make_user NAME with|without: an ordinary user, with 65536 subordinate ids or none.
 make_user() {
+  # Where podman, buildah and skopeo put what is big, whatever TMPDIR says: open to everybody, as on every distribution (file-hierarchy(7)).
+  [ "$(stat -c %a /var/tmp)" = 1777 ] || chmod 1777 /var/tmp 2>/dev/null || skip "/var/tmp is not open to everybody and cannot be made so"
   command -v useradd >/dev/null || skip "useradd is not installed"
   useradd --create-home --home-dir "$scratch/home-$1" --shell /bin/sh "$1" 2>/dev/null || skip "could not make the user $1"
   test_users="${test_users:-} $1"
