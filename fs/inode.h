@@ -142,6 +142,7 @@ struct Inode {
   // capabilities since.
   std::atomic<bool> bare{false};
   std::atomic<bool> has_other_names{false};  // OtherNames may know of some
+  std::atomic<bool> has_pages{false};  // Overlay::note_pages()
   const std::unique_ptr<Directory> dir;
 
  private:

@@ -171,6 +171,12 @@ class Overlay {
   // Whether a file was last told of with suid or sgid. Asks nobody.
   bool shows_suid(Ino ino);
   Result<std::size_t> read(Handle file, std::span<std::byte> into, std::uint64_t offset);
+  // The same bytes, but only as far as they are at hand: fewer, or none, where they would have to be decoded, fetched or waited for.
+  Result<std::size_t> read_at_hand(Handle file, std::span<std::byte> into, std::uint64_t offset);
+  // For whoever gives the kernel pages of a file before it asks: whether somebody has noted since the file got its number that the kernel
+  // may have some, or may soon. True of what is not known.
+  bool may_have_pages(Ino ino);
+  void note_pages(Ino ino) noexcept;
   // kill_suidgid, of all that change data: the caller's writing drops suid, and sgid of group-executables.
   Result<std::size_t> write(Handle file, std::span<const std::byte> from, std::uint64_t offset, bool kill_suidgid);
   Result<void> fsync(Handle file, bool data_only);

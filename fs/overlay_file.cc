@@ -105,6 +105,21 @@ Result<std::size_t> Overlay::read(Handle handle, std::span<std::byte> into, std:
   return sys::pread_full(TRY(impl_->file_in_upper(*file)), into, offset);
 }
 
+Result<std::size_t> Overlay::read_at_hand(Handle handle, std::span<std::byte> into, std::uint64_t offset) {
+  const auto file = TRY(impl_->handles.file(handle));
+  if (!file->inode->is_upper()) return file->lower->pread_at_hand(into, offset);
+  return sys::pread_nowait(TRY(impl_->file_in_upper(*file)), into, offset);
+}
+
+bool Overlay::may_have_pages(Ino ino) {
+  const InodeRef inode = impl_->inodes.find(ino);
+  return !inode || inode->has_pages.load(std::memory_order_acquire);
+}
+
+void Overlay::note_pages(Ino ino) noexcept {
+  if (const InodeRef inode = impl_->inodes.find(ino)) inode->has_pages.store(true, std::memory_order_release);
+}
+
 Result<std::size_t> Overlay::write(Handle handle, std::span<const std::byte> from, std::uint64_t offset,
                                    bool kill_suidgid) {
   const auto file = TRY(impl_->handles.file(handle));

@@ -105,6 +105,9 @@ class FileView {
   // Fills `into` or reads up to the end of the file: less than asked means the end, never a hiccup. EIO where
   // the bytes cannot be had or do not verify; wrong bytes never.
   virtual Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const = 0;
+  // The same bytes, but only as far as they are at hand: fewer, or none, where they would have to be decoded, fetched or waited for (as
+  // far as one can tell).
+  virtual Result<std::size_t> pread_at_hand(std::span<std::byte> /*into*/, std::uint64_t /*offset*/) const { return std::size_t{0}; }
   // The plain bytes at `offset`, as far as they reach in one piece; nothing where they are not plain or are a
   // hole. Never longer than the file.
   virtual std::optional<Extent> extent(std::uint64_t /*offset*/) const { return std::nullopt; }

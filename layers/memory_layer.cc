@@ -37,6 +37,7 @@ class MemoryView final : public FileView {
     if (count > 0) std::memcpy(into.data(), content_.data() + offset, count);
     return count;
   }
+  Result<std::size_t> pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const override { return pread(into, offset); }
 
  private:
   std::string_view content_;

@@ -22,6 +22,12 @@ class PlainFile final : public FileView {
     return sys::pread_full(file_->ref(), into.first(count), offset);
   }
 
+  Result<std::size_t> pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const override {
+    if (offset >= size_) return std::size_t{0};
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - offset));
+    return sys::pread_nowait(file_->ref(), into.first(count), offset);
+  }
+
   // The whole rest of the file: a hole reads as zeroes from the file itself, and copy_file_range knows it.
   std::optional<Extent> extent(std::uint64_t offset) const override {
     if (offset >= size_) return std::nullopt;

@@ -17,7 +17,7 @@ namespace acetate::sys {
 #define ACETATE_SYS_CALLS(X)                                                                                 \
   X(openat) X(openat2) X(statx) X(fstatfs) X(readlinkat) X(getdents) X(mkdirat) X(mknodat) X(symlinkat)      \
   X(linkat) X(unlinkat) X(renameat2) X(fchownat) X(fchmodat) X(utimensat) X(ftruncate) X(fallocate)          \
-  X(lseek) X(pread) X(pwrite) X(read) X(write) X(copy_file_range) X(ficlone) X(fsync) X(fdatasync)           \
+  X(lseek) X(pread) X(preadv2) X(pwrite) X(read) X(write) X(copy_file_range) X(ficlone) X(fsync) X(fdatasync)           \
   X(syncfs) X(getxattr) X(setxattr) X(listxattr) X(removexattr) X(mmap) X(ioctl) X(flock) X(memfd_create)    \
   X(fcntl) X(mount) X(umount) X(pivot_root) X(chdir) X(unshare) X(setns) X(clone) X(execve) X(wait)          \
   X(prctl) X(socketpair) X(sendmsg) X(recvmsg) X(dup) X(pipe) X(kill) X(faccessat) X(fchdir) X(setid)          \

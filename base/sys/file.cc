@@ -2,6 +2,7 @@
 
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
@@ -215,6 +216,16 @@ Result<std::size_t> pread(FdRef fd, std::span<std::byte> into, std::uint64_t off
     return ::pread(fd.fd, into.data(), into.size(), static_cast<off_t>(offset));
   }));
   return static_cast<std::size_t>(count);
+}
+
+Result<std::size_t> pread_nowait(FdRef fd, std::span<std::byte> into, std::uint64_t offset) {
+  if (offset > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) return Error(EINVAL);
+  const iovec part{.iov_base = into.data(), .iov_len = into.size()};
+  const auto count = checked(Call::preadv2, [&] { return ::preadv2(fd.fd, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT); });
+  if (count) return static_cast<std::size_t>(*count);
+  if (count.error().is(EAGAIN)) return std::size_t{0};
+  if (count.error().is(EOPNOTSUPP) || count.error().is(ENOSYS)) return pread(fd, into, offset);
+  return Error(count.error().code());
 }
 
 Result<std::size_t> pread_full(FdRef fd, std::span<std::byte> into, std::uint64_t offset) {

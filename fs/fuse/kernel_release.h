@@ -15,6 +15,11 @@ bool may_leave_open_out(std::string_view release);
 // way did not show in the file's size, and copy_file_range(2) copied nothing. False where the text is none of Linux's.
 bool may_pass_through(std::string_view release);
 
+// Whether the last page of a file, which it fills in part, may be given to the kernel before it asks for it (fs/fuse/first_pages.h): until
+// 3c0da3d163eb (6.11) it left what lies behind the file's end in that page as it found it, for everybody to see who maps the file. False
+// where the text is none of Linux's; older trees have it mended too, but their numbers do not tell.
+bool may_give_ends(std::string_view release);
+
 // uname(2)'s; empty where it has none.
 std::string kernel_release();
 

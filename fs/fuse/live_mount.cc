@@ -116,7 +116,7 @@ DaemonState LiveMount::state() {
     layers = names_.size();
     for (const Lowers::Tarball& tarball : opened_.tarballs) decoded += tarball.bytes->counted();
   }
-  return daemon_state(overlay_, layers, session_.passed_files(), decoded);
+  return daemon_state(overlay_, layers, session_.passed_files(), session_.given_bytes(), decoded);
 }
 
 Result<std::string> LiveMount::counters(std::string_view format) {

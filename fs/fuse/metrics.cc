@@ -36,7 +36,7 @@ struct Number {
 std::string text_of(std::uint64_t count) { return fmt::format("{}", count); }
 std::string text_of(std::chrono::nanoseconds time) { return fmt::format("{:.9f}", seconds(time)); }
 
-std::array<Number, 22> numbers(const DaemonState& state) {
+std::array<Number, 23> numbers(const DaemonState& state) {
   const OverlayStats& overlay = state.overlay;
   return {{{"inodes", "Inodes that the kernel or an open file knows.", false, text_of(overlay.inodes)},
            {"handles", "Open files and directories.", false, text_of(overlay.handles)},
@@ -47,6 +47,7 @@ std::array<Number, 22> numbers(const DaemonState& state) {
            {"copy_ups", "Objects copied up.", true, text_of(overlay.copy_ups)},
            {"copied_bytes", "Bytes of data copied up.", true, text_of(overlay.copied_bytes)},
            {"passed_files", "Files of the upper that the kernel was given to read and write without asking, each time it was opened anew.", true, text_of(state.passed_files)},
+           {"given_bytes", "Bytes of files that the kernel was given when they were opened, before it asked for them.", true, text_of(state.given_bytes)},
            {"known_lookups", "Lookups answered with an inode known before.", true, text_of(overlay.known_lookups)},
            {"asked_lookups", "Lookups that had to ask the layers.", true, text_of(overlay.asked_lookups)},
            {"decoded_bytes", "Bytes of compressed layers decoded.", true, text_of(state.decoded.plain_bytes)},
@@ -120,12 +121,13 @@ Latency Metrics::of(Operation operation) const noexcept {
   return latency;
 }
 
-DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, std::uint64_t passed_files, const DecodeCount& decoded) {
+DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, std::uint64_t passed_files, std::uint64_t given_bytes, const DecodeCount& decoded) {
   return {.overlay = overlay.stats(),
           .open_descriptors = open_descriptors(),
           .resident_bytes = resident_bytes(),
           .layers = layers,
           .passed_files = passed_files,
+          .given_bytes = given_bytes,
           .decoded = decoded,
           .span_hits = SpanCache::process().hits(),
           .span_misses = SpanCache::process().misses(),

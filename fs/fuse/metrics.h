@@ -53,12 +53,13 @@ struct DaemonState {
   std::uint64_t resident_bytes = 0;
   std::uint64_t layers = 0;
   std::uint64_t passed_files = 0;      // Session::passed_files()
+  std::uint64_t given_bytes = 0;       // Session::given_bytes()
   DecodeCount decoded;                 // of tarballs, since they were mounted
   std::uint64_t span_hits = 0;         // of the process's cache of decoded spans
   std::uint64_t span_misses = 0;
   std::uint64_t span_bytes = 0;
 };
-DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, std::uint64_t passed_files, const DecodeCount& decoded);
+DaemonState daemon_state(const Overlay& overlay, std::uint64_t layers, std::uint64_t passed_files, std::uint64_t given_bytes, const DecodeCount& decoded);
 
 // One object: "operations" by name, each with "count", "seconds" and "buckets" ([upper bound in seconds, count] of those
 // that are not empty); the rest by its own name.

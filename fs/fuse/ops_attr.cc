@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "fs/fuse/first_pages.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/stateless_files.h"
 #include "fs/fuse/suid.h"
@@ -58,6 +59,7 @@ void setattr(fuse_req_t req, fuse_ino_t ino, struct stat* to, int what, fuse_fil
         AttrChange change = change_of(*to, what);
         // What is left of a SETATTR by whose beginning the kernel meant suid and sgid to go, with KILLPRIV_V2 (fs/fuse/dir.c, fuse_setattr()).
         if (what == 0 && context.drops_suid) TRY(drop_suid(req, ino));
+        if (change.size) context.first_pages.no_more(ino_of(ino));
         const bool has_handle = info != nullptr && info->fh != 0;
         if (!has_handle && context.stateless != nullptr && context.stateless->without_open)
           return change_without_open(context, ino, change, info != nullptr);

@@ -2,31 +2,18 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <memory>
 #include <span>
-#include <vector>
 
+#include "fs/fuse/first_pages.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/passthrough.h"
+#include "fs/fuse/read_buffer.h"
 #include "fs/fuse/stateless_files.h"
 #include "fs/fuse/suid.h"
 
 namespace acetate::fs {
 
 namespace {
-
-// One read buffer a thread, as large as the largest read that came. The kernel asks for at most a MiB.
-std::span<std::byte> read_buffer(std::size_t asked) {
-  const std::size_t size = std::min<std::size_t>(asked, 1 << 20);
-  thread_local std::unique_ptr<std::byte[]> buffer;
-  thread_local std::size_t capacity = 0;
-  if (capacity < size) {
-    buffer.reset(new std::byte[size]);
-    capacity = size;
-  }
-  return {buffer.get(), size};
-}
 
 // What the kernel is told of a handle. From then on it is open, until closed(); after an error it is not.
 Result<void> describe(Served& context, [[maybe_unused]] Ino ino, fuse_file_info* info, const Opened& opened, [[maybe_unused]] Passthrough::Known known) {
@@ -82,8 +69,12 @@ void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
   serve(
       req,
       [&]() -> Result<void> {
+        Served& context = served(req);
         const Opened opened = TRY(open_file(req, ino, info->flags));
-        return describe(served(req), ino_of(ino), info, opened, Passthrough::Known::yes);
+        TRY(describe(context, ino_of(ino), info, opened, Passthrough::Known::yes));
+        if (FirstPages::suits(*info)) context.first_pages.give(ino_of(ino), opened.handle, info->flags);
+        else context.first_pages.no_more(ino_of(ino));
+        return {};
       },
       [&](auto&&) {
         Served& context = served(req);
@@ -94,6 +85,7 @@ void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
 // Nobody has been told of a file that was just made.
 Result<Created> describe_created(fuse_req_t req, Created created, fuse_file_info* info) {
   Served& context = served(req);
+  context.first_pages.no_more(created.found.ino);
   if (auto told = describe(context, created.found.ino, info, created.opened, Passthrough::Known::no); !told) {
     context.overlay.forget(created.found.ino, 1);
     return std::move(told).error();

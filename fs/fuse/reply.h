@@ -31,6 +31,7 @@ struct Served {
   bool drops_suid = false;  // set at INIT: dropping it is ours to do
   bool without_opendir = false;  // set at INIT: OPENDIR is answered once, with ENOSYS
   class GiveBack* give_back;
+  class FirstPages& first_pages;
   class Passthrough* passthrough;   // set: files of the upper may be passed through, if the kernel agrees
   int connection = -1;              // /dev/fuse, or what stands for it
   class StatelessFiles* stateless;  // set: OPEN is answered once, with ENOSYS

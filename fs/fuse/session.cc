@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "base/sys/mount.h"
+#include "fs/fuse/first_pages.h"
 #include "fs/fuse/give_back.h"
+#include "fs/fuse/kernel_release.h"
 #include "fs/fuse/mounting.h"
 #include "fs/fuse/ops.h"
 #include "fs/fuse/passthrough.h"
@@ -121,6 +123,7 @@ struct Session::Impl {
       : xattr_absence(how.xattr_absence),
         files(overlay),
         passthrough(overlay, rememberer, how.durable),
+        first_pages(overlay),
         context{.overlay = overlay,
                 .metrics = metrics,
                 .gate = gate,
@@ -134,6 +137,7 @@ struct Session::Impl {
                 .exact = how.exact,
                 .upper_drops_suid = how.upper_drops_suid,
                 .give_back = &give_back,
+                .first_pages = first_pages,
                 .passthrough = how.passthrough && !how.writeback && !how.exact && !how.stateless && Passthrough::suits(overlay) ? &passthrough : nullptr,
                 .stateless = how.stateless ? &files : nullptr,
                 .wire = Wire(how.idmapped)},
@@ -173,6 +177,7 @@ struct Session::Impl {
     session = fuse_session_new(arguments.get(), &table, sizeof table, &context);
     if (session == nullptr) return fail(EINVAL, "libfuse refused the mount options");
     rememberer.session = session;
+    if (context.keep_cache && !context.exact) first_pages.begin(session, may_give_ends(kernel_release()));
     return {};
   }
 
@@ -180,6 +185,7 @@ struct Session::Impl {
   const std::shared_ptr<XattrAbsence> xattr_absence;
   StatelessFiles files;
   Passthrough passthrough;
+  FirstPages first_pages;
   Metrics metrics;
   Gate gate;
   GiveBack give_back;
@@ -235,6 +241,7 @@ Result<Session> Session::on(Overlay& overlay, Fd connection, const SessionOption
 
 const Metrics& Session::metrics() const noexcept { return impl_->metrics; }
 std::uint64_t Session::passed_files() const noexcept { return impl_->passthrough.files(); }
+std::uint64_t Session::given_bytes() const noexcept { return impl_->first_pages.bytes(); }
 std::optional<dev_t> Session::device() const noexcept { return impl_->device; }
 bool Session::leaves_open_out() const noexcept {
   return impl_->context.stateless != nullptr && impl_->context.stateless->without_open;

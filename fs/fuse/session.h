@@ -66,6 +66,8 @@ class Session {
   const Metrics& metrics() const noexcept;
   // Files that were passed through, each time one was opened that nobody had open.
   std::uint64_t passed_files() const noexcept;
+  // Bytes that the kernel was given before it asked for them (fs/fuse/first_pages.h).
+  std::uint64_t given_bytes() const noexcept;
   // Of the mount; nothing where somebody else made it, and on a socket.
   std::optional<dev_t> device() const noexcept;
   // Files are not opened, because that was asked for and the kernel knows of it. Settled once it has asked anything.

@@ -21,6 +21,11 @@ class PlainSource final : public DecodedSource {
     bytes_.fetch_add(got, std::memory_order_relaxed);
     return got;
   }
+  Result<std::size_t> pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const override {
+    const std::size_t got = TRY(source_->pread_at_hand(into, offset));
+    bytes_.fetch_add(got, std::memory_order_relaxed);
+    return got;
+  }
   std::optional<Plain> plain() const override { return source_->plain(); }
   Result<void> bring(std::uint64_t offset, std::uint64_t length) const override { return source_->bring(offset, length); }
   DecodeCount counted() const noexcept override {

@@ -33,6 +33,12 @@ class FileSource final : public ByteSource {
     return got;
   }
 
+  Result<std::size_t> pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const override {
+    if (offset >= length_) return std::size_t{0};
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), length_ - offset));
+    return sys::pread_nowait(fd_.ref(), into.first(count), offset_ + offset);
+  }
+
   std::optional<Plain> plain() const override { return Plain{fd_.ref(), offset_}; }
 
  private:
@@ -54,6 +60,7 @@ class MemorySource final : public ByteSource {
     if (count > 0) std::memcpy(into.data(), from.data(), count);
     return count;
   }
+  Result<std::size_t> pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const override { return pread(into, offset); }
 
  private:
   std::vector<std::byte> bytes_;

@@ -20,6 +20,12 @@ class ByteSource {
   virtual ~ByteSource() = default;
   virtual std::uint64_t size() const = 0;
   virtual Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const = 0;
+  // The same bytes, but only as far as they are at hand: fewer, or none, where they would have to be decoded, fetched or waited for (as
+  // far as one can tell).
+  virtual Result<std::size_t> pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const {
+    (void)into, (void)offset;
+    return std::size_t{0};
+  }
   // Those bytes will be asked for: whoever has to get them from far away gets them now, in one piece, and an error says
   // that they cannot be had. Nothing to do for the others.
   virtual Result<void> bring(std::uint64_t offset, std::uint64_t length) const {

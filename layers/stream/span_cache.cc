@@ -36,6 +36,12 @@ std::size_t SpanCache::KeyHash::operator()(const Key& key) const noexcept {
   return static_cast<std::size_t>(xxh3(std::as_bytes(std::span(&key, 1))));
 }
 
+bool SpanCache::holds(Key key) {
+  Shard& shard = shard_of(key);
+  Lock lock(shard.mutex);
+  return shard.slots.contains(key);
+}
+
 Result<SpanBytes> SpanCache::get(Key key, const std::function<Result<SpanBytes>()>& decode) {
   Shard& shard = shard_of(key);
   std::shared_ptr<Flight> flight;

@@ -64,6 +64,8 @@ class SpanCache {
   // calls `decode` (without any lock), the others wait and share its answer, the error too, and the waiting for bytes from far away
   // (far_wait.h). An error is not kept. `decode` must not get() the same key.
   Result<SpanBytes> get(Key key, const std::function<Result<SpanBytes>()>& decode);
+  // Whether it is in memory, just now.
+  bool holds(Key key);
   // Drops one that has failed, if it is still that one.
   void drop(Key key, const SpanBytes& failed);
   // Drops all spans of a source. Those being decoded at the time may stay until they are evicted.

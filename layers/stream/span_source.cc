@@ -36,6 +36,28 @@ Result<std::size_t> SpanSource::pread(std::span<std::byte> into, std::uint64_t o
   return into.size();
 }
 
+Result<std::size_t> SpanSource::pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const {
+  if (offset >= what_.plain_size || into.empty()) return std::size_t{0};
+  into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), what_.plain_size - offset)));
+  // What is wrong is told to whoever reads it.
+  auto index = find_span(*what_.checkpoints, offset);
+  std::size_t ready = 0;
+  while (index && ready < into.size()) {
+    const auto span = this->span(*index);
+    const std::uint64_t at = offset + ready;
+    if (!span || at < span->begin || at >= span->end || !is_at_hand(*span)) break;
+    ready = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), span->end - offset));
+    index = *index + 1;
+  }
+  return ready == 0 ? Result<std::size_t>(0) : pread(into.first(ready), offset);
+}
+
+bool SpanSource::is_at_hand(const Span& span) const {
+  if (what_.cache->holds({id_, span.index})) return true;
+  const auto mirror = this->mirror(false);
+  return mirror != nullptr && mirror->holds(span.place());
+}
+
 // What the table says of a span, if it can be true.
 Result<SpanSource::Span> SpanSource::span(std::size_t index) const {
   const CheckpointTable& table = *what_.checkpoints;

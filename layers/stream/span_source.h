@@ -33,6 +33,7 @@ class SpanSource final : public DecodedSource {
 
   std::uint64_t size() const override { return what_.plain_size; }
   Result<std::size_t> pread(std::span<std::byte> into, std::uint64_t offset) const override;
+  Result<std::size_t> pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const override;
   std::optional<Stretch> stretch(std::uint64_t offset, std::uint64_t length) const override;
   Result<void> bring(std::uint64_t offset, std::uint64_t length) const override;
   void learn(const std::string& trace) const override;
@@ -48,6 +49,7 @@ class SpanSource final : public DecodedSource {
   };
 
   Result<Span> span(std::size_t index) const;
+  bool is_at_hand(const Span& span) const;
   // From memory, from the mirror, or decoded.
   Result<SpanBytes> get(const Span& span) const;
   // What of it lies at plain offset `at` and after; the count.

@@ -17,6 +17,10 @@ class PoisonableView final : public FileView {
     if (poison_->is_spilled()) return Error(EIO);
     return view_->pread(into, offset);
   }
+  Result<std::size_t> pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const override {
+    if (poison_->is_spilled()) return Error(EIO);
+    return view_->pread_at_hand(into, offset);
+  }
   std::optional<Extent> extent(std::uint64_t offset) const override {
     if (poison_->is_spilled()) return std::nullopt;
     return view_->extent(offset);

@@ -40,6 +40,10 @@ class WholeFile final : public FileView {
     TRY(read_exactly(*plain_, into, data_ + offset));
     return into.size();
   }
+  Result<std::size_t> pread_at_hand(std::span<std::byte> into, std::uint64_t offset) const override {
+    if (offset >= size_) return std::size_t{0};
+    return plain_->pread_at_hand(into.first(std::min<std::uint64_t>(into.size(), size_ - offset)), data_ + offset);
+  }
   std::optional<Extent> extent(std::uint64_t offset) const override {
     if (offset >= size_) return std::nullopt;
     return plain_extent(plain_, data_ + offset, size_ - offset);

@@ -39,7 +39,7 @@ TEST(Metrics, AreJsonWithTheOperationsThatWereUsed) {
 
   EXPECT_EQ(metrics_as_json(metrics, {.overlay = {.inodes = 7, .copy_ups = 2}, .layers = 3}),
             "{\"inodes\": 7, \"handles\": 0, \"cached_descriptors\": 0, \"open_descriptors\": 0, \"resident_bytes\": 0, "
-            "\"layers\": 3, \"copy_ups\": 2, \"copied_bytes\": 0, \"passed_files\": 0, \"known_lookups\": 0, \"asked_lookups\": 0, "
+            "\"layers\": 3, \"copy_ups\": 2, \"copied_bytes\": 0, \"passed_files\": 0, \"given_bytes\": 0, \"known_lookups\": 0, \"asked_lookups\": 0, "
             "\"decoded_bytes\": 0, \"prefetched_spans\": 0, \"prefetched_spans_used\": 0, \"fetch_waits\": 0, "
             "\"fetch_wait_seconds\": 0.000000000, \"needed_bytes\": 0, \"fetched_bytes\": 0, \"lent_bytes\": 0, \"span_hits\": 0, "
             "\"span_misses\": 0, \"span_bytes\": 0, \"operations\": {\n"

@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,15 @@ class MountTest : public ::testing::Test {
     auto said = ask_daemon(dir_ / "mnt", request);
     return said ? *said : "error: " + said.error().message();
   }
+  // A number of the daemon's: "passed_files_total", "operation_seconds_count{operation=\"read\"}".
+  std::uint64_t counted(const std::string& what) const {
+    std::istringstream lines(asked("stat prometheus"));
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with("fuse_overlay_" + what + " ")) return std::stoull(line.substr(line.rfind(' ') + 1));
+    return 0;
+  }
+  // So far, and counted when they have been answered.
+  std::uint64_t requests(const std::string& operation) const { return counted("operation_seconds_count{operation=\"" + operation + "\"}"); }
   MountRequest request() const {
     return {.lowers = {dir_ / "lower"}, .upper = dir_ / "upper", .work = dir_ / "work", .target = dir_ / "mnt"};
   }

@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <sstream>
 #include <thread>
 
 #include "fs/fuse/kernel_release.h"
@@ -51,18 +50,7 @@ class PassthroughTest : public MountTest {
     EXPECT_EQ(::stat(path(name).c_str(), &st), 0) << name;
     return st;
   }
-  // A number of the daemon's: "passed_files_total", "operation_seconds_count{operation=\"read\"}".
-  std::uint64_t counted(const std::string& what) const {
-    std::istringstream lines(asked("stat prometheus"));
-    for (std::string line; std::getline(lines, line);)
-      if (line.starts_with("fuse_overlay_" + what + " ")) return std::stoull(line.substr(line.rfind(' ') + 1));
-    return 0;
-  }
   std::uint64_t passed() const { return counted("passed_files_total"); }
-  // So far, and counted when they have been answered.
-  std::uint64_t requests(const std::string& operation) const {
-    return counted("operation_seconds_count{operation=\"" + operation + "\"}");
-  }
 
   // The kernel tells of a close in its own time.
   void all_closed() const {
