@@ -19,6 +19,7 @@
 #include "builder/sandbox/spec.h"
 #include "builder/sandbox/surroundings.h"
 #include "builder/unpack.h"
+#include "cli/give_tree.h"
 #include "cli/image_name.h"
 #include "cli/in_holder.h"
 #include "cli/kept.h"
@@ -233,6 +234,27 @@ Result<sandbox::UpperKind> upper_kind(const Run& run, bool other_order) {
   return sandbox::UpperKind::own;
 }
 
+// Who an id of the container is to us, who are outside of it.
+std::optional<std::uint32_t> outside_of(const std::vector<sys::IdRange>& map, std::uint32_t id) {
+  for (const sys::IdRange& range : map)
+    if (id >= range.inside && id - range.inside < range.count) return range.outside + (id - range.inside);
+  return std::nullopt;
+}
+
+// What was asked to be the container's user's.
+Result<void> give_sources(const Run& run) {
+  if (run.mounts.given.empty()) return {};
+  if (run.spec.ids == sandbox::IdMode::single) return void(log::info("with one id everything is the container's user's already")), Result<void>();
+  std::optional<std::uint32_t> uid = run.spec.uid, gid = run.spec.gid;
+  if (run.spec.keep_id) {
+    const auto maps = TRY(sandbox::keep_id_maps(run.spec.keep_id->uid, run.spec.keep_id->gid));
+    uid = outside_of(maps.uids, run.spec.uid), gid = outside_of(maps.gids, run.spec.gid);
+  }
+  if (!uid || !gid) return fail(EINVAL, "nothing can be given to {}:{}, who has no id here", run.spec.uid, run.spec.gid);
+  for (const std::string& source : run.mounts.given) TRY(give_tree(source, *uid, *gid));
+  return {};
+}
+
 // --group-add, in addition to what the image says.
 Result<void> add_groups(Run& run, const std::string& rootfs) {
   const auto& asked = run.options.group_add;
@@ -305,7 +327,7 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   const std::string memo = runs_dir(run.paths) + "/runtime";
   options.meanwhile = [&] { sandbox::prepare_launch(run.spec, memo); };
   sandbox::Rootfs rootfs = TRY(mount_image(run.image, options));
-  std::vector<sandbox::Rootfs> images;
+  std::vector<sandbox::Rootfs> images;  // and directories that are written over
   for (const auto& [mount, image] : run.images) {
     images.push_back(TRY(mount_image(
         image, {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable, .unpack = build::unpack_layers})));
@@ -317,10 +339,17 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   std::vector<Fd> volumes;  // in use until we return
   for (const NamedVolume& volume : run.mounts.volumes)
     volumes.push_back(TRY(enter_volume(volume, rootfs.path(), ids != sandbox::IdMode::single)));
+  for (const auto& [source, target] : run.mounts.overlaid) {
+    const LayerSpec layer{.path = source};
+    images.push_back(TRY_WITHIN(sandbox::Rootfs::make({format_layer_spec(layer)}, {.scratch_base = runs_dir(run.paths), .ids = ids, .unpack = build::unpack_layers}),
+                                "-v {}:{}:O", source, target));
+    run.spec.mounts.push_back({.source = images.back().path(), .target = target});
+  }
   run.spec.rootfs = rootfs.path();
   run.spec.record_owners = rootfs.notes_owners();
   TRY(choose_user(run, rootfs, plan.why));
   TRY(add_groups(run, rootfs.path()));
+  TRY(give_sources(run));
   // Real root's ids are in their own order already.
   if (ids == sandbox::IdMode::none && run.spec.keep_id && run.spec.keep_id->uid == ::getuid() && run.spec.keep_id->gid == ::getgid()) run.spec.keep_id.reset();
   order_mounts(run.spec.mounts);

@@ -54,7 +54,7 @@ Result<void> bind_option(sandbox::MountPoint& mount, const std::string& option, 
   if (option == "rw") return void(mount.writable = true), Result<void>();
   if (option == "z" || option == "Z") return log::info("'{}': SELinux labels are left as they are", text), Result<void>();
   if (is_consistency(option)) return log::info("'{}': what is bound is always one and the same", text), Result<void>();
-  if (std::ranges::find(kPassed, option) == std::end(kPassed)) return fail(EINVAL, "'{}': there is no option \"{}\" (ro, rw, nosuid, nodev, noexec, rslave, …)", text, option);
+  if (std::ranges::find(kPassed, option) == std::end(kPassed)) return fail(EINVAL, "'{}': there is no option \"{}\" (ro, rw, O, U, nosuid, nodev, noexec, rslave, …)", text, option);
   mount.options.push_back(option);
   return {};
 }
@@ -89,20 +89,26 @@ Result<void> add_volume(const std::string& text, const MountContext& context, Ru
   const bool is_path = parts[0].starts_with('/') || parts[0].starts_with('.');
   mount.source = TRY_WITHIN(is_path ? host_path(parts[0], context) : volume_dir(parts[0], context), "-v '{}'", text);
   TRY_WITHIN(check_target(mount.target, text), "-v");
-  bool copies = true;
+  bool copies = true, is_overlaid = false, is_given = false;
   if (parts.size() == 3)
     for (const std::string& option : split(parts[2], ',')) {
       if (!is_path && (option == "copy" || option == "nocopy")) copies = option == "copy";
+      else if (option == "O") is_overlaid = true;
+      else if (option == "U") is_given = true;
       else TRY_WITHIN(bind_option(mount, option, text), "-v");
     }
+  if (is_overlaid && (is_given || !mount.writable || !mount.options.empty()))
+    return fail(EINVAL, "-v '{}': O, which leaves the source as it is, goes with no other option", text);
   if (!is_path) into.volumes.push_back({.dir = mount.source, .target = mount.target, .copies = copies});
+  if (is_overlaid) return void(into.overlaid.push_back({mount.source, mount.target})), Result<void>();
+  if (is_given) into.given.push_back(mount.source);
   into.mounts.push_back(std::move(mount));
   return {};
 }
 
 Result<void> add_mount(const std::string& text, const MountContext& context, RunMounts& into) {
   std::string type = "volume", source, target;
-  bool copies = true, asks_to_write = false;
+  bool copies = true, asks_to_write = false, is_given = false;
   sandbox::MountPoint mount{.source = {}, .target = {}};
   std::vector<std::string> options;
   for (const std::string& part : split(text, ',')) {
@@ -117,11 +123,13 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
     else if (key == "tmpfs-mode") options.push_back("mode=" + value);
     else if (key == "bind-propagation") options.push_back(value);
     else if (key == "consistency" && (value == "default" || is_consistency(value))) continue;
+    else if (key == "U" || key == "chown") is_given = value.empty() || value == "true";
     else if (key == "volume-nocopy") copies = value == "false";
     else if (key == "bind-nonrecursive" && (value.empty() || value == "true")) options.emplace_back("bind");
     else options.push_back(part);
   }
   TRY_WITHIN(check_target(target, text), "--mount");
+  if (is_given && type != "bind" && type != "volume") return fail(EINVAL, "--mount '{}': U is of bind and volume", text);
   mount.target = target;
   if (type == "tmpfs") {
     mount.kind = Kind::tmpfs;
@@ -138,6 +146,7 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
   } else if (type == "bind" || type == "volume") {
     mount.source = TRY_WITHIN(type == "bind" ? host_path(source, context) : volume_dir(source, context), "--mount '{}'", text);
     if (type == "volume") into.volumes.push_back({.dir = mount.source, .target = target, .copies = copies});
+    if (is_given) into.given.push_back(mount.source);
     for (const std::string& option : options) TRY_WITHIN(bind_option(mount, option, text), "--mount");
   } else {
     return fail(EINVAL, "--mount '{}': there is no type \"{}\" (bind, volume, tmpfs, image)", text, type);
@@ -160,6 +169,7 @@ std::vector<std::string> taken_places(const RunMounts& all) {
   std::vector<std::string> places;
   for (const auto& mount : all.mounts) places.push_back(place_of(mount.target));
   for (const auto& image : all.images) places.push_back(place_of(image.target));
+  for (const auto& overlaid : all.overlaid) places.push_back(place_of(overlaid.target));
   return places;
 }
 

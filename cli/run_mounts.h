@@ -21,6 +21,13 @@ struct RunMounts {
     bool writable = false;
   };
   std::vector<ImageMount> images;
+  // "O": what is written over a directory of ours goes with the container.
+  struct Overlaid {
+    std::string source, target;
+    bool operator==(const Overlaid&) const = default;
+  };
+  std::vector<Overlaid> overlaid;
+  std::vector<std::string> given;        // "U": sources that are the container's user's before it starts
   std::vector<NamedVolume> volumes;      // directories to make
   std::vector<std::string> unnamed;      // targets of volumes without a source: directories of the writable layer
   std::vector<std::string> cdi_devices;  // "vendor.com/class=name"
@@ -39,7 +46,7 @@ void add_image_volumes(const std::vector<std::string>& targets, std::string_view
 // What lies below another target is mounted after it, in whatever order they were given; else the order stays.
 void order_mounts(std::vector<sandbox::MountPoint>& mounts);
 
-// "SOURCE:TARGET[:ro|rw|z|Z|rslave|…]", or "TARGET" alone. A source is an absolute path, begins with '.', or is a volume's name.
+// "SOURCE:TARGET[:ro|rw|O|U|z|Z|rslave|…]", or "TARGET" alone. A source is an absolute path, begins with '.', or is a volume's name.
 Result<void> add_volume(const std::string& text, const MountContext& context, RunMounts& into);
 // "type=bind,source=/a,target=/b,ro".
 Result<void> add_mount(const std::string& text, const MountContext& context, RunMounts& into);

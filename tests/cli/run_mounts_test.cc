@@ -36,6 +36,28 @@ TEST(RunVolume, IsSourceTargetAndOptions) {
   EXPECT_THAT(volume("/a:/b:noexec,rslave").options, ElementsAre("noexec", "rslave"));
 }
 
+TEST(RunVolume, OverWhichIsWrittenStaysAsItIs) {
+  RunMounts all;
+  ASSERT_TRUE(add_volume("/a:/b:O", kHere, all));
+  ASSERT_TRUE(add_volume("data:/c:O", kHere, all));
+
+  EXPECT_THAT(all.overlaid, ElementsAre(RunMounts::Overlaid{"/a", "/b"}, RunMounts::Overlaid{"/volumes/data", "/c"}));
+  EXPECT_THAT(all.mounts, ElementsAre());
+  for (const char* text : {"/a:/b:O,ro", "/a:/b:O,U", "/a:/b:noexec,O"}) EXPECT_FALSE(add_volume(text, kHere, all)) << text;
+}
+
+TEST(RunVolume, IsGivenToTheContainersUserWhereThatIsAskedFor) {
+  RunMounts all;
+  ASSERT_TRUE(add_volume("/a:/b:U,ro", kHere, all));
+  ASSERT_TRUE(add_volume("data:/c:U", kHere, all));
+  ASSERT_TRUE(add_mount("type=bind,source=/d,target=/e,U", kHere, all));
+  ASSERT_TRUE(add_mount("type=bind,source=/f,target=/g,chown=true", kHere, all));
+  ASSERT_TRUE(add_mount("type=bind,source=/h,target=/i,U=false", kHere, all));
+
+  EXPECT_THAT(all.given, ElementsAre("/a", "/volumes/data", "/d", "/f"));
+  EXPECT_FALSE(add_mount("type=tmpfs,target=/t,U", kHere, all));
+}
+
 TEST(RunVolume, IsAsConsistentAsItIsWhateverIsAskedFor) {
   for (const char* option : {"cached", "delegated", "consistent"}) {
     EXPECT_FALSE(volume(fmt::format("/a:/b:{},ro", option)).writable);

@@ -42,6 +42,25 @@ suite() { # AS NAME
   expect_failure "$name: a type that is none" 125 "no type" run --mount type=wibble,target=/b "$base" true
   expect_failure "$name: no target" 125 "target" run --mount "type=bind,source=$scratch/bind" "$base" true
 
+  mkdir "$scratch/over" && echo below >"$scratch/over/file" && chmod -R a+rwX "$scratch/over"
+  expect "$name: -v …:O is written over" "below above" "$(run -v "$scratch/over:/o:O" "$base" sh -c 'echo above >/o/new; rm /o/file; echo below; cat /o/new' 2>&1 | tr '\n' ' ' | sed 's/ $//')"
+  expect "$name: and stays as it is" "file below" "$(ls "$scratch/over") $(cat "$scratch/over/file")"
+  expect_failure "$name: of a file there is no such thing" 125 "over/file:/o:O" run -v "$scratch/over/file:/o:O" "$base" true
+  rm -rf "$scratch/over"
+
+  mkdir -p "$scratch/owned/sub" && : >"$scratch/owned/sub/file" && ln -s /etc "$scratch/owned/link" && chmod -R a+rwX "$scratch/owned"
+  owner=1000:1000
+  case $as in
+    ranged*) chown -hR "$ranged_user:$ranged_user" "$scratch/owned" && owner=1500999:1500999 ;;
+    single*) chown -hR "$single_user:$single_user" "$scratch/owned" && owner=$(id -u "$single_user"):$(id -g "$single_user") ;;
+  esac
+  expect "$name: -v …:U is given to the user" "ok $owner $owner $owner 0:0" \
+    "$(run -u 1000:1000 -v "$scratch/owned:/o:U" "$base" sh -c 'touch /o/sub/new && echo ok' 2>/dev/null) $(cd "$scratch/owned" && stat -c %u:%g . sub/file link /etc | tr '\n' ' ' | sed 's/ $//')"
+  [ "$as" != "ranged" ] || expect "$name: who is ourselves with keep-id" "$(id -u "$ranged_user"):$(id -g "$ranged_user")" \
+    "$(run --userns=keep-id -v "$scratch/owned:/o:U" "$base" true 2>&1)$(stat -c %u:%g "$scratch/owned/sub/file")"
+  rm -rf "$scratch/owned"
+  [ "$as" != plain ] || expect_failure "$name: but no place that the machine lives by" 125 "the machine lives by it" run -v "/etc:/o:U" "$base" true
+
   volume=vol-$(echo "$name" | tr -cd a-z)
   expect "$name: type=volume begins with what is there" "of the image" "$(run --mount "type=volume,source=$volume,target=/full" "$base" cat /full/link 2>&1)"
   expect "$name: and stays" kept "$(run --mount "type=volume,source=$volume,target=/full" "$base" sh -c 'echo kept >/full/new' 2>&1; run --mount "source=$volume,target=/v,ro" "$base" cat /v/new 2>&1)"
