@@ -22,6 +22,7 @@
 #include "builder/sandbox/scratch.h"
 #include "builder/squash.h"
 #include "layers/image/config.h"
+#include "layers/image/new_name.h"
 #include "layers/image/platform.h"
 
 namespace acetate::build {
@@ -293,7 +294,10 @@ Result<std::optional<ExportedImage>> build_on(Ground& on) {
 }  // namespace
 
 Result<std::optional<ExportedImage>> build(const BuildOptions& given, Runner& runner, Progress& progress) {
-  for (const std::string& tag : given.tags) TRY(image::parse_reference(tag));  // before anything is done
+  // Before anything is done.
+  for (const std::string& tag : given.tags) TRY(image::parse_new_name(tag));
+  for (const Output& output : given.outputs)
+    for (const std::string& name : output.names) TRY_WITHIN(image::parse_new_name(name), "--output");
   LayerOpener layers(given.index_dir);
   const ContextDir where = TRY(open_context_dir(given.context_dir, FdRef{STDIN_FILENO}, given.build_dir, layers));
   BuildOptions options = in_context(given, where);

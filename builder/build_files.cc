@@ -1,9 +1,13 @@
 #include "builder/build_files.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <set>
 
 #include "base/sys/file.h"
+#include "base/sys/open.h"
 #include "builder/context_file.h"
 #include "layers/image/platform.h"
 
@@ -37,6 +41,17 @@ Result<std::optional<std::string>> read_named(const std::string& path, const std
   return std::move(text).error().within("reading " + path);
 }
 
+// The way out where a name of the context is there, and what it leads to is not.
+std::optional<Error> leads_nowhere(const std::string& context, const RelPath& inside) {
+  const auto root = sys::open(context, O_PATH | O_DIRECTORY);
+  if (!root) return std::nullopt;
+  const auto found = sys::open_beneath(root->ref(), inside, O_PATH | O_NOFOLLOW, 0, sys::Symlinks::in_root);
+  if (!found) return std::nullopt;
+  const auto st = sys::stat(found->ref());
+  if (!st || !S_ISLNK(st->st_mode)) return std::nullopt;
+  return fail(ENOENT, "failed to read dockerfile: {} is a symbolic link that leads to no file of the context {}; name the file itself with -f", inside.str(), context);
+}
+
 }  // namespace
 
 Result<DockerfileText> read_dockerfile(const BuildOptions& options) {
@@ -49,11 +64,13 @@ Result<DockerfileText> read_dockerfile(const BuildOptions& options) {
     if (auto text = TRY(read_named(options.dockerfile, context))) return DockerfileText{options.dockerfile, options.dockerfile, *std::move(text)};
     const RelPath inside = TRY(RelPath::parse_clamped(options.dockerfile));
     if (auto text = TRY(read_context_file(context, inside, kMostDockerfile))) return found(options.dockerfile, inside, *std::move(text));
+    if (auto linked = leads_nowhere(context, inside_context(options.dockerfile, context).value_or(inside))) return *std::move(linked);
     return fail(ENOENT, "failed to read dockerfile: open {0}: no such file or directory, neither here nor in the context {1}", options.dockerfile, context);
   }
   for (const char* name : {"Dockerfile", "dockerfile", "Containerfile"}) {
     const RelPath inside = TRY(RelPath::parse(name));
     if (auto text = TRY(read_context_file(context, inside, kMostDockerfile))) return found(name, inside, *std::move(text));
+    if (auto linked = leads_nowhere(context, inside)) return *std::move(linked);
   }
   return fail(ENOENT, "failed to read dockerfile: open Dockerfile: no such file or directory; {} has none, and no Containerfile: name one with -f", context);
 }

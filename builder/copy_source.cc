@@ -160,7 +160,7 @@ class Collector {
   // `found` is held.
   static Result<SourceEntry> entry_of(const LayerPtr& layer, const Entry& found, const RelPath& real, const RelPath& inside) {
     SourceEntry entry{.inside = inside, .attr = found.attr, .layer = layer, .real = real};
-    entry.xattrs = TRY(layer->xattrs(found.node));
+    entry.xattrs = TRY_WITHIN(layer->xattrs(found.node), "reading /{}", real.str());
     // A socket is nothing without who listens; as BuildKit has it, an empty file tells where it was.
     if (S_ISSOCK(found.attr.mode)) {
       entry.attr.mode = S_IFREG | (found.attr.mode & 07777);
@@ -173,9 +173,9 @@ class Collector {
     }
     if (found.attr.is_symlink()) entry.target = TRY(layer->readlink(found.node));
     if (found.attr.is_regular()) {
-      entry.content = TRY(layer->content_id(found.node));
+      entry.content = TRY_WITHIN(layer->content_id(found.node), "reading /{}", real.str());
       if (!entry.content) {
-        const auto view = TRY(layer->open(found.node));
+        const auto view = TRY_WITHIN(layer->open(found.node), "reading /{}", real.str());
         entry.attr.size = view->size();
         entry.content = TRY_WITHIN(hash_file(*view), "reading /{}", real.str());
       }
@@ -199,13 +199,14 @@ class Collector {
     source.entries.push_back(TRY(entry_of(layer, found, real, inside)));
     if (!source.entries.back().attr.is_dir()) return {};
     std::vector<std::string> names;
-    TRY(layer->list(found.node, [&](const DirEntry& child) {
+    auto listed = layer->list(found.node, [&](const DirEntry& child) {
       names.emplace_back(child.name);
       return true;
-    }));
+    });
+    TRY_WITHIN(listed, "reading /{}", real.str());
     std::sort(names.begin(), names.end());
     for (const std::string& name : names) {
-      const Entry child = TRY(layer->lookup(found.node, name));
+      const Entry child = TRY_WITHIN(layer->lookup(found.node, name), "reading /{}", real.str());
       const HeldNode held(*layer, child.node);
       TRY(add_entry(source, layer, child, real.child(name), inside.child(name), excluded_below));
     }

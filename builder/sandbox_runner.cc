@@ -1,7 +1,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <mutex>
+#include <cstring>
 #include <optional>
 #include <thread>
 
@@ -10,6 +10,7 @@
 #include "builder/backlog.h"
 #include "builder/runner.h"
 #include "builder/sandbox/cdi.h"
+#include "builder/sandbox/ending.h"
 #include "builder/sandbox/memory_fs.h"
 #include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/spec.h"
@@ -57,13 +58,13 @@ class SandboxRunner : public Runner {
   std::string kind() const override { return ids_ == sandbox::IdMode::single ? "sandbox, one id, owners recorded" : "sandbox"; }
 
   void end_all() override {
-    std::call_once(ended_, [this] {
-      if (ending_) ending_->write.reset();
-    });
+    if (ending_) ending_->end();
   }
 
   Result<RunOutcome> run(const RunStep& step, const std::vector<std::string>& lowers, const std::vector<ReadyMount>& mounts,
                          bool log_accesses, const OutputSink& output) override {
+    if (!ending_) return ending_.error().clone();
+    const sandbox::Ending::Running running(*ending_);
     auto root = std::make_shared<sandbox::Rootfs>(
         TRY(sandbox::Rootfs::make(lowers, {.scratch_base = scratch_base_,
                                            .ids = ids_,
@@ -71,8 +72,7 @@ class SandboxRunner : public Runner {
                                            .log_accesses = log_accesses,
                                            .unpack = unpack_layers})));
     sandbox::Spec spec{.rootfs = root->path(), .argv = step.argv, .env = step.env, .cwd = step.cwd};
-    if (!ending_) return ending_.error().clone();
-    spec.ending = ending_->read.ref();
+    spec.ending = ending_->of_commands();
     spec.env.insert(spec.env.end(), step.proxies.begin(), step.proxies.end());
     const sandbox::User user = TRY(sandbox::resolve_user(root->path(), step.user.empty() ? "0" : step.user));
     spec.uid = user.uid;
@@ -97,7 +97,8 @@ class SandboxRunner : public Runner {
     TRY(add_devices(step.devices, spec));
     if (step.script) spec.mounts.push_back(TRY(script_mount(*step.script, root->scratch())));
 
-    sys::Exit exit = TRY(launch(spec, root->scratch(), output));
+    const sys::Exit exit = TRY(launch(spec, root->scratch(), output));
+    if (const int signal = sandbox::ended_by()) return fail(EINTR, "ended by SIG{}", ::sigabbrev_np(signal));
     // What was looked at is told by our daemon at its end; else nobody waits for that.
     TRY(log_accesses ? root->unmount() : root->complete_upper());
     Fd upper = TRY_WITHIN(sys::open(root->upper(), O_RDONLY | O_DIRECTORY), "opening what the step wrote");
@@ -181,8 +182,7 @@ class SandboxRunner : public Runner {
   std::string scratch_base_;
   sandbox::IdMode ids_;
   sandbox::UpperKind upper_;
-  Result<sys::Pipe> ending_ = sys::make_pipe();  // steps hold its reading end, and end with the other
-  std::once_flag ended_;
+  Result<sandbox::Ending> ending_ = sandbox::Ending::make();
   Backlog removals_;
 };
 

@@ -45,8 +45,9 @@ int unknown_command(std::string_view word, const Streams& streams) {
   return kUsage;
 }
 
+// A word that is a dot is no stop.
 std::string without_final_stop(std::string text) {
-  while (!text.empty() && (text.back() == '.' || text.back() == '\n')) text.pop_back();
+  while (text.ends_with('\n') || (text.ends_with('.') && !text.ends_with(" ."))) text.pop_back();
   return text;
 }
 

@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <filesystem>
 #include <sstream>
 
 #include "base/sys/file.h"
 #include "builder/dockerfile/csv.h"
 #include "builder/dockerfile/go_bool.h"
 #include "cli/run_mounts.h"
+#include "cli/working_dir.h"
 #include "layers/image/platform.h"
 #include "layers/image/reference.h"
 
@@ -108,7 +108,7 @@ Result<build::Strings> read_build_args(const std::vector<std::string>& files) {
 
 Result<std::vector<sandbox::MountPoint>> parse_volumes(const std::vector<std::string>& texts) {
   RunMounts mounts;
-  const MountContext context{.working_dir = std::filesystem::current_path().string(), .volumes_dir = {}};
+  const MountContext context{.working_dir = working_dir(), .volumes_dir = {}};
   for (const std::string& text : texts) {
     TRY(add_volume(text, context, mounts));
     if (!mounts.volumes.empty() || !mounts.unnamed.empty() || !mounts.images.empty())

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <istream>
 #include <iterator>
@@ -23,6 +22,7 @@
 #include "builder/dockerfile/csv.h"
 #include "builder/dockerfile/go_bool.h"
 #include "builder/dockerfile/mount.h"
+#include "builder/sandbox/ending.h"
 #include "builder/sandbox/any_holder.h"
 #include "cli/build_call.h"
 #include "cli/build_flags.h"
@@ -33,6 +33,7 @@
 #include "cli/pull_image.h"
 #include "cli/run_rights.h"
 #include "cli/store_place.h"
+#include "cli/working_dir.h"
 
 namespace acetate::cli {
 
@@ -122,8 +123,7 @@ Result<build::BuildOptions> understand(const Options& options, const Context& co
   build.labels = TRY(parse_pairs(options.labels, "--label", false));
   build.contexts = TRY(parse_pairs(options.contexts, "--build-context", true));
   for (auto& [name, what] : build.contexts)
-    if (const auto found = std::filesystem::path(what); !found.is_absolute() && std::filesystem::exists(found))
-      what = std::filesystem::absolute(found).string();
+    if (!what.starts_with('/') && sys::stat_following(what)) what = working_dir() + "/" + what;
   TRY(set_times(options, build));
   if (options.network != "host" && options.network != "default" && options.network != "none")
     return fail(EINVAL, "--network wants host or none, not \"{}\"", options.network);
@@ -263,6 +263,7 @@ Result<int> run_build(const Options& options, const Context& given) {
     if (!built) context.streams.err << fmt::format("acetate: failed to solve: {}\n", built.error().message());
     context.streams.out.flush();
     context.streams.err.flush();
+    if (const int signal = sandbox::ended_by(); signal != 0 && !built) return 128 + signal;
     return built && context.streams.out ? 0 : 1;
   };
   if (!plan) return body(sandbox::plan_without(plan.error()).mode, &plan.error());

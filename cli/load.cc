@@ -4,12 +4,13 @@
 
 #include "cli/image_commands.h"
 #include "cli/image_source.h"
+#include "layers/image/new_name.h"
 
 namespace acetate::cli {
 
 Result<int> load_images(const LoadOptions& options, const Context& context) {
   std::vector<image::Reference> wanted;
-  for (const auto& name : options.names) wanted.push_back(TRY(image::parse_reference(name)));
+  for (const auto& name : options.names) wanted.push_back(TRY(image::parse_new_name(name)));
   const auto paths = TRY(find_paths());
   // Opened before anything is read, so that no collection comes between a blob and its name.
   const auto store = TRY(image::ImageStore::open(TRY(store_place(paths))));

@@ -29,6 +29,7 @@
 #include "cli/run_mounts.h"
 #include "cli/run_process.h"
 #include "cli/same_user.h"
+#include "cli/working_dir.h"
 #include "layers/shared_indexes.h"
 
 extern char** environ;
@@ -172,12 +173,12 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
   Run run{.options = std::move(options)};
   run.options.platform = TRY(whole_platform(run.options));
   run.paths = TRY(find_paths());
-  const std::string working_dir = std::filesystem::current_path().string();
-  expand_hpc(run.options, working_dir);
+  const std::string here = working_dir();
+  expand_hpc(run.options, here);
   const RunWords words = TRY(split_run_words(std::move(typed), exists));
   TRY(find_image_and_layer(run, words.sources, streams));
   run.spec = TRY(describe_process(run.image.config, run.options, words.command, {.get = our_env, .all = whole_env}));
-  run.mounts = TRY(describe_mounts(run.options, {.working_dir = working_dir, .volumes_dir = volumes_dir(run.paths)}));
+  run.mounts = TRY(describe_mounts(run.options, {.working_dir = here, .volumes_dir = volumes_dir(run.paths)}));
   for (const auto& mount : run.mounts.images) run.images.emplace_back(mount, TRY(find_or_pull(run, mount.image, streams)));
   add_image_volumes(run.image.config.volumes, run.options.image_volume, run.mounts);
   for (const std::string& target : run.mounts.unnamed) run.spec.directories.push_back(target);
@@ -193,7 +194,7 @@ Result<Run> prepare(RunOptions options, std::vector<std::string> typed, const St
     for (auto& device : TRY(every_device())) run.spec.devices.push_back(std::move(device));
   TRY(sandbox::add_cdi_devices(run.mounts.cdi_devices, run.spec));
   if (run.options.hpc)
-    for (auto& mount : home_and_work(run.person, working_dir)) run.spec.mounts.push_back(std::move(mount));
+    for (auto& mount : home_and_work(run.person, here)) run.spec.mounts.push_back(std::move(mount));
   return run;
 }
 

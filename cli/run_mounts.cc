@@ -34,6 +34,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
 
 Result<std::string> host_path(const std::string& source, const MountContext& context) {
   if (source.starts_with('/')) return source;
+  if (source.starts_with('.') && context.working_dir.empty()) return fail(ENOENT, "\"{}\" is below the directory we are in, and that is gone", source);
   if (source.starts_with('.')) return context.working_dir + "/" + source;
   return fail(EINVAL, "\"{}\" is neither an absolute path nor one that begins with ./", source);
 }

@@ -34,7 +34,7 @@ struct RunMounts {
 };
 
 struct MountContext {
-  std::string working_dir;  // what "./x" is relative to
+  std::string working_dir;  // what "./x" is relative to; empty where that is gone
   std::string volumes_dir;  // where named volumes are
 };
 

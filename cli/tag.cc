@@ -6,15 +6,13 @@
 #include "cli/store_place.h"
 #include "layers/image/image_copy.h"
 #include "layers/image/names_meant.h"
+#include "layers/image/new_name.h"
 
 namespace acetate::cli {
 
 Result<int> tag_image(const TagOptions& options, const Context&) {
   std::vector<image::Reference> names;
-  for (const auto& text : options.names) {
-    names.push_back(TRY(image::parse_reference(text)));
-    if (names.back().digest) return fail(EINVAL, "\"{}\" has a digest, which follows from the image and is not given", text);
-  }
+  for (const auto& text : options.names) names.push_back(TRY(image::parse_new_name(text)));
   const auto store = TRY(image::ImageStore::open(TRY(store_place(TRY(find_paths())))));
   const auto stored = TRY(store->find(options.image));
   // An image of a shared store gets its name in our own, so what it is made of must be there too.

@@ -126,7 +126,7 @@ Result<sys::Exit> attend(const Runtime& runtime, const Invocation& invocation, c
   std::optional<TerminalMode> mode;
   const FdRef terminal = stdio.in ? stdio.in : FdRef{0};
   if (spec.terminal) mode.emplace(TRY(TerminalMode::keep(terminal)));
-  const HeldSignals signals;
+  const HeldSignals signals(spec.ending ? HeldSignals::Which::of_children : HeldSignals::Which::all);
   Attended child = TRY(start(command, invocation));
   const GroupWitness group = TRY(GroupWitness::start());
   // A runtime keeps the container's terminal open when ours is gone, so that who waits at it would wait for ever.

@@ -158,7 +158,7 @@ Result<sys::Exit> run_native(const Spec& spec, const std::string& text, Stdio st
   NativePipes pipes = TRY(make_native_pipes());
   std::optional<TerminalMode> mode;
   if (spec.terminal) mode.emplace(TRY(TerminalMode::keep(stdio.in ? stdio.in : FdRef{0})));
-  const HeldSignals signals;
+  const HeldSignals signals(spec.ending ? HeldSignals::Which::of_children : HeldSignals::Which::all);
   AfterContainer after{hooks};
   Attended container = TRY_WITHIN(attend(config, child, pipes), "starting the container");
   const pid_t pid = container.pid();

@@ -84,8 +84,11 @@ void Scratch::sweep(const std::string& base, const BeforeRemoval& before_removal
 }
 
 Result<Scratch> Scratch::temporary() {
+  // After su and sudo TMPDIR is often another's, or of a session that is over.
   const char* base = ::getenv("TMPDIR");
-  return make_in(base != nullptr && *base == '/' ? base : "/tmp", "acetate-");
+  if (base != nullptr && *base == '/')
+    if (auto made = make_in(base, "acetate-")) return made;
+  return make_in("/tmp", "acetate-");
 }
 
 Result<Scratch> Scratch::make_in(const std::string& dir, const char* prefix) {

@@ -21,7 +21,7 @@ class Scratch {
   static Result<Scratch> make(const std::string& base, const BeforeRemoval& before_removal = {});
   // What make() does first, for who wants none. Without such a `base` there is nothing to do.
   static void sweep(const std::string& base, const BeforeRemoval& before_removal);
-  // For a moment only: below $TMPDIR or /tmp, where others' directories are too, so nothing is swept.
+  // For a moment only: below $TMPDIR, or /tmp where that takes none, where others' directories are too, so nothing is swept.
   static Result<Scratch> temporary();
   Scratch(Scratch&& other) noexcept;
   Scratch& operator=(Scratch&& other) noexcept;

@@ -66,14 +66,14 @@ void take_what_is_handed_down() {
   ::sigaction(carrier(), &action, nullptr);
 }
 
-HeldSignals::HeldSignals() {
+HeldSignals::HeldSignals(Which which) {
   sigemptyset(&held_);
-  sigaddset(&held_, carrier());
-  for (const int signal : {SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD})
-    sigaddset(&held_, signal);
+  sigaddset(&held_, SIGCHLD);
+  if (which == Which::all)
+    for (const int signal : {carrier(), SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH}) sigaddset(&held_, signal);
   // What is ignored is heard all the same once it is blocked: who said nohup(1) wants the command to outlive his session.
   struct sigaction hangup = {};
-  if (::sigaction(SIGHUP, nullptr, &hangup) != 0 || hangup.sa_handler != SIG_IGN) sigaddset(&held_, SIGHUP);
+  if (which == Which::all && (::sigaction(SIGHUP, nullptr, &hangup) != 0 || hangup.sa_handler != SIG_IGN)) sigaddset(&held_, SIGHUP);
   // Somebody who ignores SIGCHLD has children that cannot be waited for, and exec hands that down to us.
   struct sigaction ordinary = {};
   ordinary.sa_handler = SIG_DFL;

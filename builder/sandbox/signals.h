@@ -30,7 +30,8 @@ void take_what_is_handed_down();
 // signal falls between; a child starts with them blocked too and calls restore() (sys::spawn unblocks all).
 class HeldSignals {
  public:
-  HeldSignals();
+  enum class Which { all, of_children };  // SIGCHLD alone, where what is sent to us is for nobody else
+  explicit HeldSignals(Which which = Which::all);
   HeldSignals(const HeldSignals&) = delete;
   HeldSignals& operator=(const HeldSignals&) = delete;
   ~HeldSignals() { restore(); }
