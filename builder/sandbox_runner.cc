@@ -98,12 +98,13 @@ class SandboxRunner : public Runner {
     if (step.script) spec.mounts.push_back(TRY(script_mount(*step.script, root->scratch())));
 
     const sys::Exit exit = TRY(launch(spec, root->scratch(), output));
-    if (const int signal = sandbox::ended_by()) return fail(EINTR, "ended by SIG{}", ::sigabbrev_np(signal));
+    TRY(is_not_ended());
     // What was looked at is told by our daemon at its end; else nobody waits for that.
     TRY(log_accesses ? root->unmount() : root->complete_upper());
     Fd upper = TRY_WITHIN(sys::open(root->upper(), O_RDONLY | O_DIRECTORY), "opening what the step wrote");
     std::optional<AccessedPaths> accessed;
     if (log_accesses) accessed = accessed_in(*root);
+    TRY(is_not_ended());  // a signal that came meanwhile ends the build too, and nobody else will hear of it
     return RunOutcome{.exit = exit, .upper = std::move(upper), .keeps = removed_later(std::move(root)), .accessed = std::move(accessed)};
   }
 
@@ -112,6 +113,11 @@ class SandboxRunner : public Runner {
   std::shared_ptr<void> removed_later(std::shared_ptr<sandbox::Rootfs> root) {
     void* const what = root.get();
     return {what, [this, root = std::move(root)](void*) mutable { removals_.add([root = std::move(root)]() mutable { root.reset(); }); }};
+  }
+
+  static Result<void> is_not_ended() {
+    const int signal = sandbox::ended_by();
+    return signal == 0 ? Result<void>() : Result<void>(fail(EINTR, "ended by SIG{}", ::sigabbrev_np(signal)));
   }
 
   // Where it is left to us, the kernel's, which makes small files in half the time, and ours where more is asked of it: with one id ours notes

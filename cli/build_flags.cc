@@ -111,6 +111,7 @@ Result<std::vector<sandbox::MountPoint>> parse_volumes(const std::vector<std::st
   const MountContext context{.working_dir = working_dir(), .volumes_dir = {}};
   for (const std::string& text : texts) {
     TRY(add_volume(text, context, mounts));
+    if (!mounts.overlaid.empty() || !mounts.given.empty()) return fail(EINVAL, "--volume {}: O and U are options of acetate run", text);
     if (!mounts.volumes.empty() || !mounts.unnamed.empty() || !mounts.images.empty())
       return fail(EINVAL, "--volume {} wants HOST:CONTAINER, a directory or file of ours by its path: a build has no volumes with names", text);
   }

@@ -44,6 +44,13 @@ Result<std::string> volume_dir(const std::string& name, const MountContext& cont
   return context.volumes_dir + "/" + name;
 }
 
+// As docker's and podman's flags have it; nothing is yes.
+Result<bool> yes_or_no(const std::string& value, const std::string& text) {
+  if (value.empty() || value == "true" || value == "1") return true;
+  if (value == "false" || value == "0") return false;
+  return fail(EINVAL, "--mount '{}': \"{}\" is neither true nor false", text, value);
+}
+
 // Of docker on a Mac, where a bind is a copy.
 bool is_consistency(const std::string& option) { return option == "cached" || option == "delegated" || option == "consistent"; }
 
@@ -99,7 +106,7 @@ Result<void> add_volume(const std::string& text, const MountContext& context, Ru
       else TRY_WITHIN(bind_option(mount, option, text), "-v");
     }
   if (is_overlaid && (is_given || !mount.writable || !mount.options.empty()))
-    return fail(EINVAL, "-v '{}': O, which leaves the source as it is, goes with no other option", text);
+    return fail(EINVAL, "-v '{}': O, which leaves the source as it is, goes neither with U nor with options of a mount", text);
   if (!is_path) into.volumes.push_back({.dir = mount.source, .target = mount.target, .copies = copies});
   if (is_overlaid) return void(into.overlaid.push_back({mount.source, mount.target})), Result<void>();
   if (is_given) into.given.push_back(mount.source);
@@ -124,7 +131,7 @@ Result<void> add_mount(const std::string& text, const MountContext& context, Run
     else if (key == "tmpfs-mode") options.push_back("mode=" + value);
     else if (key == "bind-propagation") options.push_back(value);
     else if (key == "consistency" && (value == "default" || is_consistency(value))) continue;
-    else if (key == "U" || key == "chown") is_given = value.empty() || value == "true";
+    else if (key == "U" || key == "chown") is_given = TRY(yes_or_no(value, text));
     else if (key == "volume-nocopy") copies = value == "false";
     else if (key == "bind-nonrecursive" && (value.empty() || value == "true")) options.emplace_back("bind");
     else options.push_back(part);

@@ -1,5 +1,6 @@
 #include "base/sys/file.h"
 
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -223,8 +224,11 @@ Result<std::size_t> pread_nowait(FdRef fd, std::span<std::byte> into, std::uint6
   const iovec part{.iov_base = into.data(), .iov_len = into.size()};
   const auto count = checked(Call::preadv2, [&] { return ::preadv2(fd.fd, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT); });
   if (count) return static_cast<std::size_t>(*count);
-  if (count.error().is(EAGAIN)) return std::size_t{0};
-  if (count.error().is(EOPNOTSUPP) || count.error().is(ENOSYS)) return pread(fd, into, offset);
+  if (count.error().is(EAGAIN) || count.error().is(ENOSYS)) return std::size_t{0};
+  if (count.error().is(EOPNOTSUPP)) {
+    const auto space = statfs(fd);
+    return space && space->f_type == TMPFS_MAGIC ? pread(fd, into, offset) : Result<std::size_t>(0);
+  }
   return Error(count.error().code());
 }
 

@@ -64,8 +64,8 @@ Result<void> make_dirs(const std::string& path, mode_t mode);
 // Reads until `into` is full or the file ends; the count read.
 Result<std::size_t> pread_full(FdRef fd, std::span<std::byte> into, std::uint64_t offset);
 Result<std::size_t> pread(FdRef fd, std::span<std::byte> into, std::uint64_t offset);
-// As much as can be read without waiting for a disk: fewer bytes, or none, elsewhere than at the end. A file system that cannot
-// tell (and a kernel before 4.14) is read as by pread(). RWF_NOWAIT, preadv2(2).
+// As much as can be read without waiting for a disk or a server: fewer bytes, or none, elsewhere than at the end; none where the file system cannot
+// tell, unless it is memory. RWF_NOWAIT, preadv2(2).
 Result<std::size_t> pread_nowait(FdRef fd, std::span<std::byte> into, std::uint64_t offset);
 Result<std::size_t> read(FdRef fd, std::span<std::byte> into);
 Result<std::size_t> pwrite(FdRef fd, std::span<const std::byte> from, std::uint64_t offset);

@@ -1,11 +1,14 @@
 #include "builder/sandbox/ending.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <mutex>
 
 #include "base/sys/process.h"
@@ -17,16 +20,20 @@ namespace {
 constexpr std::array kEnding = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 std::atomic<int> taken = 0;        // what ended_by() says
+std::atomic<std::int64_t> taken_at = 0;  // milliseconds; 0: never
 std::atomic<const Ending*> of_running = nullptr;
 
-// All that it does a signal handler may do.
-void take(int signal) {
-  int none = 0;
-  const Ending* const running = of_running;
-  if (running != nullptr && taken.compare_exchange_strong(none, signal)) return running->end();
-  ::signal(signal, SIG_DFL);
-  ::raise(signal);
+// Who signals us and all of our group sends it twice: to us, and to whoever hands on to us what he is sent. That is one.
+constexpr std::int64_t kTogether = 1000;
+
+std::int64_t now() {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
 }
+
+// All that it does a signal handler may do.
+void take(int signal);
 
 struct Handlers {
   std::mutex mutex;
@@ -52,6 +59,21 @@ struct Handlers {
 Handlers& handlers() {
   static Handlers all;
   return all;
+}
+
+void take(int signal) {
+  const int errno_before = errno;
+  std::int64_t never = 0;
+  const Ending* const running = of_running;
+  if (running != nullptr && taken_at.compare_exchange_strong(never, now())) {
+    taken = signal;
+    running->end();
+  } else if (now() - taken_at >= kTogether) {
+    const auto which = static_cast<std::size_t>(std::ranges::find(kEnding, signal) - kEnding.begin());
+    ::sigaction(signal, &handlers().before[which], nullptr);
+    ::raise(signal);
+  }
+  errno = errno_before;
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ class Ending {
   void end() const noexcept;
 
   // While one lives, the first SIGINT, SIGTERM, SIGHUP or SIGQUIT that we do not ignore ends the commands and not us, so that what they leave behind is cleared away;
-  // the second is as ever. The Ending must outlive it; of one Ending at a time there may be several.
+  // one that comes a second later or more is as ever. The Ending must outlive it, and whoever may be in the handler; of one Ending at a time there may be several. What was
+  // taken once is so for the rest of the process.
   class Running {
    public:
     explicit Running(const Ending& ending);

@@ -34,7 +34,7 @@ bool FirstPages::suits(const fuse_file_info& answer) noexcept {
 }
 
 // False: no more of this file.
-bool FirstPages::store(Ino ino, std::uint64_t offset, std::span<std::byte> bytes) noexcept {
+bool FirstPages::store(Ino ino, std::uint64_t offset, std::span<std::byte> bytes) {
   fuse_bufvec pages{};
   pages.count = 1;
   pages.buf[0].size = bytes.size();
@@ -51,7 +51,7 @@ bool FirstPages::store(Ino ino, std::uint64_t offset, std::span<std::byte> bytes
 }
 
 // `begin` was read from the beginning of the file, into read_buffer().
-void FirstPages::store_all(Ino ino, Handle handle, std::span<std::byte> begin, int flags) noexcept {
+void FirstPages::store_all(Ino ino, Handle handle, std::span<std::byte> begin, int flags) {
   const std::size_t most = is_program(begin, flags) ? kMostOfProgram : kPiece;
   std::span<std::byte> bytes = begin;
   for (std::size_t offset = 0;;) {
@@ -67,20 +67,31 @@ void FirstPages::store_all(Ino ino, Handle handle, std::span<std::byte> begin, i
   }
 }
 
+// Empty where nothing can be given.
+std::span<std::byte> FirstPages::beginning(Handle handle) {
+  if (session_ == nullptr || refused_.load(std::memory_order_relaxed)) return {};
+  // A file that ends in its first page need not be read to learn that.
+  const std::span<std::byte> buffer = read_buffer(kPiece);
+  if (!gives_ends_) {
+    const auto last = overlay_.read_at_hand(handle, buffer.first(1), sys::page_size() - 1);
+    if (!last || *last == 0) return {};
+  }
+  const auto count = overlay_.read_at_hand(handle, buffer, 0);
+  return count ? buffer.first(*count) : std::span<std::byte>();
+}
+
 void FirstPages::give(Ino ino, Handle handle, int flags) noexcept {
   try {
     if (overlay_.may_have_pages(ino)) return;
-    std::span<std::byte> begin;
-    if (session_ != nullptr && !refused_.load(std::memory_order_relaxed)) {
-      const std::span<std::byte> buffer = read_buffer(kPiece);
-      if (const auto count = overlay_.read_at_hand(handle, buffer, 0)) begin = buffer.first(*count);
-    }
+    const std::span<std::byte> begin = beginning(handle);
     Lock lock(mutex_of(ino));
     if (overlay_.may_have_pages(ino)) return;
     if (!begin.empty()) store_all(ino, handle, begin, flags);
     overlay_.note_pages(ino);
   } catch (const std::exception& error) {
     log::debug("the kernel was not given the beginning of a file: {}", error.what());
+    no_more(ino);
+  } catch (...) {
     no_more(ino);
   }
 }

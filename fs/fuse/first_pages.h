@@ -2,8 +2,9 @@
 // OPEN is answered (FUSE_NOTIFY_STORE; fs/fuse/dev.c, fuse_notify_store()). He would ask for it at once, and a small file then is one round
 // trip and not two; of a program, whose pages are asked for where it happens to go, it is fifty fewer.
 //
-// The first 128 KiB of a file, the first 8 MiB of a program or library, and only as far as the bytes are at hand: nothing is decoded, fetched or read
-// from a disk for somebody who may not want it. Pages are charged to the daemon's memory cgroup, and not to the reader's.
+// The first 128 KiB of a file, the first 8 MiB of a program or library, and only as far as the bytes are at hand (FileView::pread_at_hand): nothing is
+// decoded, fetched or, as far as can be told, read from a disk for somebody who may not want it. Pages are charged to the daemon's memory cgroup, and not
+// to the reader's.
 //
 // Why nobody ever sees old bytes by it, and why nobody waits for himself:
 //   - A file is given once, to the first that opens it since the kernel knows it by its number, and only if he opens it to read. Until his
@@ -23,7 +24,7 @@
 
 namespace acetate::fs {
 
-// Thread-safe. A mutex is held over the calls that give pages to the kernel, which wait for nobody.
+// Thread-safe. A mutex is held over the calls that give pages to the kernel, which wait for nobody, and, of a program, over reading what is at hand.
 class FirstPages {
  public:
   explicit FirstPages(Overlay& overlay) : overlay_(overlay) {}
@@ -38,15 +39,16 @@ class FirstPages {
   static bool suits(const fuse_file_info& answer) noexcept;
   // An OPEN that suits is about to be answered. What goes wrong is told to whoever reads.
   void give(Ino ino, Handle handle, int flags) noexcept;
-  // The bytes of the file may change, or are somebody's who has it open: nothing of it is given any more.
+  // The bytes of the file may change, or somebody has it open already: nothing of it is given any more.
   void no_more(Ino ino) noexcept;
 
   std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }  // given so far
 
  private:
   Mutex& mutex_of(Ino ino) { return mutexes_[static_cast<std::uint64_t>(ino) % mutexes_.size()]; }
-  bool store(Ino ino, std::uint64_t offset, std::span<std::byte> bytes) noexcept;
-  void store_all(Ino ino, Handle handle, std::span<std::byte> begin, int flags) noexcept;
+  std::span<std::byte> beginning(Handle handle);
+  bool store(Ino ino, std::uint64_t offset, std::span<std::byte> bytes);
+  void store_all(Ino ino, Handle handle, std::span<std::byte> begin, int flags);
 
   Overlay& overlay_;
   fuse_session* session_ = nullptr;

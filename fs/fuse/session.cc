@@ -177,7 +177,7 @@ struct Session::Impl {
     session = fuse_session_new(arguments.get(), &table, sizeof table, &context);
     if (session == nullptr) return fail(EINVAL, "libfuse refused the mount options");
     rememberer.session = session;
-    if (context.keep_cache && !context.exact) first_pages.begin(session, may_give_ends(kernel_release()));
+    if (context.keep_cache && !context.exact) first_pages.begin(session, how.gives_ends.value_or(may_give_ends(kernel_release())));
     return {};
   }
 

@@ -34,6 +34,8 @@ struct SessionOptions {
   // Files of the upper are passed through (fs/fuse/passthrough.h), whose directories keep no access times. Only for real root. Not with
   // writeback, exact or stateless.
   bool passthrough = false;
+  // Whether the page that a file ends in is given to the kernel before it asks (fs/fuse/first_pages.h); unset: as its version allows.
+  std::optional<bool> gives_ends = {};
   // Every look at a file is a request of its own, so that what is looked at can be noted: no listing brings attributes along.
   bool exact = false;
   // The mount may be shown with other owners (mount_setattr(2)). Not without default_permissions, and not with allow_root, which

@@ -49,6 +49,7 @@ class SpanSource final : public DecodedSource {
   };
 
   Result<Span> span(std::size_t index) const;
+  // Without a look at the disk's own cache of the mirror: what is in it is taken for near enough.
   bool is_at_hand(const Span& span) const;
   // From memory, from the mirror, or decoded.
   Result<SpanBytes> get(const Span& span) const;

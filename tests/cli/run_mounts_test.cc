@@ -56,6 +56,7 @@ TEST(RunVolume, IsGivenToTheContainersUserWhereThatIsAskedFor) {
 
   EXPECT_THAT(all.given, ElementsAre("/a", "/volumes/data", "/d", "/f"));
   EXPECT_FALSE(add_mount("type=tmpfs,target=/t,U", kHere, all));
+  EXPECT_FALSE(add_mount("type=bind,source=/a,target=/z,chown=wibble", kHere, all));
 }
 
 TEST(RunVolume, IsAsConsistentAsItIsWhateverIsAskedFor) {

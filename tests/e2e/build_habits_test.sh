@@ -20,12 +20,14 @@ build() { acetate build --progress plain --build-context base="$scratch/base.tar
 # said REGEX: whether the log has it
 said() { if grep -Eq -- "$1" "$scratch/log"; then echo said; else tail -n 6 "$scratch/log"; fi; }
 
-say "signals, sent to the build alone"
-# signalled SIGNAL FILE: waits until the step has begun, and says what came of it: exit code, whether it took long, what is left in the scratch directory
-signalled() {
-  python3 - "$@" <<'PY'
+say "signals, sent to the build alone and to its group"
+# signalled SIGNAL FILE alone|group: waits until the step has begun, and says what came of it: exit code, whether it took long, what is left in the
+# scratch directory. As $as.
+as=
+signalled() { $as env BASE="$BASE" ACETATE_ROOT="$ACETATE_ROOT" ACETATE_CACHE="$ACETATE_CACHE" python3 "$scratch/signalled.py" "$@"; }
+cat >"$scratch/signalled.py" <<'PY'
 import os, signal, subprocess, sys, time
-name, dockerfile = sys.argv[1:]
+name, dockerfile, whom = sys.argv[1:]
 begun = time.time()
 default = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
 build = subprocess.Popen(['acetate', 'build', '--no-cache', '--progress', 'plain', '--build-context', 'base=' + os.environ['BASE'], '-f', dockerfile, '-o', 'type=cacheonly', '.'],
@@ -35,22 +37,31 @@ for line in build.stderr:
     seen.append(line)
     if b'begun' in line and b'RUN' not in line: break
 time.sleep(0.3)
-os.kill(build.pid, getattr(signal, name))
+(os.killpg if whom == 'group' else os.kill)(build.pid, getattr(signal, name))
 build.stderr.read()
 code = build.wait()
 left = [each for each in os.listdir(os.environ['ACETATE_ROOT'] + '/scratch') if each.startswith('run-')]
 print('code', code, 'late' if time.time() - begun > 40 else 'soon', *left)
 PY
-}
 export BASE="$scratch/base.tar"
 printf 'FROM base\nRUN echo begun; sleep 60; echo done\n' >"$scratch/waits"
 printf 'FROM base\nRUN trap "" INT TERM HUP; echo begun; sleep 60; echo done\n' >"$scratch/deaf"
 printf 'FROM base AS a\nRUN echo begun; sleep 60; echo done\nFROM base AS b\nRUN sleep 61\nFROM base\nCOPY --from=a /bin /a\nCOPY --from=b /bin /b\n' >"$scratch/both"
 for file in waits deaf both; do
-  expect "SIGTERM ends a build whose step $file" "code 143 soon" "$(signalled SIGTERM "$scratch/$file")"
-  expect "SIGINT ends a build whose step $file" "code 130 soon" "$(signalled SIGINT "$scratch/$file")"
-  expect "SIGHUP ends a build whose step $file" "code 129 soon" "$(signalled SIGHUP "$scratch/$file")"
+  expect "SIGTERM ends a build whose step $file" "code 143 soon" "$(signalled SIGTERM "$scratch/$file" alone)"
+  expect "SIGINT ends a build whose step $file" "code 130 soon" "$(signalled SIGINT "$scratch/$file" alone)"
+  expect "SIGHUP ends a build whose step $file" "code 129 soon" "$(signalled SIGHUP "$scratch/$file" alone)"
 done
+expect "to all of its group, as timeout(1) and CI send it, one is one" "code 143 soon" "$(signalled SIGTERM "$scratch/waits" group)"
+if [ "$(id -u)" = 0 ]; then
+  make_users
+  chmod 644 "$scratch/base.tar" "$scratch/waits" "$scratch/signalled.py"
+  for as in ranged single; do
+    for whom in alone group; do
+      expect "of $as, below a holder, $whom" "code 143 soon" "$(eval "home=\$scratch/home-\$${as}_user" && ACETATE_ROOT=$home/data ACETATE_CACHE=$home/cache && signalled SIGTERM "$scratch/waits" $whom 2>&1)"
+    done
+  done
+fi
 ended=0
 build --no-cache -o type=cacheonly . <"$scratch/base/../waits" & building=$!
 until grep -q ' begun' "$scratch/log" 2>/dev/null; do sleep 0.1; done

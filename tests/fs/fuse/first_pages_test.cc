@@ -3,13 +3,13 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <functional>
 #include <latch>
 
 #include "base/sys/call.h"
-#include "fs/fuse/kernel_release.h"
 #include "tests/fs/fuse/served.h"
 
 namespace acetate::fs {
@@ -30,9 +30,14 @@ struct Given {
 
 class FirstPagesTest : public FuseTest {
  protected:
-  void SetUp() override {
-    if (!may_give_ends(kernel_release())) GTEST_SKIP() << "this kernel is given whole pages only: " << kernel_release();
+  // As on a kernel that takes all, whatever this machine's is.
+  static SessionOptions all_given() {
+    SessionOptions options = one_thread();
+    options.gives_ends = true;
+    return options;
   }
+  void serve(std::vector<MemoryEntry> lower) { serve(std::move(lower), all_given()); }
+  void serve(std::vector<MemoryEntry> lower, SessionOptions options) { FuseTest::serve(std::move(lower), std::move(options)); }
   // Since this was last asked, before the last answer.
   std::vector<Given> given() {
     std::vector<Given> all;
@@ -114,7 +119,7 @@ TEST_F(FirstPagesTest, AreNotGivenAfterWhoReadsPastTheCache) {
 }
 
 TEST_F(FirstPagesTest, AreNotGivenWhereTheCacheIsNotKept) {
-  SessionOptions options = one_thread();
+  SessionOptions options = all_given();
   options.timeout = 0;
   serve({memory_file("f", "hello")}, options);
 
@@ -124,7 +129,7 @@ TEST_F(FirstPagesTest, AreNotGivenWhereTheCacheIsNotKept) {
 }
 
 TEST_F(FirstPagesTest, AreNotGivenWhereEveryLookIsNoted) {
-  SessionOptions options = one_thread();
+  SessionOptions options = all_given();
   options.exact = true;
   serve({memory_file("f", "hello")}, options);
 
@@ -185,7 +190,7 @@ class WhileAReaderOpens : public FirstPagesTest {
  protected:
   // What was given of a file after `what` was done, by whoever had begun to open it before that.
   std::vector<Given> given_after(const std::function<void(std::uint64_t)>& what) {
-    SessionOptions options;
+    SessionOptions options = all_given();
     options.threads = 4;
     serve({}, options);
     mounted().dir().write("upper/f", "before");
@@ -221,6 +226,22 @@ TEST_F(WhileAReaderOpens, AnotherReaderGetsItAndNobodyTwice) {
                 EXPECT_THAT(given(), ElementsAre(Given{f, 0, "before"}));
               }),
               IsEmpty());
+}
+
+TEST_F(FirstPagesTest, AreWholeOnesWhereTheKernelWouldShowWhatLiesBehindTheEnd) {
+  SessionOptions options = all_given();
+  options.gives_ends = false;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::string two = std::string(2 * page, '2') + "and more", program = "\x7f" "ELF" + std::string(kPiece, 'y');
+  serve({memory_file("small", "hello"), memory_file("two", two), memory_file("program", program)}, options);
+  const std::uint64_t s = node("small"), t = node("two"), p = node("program");
+
+  open(s, O_RDONLY);
+  EXPECT_THAT(given(), IsEmpty());
+  open(t, O_RDONLY);
+  EXPECT_THAT(given(), ElementsAre(Given{t, 0, two.substr(0, 2 * page)}));
+  open(p, O_RDONLY);
+  EXPECT_THAT(given(), ElementsAre(Given{p, 0, program.substr(0, kPiece)}));
 }
 
 TEST_F(FirstPagesTest, AreNoneOfAnEmptyFile) {
