@@ -12,6 +12,7 @@
 
 #include "fs/fuse/kernel_release.h"
 #include "tests/fs/fuse/mount_fixture.h"
+#include "tests/support/page_cache.h"
 
 namespace acetate::fs {
 namespace {
@@ -22,6 +23,7 @@ class FirstPagesMountTest : public MountTest {
     MountTest::SetUp();
     if (IsSkipped()) return;
     if (!may_give_ends(kernel_release())) GTEST_SKIP() << "this kernel is given whole pages only: " << kernel_release();
+    NEED_READS_WITHOUT_WAITING(dir_);
   }
   void start() {
     auto made = Mount::start(request());

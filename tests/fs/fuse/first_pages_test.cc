@@ -11,6 +11,7 @@
 
 #include "base/sys/call.h"
 #include "tests/fs/fuse/served.h"
+#include "tests/support/page_cache.h"
 
 namespace acetate::fs {
 namespace {
@@ -65,6 +66,7 @@ TEST_F(FirstPagesTest, AreGivenBeforeTheFirstOpenIsAnsweredAndNeverAgain) {
 
 TEST_F(FirstPagesTest, AreThoseOfTheUpperToo) {
   serve({});
+  NEED_READS_WITHOUT_WAITING(mounted().dir());
   mounted().dir().write("upper/f", "above");
   const std::uint64_t f = node("f");
 
@@ -188,6 +190,7 @@ class StopsTheFirstReader final : public sys::Hook {
 
 class WhileAReaderOpens : public FirstPagesTest {
  protected:
+  void SetUp() override { NEED_READS_WITHOUT_WAITING(test::TempDir()); }
   // What was given of a file after `what` was done, by whoever had begun to open it before that.
   std::vector<Given> given_after(const std::function<void(std::uint64_t)>& what) {
     SessionOptions options = all_given();

@@ -11,6 +11,7 @@
 #include "layers/stream/mirror_store.h"
 #include "layers/stream/seekable.h"
 #include "tests/layers/stream/packed_data.h"
+#include "tests/support/page_cache.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate {
@@ -81,6 +82,7 @@ TEST_F(AtHand, IsWhatAnEarlierMountLeftInTheMirror) {
 }
 
 TEST_F(AtHand, IsWhatAFileHasInThePageCache) {
+  NEED_READS_WITHOUT_WAITING(dir_);
   dir_.write("f", "0123456789");
   const auto source = *file_source(*sys::open(dir_ / "f", O_RDONLY), 2, 6);
 
