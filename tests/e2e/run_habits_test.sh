@@ -316,4 +316,7 @@ for runtime in "" native; do
     "$( (ulimit -t 100; ACETATE_RUNTIME=$runtime acetate run --ulimit cpu=-1 "$base" sh -c 'ulimit -Ht') 2>/dev/null)"
 done
 expect "no mounts are left" "" "$(grep -F "$scratch" /proc/self/mountinfo || true)"
+for each in ranged single; do
+  expect "$each: without HOME the one of passwd(5) serves" "hello" "$($each env -u HOME acetate run "$base" echo hello 2>&1)"
+done
 finish
