@@ -29,7 +29,7 @@ cat >"$scratch/signalled.py" <<'PY'
 import os, signal, subprocess, sys, time
 name, dockerfile, whom = sys.argv[1:]
 begun = time.time()
-default = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+default = lambda: [signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]  # under nohup, or in the background of a script
 build = subprocess.Popen(['acetate', 'build', '--no-cache', '--progress', 'plain', '--build-context', 'base=' + os.environ['BASE'], '-f', dockerfile, '-o', 'type=cacheonly', '.'],
                          stderr=subprocess.PIPE, start_new_session=True, preexec_fn=default)
 seen = []
