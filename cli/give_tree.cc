@@ -53,7 +53,7 @@ Result<void> give(FdRef object, const struct stat& st, const Owner& to, const st
     std::vector<std::string> names;
     TRY_WITHIN(sys::read_dir(dir.ref(),
                              [&](const sys::DirEntry& entry) {
-                               if (entry.name != "." && entry.name != "..") names.emplace_back(entry.name);
+                               names.emplace_back(entry.name);
                                return true;
                              }),
                "{}", path);

@@ -328,11 +328,11 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
   const std::string memo = runs_dir(run.paths) + "/runtime";
   options.meanwhile = [&] { sandbox::prepare_launch(run.spec, memo); };
   sandbox::Rootfs rootfs = TRY(mount_image(run.image, options));
-  std::vector<sandbox::Rootfs> images;  // and directories that are written over
+  std::vector<sandbox::Rootfs> mounted;
   for (const auto& [mount, image] : run.images) {
-    images.push_back(TRY(mount_image(
+    mounted.push_back(TRY(mount_image(
         image, {.scratch_base = runs_dir(run.paths), .ids = ids, .read_only = !mount.writable, .unpack = build::unpack_layers})));
-    run.spec.mounts.push_back({.source = images.back().path(), .target = mount.target, .writable = mount.writable});
+    run.spec.mounts.push_back({.source = mounted.back().path(), .target = mount.target, .writable = mount.writable});
   }
   // The daemons have the layers open: who collects garbage need not wait until the command ends.
   run.image.hold.reset();
@@ -342,9 +342,9 @@ Result<int> run_inside(Run& run, const sandbox::HolderPlan& plan) {
     volumes.push_back(TRY(enter_volume(volume, rootfs.path(), ids != sandbox::IdMode::single)));
   for (const auto& [source, target] : run.mounts.overlaid) {
     const LayerSpec layer{.path = source};
-    images.push_back(TRY_WITHIN(sandbox::Rootfs::make({format_layer_spec(layer)}, {.scratch_base = runs_dir(run.paths), .ids = ids, .unpack = build::unpack_layers}),
+    mounted.push_back(TRY_WITHIN(sandbox::Rootfs::make({format_layer_spec(layer)}, {.scratch_base = runs_dir(run.paths), .ids = ids, .unpack = build::unpack_layers}),
                                 "-v {}:{}:O", source, target));
-    run.spec.mounts.push_back({.source = images.back().path(), .target = target});
+    run.spec.mounts.push_back({.source = mounted.back().path(), .target = target});
   }
   run.spec.rootfs = rootfs.path();
   run.spec.record_owners = rootfs.notes_owners();
