@@ -13,6 +13,7 @@
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "base/sys/open.h"
+#include "base/sys/same_file.h"
 
 namespace acetate::cli {
 
@@ -21,8 +22,6 @@ namespace {
 // A descriptor a directory is held on the way down.
 constexpr unsigned kMostDeep = 500;
 
-bool is_same(const struct stat& one, const struct stat& other) { return one.st_dev == other.st_dev && one.st_ino == other.st_ino; }
-
 bool is_lived_by(const struct stat& st) {
   static constexpr std::array kPlaces = {"/",      "/bin",     "/boot",    "/dev",  "/etc",  "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/pki", "/etc/ssl", "/home",
                                          "/lib",   "/lib32",   "/lib64",   "/libx32", "/media", "/mnt",     "/opt",       "/proc",       "/root",    "/run",     "/sbin",
@@ -30,7 +29,7 @@ bool is_lived_by(const struct stat& st) {
                                          "/var/log", "/var/tmp"};
   const auto is = [&](const char* place) {
     const auto there = sys::stat_following(place);
-    return there && is_same(*there, st);
+    return there && sys::is_same_file(*there, st);
   };
   for (const char* place : kPlaces)
     if (is(place)) return true;

@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <vector>
 
 #include "base/log.h"
+#include "base/number.h"
 #include "base/rel_path.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
@@ -26,14 +26,6 @@ constexpr std::size_t kMostText = 4000;  // what a symlink's target holds on eve
 std::string identity_of(const Attr& attr) {
   return fmt::format("{:o}:{}:{}.{:09}:{}.{:09}", attr.mode & S_IFMT, attr.size, attr.mtime.tv_sec, attr.mtime.tv_nsec,
                      attr.btime.tv_sec, attr.btime.tv_nsec);
-}
-
-template <class Number>
-std::optional<Number> number_of(std::string_view text, int base = 10) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 // "word rest"

@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include "base/number.h"
+
 
 namespace acetate::fs {
 
@@ -11,9 +12,8 @@ namespace {
 // False where it is neither empty nor a number.
 bool read_id(std::string_view text, std::optional<std::uint32_t>& id) {
   if (text.empty()) return true;
-  std::uint32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number == static_cast<std::uint32_t>(-1)) return false;
+  const auto number = number_of<std::uint32_t>(text);
+  if (!number || *number == static_cast<std::uint32_t>(-1)) return false;
   id = number;
   return true;
 }

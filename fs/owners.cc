@@ -1,8 +1,9 @@
 #include "fs/owners.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
+
+#include "base/number.h"
 
 namespace acetate::fs {
 
@@ -43,11 +44,9 @@ Result<IdMap> IdMap::parse(std::string_view text) {
   std::vector<std::uint32_t> numbers;
   for (bool more = true; more;) {
     const std::size_t end = std::min(text.find(':'), text.size());
-    std::uint32_t value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + end, value);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + end)
-      return fail(EINVAL, "invalid mapping specified: {}", whole);
-    numbers.push_back(value);
+    const auto value = number_of<std::uint32_t>(text.substr(0, end));
+    if (!value) return fail(EINVAL, "invalid mapping specified: {}", whole);
+    numbers.push_back(*value);
     more = end < text.size();
     if (more) text.remove_prefix(end + 1);
   }

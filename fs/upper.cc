@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/sys/dir.h"
+#include "base/sys/same_file.h"
 #include "base/sys/xattr.h"
 
 namespace acetate::fs {
@@ -22,8 +23,8 @@ bool lies_within(FdRef inner, const struct stat& outer) {
   while (at) {
     auto st = sys::stat(at->ref());
     if (!st) return false;
-    if (st->st_dev == outer.st_dev && st->st_ino == outer.st_ino) return true;
-    if (before && before->st_dev == st->st_dev && before->st_ino == st->st_ino) return false;  // "/"
+    if (sys::is_same_file(*st, outer)) return true;
+    if (before && sys::is_same_file(*before, *st)) return false;  // "/"
     before = *st;
     at = sys::open(FileAt{at->ref(), ".."}, O_PATH | O_DIRECTORY);
   }

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 
+#include "base/number.h"
 #include "base/sys/file.h"
 #include "layers/dir_layer.h"
 #include "layers/open_layer_file.h"
@@ -22,12 +22,10 @@ namespace {
 
 constexpr std::string_view kTarPlugin = "tar";
 
-Result<std::uint64_t> parse_number(std::string_view key, std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc() || end != text.data() + text.size())
-    return fail(EINVAL, "'{}' is no number of bytes for {}", text, key);
-  return value;
+Result<std::uint64_t> parse_bytes(std::string_view key, std::string_view text) {
+  const auto value = number_of<std::uint64_t>(text);
+  if (!value) return fail(EINVAL, "'{}' is no number of bytes for {}", text, key);
+  return *value;
 }
 
 // With '-' for ':', which separates lowers on the option line.
@@ -42,9 +40,9 @@ Result<void> apply_option(std::string_view option, LayerSpec& spec) {
   const std::string_view key = option.substr(0, equals);
   const std::string_view value = equals == std::string_view::npos ? "" : option.substr(equals + 1);
   if (key == "offset") {
-    spec.offset = TRY(parse_number(key, value));
+    spec.offset = TRY(parse_bytes(key, value));
   } else if (key == "length") {
-    spec.length = TRY(parse_number(key, value));
+    spec.length = TRY(parse_bytes(key, value));
   } else if (key == "digest") {
     spec.digest = TRY(parse_digest(value));
   } else if (key == "toc") {
@@ -75,7 +73,7 @@ const char* set_variable(const char* name) {
 // Where decoded bytes are kept, and how many of them.
 Result<MirrorStore> mirrors_beside(const std::string& index_dir) {
   std::uint64_t capacity = MirrorStore::kDefaultCapacity;
-  if (const char* set = set_variable("ACETATE_MIRROR_BYTES")) capacity = TRY(parse_number("ACETATE_MIRROR_BYTES", set));
+  if (const char* set = set_variable("ACETATE_MIRROR_BYTES")) capacity = TRY(parse_bytes("ACETATE_MIRROR_BYTES", set));
   return MirrorStore(index_dir + "/mirror", capacity);
 }
 

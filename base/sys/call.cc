@@ -3,12 +3,13 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include "base/number.h"
 
 namespace acetate::sys {
 
@@ -69,9 +70,8 @@ Result<Rule> parse_rule(std::string_view text) {
   rule.code = TRY(errno_named(text.substr(equals + 1)));
   if (const std::size_t hash = call.find('#'); hash != std::string_view::npos) {
     const std::string_view number = call.substr(hash + 1);
-    const auto parsed = std::from_chars(number.data(), number.data() + number.size(), rule.nth);
-    if (parsed.ec != std::errc() || parsed.ptr != number.data() + number.size() || rule.nth == 0)
-      return fail(EINVAL, "ACETATE_FAULT: '{}' is not a count", number);
+    rule.nth = number_of<decltype(rule.nth)>(number).value_or(0);
+    if (rule.nth == 0) return fail(EINVAL, "ACETATE_FAULT: '{}' is not a count", number);
     call = call.substr(0, hash);
   }
   for (std::size_t i = 0; i < kNames.size(); ++i)

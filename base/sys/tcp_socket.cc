@@ -4,9 +4,9 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
-#include <charconv>
 #include <string_view>
 
+#include "base/number.h"
 #include "base/sys/call.h"
 
 namespace acetate::sys {
@@ -22,10 +22,9 @@ Result<Address> address(FdRef socket, Ask ask) {
   TRY(done(Call::socket, [&] { return ask(socket.fd, address, &size); }));
   char host[NI_MAXHOST], port[NI_MAXSERV];
   if (::getnameinfo(address, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) return Error(EAFNOSUPPORT);
-  Address found{.ip = host};
-  const std::string_view digits = port;
-  std::from_chars(digits.data(), digits.data() + digits.size(), found.port);
-  return found;
+  const auto number = number_of<decltype(Address::port)>(port);
+  if (!number) return Error(EAFNOSUPPORT);
+  return Address{.ip = host, .port = *number};
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <limits>
 
+#include "base/number.h"
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/process.h"
@@ -25,11 +25,6 @@ std::string_view cut(std::string_view& text, char separator) {
   const std::string_view part = text.substr(0, end);
   text.remove_prefix(std::min(end + 1, text.size()));
   return part;
-}
-
-bool parse_number(std::string_view text, std::uint32_t& value) {
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  return !text.empty() && parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
 }
 
 std::string user_name(uid_t uid) {
@@ -76,8 +71,9 @@ std::vector<IdRange> parse_subid(std::string_view file, std::string_view user, u
     const std::string_view owner = cut(line, ':');
     const std::string_view start = cut(line, ':');
     if (owner.empty() || (owner != user && owner != number)) continue;
-    IdRange range{.inside = static_cast<std::uint32_t>(inside), .outside = 0, .count = 0};
-    if (!parse_number(start, range.outside) || !parse_number(line, range.count) || range.count == 0) continue;
+    const auto outside = number_of<std::uint32_t>(start), count = number_of<std::uint32_t>(line);
+    if (!outside || !count || *count == 0) continue;
+    const IdRange range{.inside = static_cast<std::uint32_t>(inside), .outside = *outside, .count = *count};
     // The last id, (uid_t)-1, is no id at all.
     constexpr std::uint64_t kEnd = std::numeric_limits<std::uint32_t>::max();
     if (range.outside + std::uint64_t{range.count} > kEnd || inside + range.count > kEnd) continue;
@@ -109,9 +105,7 @@ std::vector<IdRange> parse_id_map(std::string_view text) {
     std::string_view line = cut(text, '\n');
     std::vector<std::uint32_t> numbers;
     while (!line.empty()) {
-      std::uint32_t value = 0;
-      const std::string_view word = cut(line, ' ');
-      if (!word.empty() && parse_number(word, value)) numbers.push_back(value);
+      if (const auto value = number_of<std::uint32_t>(cut(line, ' '))) numbers.push_back(*value);
     }
     if (numbers.size() == 3) ranges.push_back({numbers[0], numbers[1], numbers[2]});
   }

@@ -78,19 +78,24 @@ std::string path_of(const Spec& spec) {
 
 }  // namespace
 
-Executable look_up_executable(FdRef root, const Spec& spec) {
+std::vector<std::string> command_candidates(const Spec& spec) {
   const std::string& name = spec.argv.at(0);
-  if (name.empty()) return Executable::not_found;
-  if (name.find('/') != std::string::npos)
-    return look_at(root, name.starts_with('/') ? name : spec.cwd + "/" + name, spec);
-  Executable best = Executable::not_found;
+  if (name.find('/') != std::string::npos) return {name};
   const std::string path = path_of(spec);
+  std::vector<std::string> all;
   for (std::size_t at = 0; at <= path.size();) {
     const std::size_t colon = std::min(path.find(':', at), path.size());
-    std::string dir = path.substr(at, colon - at);
+    all.push_back((colon == at ? "." : path.substr(at, colon - at)) + "/" + name);
     at = colon + 1;
-    if (!dir.starts_with('/')) dir = spec.cwd + "/" + dir;
-    const Executable here = look_at(root, dir + "/" + name, spec);
+  }
+  return all;
+}
+
+Executable look_up_executable(FdRef root, const Spec& spec) {
+  if (spec.argv.at(0).empty()) return Executable::not_found;
+  Executable best = Executable::not_found;
+  for (const std::string& path : command_candidates(spec)) {
+    const Executable here = look_at(root, path.starts_with('/') ? path : spec.cwd + "/" + path, spec);
     if (here == Executable::yes || here == Executable::no_interpreter || here == Executable::odd_format) return here;
     // Below a mount it may be; elsewhere a file that is in the way is remembered, as execvp(3) remembers EACCES.
     if (here == Executable::unknown || best == Executable::not_found) best = here;

@@ -23,6 +23,9 @@ enum class Executable {
 // library begin to be read.
 Executable look_up_executable(FdRef root, const Spec& spec);
 
+// What argv[0] may mean, by the PATH in spec.env: the paths that execvp(3) tries, one after another. What does not begin with '/' is of spec.cwd.
+std::vector<std::string> command_candidates(const Spec& spec);
+
 // PATH where an image sets none, as docker and podman have it.
 inline constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/sys/file.h"
 #include "base/sys/open.h"
+#include "base/sys/same_file.h"
 #include "base/timespec.h"
 #include "builder/sandbox/in_root.h"
 
@@ -15,7 +16,7 @@ Result<Fd> open_parent(FdRef root, const RelPath& path) {
 }
 
 bool same_file(const struct stat& a, const struct stat& b) {
-  return a.st_ino == b.st_ino && a.st_dev == b.st_dev && (a.st_mode & S_IFMT) == (b.st_mode & S_IFMT);
+  return sys::is_same_file(a, b) && (a.st_mode & S_IFMT) == (b.st_mode & S_IFMT);
 }
 
 }  // namespace

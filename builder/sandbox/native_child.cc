@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <climits>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -30,10 +29,9 @@
 #include "base/sys/mount.h"
 #include "base/sys/open.h"
 #include "builder/sandbox/capability_number.h"
-#include "builder/sandbox/exec_format.h"
 #include "builder/sandbox/exec_lookup.h"
-#include "builder/sandbox/in_root.h"
 #include "builder/sandbox/native_mounts.h"
+#include "builder/sandbox/own_program.h"
 #include "builder/sandbox/sysctls.h"
 
 namespace acetate::sandbox {
@@ -380,7 +378,7 @@ class Container {
     sys::close_all_on_exec_but({});
     int code = ENOENT;
     std::vector<std::string> ours_not;
-    for (std::string& path : candidates()) {
+    for (std::string& path : command_candidates(spec_)) {
       auto ours = leads_to_us(path);
       if (!ours) step(NativeStage::execute, std::move(ours).error());
       if (*ours) code = EACCES;
@@ -393,64 +391,6 @@ class Container {
     }
     step(NativeStage::execute, Error(code));
     ::_exit(125);
-  }
-
-  // Until the command is executed /proc/self/exe is our own program (CVE-2019-5736): neither the command nor what interprets it may be reached
-  // by a link of /proc's, which leads elsewhere than the path it shows. An error where it cannot be found out, for want of descriptors say.
-  static Result<bool> leads_to_us(std::string path) {
-    constexpr int kMostInterpreters = 8;  // the kernel goes on to the fifth
-    const Fd root = TRY(sys::open("/", O_PATH | O_DIRECTORY));
-    for (int n = 0; n < kMostInterpreters; ++n) {
-      const auto file = sys::open(path, O_PATH);
-      if (!file) {
-        if (is_want(file.error())) return file.error().clone();
-        return false;
-      }
-      if (!TRY(is_where_it_shows(root.ref(), path, file->ref()))) return true;
-      const auto readable = sys::reopen(file->ref(), O_RDONLY | O_NONBLOCK);
-      if (!readable) {
-        if (is_want(readable.error())) return readable.error().clone();
-        return false;
-      }
-      const auto format = read_exec_format(readable->ref());
-      if (!format || format->interpreter.empty()) return false;
-      path = format->interpreter;
-    }
-    return true;
-  }
-
-  // Says nothing of what was looked at.
-  static bool is_want(const Error& error) { return error.is(EMFILE) || error.is(ENFILE) || error.is(ENOMEM); }
-
-  static Result<bool> is_where_it_shows(FdRef root, const std::string& path, FdRef file) {
-    const auto found = resolve_in_root(root, path.starts_with('/') ? path : current_dir() + "/" + path);
-    if (!found && is_want(found.error())) return found.error().clone();
-    if (!found || found->missing > 0) return false;
-    const auto shown = stat_in_root(root, found->path);
-    if (!shown && is_want(shown.error())) return shown.error().clone();
-    const auto real = sys::stat(file);
-    return shown && real && shown->st_dev == real->st_dev && shown->st_ino == real->st_ino;
-  }
-
-  static std::string current_dir() {
-    char path[PATH_MAX];
-    return ::getcwd(path, sizeof path) != nullptr ? path : "/";
-  }
-
-  // What argv[0] may mean, by the PATH of the container.
-  std::vector<std::string> candidates() const {
-    const std::string& name = spec_.argv[0];
-    if (name.find('/') != std::string::npos) return {name};
-    std::string path = kDefaultPath;
-    for (const std::string& entry : spec_.env)
-      if (entry.starts_with("PATH=")) path = entry.substr(5);
-    std::vector<std::string> all;
-    for (std::size_t at = 0; at <= path.size();) {
-      const std::size_t colon = std::min(path.find(':', at), path.size());
-      all.push_back((colon == at ? "." : path.substr(at, colon - at)) + "/" + name);
-      at = colon + 1;
-    }
-    return all;
   }
 
   const NativeChild& child_;

@@ -1,8 +1,8 @@
 // Who a USER or --user means, by the root's own /etc/passwd and /etc/group.
-#include <charconv>
 #include <limits>
 #include <optional>
 
+#include "base/number.h"
 #include "base/sys/file.h"
 #include "base/sys/open.h"
 #include "builder/sandbox/spec.h"
@@ -24,11 +24,8 @@ std::string_view cut(std::string_view& text, char separator) {
 
 // An id, or nothing when the text is a name. (uid_t)-1 means "leave it" to the kernel and is no id.
 std::optional<std::uint32_t> parse_id(std::string_view text) {
-  std::uint32_t id = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
-  if (id == std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
-  return id;
+  const auto id = number_of<std::uint32_t>(text);
+  return id == std::numeric_limits<std::uint32_t>::max() ? std::nullopt : id;
 }
 
 bool all_digits(std::string_view text) {

@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
 
 #include "base/log.h"
+#include "base/number.h"
 #include "base/sys/call.h"
 #include "base/sys/file.h"
 #include "base/sys/standard_descriptors.h"
@@ -86,11 +86,9 @@ void wait_for_last_owner(FdRef work) {
 FdRef lifeline() {
   const char* text = ::getenv("ACETATE_LIFELINE");
   if (text == nullptr) return {};
-  int number = -1;
-  const std::string_view digits = text;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || number <= STDERR_FILENO) return {};
-  return ::fcntl(number, F_SETFD, FD_CLOEXEC) == 0 ? FdRef{number} : FdRef{};
+  const auto number = number_of<int>(text);
+  if (!number || *number <= STDERR_FILENO) return {};
+  return ::fcntl(*number, F_SETFD, FD_CLOEXEC) == 0 ? FdRef{*number} : FdRef{};
 }
 
 // Whole or not at all: whoever finds none knows that he was not told everything. The mount itself did well all the same.

@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "base/number.h"
 #include "fs/lowerdir.h"
 
 namespace acetate::fs {
@@ -191,11 +192,8 @@ class Parser {
   static Result<void> id(std::string_view key, std::string_view value, std::optional<uid_t>& into) {
     into.reset();
     if (value == "-1") return {};
-    uid_t parsed_id = 0;
-    const auto parsed = std::from_chars(value.data(), value.data() + value.size(), parsed_id);
-    if (parsed.ec != std::errc() || parsed.ptr != value.data() + value.size())
-      return fail(EINVAL, "{}={}: a number was expected", key, value);
-    into = parsed_id;
+    into = number_of<uid_t>(value);
+    if (!into) return fail(EINVAL, "{}={}: a number was expected", key, value);
     return {};
   }
 

@@ -1,8 +1,8 @@
 #include "layers/image/docker_archive.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/number.h"
 #include "layers/image/config.h"
 #include "layers/image/json.h"
 #include "layers/image/media_type.h"
@@ -56,10 +56,8 @@ Result<DockerItem> choose_docker_item(const ImageFiles& files, std::vector<Docke
     return fail(EINVAL, "{} holds {} images, name one of: {}", files.where(), items.size(), names_of(items));
   }
   if (reference->starts_with('@')) {
-    std::size_t number = items.size();
-    const char* end = reference->data() + reference->size();
-    const auto [stop, error] = std::from_chars(reference->data() + 1, end, number);
-    if (error == std::errc() && stop == end && number < items.size()) return std::move(items[number]);
+    const auto number = number_of<std::size_t>(std::string_view(*reference).substr(1));
+    if (number && *number < items.size()) return std::move(items[*number]);
   }
   for (auto& item : items)
     if (std::ranges::any_of(item.tags, [&](const auto& tag) { return same_image_name(tag, *reference); }))

@@ -3,7 +3,8 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/number.h"
 
 namespace acetate::image {
 
@@ -42,10 +43,7 @@ std::optional<int> level(const Platform& platform) {
     return 1;
   }
   if (text.starts_with('v')) text.remove_prefix(1);
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
+  return number_of<int>(text);
 }
 
 // Of "10.0.20348.1006" what images must have in common to run on one another's system: "10.0.20348".

@@ -1,7 +1,7 @@
 #include "layers/registry/blob_download.h"
 
-#include <charconv>
 
+#include "base/number.h"
 #include "layers/registry/answer_error.h"
 
 namespace acetate::registry {
@@ -9,13 +9,6 @@ namespace acetate::registry {
 namespace {
 
 constexpr std::uint64_t kWorthNewTries = 1 << 20;
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 // One download under way.
 class Download {
@@ -103,9 +96,9 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   const auto dash = text.find('-');
   const auto slash = text.find('/');
   if (dash == text.npos || slash == text.npos || slash < dash) return std::nullopt;
-  const auto first = number(text.substr(0, dash));
-  const auto last = number(text.substr(dash + 1, slash - dash - 1));
-  const auto total = number(text.substr(slash + 1));
+  const auto first = number_of<std::uint64_t>(text.substr(0, dash));
+  const auto last = number_of<std::uint64_t>(text.substr(dash + 1, slash - dash - 1));
+  const auto total = number_of<std::uint64_t>(text.substr(slash + 1));
   if (!first || !last || *last < *first || (!total && text.substr(slash + 1) != "*")) return std::nullopt;
   return ContentRange{.first = *first, .last = *last, .total = total};
 }

@@ -3,10 +3,10 @@
 #include <strings.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/number.h"
 #include "layers/registry/http_loop.h"
 #include "layers/registry/url.h"
 
@@ -63,11 +63,7 @@ const std::string& Exchange::url() const { return transfer_->request.url; }
 
 std::optional<std::uint64_t> Exchange::length() const {
   const std::string* text = headers().find("Content-Length");
-  std::uint64_t value = 0;
-  if (text == nullptr) return std::nullopt;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
-  return value;
+  return text != nullptr ? number_of<std::uint64_t>(*text) : std::nullopt;
 }
 
 Result<std::span<const std::byte>> Exchange::read() {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <random>
 #include <thread>
 
+#include "base/number.h"
 #include "layers/registry/curl.h"
 
 namespace acetate::registry {
@@ -37,9 +37,7 @@ bool is_transient_status(int status) {
 std::optional<std::chrono::milliseconds> retry_after(const Headers& headers, std::time_t now) {
   const std::string* text = headers.find("Retry-After");
   if (text == nullptr) return std::nullopt;
-  unsigned seconds = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
-  if (error == std::errc() && end == text->data() + text->size()) return std::chrono::seconds(seconds);
+  if (const auto seconds = number_of<unsigned>(*text)) return std::chrono::seconds(*seconds);
   const std::time_t date = load_curl() ? curl().getdate(text->c_str(), nullptr) : -1;
   if (date < 0) return std::nullopt;
   return std::chrono::seconds(std::max<std::time_t>(date - now, 0));

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <utility>
 
+#include "base/number.h"
 #include "base/sys/file.h"
 #include "base/sys/unix_socket.h"
 #include "layers/stream/fetcher_program.h"
@@ -25,9 +25,7 @@ constexpr std::chrono::milliseconds kLook{250};
 FetcherOptions options_from_environment() {
   FetcherOptions options;
   if (const char* text = std::getenv("ACETATE_FETCH_SECONDS"); text != nullptr && *text != '\0') {
-    unsigned seconds = 0;
-    const auto [end, error] = std::from_chars(text, text + std::strlen(text), seconds);
-    if (error == std::errc() && *end == '\0' && seconds > 0 && seconds <= 86400) options.patience = std::chrono::seconds(seconds);
+    if (const auto seconds = number_of<unsigned>(text); seconds && *seconds > 0 && *seconds <= 86400) options.patience = std::chrono::seconds(*seconds);
   }
   const char* rest = std::getenv("ACETATE_FETCH_REST");
   options.rest = rest == nullptr || std::string_view(rest) != "0";

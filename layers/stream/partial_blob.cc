@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/sys/file.h"
 #include "base/sys/new_file.h"
+#include "base/sys/same_file.h"
 #include "layers/stream/partial_format.h"
 
 namespace acetate {
@@ -148,7 +149,7 @@ Result<bool> PartialBlob::is_current(const std::string& path) const {
     if (!named && named.error().is(ENOENT)) return false;
     if (!named) return named.error().clone();
     const auto ours = TRY(sys::stat(file));
-    return named->st_dev == ours.st_dev && named->st_ino == ours.st_ino;
+    return sys::is_same_file(*named, ours);
   };
   return TRY(is_under(map_.ref(), map_name(of_.blob))) && TRY(is_under(data_.ref(), data_name(of_.blob)));
 }

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/number.h"
 
 namespace acetate {
 
@@ -33,11 +33,9 @@ std::string_view next_field(std::string_view& text, std::string_view separators)
   return field;
 }
 
-std::optional<std::uint32_t> number(std::string_view text) {
-  std::uint32_t value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc() || end != text.data() + text.size() || value == kNoId) return std::nullopt;
-  return value;
+std::optional<std::uint32_t> id_of(std::string_view text) {
+  const auto id = number_of<std::uint32_t>(text);
+  return id == kNoId ? std::nullopt : id;
 }
 
 std::optional<std::uint16_t> permissions_of(std::string_view text) {
@@ -72,7 +70,7 @@ Result<void> read_entry(std::string_view text, std::vector<AclEntry>& into) {
   if (!tag || !permissions || (!qualifier.empty() && !is_named)) return no_entry();
   if (!is_named) {
     into.push_back({*tag, *permissions, kNoId});
-  } else if (const auto id = text.empty() ? number(qualifier) : number(text)) {
+  } else if (const auto id = id_of(text.empty() ? qualifier : text)) {
     into.push_back({*tag, *permissions, *id});
   } else if (!text.empty()) {
     return no_entry();

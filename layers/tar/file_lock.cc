@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include "base/sys/file.h"
+#include "base/sys/same_file.h"
 
 namespace acetate {
 
@@ -14,8 +15,7 @@ Result<FileLock> FileLock::take(std::string path) {
     // Whoever held it before us has removed the file; ours is the lock only if it is the one others will find.
     const auto ours = TRY(sys::stat(fd.ref()));
     const auto found = sys::stat(FileAt{kWorkingDir, path.c_str()});
-    if (found && found->st_dev == ours.st_dev && found->st_ino == ours.st_ino)
-      return FileLock(std::move(path), std::move(fd));
+    if (found && sys::is_same_file(*found, ours)) return FileLock(std::move(path), std::move(fd));
   }
 }
 

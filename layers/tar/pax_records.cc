@@ -5,6 +5,7 @@
 
 #include "base/base64.h"
 #include "base/bytes.h"
+#include "base/number.h"
 #include "layers/tar/acl_text.h"
 
 namespace acetate {
@@ -58,10 +59,7 @@ std::optional<timespec> parse_time(std::string_view text) {
 }
 
 std::optional<std::uint32_t> parse_id(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc() || end != text.data() + text.size() || value > 0xffffffffU) return std::nullopt;
-  return static_cast<std::uint32_t>(value);
+  return number_of<std::uint32_t>(text);
 }
 
 int hex_digit(char c) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/number.h"
 #include "layers/stream/decoder.h"
 
 namespace acetate {
@@ -31,10 +32,9 @@ Result<std::optional<TocPlace>> estargz(std::string_view end, std::uint64_t size
     const std::size_t digits_at = footer == 51 ? 16 : 12;
     if (!text.starts_with(kHeader) || text.substr(digits_at + 16, kMagic.size()) != kMagic) continue;
     const std::string_view digits = text.substr(digits_at, 16);
-    std::uint64_t offset = 0;
-    const auto [stop, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), offset, 16);
-    if (failure != std::errc() || stop != digits.data() + digits.size() || offset >= size - footer) continue;
-    return std::optional(TocPlace{Format::gzip, offset, size - footer - offset});
+    const auto offset = number_of<std::uint64_t>(digits, 16);
+    if (!offset || *offset >= size - footer) continue;
+    return std::optional(TocPlace{Format::gzip, *offset, size - footer - *offset});
   }
   return std::optional<TocPlace>();
 }

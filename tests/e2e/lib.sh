@@ -18,11 +18,8 @@ cleanup() {
   awk -v below="$scratch/" 'index($5, below) == 1 {print $5}' /proc/self/mountinfo | sort -r | while read -r target; do
     umount -l "$target" 2>/dev/null || true
   done
-  for user in ${test_users:-}; do
-    userdel "$user" 2>/dev/null || true
-    sed -i "/^$user:/d" /etc/subuid /etc/subgid 2>/dev/null || true
-  done
-  for group in ${test_groups:-}; do groupdel "$group" 2>/dev/null || true; done
+  for user in ${test_users:-}; do one_by_one forget_user "$user"; done
+  for group in ${test_groups:-}; do one_by_one groupdel "$group" 2>/dev/null || true; done
   # A daemon that is ending may write down one thing more: what was mounted may have been seen in a namespace that somebody else just made.
   rm -rf "$scratch" 2>/dev/null || { sleep 1; rm -rf "$scratch"; }
 }
@@ -152,18 +149,28 @@ debian_sources() {
   done | head -n 1
 }
 
-# make_user NAME with|without: an ordinary user, with 65536 subordinate ids or none.
-make_user() {
-  # Where podman, buildah and skopeo put what is big, whatever TMPDIR says: open to everybody, as on every distribution (file-hierarchy(7)).
-  [ "$(stat -c %a /var/tmp)" = 1777 ] || chmod 1777 /var/tmp 2>/dev/null || skip "/var/tmp is not open to everybody and cannot be made so"
-  command -v useradd >/dev/null || skip "useradd is not installed"
-  useradd --create-home --home-dir "$scratch/home-$1" --shell /bin/sh "$1" 2>/dev/null || skip "could not make the user $1"
-  test_users="${test_users:-} $1"
+# one_by_one COMMAND...: what writes the machine's files of users, which scripts that run side by side share
+one_by_one() { (flock 9; "$@") 9>/run/acetate-test-users.lock; }
+forget_user() {
+  userdel "$1" 2>/dev/null || true
+  sed -i "/^$1:/d" /etc/subuid /etc/subgid 2>/dev/null || true
+}
+add_user() { # NAME with|without
+  useradd --create-home --home-dir "$scratch/home-$1" --shell /bin/sh "$1" 2>/dev/null || return 1
   sed -i "/^$1:/d" /etc/subuid /etc/subgid 2>/dev/null || true
   if [ "$2" = with ]; then
     echo "$1:1500000:65536" >>/etc/subuid
     echo "$1:1500000:65536" >>/etc/subgid
   fi
+}
+
+# make_user NAME with|without: an ordinary user, with 65536 subordinate ids or none.
+make_user() {
+  # Where podman, buildah and skopeo put what is big, whatever TMPDIR says: open to everybody, as on every distribution (file-hierarchy(7)).
+  [ "$(stat -c %a /var/tmp)" = 1777 ] || chmod 1777 /var/tmp 2>/dev/null || skip "/var/tmp is not open to everybody and cannot be made so"
+  command -v useradd >/dev/null || skip "useradd is not installed"
+  one_by_one add_user "$1" "$2" || skip "could not make the user $1"
+  test_users="${test_users:-} $1"
 }
 as_user() { # NAME COMMAND...
   as_name=$1

@@ -257,9 +257,9 @@ below_sys() { # AS NAME
 
 make_users
 test_groups=act-g$$
-groupadd "act-g$$" || skip "could not make a group"
-usermod -aG "act-g$$" "$ranged_user"
-usermod -aG "act-g$$" "$single_user"
+one_by_one groupadd "act-g$$" || skip "could not make a group"
+one_by_one usermod -aG "act-g$$" "$ranged_user"
+one_by_one usermod -aG "act-g$$" "$single_user"
 mkdir -m 750 "$scratch/shared"
 echo "for the group" >"$scratch/shared/file"
 chmod 640 "$scratch/shared/file"
@@ -275,15 +275,12 @@ END
 # As many subordinate group ids as there need be, and fewer than user ids.
 few_user=act-f$$
 make_user "$few_user" with
-sed -i "s/^$few_user:1500000:65536/$few_user:1500000:1100/" /etc/subgid
+one_by_one sed -i "s/^$few_user:1500000:65536/$few_user:1500000:1100/" /etc/subgid
 few() { as_user "$few_user" "$@"; }
 # Two ranges each, of which the first ends before their own id.
 parts_user=act-p$$
 make_user "$parts_user" with
-for file in /etc/subuid /etc/subgid; do
-  sed -i "s/^$parts_user:1500000:65536/$parts_user:1500000:600/" "$file"
-  echo "$parts_user:1600000:65536" >>"$file"
-done
+one_by_one sed -i "s/^$parts_user:1500000:65536/$parts_user:1500000:600\n$parts_user:1600000:65536/" /etc/subuid /etc/subgid
 parts() { as_user "$parts_user" "$@"; }
 plain() { (cd "$HOME" && "$@"); }
 HOME=$scratch/home-root

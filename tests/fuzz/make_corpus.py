@@ -11,6 +11,7 @@ import json
 import lzma
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tarfile
@@ -66,6 +67,48 @@ def zstd(plain: bytes, *options: str) -> bytes:
     return subprocess.run(["zstd", "-q", "-c", *options], input=plain, capture_output=True, check=True).stdout
 
 
+DOCKERFILE = """# syntax=docker/dockerfile:1
+# check=skip=StageNameCasing;error=false
+ARG V=1 W
+FROM --platform=$BUILDPLATFORM base:${V:-2} AS one
+ENV A=b "C=d e" F g
+LABEL a=b \\
+  # a comment
+  c="d"
+RUN --mount=type=cache,target=/c,sharing=locked,uid=1 --network=none --security=sandbox <<-"E1" cat <<E2
+\techo $A
+\tE1
+text ${A%%b}
+E2
+RUN ["sh", "-c", "echo \\u0041"]
+COPY --from=one --chown=1:2 --chmod=u+x --exclude=*.o --parents --link a ["b c", "d/"]
+COPY <<a.txt <<b.txt /d/
+a
+a.txt
+b
+b.txt
+ADD --checksum=sha256:0 --keep-git-dir=true https://example.org/a.git#v1:sub /d
+WORKDIR /a/../b
+USER 1:2
+EXPOSE 80/tcp 8000-8010
+VOLUME ["/v"] /w
+STOPSIGNAL SIGRTMIN+3
+SHELL ["sh", "-c"]
+HEALTHCHECK --interval=1m30s --retries=3 CMD curl -f x || exit 1
+ONBUILD RUN true
+ENTRYPOINT exec top
+CMD ["-b"]
+MAINTAINER me
+FROM one
+"""
+
+
+def read_trace() -> bytes:
+    """Without its checksum."""
+    points = b"".join(struct.pack("<QIII", offset, ms, 0, length) for offset, ms, length in ((0, 5, 16384), (1 << 20, 7, 0), (2**64 - 1, 9, 2**32 - 1)))
+    return b"ACETTRC2" + b"\xaa" * 32 + struct.pack("<Q", 3) + points
+
+
 def toc() -> bytes:
     """Of a blob whose only frame, at its beginning, holds "content"."""
     digest = "sha256:" + hashlib.sha256(b"content").hexdigest()
@@ -91,6 +134,13 @@ def main() -> None:
     for name, content in sparse():
         put("tar_scan", f"sparse-{name}.tar", content)
     put("toc", "all", toc())
+    put("read_trace", "points", read_trace())
+    put("dockerfile", "all", DOCKERFILE.encode())
+    put("dockerfile", "backquote", b"# escape=`\nFROM scratch\nCOPY a `\n  b\nRUN <<EOF\necho `$A\nEOF\n")
+    for name, word in (("default", b"${A:-w} $B"), ("otherwise", b"${E:+'w'}"), ("prefix", b"${A#*/}${A##*/}"), ("suffix", b"${A%.*}${A%%.*}"),
+                       ("replace", b"${A//?\\/x/$E}"), ("quotes", b'"a b" \'c\' \\d'), ("must", b"${B?no $A}")):
+        put("words", name, b"\0" + word)
+    put("ignore_rules", "all", b"# a comment\n*\n!a/**/b\n/c?[a-z^]\n\\!d\n**/*.o\nx/a/y/b")
     text = bytes(range(256)) * 30 + b"abcdefgh" * 1500
     put("gzip", "levels", b"".join(gzip.compress(text[i::3], level, mtime=0) for i, level in enumerate((0, 1, 9))))
     put("gzip", "empty", gzip.compress(b"", mtime=0))

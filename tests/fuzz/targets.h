@@ -18,6 +18,10 @@ int zstd(std::span<const std::byte> bytes);
 int xz_and_bzip2(std::span<const std::byte> bytes);
 int registry_texts(std::span<const std::byte> bytes);
 int toc(std::span<const std::byte> json);
+int read_trace(std::span<const std::byte> bytes);
+int dockerfile(std::span<const std::byte> bytes);
+int words(std::span<const std::byte> bytes);
+int ignore_rules(std::span<const std::byte> bytes);
 
 struct Target {
   const char* name;  // also of its corpus
@@ -26,7 +30,7 @@ struct Target {
 inline constexpr Target kTargets[] = {
     {"tar_scan", tar_scan}, {"layer_index", layer_index}, {"gzip", gzip}, {"zstd", zstd}, {"xz_and_bzip2", xz_and_bzip2},
     {"registry_texts", registry_texts},
-    {"toc", toc},
+    {"toc", toc}, {"read_trace", read_trace}, {"dockerfile", dockerfile}, {"words", words}, {"ignore_rules", ignore_rules},
 };
 
 }  // namespace acetate::fuzz

@@ -7,21 +7,11 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../e2e/lib.sh"
+. "$here/lib.sh"
 need_root
 need_tools acetate fuse-overlay busybox runc qemu-system-x86_64 cpio apt-get dpkg-deb newuidmap
 
-# The kernel, kept beside what the other suites keep.
-cache=$(cd "$here/../.." && pwd)/.cache/vm
-mkdir -p "$cache"
-if [ ! -e "$cache/kernel/boot" ]; then
-  package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
-  [ -n "$package" ] || skip "no archive within reach has linux-image-cloud-amd64"
-  (cd "$cache" && apt-get download -q "$package" >/dev/null 2>&1) || skip "$package could not be fetched"
-  dpkg-deb -x "$cache"/linux-image-*.deb "$cache/kernel"
-  rm "$cache"/linux-image-*.deb
-fi
-kernel=$(ls "$cache"/kernel/boot/vmlinuz-*)
-modules=$(ls -d "$cache"/kernel/lib/modules/*)
+debian_kernel cloud-amd64
 
 root=$scratch/root
 mkdir -p "$root/etc" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" "$root/run" "$root/home/ranged" "$root/home/single" "$root/root" "$root/modules" "$scratch/image/bin"
@@ -51,7 +41,7 @@ mkdir /new/proc /new/sys /new/dev /new/run
 exec switch_root /new /bin/sh /guest.sh
 EOF
 chmod 755 "$root/init"
-(cd "$root" && find . | cpio -o -H newc 2>/dev/null | gzip -1) >"$scratch/initramfs"
+initramfs_of "$root" "$scratch/initramfs"
 
 say "booting $(basename "$kernel")"
 timeout 1500 qemu-system-x86_64 -cpu max -m 1536 -smp 1 -display none -no-reboot -nodefaults -serial stdio -kernel "$kernel" -initrd "$scratch/initramfs" \

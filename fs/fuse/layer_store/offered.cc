@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <utility>
 
+#include "base/number.h"
 #include "base/sys/process.h"
 
 namespace acetate::fs {
@@ -13,10 +13,9 @@ namespace {
 
 template <class Number>
 Result<Number> parse_number(std::string_view text) {
-  Number value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || failure != std::errc() || end != text.data() + text.size()) return fail(EBADMSG, "'{}' is no number", text);
-  return value;
+  const auto value = number_of<Number>(text);
+  if (!value) return fail(EBADMSG, "'{}' is no number", text);
+  return *value;
 }
 
 Result<OfferedLayer> parse_line(std::string_view line) {

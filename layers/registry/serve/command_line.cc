@@ -1,7 +1,7 @@
 #include "layers/registry/serve/command_line.h"
 
-#include <charconv>
 
+#include "base/number.h"
 #include "base/sys/self.h"
 
 namespace acetate::registry {
@@ -21,10 +21,9 @@ Error unknown(std::string_view word) {
 }
 
 Result<int> parse_port(std::string_view text) {
-  int port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size()) return fail(EINVAL, "\"{}\" is no port", text);
-  return port;
+  const auto port = number_of<int>(text);
+  if (!port) return fail(EINVAL, "\"{}\" is no port", text);
+  return *port;
 }
 
 Result<void> take(ServeRequest& request, std::string_view key, std::string_view value) {

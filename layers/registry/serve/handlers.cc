@@ -2,8 +2,8 @@
 #include "layers/registry/serve/handlers.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/number.h"
 #include "base/sys/file.h"
 #include "layers/image/expected_blobs.h"
 #include "layers/image/json.h"
@@ -31,13 +31,7 @@ Wanted wanted_range(const std::string& header, std::uint64_t size, Span& span) {
   const auto text = std::string_view(header).substr(kUnit.size());
   const auto dash = text.find('-');
   if (dash == text.npos || text.find(',') != text.npos) return Wanted::all;
-  const auto number = [](std::string_view digits) -> std::optional<std::uint64_t> {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-    return value;
-  };
-  const auto first = number(text.substr(0, dash)), last = number(text.substr(dash + 1));
+  const auto first = number_of<std::uint64_t>(text.substr(0, dash)), last = number_of<std::uint64_t>(text.substr(dash + 1));
   if ((!first && dash != 0) || (!last && dash + 1 != text.size()) || (!first && !last)) return Wanted::all;
   if (!first) {  // the last so many
     span.size = std::min(*last, size);
