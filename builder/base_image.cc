@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/sys/file.h"
+#include "base/timespec.h"
 #include "builder/base_state.h"
 #include "builder/clock.h"
 #include "builder/git_ref.h"
@@ -209,8 +210,10 @@ Result<StageState> base_state(const image::Image& image, Cache& cache) {
       const std::string identity = identity_of(layer.spec, stat);
       auto known = TRY(cache.file_identity(identity));
       if (!known) {
+        timespec now{};
+        ::clock_gettime(CLOCK_REALTIME, &now);
         known = TRY_WITHIN(digest_file(layer.spec), "reading {}", layer.spec.path);
-        TRY(cache.set_file_identity(identity, *known));
+        if (!is_doubtful(stat.st_mtim, now) && !is_doubtful(stat.st_ctim, now)) TRY(cache.set_file_identity(identity, *known));
       }
       built.blob = known->digest;
       built.diff_id = known->diff_id;
@@ -219,7 +222,11 @@ Result<StageState> base_state(const image::Image& image, Cache& cache) {
     }
     state.push(std::move(built));
   }
-  state.clock = state.base_clock = parse_time(image.config.created).value_or(0);
+  // An image made so that it can be made again is often dated 1970, or the year 1: what writes zip files (wheels, jars) refuses times before 1980.
+  constexpr std::int64_t kFirstOfZip = 315532800;
+  state.clock = parse_time(image.config.created).value_or(0);
+  if (!image.layers.empty()) state.clock = std::max(state.clock, kFirstOfZip);
+  state.base_clock = state.clock;
   state.base_layers = state.layers.size();
   return state;
 }

@@ -4,7 +4,7 @@
 // make(1) believe that an object is as new as the source that was copied after it. So each step has a logical
 // time of its own:
 //
-//   - it begins with the time the base image was created (0 for scratch), and goes up by one second a step;
+//   - it begins with the time the base image was created (0 for scratch; never before 1980, which some formats cannot say), and goes up by one second a step;
 //   - what a step wrote just now (a modification time within the step's run, and another than the file below had)
 //     is stamped with it;
 //   - times that came out of content, such as tar(1) and dpkg set them, are kept; when one is newer than the

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/sys/file.h"
+#include "builder/each_below.h"
 #include "builder/export_tree.h"
 #include "builder/fetch_git.h"
 #include "builder/fetch_http.h"
@@ -28,20 +29,13 @@ Result<void> save(FdRef in, const std::string& file) {
   }
 }
 
-// Of what is in a directory of a tarball.
-Result<std::int64_t> newest_time(const Layer& tree, Node dir) {
-  std::vector<std::string> names;
-  TRY(tree.list(dir, [&](const DirEntry& entry) {
-    names.emplace_back(entry.name);
-    return true;
-  }));
+// Of what is in a tarball.
+Result<std::int64_t> newest_time(const Layer& tree) {
   std::int64_t newest = 0;
-  for (const std::string& name : names) {
-    const Entry entry = TRY(tree.lookup(dir, name));
-    const HeldNode held(tree, entry.node);
+  TRY(each_below(tree, tree.root(), [&](const std::string&, const Entry& entry) -> Result<Descent> {
     newest = std::max(newest, std::int64_t{entry.attr.mtime.tv_sec});
-    if (entry.attr.is_dir()) newest = std::max(newest, TRY(newest_time(tree, entry.node)));
-  }
+    return Descent::on;
+  }));
   return newest;
 }
 
@@ -56,7 +50,7 @@ Result<ContextDir> from_file(const std::string& file, const std::string& what, s
   TRY(sys::make_dirs(context.dir, 0755));
   if (tree) {
     TRY_WITHIN(write_tree_dir(*tree, {}, context.dir, TreeOwners::roots), "unpacking the build context {}", what);
-    context.time = TRY(newest_time(**tree, (*tree)->root()));
+    context.time = TRY(newest_time(**tree));
   } else {
     context.dockerfile = TRY_WITHIN(sys::read_file(file, kMostDockerfile), "reading {}", what);
   }

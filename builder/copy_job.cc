@@ -9,6 +9,7 @@
 #include "base/sys/file.h"
 #include "builder/context_file.h"
 #include "builder/copy_tree.h"
+#include "builder/each_below.h"
 #include "builder/job.h"
 #include "builder/recording_view.h"
 #include "builder/remote_source.h"
@@ -43,18 +44,12 @@ std::string describe(const SourceEntry& entry, const CopyRules& rules, const Sou
 
 // Whether a file is in a directory, or, `deep`, anywhere below it.
 Result<bool> has_file(const Layer& tree, Node dir, bool deep) {
-  std::vector<std::string> names;
-  TRY(tree.list(dir, [&](const DirEntry& entry) {
-    names.emplace_back(entry.name);
-    return true;
+  bool found = false;
+  TRY(each_below(tree, dir, [&](const std::string&, const Entry& entry) -> Result<Descent> {
+    found = entry.attr.is_regular();
+    return found ? Descent::end : deep ? Descent::on : Descent::past;
   }));
-  for (const std::string& name : names) {
-    const Entry entry = TRY(tree.lookup(dir, name));
-    const HeldNode held(tree, entry.node);
-    if (entry.attr.is_regular()) return true;
-    if (deep && entry.attr.is_dir() && TRY(has_file(tree, entry.node, deep))) return true;
-  }
-  return false;
+  return found;
 }
 
 class PlannedCopy : public CopyJob {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "base/bytes.h"
 #include "builder/dockerfile/ignore.h"
@@ -191,10 +192,12 @@ class Collector {
     return add_entry(source, layer, top, real, inside, excluded_below);
   }
 
-  // `found` is held.
+  // `found` is held. However deep it goes, a path is no longer than what can be opened by it: that bounds how often this calls itself.
   Result<void> add_entry(Source& source, const LayerPtr& layer, const Entry& found, const RelPath& real, const RelPath& inside, const RelPath* excluded_below) {
     const bool excluded = excluded_below != nullptr && is_excluded(*excluded_below, inside);
     if (excluded && (!excludes_.has_exceptions() || !found.attr.is_dir())) return {};
+    if (inside.str().size() >= PATH_MAX)
+      return fail(ENAMETOOLONG, "/{}… cannot be copied: its path has {} bytes, and no path has more than {}", inside.str().substr(0, 100), inside.str().size(), PATH_MAX - 1);
     const std::size_t at = source.entries.size();
     source.entries.push_back(TRY(entry_of(layer, found, real, inside)));
     if (!source.entries.back().attr.is_dir()) return {};

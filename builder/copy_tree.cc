@@ -83,10 +83,11 @@ class Copier {
     }
     if (seen && seen->attr.is_dir() && !source_->unpacked)
       return fail(EISDIR, "cannot replace to directory /{} with file", path.str());
-    // Names of one inode stay names of one file.
+    // Names of one inode stay names of one file; where two directories of the source come to be one, another may have taken the place of the first of them.
     if (attr.is_regular() && entry.attr.nlink > 1) {
-      const auto [first, is_new] = links_.emplace(entry.attr.ino, path);
-      if (!is_new && first->second != path) return plan_.put_hardlink(path, first->second);
+      const auto first = links_.find(entry.attr.ino);
+      if (first != links_.end() && !path.contains(first->second) && plan_.is_file_of(first->second, entry)) return plan_.put_hardlink(path, first->second);
+      links_.insert_or_assign(entry.attr.ino, path);
     }
     return plan_.put(path, attr, entry);
   }

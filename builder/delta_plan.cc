@@ -131,6 +131,13 @@ Result<void> DeltaPlan::put(const RelPath& path, const Attr& attr, const SourceE
   return {};
 }
 
+bool DeltaPlan::is_file_of(const RelPath& path, const SourceEntry& entry) const {
+  const auto planned = ops_.find(path);
+  if (planned == ops_.end() || !planned->second.content) return false;
+  const SourceEntry& there = *planned->second.content;
+  return there.layer == entry.layer && there.attr.ino == entry.attr.ino;
+}
+
 Result<void> DeltaPlan::put_hardlink(const RelPath& path, const RelPath& to) {
   TRY(check_name(path));
   TRY(show_parents(path));

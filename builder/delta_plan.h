@@ -38,7 +38,9 @@ class DeltaPlan : public TreeView {
   Result<void> put_dir(const RelPath& path, const Attr& attr, const std::vector<Xattr>& xattrs);
   // Anything else, whole; what stood there is gone, a directory with everything in it.
   Result<void> put(const RelPath& path, const Attr& attr, const SourceEntry& entry);
-  // Another name of a file put before.
+  // Whether what stands at `path` is a file that was put there for `entry`, or for another name of it in the same layer.
+  bool is_file_of(const RelPath& path, const SourceEntry& entry) const;
+  // Another name of a file put before, which does not lie below `path`.
   Result<void> put_hardlink(const RelPath& path, const RelPath& to);
 
   bool empty() const noexcept { return ops_.empty(); }

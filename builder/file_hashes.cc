@@ -25,10 +25,6 @@ constexpr std::size_t kRecord = 7 * 8 + kDigest;
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;
 // Of a context that was not built from for so long nothing is kept.
 constexpr std::int64_t kKeptSeconds = 30LL * 24 * 60 * 60;
-// File systems keep times as roughly as that.
-constexpr std::int64_t kDoubtSeconds = 2;
-
-bool is_doubtful(const timespec& changed, const timespec& read_at) { return changed.tv_sec > read_at.tv_sec - kDoubtSeconds; }
 
 // Best effort: what stays takes room, and nothing else.
 void forget_old(const std::string& dir) {

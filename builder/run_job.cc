@@ -45,7 +45,11 @@ class RunJob : public Job {
     TRY(make_ready());
     KeyInputs inputs;
     inputs.add("step", "RUN");
-    inputs.add("the command", dockerfile::format_json_array(step_.argv));
+    const std::string command = dockerfile::format_json_array(step_.argv);
+    inputs.add("the command", command);
+    // JSON holds no bytes that are no UTF-8: commands that differ in such are told apart all the same.
+    if (dockerfile::parse_json_array(command).items != step_.argv)
+      for (const std::string& word : step_.argv) inputs.add("a word of it", word);
     if (step_.script) inputs.add("the script", step_.script->text);
     for (const std::string& entry : step_.env) {
       const std::size_t equals = entry.find('=');

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/sys/file.h"
+#include "builder/each_below.h"
 #include "layers/stack.h"
 #include "layers/stream/first_pass.h"
 #include "layers/stream/format.h"
@@ -51,6 +52,21 @@ Result<bool> begins_like_tar(SourcePtr source) {
   return is_tar_header(block);
 }
 
+// As a layer it may delete what lies below it, and name files that are there. As what is unpacked it has nothing below it: what it would leave out or lose is said.
+Result<void> refuse_what_only_layers_mean(const Layer& tar) {
+  const auto refuse_opaque = [](const std::string& path) {
+    return fail(EINVAL, "/{} in it holds .wh..wh..opq, which deletes files of a layer below: a tarball that is unpacked has none", path);
+  };
+  if (TRY(tar.is_opaque(tar.root()))) return refuse_opaque("");
+  return each_below(tar, tar.root(), [&](const std::string& path, const Entry& entry) -> Result<Descent> {
+    if (entry.marker == Marker::opaque) return refuse_opaque(path);
+    if (entry.marker == Marker::whiteout) return fail(EINVAL, "/{} in it is told to be deleted: names that begin with .wh. stand for deleted files", path);
+    if (entry.marker == Marker::link_to)
+      return fail(ENOENT, "/{} in it is a hard link to /{}, which is not in it", path, TRY(tar.link_target(entry.node)));
+    return Descent::on;
+  });
+}
+
 }  // namespace
 
 Result<std::optional<LayerPtr>> open_tarball(Fd file, LayerOpener& layers) {
@@ -59,6 +75,7 @@ Result<std::optional<LayerPtr>> open_tarball(Fd file, LayerOpener& layers) {
   if (format == Format::unknown) return std::optional<LayerPtr>();
   if (source->size() == 0 || !TRY(begins_like_tar(source))) return std::optional<LayerPtr>();
   const LayerPtr tar = TRY(layers.open_file(std::move(file)));
+  TRY(refuse_what_only_layers_mean(*tar));
   return std::optional<LayerPtr>(TRY(make_stack({tar})));
 }
 

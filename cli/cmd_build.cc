@@ -249,6 +249,8 @@ Result<int> run_build(const Options& options, const Context& given) {
   }
   const Streams logged{.in = given.streams.in, .out = given.streams.out, .err = log};
   const Context context{.streams = options.logfile.empty() ? given.streams : logged, .verbose = given.verbose};
+  // Of a build that fails none is written, and one that an earlier build left would be taken for it.
+  if (const auto old = sys::stat_following(options.iidfile); old && S_ISREG(old->st_mode)) TRY_WITHIN(sys::unlink({kWorkingDir, options.iidfile.c_str()}), "removing the old {}", options.iidfile);
   std::vector<KeyAgent> agents;
   const Call call = options.check ? Call{.question = Call::Question::check} : TRY(parse_call(options.call));
   const build::BuildOptions build = TRY(understand(options, context, agents));

@@ -350,6 +350,14 @@ TEST_F(BuildTest, TakesNothingFromACacheThatLies) {
   EXPECT_TRUE(build(there).starts_with("sha256:"));
 }
 
+TEST_F(BuildTest, TakesNoRunForAnotherWhoseBytesJsonCannotHold) {
+  for (const char* text : {"caf\xef\xbf\xbd", "caf\xe9", "caf\xea"}) {
+    dockerfile(fmt::format("FROM scratch\nRUN touch made {}\n", text));
+    build();
+    EXPECT_EQ(runner_.ran.size(), 1U) << text;
+  }
+}
+
 TEST_F(BuildTest, TakesARunFromTheCacheWhenOtherLayersHoldTheSame) {
   dir_.write("context/a", "1");
   dockerfile("FROM scratch\nCOPY a /a\nCOPY a /b\nRUN touch made 1\n");

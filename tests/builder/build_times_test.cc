@@ -22,11 +22,11 @@ class RebuiltBaseTest : public BuildTest {
   }
   // What ran on the first base, and what on the second.
   std::pair<Words, Words> runs_on_both(const std::string& text) {
-    base_of(1'000'000);
+    base_of(1'000'000'000);
     dockerfile(text);
     build();
     const Words first = runner_.ran;
-    base_of(2'000'000);
+    base_of(2'000'000'000);
     dockerfile(text);
     build();
     return {first, runner_.ran};
@@ -46,34 +46,34 @@ TEST_F(RebuiltBaseTest, IsNoReasonToCopyAgainNorToRunWhatReadsTheCopy) {
 TEST_F(RebuiltBaseTest, LeavesNothingOlderThanWhatThisBuildMadeBelowIt) {
   dir_.write("context/b", "1");
   const std::string text = "FROM my/base\nCOPY b /d/b\nCOPY a /e/a\nRUN touch made 1\n";
-  base_of(1'000'000);
+  base_of(1'000'000'000);
   dockerfile(text);
   build();
-  base_of(2'000'000);
+  base_of(2'000'000'000);
   dir_.write("context/b", "2");
   dockerfile(text);
   build();
   EXPECT_EQ(runner_.ran.size(), 1U);
-  EXPECT_EQ(time_of("e/a"), 2'000'002);
-  EXPECT_EQ(time_of("made"), 2'000'003);
+  EXPECT_EQ(time_of("e/a"), 2'000'000'002);
+  EXPECT_EQ(time_of("made"), 2'000'000'003);
   // What was done anew stands for what it replaced.
-  base_of(2'500'000);
+  base_of(2'100'000'000);
   dockerfile(text);
   build();
   EXPECT_EQ(runner_.ran, Words{});
-  EXPECT_EQ(time_of("made"), 2'000'003);
+  EXPECT_EQ(time_of("made"), 2'000'000'003);
 }
 
 // What was copied must not be older than the base's objects beside it.
 TEST_F(RebuiltBaseTest, CopiesAgainWhatLandsAmongTheBasesFiles) {
-  base_of(1'000'000);
+  base_of(1'000'000'000);
   dockerfile("FROM my/base\nCOPY a /sub/\nCOPY a /\n");
   build();
-  base_of(2'000'000);
+  base_of(2'000'000'000);
   dockerfile("FROM my/base\nCOPY a /sub/\nCOPY a /\n");
   build();
-  EXPECT_EQ(time_of("sub/a"), 1'000'001) << "nothing is there";
-  EXPECT_EQ(time_of("a"), 2'000'001) << "the file that the base has is younger";
+  EXPECT_EQ(time_of("sub/a"), 1'000'000'001) << "nothing is there";
+  EXPECT_EQ(time_of("a"), 2'000'000'001) << "the file that the base has is younger";
 }
 
 TEST_F(RebuiltBaseTest, CopiesAgainWhatWouldBeAsOldAsWhatIsBelow) {
@@ -87,6 +87,25 @@ TEST_F(RebuiltBaseTest, CopiesAgainWhatWouldBeAsOldAsWhatIsBelow) {
 }
 
 // Steps with an epoch, on one machine and, with nothing to go by, on another.
+class OldBaseTest : public BuildTest {};
+
+// What writes zip files refuses a time before 1980, and many an image is dated 1970, or the year 1.
+TEST_F(OldBaseTest, MakesNothingOlderThanWhatAZipFileCanSay) {
+  constexpr std::int64_t kFirstOfZip = 315532800;
+  dir_.write("context/a", "1");
+  dockerfile("FROM scratch\nRUN touch base 1\n");
+  BuildOptions how = options();
+  how.outputs.clear();
+  how.tags = {"my/base"};
+  how.times = {.kind = TimeRule::Kind::epoch, .epoch = 0};
+  ASSERT_TRUE(build(how).starts_with("sha256:"));
+  dockerfile("FROM my/base\nCOPY a /\nRUN touch made 1\n");
+  ASSERT_TRUE(build().starts_with("sha256:"));
+  EXPECT_EQ(time_of("base"), 0);
+  EXPECT_EQ(time_of("a"), kFirstOfZip + 1);
+  EXPECT_GT(time_of("made"), kFirstOfZip);
+}
+
 class EpochTest : public BuildTest {
  protected:
   std::string build_at(std::int64_t epoch, const std::string& build_dir = "build") {

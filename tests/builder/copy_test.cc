@@ -258,6 +258,47 @@ TEST(Copy, EndsLoopsOfSymlinks) {
   EXPECT_EQ(planned(copy({"a"}, "/"), tree({memory_symlink("a", "b"), memory_symlink("b", "a")}), kEmpty), "error: /a: too many levels of symbolic links");
 }
 
+// Of a tarball whose "lib" and "usr/lib" come to be one directory, since the image has a symlink there.
+std::string unpacked_where_lib_is_usr_lib(std::vector<MemoryEntry> entries) {
+  const LayerPtr root = tree({memory_symlink("lib", "usr/lib"), memory_dir("usr"), memory_dir("usr/lib")});
+  Source tar{.written = "t.tar", .unpacked = true};
+  tar.entries = collect_sources(copy({"/"}, "/"), tree(std::move(entries)), kNoTars)->front().entries;
+  for (SourceEntry& entry : tar.entries) entry.attr.is_implied = entry.inside.str() == "lib" || entry.inside.str() == "usr" || entry.inside.str() == "usr/lib";
+  const LayerView view(*root);
+  DeltaPlan plan(view);
+  StepClock clock(TimeRule{}, 0);
+  if (auto done = plan_copy(copy({"t.tar"}, "/"), {tar}, {}, clock, plan); !done) return "error: " + done.error().message();
+  std::string out;
+  for (const auto& [path, item] : plan.ops()) {
+    if (item.op.kind == DeltaOp::Kind::hardlink) out += fmt::format("{} is {}\n", path.str(), item.op.link_to.str());
+    if (item.content) out += fmt::format("{} {}\n", path.str(), item.content->attr.size);
+  }
+  return out;
+}
+
+TEST(Copy, LinksNothingToAFileWhoseNameAnotherTookMeanwhile) {
+  const auto link = [](const char* name) {
+    MemoryEntry entry = memory_file(name, "");
+    entry.hardlink_to = "lib/d/x";
+    return entry;
+  };
+  const MemoryEntry first = memory_file("lib/d/x", "four");
+  // A file instead of the directory that the first name lies in; another file by the first name; the directory itself is the link.
+  EXPECT_EQ(unpacked_where_lib_is_usr_lib({memory_dir("lib"), memory_dir("lib/d"), first, memory_dir("usr"), memory_dir("usr/lib"), memory_file("usr/lib/d", "1"), link("usr/lib/z")}),
+            "usr/lib/d 1\nusr/lib/z 4\n");
+  EXPECT_EQ(unpacked_where_lib_is_usr_lib({memory_dir("lib"), memory_dir("lib/d"), first, memory_dir("usr"), memory_dir("usr/lib"), memory_dir("usr/lib/d"), memory_file("usr/lib/d/x", "1"), link("usr/lib/z")}),
+            "usr/lib/d/x 1\nusr/lib/z 4\n");
+  EXPECT_EQ(unpacked_where_lib_is_usr_lib({memory_dir("lib"), memory_dir("lib/d"), first, memory_dir("usr"), memory_dir("usr/lib"), link("usr/lib/d")}), "usr/lib/d 4\n");
+  EXPECT_EQ(unpacked_where_lib_is_usr_lib({memory_dir("lib"), memory_dir("lib/d"), first, memory_dir("usr"), memory_dir("usr/lib"), link("usr/lib/z")}), "usr/lib/d/x 4\nusr/lib/z is usr/lib/d/x\n");
+}
+
+TEST(Copy, RefusesPathsThatNobodyCouldOpen) {
+  std::vector<MemoryEntry> entries;
+  std::string path = "a";
+  for (; path.size() < 9000; path += "/a") entries.push_back(memory_dir(path));
+  EXPECT_TRUE(planned(copy({"a"}, "/"), tree(std::move(entries)), kEmpty).ends_with("cannot be copied: its path has 4097 bytes, and no path has more than 4095"));
+}
+
 TEST(DeltaPlan, GivesALinkedFileToItsHeirWhenItIsReplaced) {
   const LayerView below(*kEmpty);
   DeltaPlan plan(below);
@@ -319,6 +360,21 @@ TEST(Context, ShowsTheTarballThatWasOpenedWhateverItsNameStandsForByThen) {
   ASSERT_TRUE(tar && *tar);
   EXPECT_TRUE(walk(***tar, *RelPath::parse("first")));
   EXPECT_FALSE(walk(***tar, *RelPath::parse("second")));
+}
+
+TEST(Context, UnpacksNoTarballThatMeansSomethingAsALayerAlone) {
+  test::TempDir dir;
+  LayerOpener layers(dir / "index");
+  const auto opened = [&](const std::string& make) -> std::string {
+    EXPECT_EQ(std::system(fmt::format("cd {} && rm -rf t && mkdir -p t/d && {}", dir.path(), make).c_str()), 0);
+    const auto tar = open_tarball(*open_context_file(dir.path(), *RelPath::parse("t.tar")), layers);
+    return tar ? *tar ? "a tarball" : "none" : tar.error().message();
+  };
+  EXPECT_EQ(opened("touch t/d/f && ln t/d/f t/d/g && tar -C t -cf t.tar ."), "a tarball");
+  EXPECT_EQ(opened("touch t/d/.wh.f && tar -C t -cf t.tar ."), "/d/f in it is told to be deleted: names that begin with .wh. stand for deleted files");
+  EXPECT_EQ(opened("touch t/d/.wh..wh..opq && tar -C t -cf t.tar ."), "/d in it holds .wh..wh..opq, which deletes files of a layer below: a tarball that is unpacked has none");
+  EXPECT_EQ(opened("touch t/.wh..wh..opq && tar -C t -cf t.tar ."), "/ in it holds .wh..wh..opq, which deletes files of a layer below: a tarball that is unpacked has none");
+  EXPECT_EQ(opened("touch t/d/f && ln t/d/f t/d/g && tar -C t -cf t.tar d/f d/g && tar -f t.tar --delete d/f"), "/d/g in it is a hard link to /d/f, which is not in it");
 }
 
 TEST(Context, NoticesAFileThatChangesWhileItIsCopied) {

@@ -576,6 +576,9 @@ D
 say "what is told of an image that is none, and what an output may be"
 printf 'FROM scratch\nCOPY one.txt /\n' >Dockerfile
 echo old >id
+echo old >id
+if acetate build --iidfile id -f nowhere ctx >log 2>&1; then fail "a build without a Dockerfile succeeded"; fi
+expect "no id of an earlier build is left by one that fails" "" "$(cat id 2>/dev/null)"
 acetate build --iidfile id --metadata-file meta -f Dockerfile -o files ctx >log 2>&1 || fail "files alone: $(cat log)"
 expect "no id, and not an old one" " {}" "$(cat id) $(cat meta)"
 expect_failure "a push that is neither yes nor no" 1 'push wants true or false, not "yes"' acetate build -f Dockerfile --output type=image,push=yes ctx
