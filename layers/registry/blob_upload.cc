@@ -116,13 +116,18 @@ class Upload {
   }
 
   Result<void> send_in_chunks() {
-    Retries retries(repository_.registry().retry_policy());
+    const RetryPolicy& policy = repository_.registry().retry_policy();
+    Retries retries(policy);
     cancel();
     std::uint64_t done = 0, most = 0;
+    int begun = 0;
     while (location_.empty() || done < blob_.size) {
       if (location_.empty()) {
+        // Each has its own progress, so that only their number ends it where a registry loses all of them late.
+        if (begun == policy.attempts) return fail(EPROTO, "{}: the registry has lost {} uploads in the middle", what_, begun);
         TRY(begin());
-        done = 0;
+        ++begun;
+        done = most = 0;
       }
       auto moved = send_chunk(done);
       // 416: we disagree about where we are. Whatever broke, the registry knows what it has.

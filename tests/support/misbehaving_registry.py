@@ -6,8 +6,9 @@ It listens on two ports: "home", the registry, and "elsewhere", the other host t
 are open it prints one line, "home PORT elsewhere PORT", and it ends when its standard input does.
 
 Control, on either port (JSON):
-  POST /_control/fault  {"method": "GET", "path": REGEX, "origin": "home"|"elsewhere", "times": N, "do": WHAT, …}
-       applies to the next N (1 if not said, -1: all) requests that fit, the oldest fault first
+  POST /_control/fault  {"method": "GET", "path": REGEX, "origin": "home"|"elsewhere", "times": N, "after": N, "do": WHAT, …}
+       applies to the next "times" (1 if not said, -1: all) requests that fit, but for the first "after" of them, the oldest fault
+       first
   GET  /_control/log    [{"origin", "method", "path", "headers", "received", "sent", "status"}, …]
   POST /_control/reset  forgets faults and log, not the content
   POST /_control/set    {"token_uses": N, "mount": bool, "referrers": bool, "max_body": N, "chunk_min": N, "page": N,
@@ -109,7 +110,9 @@ class State:
             for fault in self.faults:
                 fits = (fault.get("method", method) == method and fault.get("origin", origin) == origin
                         and re.search(fault.get("path", ""), path))
-                if fits and fault.get("times", 1) != 0:
+                if fits and fault.get("after", 0) > 0:
+                    fault["after"] -= 1
+                elif fits and fault.get("times", 1) != 0:
                     fault["times"] = fault.get("times", 1) - 1
                     return fault
         return {}

@@ -115,6 +115,29 @@ TEST_F(BlobUpload, GivesUpOnARegistryThatKeepsNothingOfWhatItTakes) {
   EXPECT_THAT(registry_.requests("DELETE", "/blobs/uploads/"), SizeIs(2));
 }
 
+TEST_F(BlobUpload, BeginsAnewWhenTheRegistryLosesAnUploadLate) {
+  registry_.set({{"max_body", 1 << 20}});
+  registry_.fault({{"method", "PATCH"}, {"do", "status"}, {"status", 503}, {"after", 10}});
+  registry_.fault({{"method", "GET"}, {"path", "/blobs/uploads/"}, {"do", "status"}, {"status", 404}});
+
+  const auto sent = upload({.chunk = 1 << 18});
+  ASSERT_TRUE(sent) << sent.error().message();
+  EXPECT_THAT(registry_.pauses(), SizeIs(1)) << "what goes through again is progress again";
+  EXPECT_THAT(registry_.requests("PATCH"), SizeIs(11 + 12));
+  expect_there();
+}
+
+TEST_F(BlobUpload, GivesUpOnARegistryThatLosesEveryUpload) {
+  registry_.set({{"max_body", 1 << 20}});
+  registry_.fault({{"method", "PATCH"}, {"path", "state=(?!1$)"}, {"do", "status"}, {"status", 503}, {"times", -1}});
+  registry_.fault({{"method", "GET"}, {"path", "/blobs/uploads/"}, {"do", "status"}, {"status", 404}, {"times", -1}});
+
+  const auto sent = upload({.chunk = 1 << 20});
+  ASSERT_FALSE(sent);
+  EXPECT_THAT(sent.error().message(), testing::HasSubstr("the registry has lost 6 uploads in the middle"));
+  EXPECT_THAT(registry_.requests("PATCH"), SizeIs(12)) << "two in each of as many uploads as there are tries";
+}
+
 TEST_F(BlobUpload, OutlastsErrorsInTheMiddle) {
   registry_.set({{"max_body", 1 << 20}});
   registry_.fault({{"method", "PATCH"}, {"do", "status"}, {"status", 503}, {"times", 2}});
