@@ -121,7 +121,7 @@ class Upload {
     cancel();
     std::uint64_t done = 0, most = 0;
     int begun = 0;
-    while (location_.empty() || done < blob_.size) {
+    for (;;) {
       if (location_.empty()) {
         // Each has its own progress, so that only their number ends it where a registry loses all of them late.
         if (begun == policy.attempts) return fail(EPROTO, "{}: the registry has lost {} uploads in the middle", what_, begun);
@@ -129,6 +129,7 @@ class Upload {
         ++begun;
         done = most = 0;
       }
+      if (done == blob_.size) break;
       auto moved = send_chunk(done);
       // 416: we disagree about where we are. Whatever broke, the registry knows what it has.
       if (!moved && !is_transient(moved.error()) && !moved.error().is(ERANGE)) return std::move(moved).error();

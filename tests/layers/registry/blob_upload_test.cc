@@ -182,5 +182,14 @@ TEST_F(BlobUpload, TakesABlobWithoutBytes) {
   EXPECT_TRUE(*has_blob(repository_, empty));
 }
 
+TEST_F(BlobUpload, SendsNoChunkOfABlobWithoutBytes) {
+  const image::Descriptor empty{.media_type = "x", .digest = Digest::of(std::string_view()), .size = 0};
+  registry_.fault({{"method", "PUT"}, {"do", "status"}, {"status", 503}});
+  const auto sent = upload_blob(repository_, empty, Body::text(""), {});
+  ASSERT_TRUE(sent) << sent.error().message();
+  EXPECT_THAT(registry_.requests("PATCH"), IsEmpty());
+  EXPECT_TRUE(*has_blob(repository_, empty));
+}
+
 }  // namespace
 }  // namespace acetate::registry
