@@ -15,6 +15,7 @@
 #include "base/scope.h"
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
+#include "base/sys/same_file.h"
 #include "layers/image/blob_folders.h"
 
 namespace acetate::image {
@@ -25,6 +26,8 @@ constexpr std::string_view kTemporary = ".acetate-blob-", kPart = ".acetate-part
 constexpr std::uint64_t kWorthGoingOn = std::uint64_t{1} << 20;
 constexpr std::time_t kPartLives = std::time_t{7} * 24 * 60 * 60;
 
+std::string part_name(const Digest& digest) { return std::string(kPart) + digest.hex(); }
+
 bool is_young(const struct stat& st) { return ::time(nullptr) - st.st_mtim.tv_sec < kPartLives; }
 
 std::string fresh_name() {
@@ -32,6 +35,15 @@ std::string fresh_name() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   return fmt::format("{}{}-{}-{}", kTemporary, ::getpid(), now.tv_nsec, counter.fetch_add(1));
+}
+
+// Whether a name leads to our file still: who publishes takes it away, and the next one makes another by it. A file that is locked keeps
+// its name, for nobody else touches that.
+Result<bool> has_name(FdRef file, FileAt name) {
+  const auto named = sys::stat(name);
+  if (!named && named.error().is(ENOENT)) return false;
+  if (!named) return named.error().clone();
+  return sys::is_same_file(*named, TRY(sys::stat(file)));
 }
 
 class Writer final : public BlobWriter {
@@ -107,10 +119,13 @@ class Writer final : public BlobWriter {
     if (const auto st = TRY_WITHIN(sys::stat(file_.ref()), "writing a blob"); static_cast<std::uint64_t>(st.st_size) != size_)
       return fail(EIO, "the file of the blob {} has {} bytes, and {} were written to it", descriptor.digest.str(), st.st_size, size_);
     const Fd blobs = TRY_WITHIN(open_blob_folder(layout_.ref(), descriptor.digest.algorithm()), "opening the folder of the layout's blobs");
+    const FileAt ours{layout_.ref(), name_.c_str()};
+    if (!TRY_WITHIN(has_name(file_.ref(), ours), "publishing the blob {}", descriptor.digest.str())) {
+      name_.clear();
+      return fail(ESTALE, "the file that the blob {} was written to has lost its name", descriptor.digest.str());
+    }
     // Over what may be there already: it has the same bytes, or was damaged and is mended.
-    TRY_WITHIN(sys::rename(FileAt{layout_.ref(), name_.c_str()},
-                           FileAt{blobs.ref(), descriptor.digest.hex().c_str()}),
-               "publishing the blob {}", descriptor.digest.str());
+    TRY_WITHIN(sys::rename(ours, FileAt{blobs.ref(), descriptor.digest.hex().c_str()}), "publishing the blob {}", descriptor.digest.str());
     name_.clear();
     return descriptor;
   }
@@ -133,7 +148,7 @@ class Writer final : public BlobWriter {
 
   Fd layout_;
   Fd file_;
-  std::string name_;  // "" once it is published
+  std::string name_;  // "" once it is published, or another's
   std::optional<Descriptor> expected_;
   Left left_;
   bool is_broken_ = false;  // a write failed
@@ -163,21 +178,23 @@ Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout, const std::opt
 
 Result<std::unique_ptr<BlobWriter>> resume_blob_writer(FdRef layout, const Descriptor& expected) {
   if (expected.size < kWorthGoingOn) return new_blob_writer(layout, expected);
-  const std::string name = std::string(kPart) + expected.digest.hex();
-  const FileAt at{layout, name.c_str()};
+  const std::string name = part_name(expected.digest);
   for (;;) {
-    auto file = TRY_WITHIN(sys::open(at, O_RDWR | O_CREAT | O_NOFOLLOW, 0644), "opening what there is of a blob");
-    if (!sys::flock(file.ref(), LOCK_EX | LOCK_NB)) return new_blob_writer(layout, expected);
-    const auto st = TRY(sys::stat(file.ref()));
-    // Given away, or cleaned away, before the lock was ours.
-    if (st.st_nlink == 0) continue;
-    if (static_cast<std::uint64_t>(st.st_size) > expected.size)
-      TRY_WITHIN(sys::truncate(file.ref(), 0), "writing a blob");
-    auto writer =
-        std::make_unique<Writer>(TRY(sys::dup(layout)), std::move(file), name, expected, Writer::Left::what_came);
-    TRY_WITHIN(writer->take_up(), "reading what there is of a blob");
-    return std::unique_ptr<BlobWriter>(std::move(writer));
+    auto file = TRY_WITHIN(sys::open(FileAt{layout, name.c_str()}, O_RDWR | O_CREAT | O_NOFOLLOW, 0644), "opening what there is of a blob");
+    if (auto writer = TRY(take_up_part(layout, std::move(file), expected))) return writer;
   }
+}
+
+Result<std::unique_ptr<BlobWriter>> take_up_part(FdRef layout, Fd file, const Descriptor& expected) {
+  if (!sys::flock(file.ref(), LOCK_EX | LOCK_NB)) return new_blob_writer(layout, expected);
+  std::string name = part_name(expected.digest);
+  // Published under its digest it has a link as before, and is to be written to by nobody.
+  if (!TRY_WITHIN(has_name(file.ref(), FileAt{layout, name.c_str()}), "looking at what there is of a blob")) return std::unique_ptr<BlobWriter>();
+  const auto st = TRY(sys::stat(file.ref()));
+  if (static_cast<std::uint64_t>(st.st_size) > expected.size) TRY_WITHIN(sys::truncate(file.ref(), 0), "writing a blob");
+  auto writer = std::make_unique<Writer>(TRY(sys::dup(layout)), std::move(file), std::move(name), expected, Writer::Left::what_came);
+  TRY_WITHIN(writer->take_up(), "reading what there is of a blob");
+  return std::unique_ptr<BlobWriter>(std::move(writer));
 }
 
 Result<void> remove_abandoned_blobs(FdRef layout, Unfinished parts) {
@@ -192,6 +209,7 @@ Result<void> remove_abandoned_blobs(FdRef layout, Unfinished parts) {
     // Gone, or somebody else's: nothing that has to be removed now.
     if (!file || !sys::flock(file->ref(), LOCK_EX | LOCK_NB)) continue;
     if (name.starts_with(kPart) && parts == Unfinished::old && is_young(TRY(sys::stat(file->ref())))) continue;
+    if (!TRY(has_name(file->ref(), at))) continue;
     (void)sys::unlink(at);
   }
   return {};

@@ -21,6 +21,10 @@ Result<std::unique_ptr<BlobWriter>> new_blob_writer(FdRef layout,
 // turned out wrong, leaves nothing.
 Result<std::unique_ptr<BlobWriter>> resume_blob_writer(FdRef layout, const Descriptor& expected);
 
+// The second half of that, for the file that the part's name led to when it was opened: null when it has been published or removed before
+// the lock was ours, and what the name leads to is to be looked at anew.
+Result<std::unique_ptr<BlobWriter>> take_up_part(FdRef layout, Fd file, const Descriptor& expected);
+
 // Which parts of interrupted transfers are given up: those of last week, or all.
 enum class Unfinished { old, all };
 // Removes temporary files whose writers are gone: a writer holds a lock on its own for as long as it lives.

@@ -327,6 +327,47 @@ TEST_F(StoreParts, AreLeftToWhoeverWritesThem) {
   EXPECT_TRUE(first->commit("x"));
 }
 
+// Two find a part, and one of them is done with it before the other comes to lock it.
+TEST_F(StoreParts, ThatWereGivenTheirNameMeanwhileAreNotTakenForParts) {
+  leave(1 << 20);
+  const auto dir = *sys::open(place.dir, O_RDONLY | O_DIRECTORY);
+  const auto found = [&] { return *sys::open(tmp / part(), O_RDWR); };
+  Fd second = found(), third = found();
+  {
+    const auto first = resume();
+    ASSERT_TRUE(first->write(as_bytes(text_).subspan(first->size())));
+    ASSERT_TRUE(first->commit("x"));
+  }
+  const auto late = take_up_part(dir.ref(), std::move(second), blob_);
+  ASSERT_TRUE(late) << late.error().message();
+  EXPECT_EQ(*late, nullptr) << "it is the blob, by its own name";
+
+  leave(100);
+  const auto later = take_up_part(dir.ref(), std::move(third), blob_);
+  ASSERT_TRUE(later) << later.error().message();
+  EXPECT_EQ(*later, nullptr) << "another part has the name";
+
+  const auto last = take_up_part(dir.ref(), found(), blob_);
+  ASSERT_TRUE(last && *last);
+  EXPECT_EQ((*last)->size(), 100U);
+  EXPECT_EQ(tmp.read("images/blobs/sha256/" + blob_.digest.hex()), text_);
+}
+
+TEST_F(StoreParts, WhoseNameAnotherFileHasPublishNothing) {
+  const auto store = open();
+  {
+    const auto writer = resume();
+    ASSERT_TRUE(writer->write(as_bytes(text_)));
+    ASSERT_TRUE(sys::rename(FileAt{kWorkingDir, (tmp / part()).c_str()}, FileAt{kWorkingDir, (tmp / "images/elsewhere").c_str()}));
+    tmp.write(part(), "somebody else's");
+    const auto put = writer->commit("x");
+    ASSERT_FALSE(put);
+    EXPECT_TRUE(put.error().is(ESTALE)) << put.error().message();
+  }
+  EXPECT_FALSE(*store->has_blob(blob_.digest));
+  EXPECT_EQ(tmp.read(part()), "somebody else's");
+}
+
 TEST_F(StoreParts, GoAfterAWeekOrWhenGarbageIsCollected) {
   leave(1 << 20);
   open();
