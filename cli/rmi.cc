@@ -57,17 +57,25 @@ Result<void> remove_one(image::ImageStore& store, const image::StorePlace& place
   const auto stored = TRY(std::move(found));
   if (stored.is_shared)
     return fail(EROFS, "{} is an image of the shared store {}, which is not written to", text, stored.store);
-  const auto name = typed_name(stored, text, place);
-  if (name && stored.names.size() > 1) {
-    TRY(store.remove_reference(*name));
+  const auto summary = summarise(store, stored, image::host_platform());
+  const auto may_go = [&] { return options.force ? Result<void>() : check_unused(containers, summary.manifest, text); };
+  if (const auto name = typed_name(stored, text, place)) {
+    const auto went = store.remove_last_reference(*name, stored.target.digest, may_go);
+    if (!went && went.error().is(ENOENT)) return fail(ENOENT, "{} was given to another image, or taken away, just now", name->str());
+    if (!went) return went.error().clone();
     out << "Untagged: " << name->str() << '\n';
+    if (*went) out << "Deleted: " << summary.id.str() << '\n';
     return {};
   }
-  if (!name && stored.names.size() > 1 && !options.force)
-    return fail(EBUSY, "{} has {} names; take one away by its name, or all with --force", text, stored.names.size());
-  const auto summary = summarise(store, stored, image::host_platform());
-  if (!options.force) TRY(check_unused(containers, summary.manifest, text));
-  TRY(store.remove_image(stored.target.digest));
+  const auto several = [&](std::size_t count) {
+    return fail(EBUSY, "{} has {} names; take one away by its name, or all with --force", text, count);
+  };
+  if (stored.names.size() > 1 && !options.force) return several(stored.names.size());
+  TRY(may_go());
+  const auto removed = options.force ? store.remove_image(stored.target.digest) : store.remove_image(stored.target.digest, stored.names.size());
+  // It was given one since it was looked up.
+  if (!removed && removed.error().is(EBUSY)) return several(stored.names.size() + 1);
+  if (!removed) return removed.error().clone();
   for (const auto& each : stored.names) out << "Untagged: " << each.str() << '\n';
   out << "Deleted: " << summary.id.str() << '\n';
   return {};

@@ -199,10 +199,29 @@ Result<void> ImageStore::remove_reference(const Reference& reference) {
   return found ? LazyImages(dir()).give_up({reference}) : Error(ENOENT);
 }
 
-Result<void> ImageStore::remove_image(const Digest& target) {
+Result<bool> ImageStore::remove_last_reference(const Reference& reference, const Digest& target, const std::function<Result<void>()>& may_go) {
+  const auto name = reference.str();
+  bool found = false, is_gone = false;
+  TRY(state_->edit([&](Json& entries) -> Result<bool> {
+    const auto has_it = [&](const Json& entry) { return is_of(entry, target) && normal_name(entry) == name; };
+    found = std::ranges::any_of(entries, has_it);
+    if (!found) return false;
+    is_gone = std::ranges::none_of(entries, [&](const Json& entry) { return is_of(entry, target) && !has_it(entry) && !name_of(entry).empty(); });
+    if (is_gone) TRY(may_go());
+    std::erase_if(entries.get_ref<Json::array_t&>(), [&](const Json& entry) { return is_gone ? is_of(entry, target) : has_it(entry); });
+    return true;
+  }));
+  if (!found) return Error(ENOENT);
+  TRY(LazyImages(dir()).give_up({reference}));
+  return is_gone;
+}
+
+Result<void> ImageStore::remove_image(const Digest& target, std::size_t most_names) {
   std::size_t removed = 0;
   std::vector<Reference> names;
   TRY(state_->edit([&](Json& entries) -> Result<bool> {
+    const auto has_name = [&](const Json& entry) { return is_of(entry, target) && !name_of(entry).empty(); };
+    if (static_cast<std::size_t>(std::ranges::count_if(entries, has_name)) > most_names) return Error(EBUSY);
     removed = std::erase_if(entries.get_ref<Json::array_t&>(), [&](const Json& e) {
       if (!is_of(e, target)) return false;
       if (auto name = parse_reference(name_of(e))) names.push_back(*std::move(name));

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,8 +77,11 @@ class ImageStore final : public Layout {
   Result<void> keep_unnamed(const Descriptor& target);
   // ENOENT bare when there is no such name.
   Result<void> remove_reference(const Reference& reference);
-  // Forgets an image with all its names. ENOENT bare.
-  Result<void> remove_image(const Digest& target);
+  // Takes a name off the image `target`, and forgets the image with its last one, unless `may_go` objects: decided as one step, whatever is
+  // named meanwhile. Whether the image went. ENOENT bare when that image has no such name.
+  Result<bool> remove_last_reference(const Reference& reference, const Digest& target, const std::function<Result<void>()>& may_go);
+  // Forgets an image with all its names, EBUSY bare where it has more of them than that. ENOENT bare.
+  Result<void> remove_image(const Digest& target, std::size_t most_names = std::numeric_limits<std::size_t>::max());
 
   // Every image, our own first, in the order they were put in.
   Result<std::vector<StoredImage>> list() const;

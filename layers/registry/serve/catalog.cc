@@ -186,8 +186,10 @@ Result<void> Catalog::remove_manifest(const std::string& repository, const std::
     if (here) TRY(store->remove_reference(name));
     others = others || !here;
   }
-  if (by_digest && !others) return store->remove_image(image.target.digest);
-  return {};
+  if (!by_digest || others) return {};
+  auto removed = store->remove_image(image.target.digest, 0);
+  // Named in another repository meanwhile, where it stays.
+  return !removed && removed.error().is(EBUSY) ? Result<void>() : std::move(removed);
 }
 
 Result<std::vector<std::string>> Catalog::tags(const std::string& repository) {

@@ -187,6 +187,32 @@ TEST_F(StoreTest, RemovesNamesAndImages) {
   EXPECT_THAT(*store->list(), IsEmpty());
 }
 
+TEST_F(StoreTest, ForgetsAnImageWithItsLastNameWhateverWasNamedMeanwhile) {
+  const auto store = open();
+  const auto target = put(*store, sample);
+  const auto app = *parse_reference("app"), other = *parse_reference("other");
+  ASSERT_TRUE(store->set_reference(app, target));
+  // Whoever removes "app" saw one name; then somebody else gives another.
+  ASSERT_THAT(store->find("app")->names, SizeIs(1));
+  ASSERT_TRUE(open()->set_reference(other, target));
+  const auto may_go = [] { return Result<void>(); };
+  const auto never = []() -> Result<void> { return fail(EBUSY, "a container lies on it"); };
+
+  EXPECT_TRUE(store->remove_image(target.digest, 1).error().is(EBUSY));
+  const auto went = store->remove_last_reference(app, target.digest, never);
+  ASSERT_TRUE(went) << went.error().message();
+  EXPECT_FALSE(*went);
+  ASSERT_THAT(*store->list(), SizeIs(1));
+  EXPECT_THAT(names_of((*store->list())[0]), ElementsAre("docker.io/library/other:latest"));
+
+  EXPECT_TRUE(store->remove_last_reference(app, target.digest, may_go).error().is(ENOENT));
+  EXPECT_TRUE(store->remove_last_reference(other, Digest::of("another image"), may_go).error().is(ENOENT));
+  EXPECT_TRUE(store->remove_last_reference(other, target.digest, never).error().is(EBUSY));
+  EXPECT_TRUE(store->find("other"));
+  EXPECT_TRUE(*store->remove_last_reference(other, target.digest, may_go));
+  EXPECT_THAT(*store->list(), IsEmpty());
+}
+
 TEST_F(StoreTest, NamesNothingThatIsNotThere) {
   const auto store = open();
   const auto target = put(*store, sample);
