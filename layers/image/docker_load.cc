@@ -35,8 +35,15 @@ Result<void> check_diff_id(const Layer& layer, const std::string& name, const Di
 
 Result<Descriptor> copy_layer(const ImageFiles& from, const std::string& name, const Digest& diff_id, Layout& to) {
   const Layer layer = TRY(locate_docker_layer(from, name, diff_id));
-  if (layer.digest && TRY(to.has_blob(*layer.digest)))
-    return Descriptor{.media_type = layer.media_type, .digest = *layer.digest, .size = layer.size};
+  if (layer.digest && TRY(to.has_blob(*layer.digest))) {
+    Layer stored = layer;
+    stored.spec = {.path = to.blob_path(*layer.digest), .offset = 0, .length = layer.size};
+    // That we have it says nothing of the config: the name of a compressed layer is not what the config speaks of. Where ours is damaged,
+    // what lies in the archive is verified, and mends it.
+    const auto st = TRY_WITHIN(sys::stat_following(stored.spec.path), "looking at {}", stored.spec.path);
+    if (static_cast<std::uint64_t>(st.st_size) == layer.size && check_diff_id(stored, name, diff_id))
+      return Descriptor{.media_type = layer.media_type, .digest = *layer.digest, .size = layer.size};
+  }
   TRY(check_diff_id(layer, name, diff_id));
   std::optional<Descriptor> expected;
   if (layer.digest) expected = {.media_type = layer.media_type, .digest = *layer.digest, .size = layer.size};

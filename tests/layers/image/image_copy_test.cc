@@ -20,6 +20,25 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
+// One block that is stored as it is.
+std::string gzipped(const std::string& text) {
+  std::uint32_t crc = ~0U;
+  for (const unsigned char c : text) {
+    crc ^= c;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0xedb88320U : 0U);
+  }
+  std::string out("\x1f\x8b\x08\0\0\0\0\0\0\x03\x01", 11);
+  const auto add = [&](std::size_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
+  };
+  add(text.size(), 2);
+  add(~text.size(), 2);
+  out += text;
+  add(~crc, 4);
+  add(text.size(), 4);
+  return out;
+}
+
 class CopyTest : public ::testing::Test {
  protected:
   CopyTest() { test::write_to(tmp, "from", sample.oci()); }
@@ -183,6 +202,43 @@ TEST_F(CopyTest, DockerArchiveWithoutManifestsIsVerifiedAgainstItsConfig) {
   tmp.write("bad.tar", test::packed(good));
   const auto other = *Layout::open(tmp / "other");
   EXPECT_TRUE(copy_docker_archive(**archive_files(tmp / "bad.tar"), *other, std::nullopt).error().is(EBADMSG));
+}
+
+// As docker save writes it of images with compressed layers: named by their own digests, which say nothing of the diff IDs.
+TEST_F(CopyTest, DockerArchiveIsVerifiedAgainstItsConfigWhateverTheStoreHas) {
+  const std::string packed = gzipped(sample.layers[0].text);
+  const std::string packed_name = "blobs/sha256/" + Digest::of(packed).hex();
+  const auto archive_of = [&](std::vector<test::Blob> layers) {
+    const auto config = test::config_blob("amd64", layers);
+    test::Files files{{packed_name, packed}, {config.digest().hex() + ".json", config.text}};
+    files["manifest.json"] = fmt::format(R"([{{"Config":"{}.json","RepoTags":["app:{}"],"Layers":["{}"]}}])", config.digest().hex(),
+                                         layers[0].digest() == sample.layers[0].digest() ? "good" : "bad", packed_name);
+    return files;
+  };
+  const auto good = archive_of({sample.layers[0]});
+  auto bad = archive_of({sample.layers[1]});
+  tmp.write("good.tar", test::packed(good));
+  tmp.write("bad.tar", test::packed(bad));
+  const auto to = *Layout::open(tmp / "to");
+  const auto taken = copy_docker_archive(**archive_files(tmp / "good.tar"), *to, std::nullopt);
+  ASSERT_TRUE(taken) << taken.error().message();
+  EXPECT_TRUE(*to->has_blob(Digest::of(packed)));
+  EXPECT_TRUE(copy_docker_archive(**archive_files(tmp / "good.tar"), *to, std::nullopt)) << "again, where it is there";
+
+  const auto refused = copy_docker_archive(**archive_files(tmp / "bad.tar"), *to, std::nullopt);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("is damaged or not what the config says"));
+
+  // Both in one archive.
+  const auto inner = [](const std::string& list) { return list.substr(1, list.size() - 2); };
+  const auto list = "[" + inner(good.at("manifest.json")) + "," + inner(bad.at("manifest.json")) + "]";
+  bad.insert(good.begin(), good.end());
+  bad["manifest.json"] = list;
+  tmp.write("both.tar", test::packed(bad));
+  const auto other = *Layout::open(tmp / "other");
+  const auto both = copy_docker_archive(**archive_files(tmp / "both.tar"), *other, std::nullopt);
+  ASSERT_FALSE(both);
+  EXPECT_TRUE(both.error().is(EBADMSG)) << both.error().message();
 }
 
 TEST_F(CopyTest, OfAnIndexKeepsItWholeAndPicksAPlatformWhenAsked) {
