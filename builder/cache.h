@@ -82,7 +82,7 @@ class Cache {
     std::optional<AccessedPaths> paths = {};  // or by what the step looked at
     std::set<Digest> firsts = {};             // of those asked for, whose result is found by this key too
   };
-  // Those with one of these keys, and those by which the same is found; of one step the latest first.
+  // Those with one of these keys, and those by which the same is found; of one step the latest first. Those whose layers are not here are left out, and stay.
   Result<std::vector<Kept>> kept(const std::set<Digest>& keys);
   // Records of another machine, whose layers are here already or are got when they are asked for: all of them or none. What is known stays as it is. They count as never
   // used until a build takes one, so that they do not drive out what is used here.

@@ -26,7 +26,9 @@ Result<std::vector<Cache::Kept>> Cache::kept(const std::set<Digest>& keys) {
   }
   std::vector<std::pair<std::int64_t, Kept>> all;
   for (auto& [key, firsts] : wanted) {
-    auto record = TRY(find_locked(key, true));
+    // Nobody uses them by this, and one whose layer has not been got stays for who asks for it.
+    std::optional<CachedLayer> missing;
+    auto record = TRY(find_locked(key, false, &missing));
     if (!record) continue;
     Kept kept{.key = key, .record = *std::move(record), .firsts = std::move(firsts)};
     Statement step = TRY(database_.prepare("SELECT step FROM steps WHERE key = ?"));

@@ -150,6 +150,23 @@ TEST_F(CacheTest, TakesPathsOfOthersOnlyIntoFreePlacesAndBehindItsOwn) {
   EXPECT_EQ(reads.back().paths, paths_of(7));
 }
 
+TEST_F(CacheTest, KeepsRecordsWhoseLayersHaveNotBeenGotWhileOthersAreTold) {
+  Cache cache = open();
+  const Digest far = Digest::of("far away");
+  const Record here{.layer = layer("here"), .clock = 1}, there{.layer = CachedLayer{far, 8}, .clock = 2};
+  ASSERT_TRUE(cache.put(key("a"), here));
+  ASSERT_TRUE(cache.add_foreign({{.key = key("b"), .record = there}}));
+  cache.get_layers_by([&](const CachedLayer& wanted) -> Result<void> {
+    dir_.write("cache/layers/" + wanted.diff_id.hex(), "far away");
+    return {};
+  });
+  const auto kept = cache.kept({key("a"), key("b")});
+  ASSERT_TRUE(kept) << kept.error().message();
+  ASSERT_EQ(kept->size(), 1U) << "whose layer is not here cannot be told of";
+  EXPECT_EQ(kept->front().key, key("a"));
+  EXPECT_EQ(*cache.find(key("b")), there) << "and is there for who asks for it";
+}
+
 TEST_F(CacheTest, ForgetsAllThatIsFoundByWhatAStepSaw) {
   Cache cache = open();
   ASSERT_TRUE(cache.put(key("by content"), Record{.clock = 3}));
