@@ -65,6 +65,35 @@ Result<void> fetch_submodules(const std::string& dir) {
   return {};
 }
 
+// Takes names and passwords out of the URLs that a repository's configuration has.
+Result<void> hide_users(const std::string& dir, const std::string& git_dir) {
+  const std::string file = git_dir + "/config";
+  const std::string listed = TRY(run_git(dir, {"config", "--file", file, "-z", "--list"}));
+  for (std::size_t at = 0; at < listed.size();) {
+    const std::size_t end = std::min(listed.find('\0', at), listed.size());
+    const std::string entry = listed.substr(at, end - at);
+    at = end + 1;
+    const std::size_t value = entry.find('\n');
+    if (value == std::string::npos || !entry.substr(0, value).ends_with("url")) continue;
+    const std::string secret = entry.substr(value + 1), told = without_users(secret);
+    if (told != secret) TRY(run_git(dir, {"config", "--file", file, "--replace-all", entry.substr(0, value), told}));
+  }
+  return {};
+}
+
+// What stays gets into an image: of the repository, and of its submodules, whose relative URLs git completes by what it was fetched by.
+Result<void> hide_all_users(const std::string& dir, bool has_submodules) {
+  TRY(hide_users(dir, ".git"));
+  if (!has_submodules) return {};
+  const std::string found = TRY(run_git(dir, {"submodule", "foreach", "--quiet", "--recursive", "git rev-parse --absolute-git-dir"}));
+  for (std::size_t at = 0; at < found.size();) {
+    const std::size_t end = std::min(found.find('\n', at), found.size());
+    TRY(hide_users(dir, found.substr(at, end - at)));
+    at = end + 1;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_git_dir) {
@@ -94,11 +123,10 @@ Result<GitTree> fetch_git(const GitRef& git, const std::string& dir, bool keep_g
   }
   const std::string committed = first_word(TRY(run_git(dir, {"show", "-s", "--format=%ct", commit})));
   TRY(run_git(dir, {"checkout", "-q", "--detach", commit}));
-  if (git.submodules && sys::stat_following(dir + "/.gitmodules"))
-    TRY_WITHIN(fetch_submodules(dir), "fetching the submodules of {}", remote);
-  if (!keep_git_dir) TRY(sys::remove_tree({kWorkingDir, (dir + "/.git").c_str()}));
-  // What stays gets into an image.
-  else if (remote != git.remote) TRY(run_git(dir, {"remote", "set-url", "origin", remote}));
+  const bool has_submodules = git.submodules && sys::stat_following(dir + "/.gitmodules");
+  if (has_submodules) TRY_WITHIN(fetch_submodules(dir), "fetching the submodules of {}", remote);
+  if (keep_git_dir) TRY_WITHIN(hide_all_users(dir, has_submodules), "looking for passwords in what {} left", remote);
+  else TRY(sys::remove_tree({kWorkingDir, (dir + "/.git").c_str()}));
 
   const RelPath subdir = TRY(RelPath::parse_clamped(git.subdir));
   const Fd root = TRY(sys::open(dir, O_PATH | O_DIRECTORY));

@@ -6,6 +6,7 @@
 #include "base/rel_path.h"
 #include "builder/dockerfile/mount.h"
 #include "builder/dockerfile/parse.h"
+#include "builder/public_url.h"
 #include "builder/shell.h"
 #include "builder/stage_planner.h"
 
@@ -63,7 +64,9 @@ std::string StagePlanner::title() const {
         secrets.insert(is->env->empty() ? is->id : *is->env);
   const auto known = args_.lookup(config_.env);
   const dockerfile::Lookup look = [&](std::string_view name) { return secrets.contains(name) ? std::optional<std::string>("****") : known(name); };
-  return dockerfile::expand_or(current_->original, look, {.escape = escape_, .raw_quotes = true, .raw_escapes = true, .skip_unset = true}, current_->original);
+  // Shown to whoever watches, and in reports.
+  return without_users(
+      dockerfile::expand_or(current_->original, look, {.escape = escape_, .raw_quotes = true, .raw_escapes = true, .skip_unset = true}, current_->original));
 }
 
 void StagePlanner::add(decltype(Step::what) what, std::string created_by) {

@@ -205,6 +205,13 @@ TEST(Plan, TellsWhatIsFetchedFromWhatIsCopied) {
   EXPECT_EQ(step.remotes[2].git->remote, "git@h:p.git");
 }
 
+TEST(Plan, ShowsNobodyWhoFetches) {
+  const auto planned = *File("FROM scratch\nARG P=s3cret\nADD http://bob:$P@h/x.txt /d/\nRUN curl https://bob:s3cret@h/y\n").plan();
+  ASSERT_EQ(planned.steps.size(), 3U);
+  EXPECT_EQ(planned.steps[1].title, "ADD http://h/x.txt /d/");
+  EXPECT_EQ(planned.steps[2].title, "RUN curl https://h/y");
+}
+
 TEST(Plan, FillsInWhatAMountLeavesOut) {
   const File file("FROM scratch\nWORKDIR /w\nRUN --mount=type=cache,target=c --mount=type=secret,target=/x/key "
                   "--mount=type=secret,id=a/b --mount=type=secret,id=e,env=E --mount=type=ssh --mount=type=ssh x\n");

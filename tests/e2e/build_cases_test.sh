@@ -333,6 +333,21 @@ ADD --keep-git-dir http://somebody:hunter2@127.0.0.1:$port/r.git /g
 f 644 0:0 4 g/sub/one.txt one
 D
   expect "in none of its bytes" "" "$(grep -rlF hunter2 "$scratch/out" || true)"
+  # Submodules by relative URLs, one within the other: git completes them by the URL that it was given.
+  nest() (  # NAME SUBMODULE: a repository with that submodule
+    git init -q -b main "$1" && cd "$1" && git -c protocol.file.allow=always submodule --quiet add "$scratch/served/$2.git" sub
+    git config -f .gitmodules submodule.sub.url "../$2.git"
+    git -c user.name=n -c user.email=e commit -q -a -m one
+    git clone -q --bare . "../served/$1.git" && git -C "../served/$1.git" update-server-info
+  ) >/dev/null 2>&1
+  nest middle r && nest top middle
+  check "nor do the notes of its submodules" "g/sub/sub/sub/one.txt" <<D
+FROM scratch
+ADD --keep-git-dir http://somebody:hunter2@127.0.0.1:$port/top.git /g
+=
+f 644 0:0 4 g/sub/sub/sub/one.txt one
+D
+  expect "in none of their bytes" "" "$(grep -rlF hunter2 "$scratch/out" || true)"
   options="--build-context more=http://127.0.0.1:$port/r.git#main:sub --build-context packed=http://127.0.0.1:$port/with.tar"
   check "named contexts from a repository and a URL, as bases, to copy from and to mount" "one.txt p/two.txt m" <<'D'
 FROM more AS files
