@@ -7,6 +7,7 @@
 #include "base/sys/file.h"
 #include "builder/public_url.h"
 #include "layers/registry/http.h"
+#include "layers/registry/url.h"
 
 namespace acetate::build {
 
@@ -24,26 +25,13 @@ std::int64_t parse_http_time(const std::string& text) {
   return 0;
 }
 
-// Where a redirect leads, seen from `url`.
-std::string join_url(const std::string& url, const std::string& location) {
-  if (location.find("://") != std::string::npos) return location;
-  const std::size_t scheme = url.find("://");
-  if (location.starts_with("//")) return url.substr(0, scheme + 1) + location;
-  const std::size_t path = std::min(url.find_first_of("/?#", scheme + 3), url.size());
-  if (location.starts_with('/')) return url.substr(0, path) + location;
-  const std::string whole = url.substr(0, url.find_first_of("?#"));
-  const std::size_t slash = whole.rfind('/');
-  return (slash < path ? whole + "/" : whole.substr(0, slash + 1)) + location;
-}
-
 Result<registry::Exchange> start(registry::Http& http, std::string& url) {
   for (int hops = 0;; ++hops) {
     auto exchange = TRY(http.start({.url = url}));
     const std::string* location = exchange.headers().find("Location");
     if (exchange.status() < 300 || exchange.status() >= 400 || location == nullptr) return exchange;
     if (hops == kMostRedirects) return fail(ELOOP, "more than {} redirects", kMostRedirects);
-    url = join_url(url, *location);
-    if (!url.starts_with("http://") && !url.starts_with("https://")) return fail(EPROTO, "it leads to {}", without_users(url));
+    url = TRY(redirected(url, *location));
   }
 }
 
@@ -73,6 +61,16 @@ Result<FetchedFile> fetch_http(const std::string& url, const std::string& file, 
   if (expected && fetched.digest != *expected)
     return fail(EBADMSG, "{} is {}, not {}", without_users(url), fetched.digest.str(), expected->str());
   return fetched;
+}
+
+Result<std::string> redirected(const std::string& url, const std::string& location) {
+  const auto next = registry::join_url(url, location);
+  if (!next) return fail(EPROTO, "it leads to {}", without_users(location));
+  const bool is_secure = next->starts_with("https://");
+  if (!is_secure && !next->starts_with("http://")) return fail(EPROTO, "it leads to {}", without_users(*next));
+  if (!is_secure && url.starts_with("https://"))
+    return fail(EPROTO, "it leads from https to {}, where anybody could answer", without_users(*next));
+  return *next;
 }
 
 std::string name_in_url(std::string_view url) {

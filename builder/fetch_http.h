@@ -19,6 +19,9 @@ struct FetchedFile {
 // EBADMSG with words when `expected` is another digest. Names and passwords in the URL are never told.
 Result<FetchedFile> fetch_http(const std::string& url, const std::string& file, const std::optional<Digest>& expected = {});
 
+// Where a redirect found at `url` leads. EPROTO with words for no http or https URL, and from https to what anybody could answer.
+Result<std::string> redirected(const std::string& url, const std::string& location);
+
 // The name that ADD gives such a file: the last part of the URL's path; "" when there is none.
 std::string name_in_url(std::string_view url);
 

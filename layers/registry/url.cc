@@ -50,7 +50,7 @@ Result<Url> parse_url(const std::string& text) {
   return parsed;
 }
 
-Result<std::string> resolve_url(const std::string& base, const std::string& location) {
+Result<std::string> join_url(const std::string& base, const std::string& location) {
   TRY(load_curl());
   const Handle url(curl().url());
   if (url == nullptr) return Error(ENOMEM);
@@ -58,7 +58,11 @@ Result<std::string> resolve_url(const std::string& base, const std::string& loca
     return not_a_url(base, code);
   if (const auto code = curl().url_set(url.get(), CURLUPART_URL, location.c_str(), 0); code != CURLUE_OK)
     return not_a_url(location, code);
-  auto resolved = part(url, CURLUPART_URL);
+  return part(url, CURLUPART_URL);
+}
+
+Result<std::string> resolve_url(const std::string& base, const std::string& location) {
+  auto resolved = TRY(join_url(base, location));
   TRY(parse_url(resolved));
   return resolved;
 }

@@ -22,7 +22,10 @@ struct Url {
 // EINVAL with words for what is no http or https URL, or has a name and password in it.
 Result<Url> parse_url(const std::string& text);
 
-// What a Location or Link header means, found in an answer to `base`.
+// What a Location or Link header means, found at `base`, whatever scheme it has and whoever is named in it. EINVAL with words for no URL.
+Result<std::string> join_url(const std::string& base, const std::string& location);
+
+// What a Location or Link header means, found in an answer to `base`, as parse_url() takes it.
 Result<std::string> resolve_url(const std::string& base, const std::string& location);
 
 // localhost, 127.0.0.0/8 and [::1], with or without a port.

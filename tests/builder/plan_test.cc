@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "builder/dockerfile/parse.h"
+#include "builder/fetch_http.h"
 #include "builder/file_mode.h"
 #include "builder/git_ref.h"
 #include "builder/graph.h"
@@ -210,6 +211,24 @@ TEST(Plan, ShowsNobodyWhoFetches) {
   ASSERT_EQ(planned.steps.size(), 3U);
   EXPECT_EQ(planned.steps[1].title, "ADD http://h/x.txt /d/");
   EXPECT_EQ(planned.steps[2].title, "RUN curl https://h/y");
+}
+
+TEST(RemoteFile, IsFoundWhereARedirectLeads) {
+  EXPECT_EQ(*redirected("http://h/a/b?c", "/auth?next=http://x.example/y"), "http://h/auth?next=http://x.example/y");
+  EXPECT_EQ(*redirected("http://h/a/b", "c?d=http://e"), "http://h/a/c?d=http://e");
+  EXPECT_EQ(*redirected("http://h", "c"), "http://h/c");
+  EXPECT_EQ(*redirected("https://h/a", "//other/b"), "https://other/b");
+  EXPECT_EQ(*redirected("http://h/a", "HTTPS://other/b"), "https://other/b");
+  EXPECT_EQ(*redirected("http://me:pw@h/a", "/b"), "http://me:pw@h/b") << "the same server";
+  EXPECT_EQ(*redirected("http://me:pw@h/a", "http://other/b"), "http://other/b");
+}
+
+TEST(RemoteFile, IsNotFetchedWhereAnybodyCouldAnswer) {
+  const auto plain = redirected("https://me:pw@h/a", "http://who:knows@h/b");
+  ASSERT_FALSE(plain);
+  EXPECT_EQ(plain.error().message(), "it leads from https to http://h/b, where anybody could answer");
+  EXPECT_FALSE(redirected("http://h/a", "file:///etc/passwd"));
+  EXPECT_FALSE(redirected("http://h/a", "ftp://h/b"));
 }
 
 TEST(Plan, FillsInWhatAMountLeavesOut) {
