@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <charconv>
 #include <ctime>
 
 #include "base/sys/file.h"
@@ -23,6 +24,22 @@ std::int64_t parse_http_time(const std::string& text) {
     if (::strptime(text.c_str(), form, &time) != nullptr) return std::int64_t{::timegm(&time)};
   }
   return 0;
+}
+
+// %41 is A; nothing for what is no URL.
+std::optional<std::string> decoded(std::string_view text) {
+  std::string out;
+  for (; !text.empty(); text.remove_prefix(1)) {
+    if (text[0] != '%') {
+      out += text[0];
+      continue;
+    }
+    unsigned value = 0;
+    if (text.size() < 3 || std::from_chars(text.data() + 1, text.data() + 3, value, 16).ptr != text.data() + 3) return std::nullopt;
+    out += static_cast<char>(value);
+    text.remove_prefix(2);
+  }
+  return out;
 }
 
 Result<registry::Exchange> start(registry::Http& http, std::string& url) {
@@ -76,9 +93,12 @@ Result<std::string> redirected(const std::string& url, const std::string& locati
 std::string name_in_url(std::string_view url) {
   url = url.substr(0, url.find_first_of("?#"));
   const std::size_t scheme = url.find("://");
-  const std::string_view path = url.substr(std::min(url.find('/', scheme + 3), url.size()));
-  const std::string_view name = path.substr(path.rfind('/') + 1);
-  return name == "." || name == ".." ? std::string() : std::string(name);
+  auto path = decoded(url.substr(std::min(url.find('/', scheme + 3), url.size())));
+  if (!path) return {};
+  // As Go's path.Base(), by which BuildKit has it: slashes at the end are not looked at, and one that is written %2F is one.
+  path->erase(path->find_last_not_of('/') + 1);
+  std::string name = path->substr(path->rfind('/') + 1);
+  return name == "." || name == ".." ? std::string() : name;
 }
 
 }  // namespace acetate::build

@@ -22,7 +22,7 @@ Result<FetchedFile> fetch_http(const std::string& url, const std::string& file, 
 // Where a redirect found at `url` leads. EPROTO with words for no http or https URL, and from https to what anybody could answer.
 Result<std::string> redirected(const std::string& url, const std::string& location);
 
-// The name that ADD gives such a file: the last part of the URL's path; "" when there is none.
+// The name that ADD gives such a file: the last part of the URL's path, decoded; "" when there is none.
 std::string name_in_url(std::string_view url);
 
 }  // namespace acetate::build

@@ -2,6 +2,7 @@
 
 #include "base/rel_path.h"
 #include "builder/dockerfile/ignore.h"
+#include "builder/fetch_http.h"
 #include "builder/file_mode.h"
 #include "builder/public_url.h"
 #include "builder/stage_planner.h"
@@ -28,6 +29,7 @@ Result<std::optional<CopyStep::Remote>> StagePlanner::plan_remote(const dockerfi
   CopyStep::Remote remote{.url = source, .git = *std::move(git), .unpack = copy.unpack.value_or(false)};
   if (copy.checksum) remote.checksum = TRY(expand(*copy.checksum));
   if (!remote.git) {
+    if (name_in_url(source).find('\0') != std::string::npos) return complain(written, "the file behind the URL would have a zero byte in its name");
     if (!remote.checksum.empty() && !Digest::parse(remote.checksum))
       return complain("--checksum", fmt::format("invalid checksum digest format: \"{}\" is not sha256:… or sha512:…", remote.checksum));
     return Answer(std::move(remote));

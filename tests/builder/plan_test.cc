@@ -213,6 +213,20 @@ TEST(Plan, ShowsNobodyWhoFetches) {
   EXPECT_EQ(planned.steps[2].title, "RUN curl https://h/y");
 }
 
+TEST(Plan, TakesNoFileWithAZeroByteInItsName) { EXPECT_FALSE(File("FROM scratch\nADD http://h/a%00b /d/\n").plan()); }
+
+TEST(RemoteFile, HasTheNameThatTheUrlsPathEndsWith) {
+  EXPECT_EQ(name_in_url("http://h/x/a.txt?q=/b#/c"), "a.txt");
+  EXPECT_EQ(name_in_url("http://h/a%20b%2e.txt"), "a b..txt");
+  EXPECT_EQ(name_in_url("http://h/a%2Fb"), "b");
+  EXPECT_EQ(name_in_url("http://h/dir/"), "dir");
+  EXPECT_EQ(name_in_url("http://h/dir/%2F/"), "dir");
+  EXPECT_EQ(name_in_url("http://h/a%zz"), "");
+  EXPECT_EQ(name_in_url("http://h/a%2"), "");
+  for (const char* none : {"http://h", "http://h/", "http://h//", "http://h?x=/y", "http://h/.", "http://h/a/..", "http://h/%2e%2E"})
+    EXPECT_EQ(name_in_url(none), "") << none;
+}
+
 TEST(RemoteFile, IsFoundWhereARedirectLeads) {
   EXPECT_EQ(*redirected("http://h/a/b?c", "/auth?next=http://x.example/y"), "http://h/auth?next=http://x.example/y");
   EXPECT_EQ(*redirected("http://h/a/b", "c?d=http://e"), "http://h/a/c?d=http://e");
