@@ -142,7 +142,8 @@ struct Inode {
   // capabilities since.
   std::atomic<bool> bare{false};
   std::atomic<bool> has_other_names{false};  // OtherNames may know of some
-  std::atomic<bool> has_pages{false};  // Overlay::note_pages()
+  static constexpr std::uint8_t kHasPages = 1, kMayBeMapped = 2;
+  std::atomic<std::uint8_t> pages{0};  // Overlay::note_pages() and note_mappable()
   const std::unique_ptr<Directory> dir;
 
  private:

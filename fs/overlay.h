@@ -177,11 +177,17 @@ class Overlay {
   // may have some, or may soon. True of what is not known.
   bool may_have_pages(Ino ino);
   void note_pages(Ino ino) noexcept;
+  // The same of whether somebody may have it mapped to be written, and so may write without anybody being told.
+  bool is_mappable(Ino ino);
+  void note_mappable(Ino ino) noexcept;
   // kill_suidgid, of all that change data: the caller's writing drops suid, and sgid of group-executables.
   Result<std::size_t> write(Handle file, std::span<const std::byte> from, std::uint64_t offset, bool kill_suidgid);
+  // Of pages that were changed in the kernel's cache, by a mapping say: whoever did that is not known any more, and suid stays.
+  Result<std::size_t> write_back(Handle file, std::span<const std::byte> from, std::uint64_t offset);
   Result<void> fsync(Handle file, bool data_only);
   Result<void> fallocate(Handle file, int mode, std::uint64_t offset, std::uint64_t length, bool kill_suidgid);
-  Result<std::uint64_t> lseek(Handle file, std::uint64_t offset, int whence);  // SEEK_DATA, SEEK_HOLE
+  // SEEK_DATA, SEEK_HOLE. `all_is_data`: of a file in the upper its end alone is a hole, since the kernel may have bytes of it that it has not sent yet.
+  Result<std::uint64_t> lseek(Handle file, std::uint64_t offset, int whence, bool all_is_data = false);
   Result<std::size_t> copy_file_range(Handle from, std::uint64_t from_offset, Handle to, std::uint64_t to_offset,
                                       std::size_t length, bool kill_suidgid);
   void release(Handle file) noexcept;

@@ -67,6 +67,10 @@ Result<struct statx> Overlay::Impl::upper_stat(Inode& inode) {
 }
 
 Result<Fd> Overlay::Impl::open_upper(Inode& inode, int flags) {
+  if ((flags & O_APPEND) != 0) {
+    auto opened = open_upper(inode, flags & ~O_APPEND);
+    if (opened || !opened.error().is(EPERM)) return opened;
+  }
   auto opened = with_descriptors([&]() -> Result<Fd> {
     for (;;) {
       if (const FdPtr fd = inode.descriptor()) return sys::reopen(fd->ref(), flags);

@@ -75,7 +75,7 @@ Result<Opened> Overlay::open(Ino ino, int flags) {
     Fd copied;
     TRY(impl_->copy_up(*inode, keep, &copied));
     // The copy's own descriptor serves when nothing but reading and writing is asked.
-    if (!copied || (wanted & ~(O_ACCMODE | O_TRUNC)) != 0)
+    if (!copied || (wanted & ~(O_ACCMODE | O_TRUNC | O_APPEND)) != 0)
       copied = TRY(impl_->open_upper(*inode, wanted));
     else if ((flags & O_TRUNC) != 0)
       TRY(sys::truncate(copied.ref(), 0));  // it is empty, but has the lower's times
@@ -113,11 +113,20 @@ Result<std::size_t> Overlay::read_at_hand(Handle handle, std::span<std::byte> in
 
 bool Overlay::may_have_pages(Ino ino) {
   const InodeRef inode = impl_->inodes.find(ino);
-  return !inode || inode->has_pages.load(std::memory_order_acquire);
+  return !inode || (inode->pages.load(std::memory_order_acquire) & Inode::kHasPages) != 0;
 }
 
 void Overlay::note_pages(Ino ino) noexcept {
-  if (const InodeRef inode = impl_->inodes.find(ino)) inode->has_pages.store(true, std::memory_order_release);
+  if (const InodeRef inode = impl_->inodes.find(ino)) inode->pages.fetch_or(Inode::kHasPages, std::memory_order_acq_rel);
+}
+
+bool Overlay::is_mappable(Ino ino) {
+  const InodeRef inode = impl_->inodes.find(ino);
+  return !inode || (inode->pages.load(std::memory_order_acquire) & Inode::kMayBeMapped) != 0;
+}
+
+void Overlay::note_mappable(Ino ino) noexcept {
+  if (const InodeRef inode = impl_->inodes.find(ino)) inode->pages.fetch_or(Inode::kMayBeMapped, std::memory_order_acq_rel);
 }
 
 Result<std::size_t> Overlay::write(Handle handle, std::span<const std::byte> from, std::uint64_t offset,
@@ -126,6 +135,21 @@ Result<std::size_t> Overlay::write(Handle handle, std::span<const std::byte> fro
   const FdRef fd = TRY(impl_->file_for_writing(*file, kill_suidgid));
   auto written = sys::pwrite(fd, from, offset);
   impl_->note_changed(*file->inode, fd);
+  return written;
+}
+
+Result<std::size_t> Overlay::write_back(Handle handle, std::span<const std::byte> from, std::uint64_t offset) {
+  const auto file = TRY(impl_->handles.file(handle));
+  const FdRef fd = TRY(impl_->file_for_writing(*file));
+  constexpr mode_t kPrivileges = S_ISUID | S_ISGID;
+  const bool shows = file->inode->told_privileges.load(std::memory_order_relaxed) != 0;
+  const auto before = shows ? impl_->permissions().stat(FileAt{fd, ""}) : Result<struct statx>(Error(ENODATA));
+  auto written = sys::pwrite(fd, from, offset);
+  // The file system below takes them from whoever writes without CAP_FSETID, as we may.
+  if (before && (before->stx_mode & kPrivileges) != 0) {
+    const struct statx now = TRY(impl_->permissions().stat(FileAt{fd, ""}));
+    if (((now.stx_mode ^ before->stx_mode) & kPrivileges) != 0) TRY(impl_->permissions().chmod(fd, before->stx_mode & 07777));
+  }
   return written;
 }
 
@@ -144,9 +168,14 @@ Result<void> Overlay::fallocate(Handle handle, int mode, std::uint64_t offset, s
   return {};
 }
 
-Result<std::uint64_t> Overlay::lseek(Handle handle, std::uint64_t offset, int whence) {
+Result<std::uint64_t> Overlay::lseek(Handle handle, std::uint64_t offset, int whence, bool all_is_data) {
   const auto file = TRY(impl_->handles.file(handle));
   if (whence != SEEK_DATA && whence != SEEK_HOLE) return Error(EINVAL);
+  if (file->inode->is_upper() && all_is_data) {
+    const struct statx st = TRY(stat_of(FileAt{TRY(impl_->file_in_upper(*file)), ""}));
+    if (offset >= st.stx_size) return Error(ENXIO);
+    return whence == SEEK_DATA ? offset : std::uint64_t{st.stx_size};
+  }
   if (file->inode->is_upper())
     return sys::lseek(TRY(impl_->file_in_upper(*file)), static_cast<std::int64_t>(offset), whence);
   const std::uint64_t size = file->lower->size();

@@ -72,6 +72,8 @@ class Overlay::Impl {
   // --- overlay_backing.cc: from an inode to the upper's object. ESTALE where there is none any more.
   Result<FdPtr> upper_fd(Inode& inode);  // O_PATH
   Result<struct statx> upper_stat(Inode& inode);
+  // Never appends but where the file may be opened no other way (chattr +a): the kernel says where each write goes, pages of a mapping among them, and a descriptor that
+  // appends would put them behind the end (pwrite(2), BUGS).
   Result<Fd> open_upper(Inode& inode, int flags);
   // Calls `retry` again after closing idle descriptors of ours if it met EMFILE.
   template <class F>

@@ -213,7 +213,7 @@ Result<Found> Overlay::symlink(Ino parent, std::string_view text, const std::str
 Result<Created> Overlay::create(Ino parent, std::string_view text, mode_t mode, int flags, const Caller& caller) {
   const Name name = TRY(Name::of(text));
   const InodeRef dir = TRY(impl_->writable_directory(parent));
-  const int wanted = upper_flags(flags, impl_->options.durable) & ~O_TRUNC;
+  const int wanted = upper_flags(flags, impl_->options.durable) & ~(O_TRUNC | O_APPEND);
   Fd opened;
   auto made = impl_->make(
       *dir, name,
@@ -239,7 +239,7 @@ Result<Created> Overlay::tmpfile(Ino parent, mode_t mode, int flags, const Calle
   const InodeRef dir = TRY(impl_->writable_directory(parent));
   const mode_t masked = TRY(impl_->masked_mode(*dir, (mode & 07777) | S_IFREG, caller));
   const FdPtr above = TRY(impl_->upper_fd(*dir));
-  const int wanted = (upper_flags(flags, impl_->options.durable) & ~O_TRUNC) | O_TMPFILE;
+  const int wanted = (upper_flags(flags, impl_->options.durable) & ~(O_TRUNC | O_APPEND)) | O_TMPFILE;
   const mode_t on_disk = impl_->permissions().made_as(masked) & 07777;
   auto made = impl_->with_descriptors([&] { return sys::open(FileAt{above->ref(), "."}, wanted, on_disk); });
   if (!made && made.error().is(EISDIR)) return Error(EOPNOTSUPP);

@@ -46,6 +46,11 @@ bool may_give_ends(std::string_view release) {
   return numbers && std::pair((*numbers)[0], (*numbers)[1]) >= std::pair(6, 11);
 }
 
+bool checks_who_sets_flags(std::string_view release) {
+  const auto numbers = numbers_of(release);
+  return numbers && std::pair((*numbers)[0], (*numbers)[1]) >= std::pair(5, 13);
+}
+
 std::string kernel_release() {
   utsname name{};
   return ::uname(&name) == 0 ? std::string(name.release) : std::string();

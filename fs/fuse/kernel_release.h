@@ -20,6 +20,10 @@ bool may_pass_through(std::string_view release);
 // where the text is none of Linux's; older trees have it mended too, but their numbers do not tell.
 bool may_give_ends(std::string_view release);
 
+// Whether FS_IOC_SETFLAGS and FSSETXATTR come with the caller's right to them checked: since 72227eac177d (5.13), when FUSE came to answer by fileattr. False where the text is none
+// of Linux's.
+bool checks_who_sets_flags(std::string_view release);
+
 // uname(2)'s; empty where it has none.
 std::string kernel_release();
 

@@ -20,8 +20,12 @@ Result<void> describe(Served& context, [[maybe_unused]] Ino ino, fuse_file_info*
   info->fh = static_cast<std::uint64_t>(opened.handle);
   info->keep_cache = opened.keep_cache && context.keep_cache;
   info->noflush = 1;  // nothing is kept back that a close would have to write
+  const bool may_map = (info->flags & O_ACCMODE) == O_RDWR;
 #ifdef FUSE_CAP_PASSTHROUGH
-  if (context.passthrough == nullptr) return {};
+  if (context.passthrough == nullptr) {
+    if (may_map) context.overlay.note_mappable(ino);
+    return {};
+  }
   auto way = context.passthrough->opened(ino, opened.handle, info->flags, known);
   if (!way) {
     context.overlay.release(opened.handle);
@@ -30,6 +34,10 @@ Result<void> describe(Served& context, [[maybe_unused]] Ino ino, fuse_file_info*
   info->backing_id = way->backing;
   info->direct_io = way->direct;
   if (way->backing != 0 || way->stale_cache) info->keep_cache = 0;  // the kernel refuses it beside a backing file
+  // Of what is passed through the mapping is of the file in the upper itself.
+  if (may_map && way->backing == 0) context.overlay.note_mappable(ino);
+#else
+  if (may_map) context.overlay.note_mappable(ino);
 #endif
   return {};
 }
@@ -156,8 +164,10 @@ void write(fuse_req_t req, fuse_ino_t ino, const char* bytes, std::size_t size, 
       req,
       [&] {
         return with_file(req, ino, info, StatelessFiles::For::writing, [&](Handle file) -> Result<std::size_t> {
+          const auto from = std::as_bytes(std::span(bytes, size));
+          if (info->writepage != 0) return served(req).overlay.write_back(file, from, static_cast<std::uint64_t>(offset));
           const bool kill = TRY(drops_suid_with(req, ino));
-          return served(req).overlay.write(file, std::as_bytes(std::span(bytes, size)), static_cast<std::uint64_t>(offset), kill);
+          return served(req).overlay.write(file, from, static_cast<std::uint64_t>(offset), kill);
         });
       },
       [&](std::size_t count) { fuse_reply_write(req, count); });
@@ -189,7 +199,10 @@ void lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_file_i
       req,
       [&] {
         return with_file(req, ino, info, StatelessFiles::For::reading, [&](Handle file) {
-          return served(req).overlay.lseek(file, static_cast<std::uint64_t>(offset), whence);
+          // What is changed by a mapping comes to us when the kernel likes, and it does not ask itself before it asks us. Of files that it does not open nobody knows.
+          Served& context = served(req);
+          const bool all_is_data = without_open(req) || context.overlay.is_mappable(ino_of(ino));
+          return context.overlay.lseek(file, static_cast<std::uint64_t>(offset), whence, all_is_data);
         });
       },
       [&](std::uint64_t found) { fuse_reply_lseek(req, static_cast<off_t>(found)); });
@@ -220,7 +233,8 @@ void add_file_operations(fuse_lowlevel_ops& table, const Served& context) {
   table.write = counted<Operation::write, write>;
   table.release = counted<Operation::release, release>;
   table.fallocate = counted<Operation::fallocate, fallocate>;
-  table.lseek = counted<Operation::lseek, lseek>;
+  // With writeback caching any file may have bytes that we do not know of: then the kernel takes all for data.
+  if (!context.writeback) table.lseek = counted<Operation::lseek, lseek>;
   table.copy_file_range = counted<Operation::copy_file_range, copy_file_range>;
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
   table.tmpfile = counted<Operation::tmpfile, tmpfile>;

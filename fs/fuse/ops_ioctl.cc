@@ -1,9 +1,10 @@
-// ioctl(2): chattr's flags, which the kernel asks for in a form of its own and has checked who may set. Whatever else is ENOTTY.
+// ioctl(2): chattr's flags, which the kernel asks for in a form of its own and has checked who may set; where it has not, nobody sets them. Whatever else is ENOTTY.
 #include <linux/fs.h>
 
 #include <cstring>
 #include <optional>
 
+#include "fs/fuse/kernel_release.h"
 #include "fs/fuse/ops.h"
 
 namespace acetate::fs {
@@ -38,6 +39,11 @@ void set(fuse_req_t req, const void* in, std::size_t size, Set&& to) {
 
 void ioctl(fuse_req_t req, fuse_ino_t node, unsigned command, void*, fuse_file_info*, unsigned, const void* in, std::size_t in_size,
            std::size_t out_size) {
+  static const bool may_set = checks_who_sets_flags(kernel_release());
+  if (!may_set && (command == FS_IOC_SETFLAGS || command == FS_IOC_FSSETXATTR)) {
+    fuse_reply_err(req, ENOTTY);
+    return;
+  }
   Overlay& overlay = served(req).overlay;
   const Ino ino = ino_of(node);
   switch (command) {

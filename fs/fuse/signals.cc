@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <array>
 #include <csignal>
@@ -28,6 +29,12 @@ void block_signals() {
   for (const int signal : kWatched) sigaddset(&set, signal);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // A limit to the size of files (ulimit -f) is that of whoever started us. The kernel holds callers to their own; a write of ours past ours is EFBIG, and no end of the mount.
+  ::signal(SIGXFSZ, SIG_IGN);
+  if (rlimit size{}; ::getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur != size.rlim_max) {
+    size.rlim_cur = size.rlim_max;
+    ::setrlimit(RLIMIT_FSIZE, &size);
+  }
   struct sigaction nudge {};  // without SA_RESTART: it is there to interrupt
   nudge.sa_handler = do_nothing;
   ::sigaction(SIGUSR2, &nudge, nullptr);

@@ -16,6 +16,11 @@ TEST(KernelRelease, OpenMayBeLeftOutWhereReadingAheadHoldsTheInode) {
 
 TEST(KernelRelease, IsKnown) { EXPECT_FALSE(kernel_release().empty()); }
 
+TEST(ChecksWhoSetsFlags, SinceFuseAnswersByFileattr) {
+  for (const char* release : {"5.13", "5.14.0-427.el9.x86_64", "6.1.0-18-amd64", "7.0"}) EXPECT_TRUE(checks_who_sets_flags(release)) << release;
+  for (const char* release : {"4.18.0-553.el8", "5.12.19", "5.4", "", "six"}) EXPECT_FALSE(checks_who_sets_flags(release)) << release;
+}
+
 TEST(MayPassThrough, SinceSizesAreRight) {
   for (const char* release : {"6.12", "6.12.1-arch", "6.18.44", "7.0"}) EXPECT_TRUE(may_pass_through(release)) << release;
   for (const char* release : {"6.9.12", "6.11.10", "5.15.0", "4.18", "", "FreeBSD"}) EXPECT_FALSE(may_pass_through(release)) << release;
