@@ -182,7 +182,10 @@ Result<void> Overlay::Impl::publish_copy(Inode& inode, const Attr& from, const F
     if (keeps_ino(inode, from)) TRY(make_impure(parent));
     const struct statx before = TRY(stat_of(FileAt{dir->ref(), ""}));
     const FileAt at{dir->ref(), place->name.c_str()};
-    TRY(with_owner_access(dir->ref(), 0700, [&] { return link(at); }));
+    if (inode.is_dir())
+      TRY(with_owner_access({{dir->ref(), 0700}, {copy->ref(), kToMove}}, [&] { return link(at); }));
+    else
+      TRY(with_owner_access(dir->ref(), 0700, [&] { return link(at); }));
     become_upper(inode.is_dir() ? copy : nullptr);
     restore_times(dir->ref(), before, place->name);
     break;

@@ -87,19 +87,42 @@ class Overlay::Impl {
   // the owner's bits lent to `object` for the moment.
   template <class F>
   auto with_owner_access(FdRef object, mode_t bits, F&& work) -> decltype(work()) {
+    return with_owner_access({{object, bits}}, std::forward<F>(work));
+  }
+  // The same of several, to whichever lacks some.
+  struct OwnerAccess {
+    FdRef object;
+    mode_t bits;
+  };
+  template <std::size_t count, class F>
+  auto with_owner_access(const OwnerAccess (&objects)[count], F&& work) -> decltype(work()) {
     auto result = work();
     if (result || !result.error().is(EACCES)) return result;
     Lock lock(lending);
-    auto st = stat_of(FileAt{object, ""});
-    if (!st || (st->stx_mode & bits) == bits) return result;
-    const mode_t mode = st->stx_mode & 07777;
     lends.fetch_add(1, std::memory_order_acq_rel);
     const Undo lent([&] { lends.fetch_add(1, std::memory_order_release); });
-    if (!sys::chmod(object, mode | bits)) return result;
+    std::array<std::optional<mode_t>, count> modes;
+    bool has_lent = false;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto& [object, bits] = objects[i];
+      const auto st = stat_of(FileAt{object, ""});
+      if (!st || (st->stx_mode & bits) == bits) continue;
+      const mode_t mode = st->stx_mode & 07777;
+      if (!sys::chmod(object, mode | bits)) continue;
+      modes[i] = mode;
+      has_lent = true;
+    }
+    if (!has_lent) return result;
     result = work();
-    TRY(sys::chmod(object, mode));
+    Result<void> returned;
+    for (std::size_t i = 0; i < count; ++i)
+      if (modes[i])
+        if (auto back = sys::chmod(objects[i].object, *modes[i]); !back) returned = std::move(back);
+    TRY(std::move(returned));
     return result;
   }
+  // What a directory needs to be moved into another one, since its ".." is written.
+  static constexpr mode_t kToMove = 0200;
   // What users may be told of an object of the upper: never bits that are only lent for the moment.
   Result<struct statx> stat_for_users(FileAt at) {
     const std::uint32_t before = lends.load(std::memory_order_acquire);
@@ -199,12 +222,16 @@ class Overlay::Impl {
                                           const NameState& state);
   // What a fresh object is to be: its owner, and the mode that chown(2) or the disk took away. `st` is brought up to date.
   Result<void> give_to(FileAt at, struct statx& st, uid_t uid, gid_t gid, const NewObject& object, mode_t mode);
+  // Runs `move` for what was made at `from`; its mode need not let its owner move it.
+  Result<void> move_new(FileAt from, bool is_dir, const std::function<Result<void>()>& move);
   Child register_new(Inode& dir, const Name* name, const struct statx& st);
   Result<bool> has_default_acl(Inode& dir);
   Result<mode_t> masked_mode(Inode& dir, mode_t mode, const Caller& caller);
 
   // --- overlay_remove.cc
   Result<void> remove(Ino parent, std::string_view text, bool want_dir);
+  // Upper::remove() of what `inode` is, if it is known.
+  Result<void> remove_from_upper(Inode* inode, FileAt at, bool is_dir, bool whiteout);
   // Bookkeeping once the last name, or the directory, is gone.
   void removed_locked(Inode& inode, const struct statx& last);
   // A whiteout is about to be put for a name of this directory.

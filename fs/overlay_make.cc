@@ -73,6 +73,13 @@ Result<void> Overlay::Impl::give_to(FileAt at, struct statx& st, uid_t uid, gid_
   return restore_special_bits(at, st, owner, mode);
 }
 
+Result<void> Overlay::Impl::move_new(FileAt from, bool is_dir, const std::function<Result<void>()>& move) {
+  auto moved = move();
+  if (moved || !is_dir || !moved.error().is(EACCES)) return moved;
+  const Fd fd = TRY(with_descriptors([&] { return sys::open(from, O_PATH | O_DIRECTORY | O_NOFOLLOW); }));
+  return with_owner_access(fd.ref(), kToMove, move);
+}
+
 Result<bool> Overlay::Impl::has_default_acl(Inode& dir) {
   const Known known = dir.dir->default_acl.load(std::memory_order_relaxed);
   if (known != Known::not_yet) return known == Known::yes;
@@ -138,7 +145,8 @@ Result<Child> Overlay::Impl::make_over_whiteout_locked(Inode& dir, const Name& n
     const Fd fd = TRY(with_descriptors([&] { return sys::open(nursery.at(), O_PATH | O_DIRECTORY | O_NOFOLLOW); }));
     TRY(sys::set_xattr(fd.ref(), kDefaultAcl, acl));
     TRY(with_descriptors([&] { return object.put(FileAt{fd.ref(), "new"}, permissions().made_as(mode)); }));
-    TRY(sys::rename(FileAt{fd.ref(), "new"}, temp.at()));
+    const FileAt born{fd.ref(), "new"};
+    TRY(move_new(born, S_ISDIR(mode), [&] { return sys::rename(born, temp.at()); }));
   } else {
     TRY(with_descriptors([&] { return object.put(temp.at(), permissions().made_as(mode)); }));
   }
@@ -146,13 +154,13 @@ Result<Child> Overlay::Impl::make_over_whiteout_locked(Inode& dir, const Name& n
   TRY(give_to(temp.at(), st, owner.uid, gid, object, mode));
   if (S_ISDIR(mode) && state.lower_dir()) {
     const Fd fd = TRY(with_descriptors([&] { return sys::open(temp.at(), O_PATH | O_DIRECTORY | O_NOFOLLOW); }));
-    TRY(upper->put_opaque(fd.ref()));
+    TRY(with_owner_access(fd.ref(), 0700, [&] { return upper->put_opaque(fd.ref()); }));
   }
   const FileAt at{parent->ref(), name.c_str()};
   if (state.upper == NameState::In::whiteout) {
-    TRY(upper->publish_over_whiteout(temp, at, S_ISDIR(mode)));
+    TRY(move_new(temp.at(), S_ISDIR(mode), [&] { return upper->publish_over_whiteout(temp, at, S_ISDIR(mode)); }));
   } else {
-    TRY(upper->publish_new(temp, at));
+    TRY(move_new(temp.at(), S_ISDIR(mode), [&] { return upper->publish_new(temp, at); }));
     upper->remove_file_whiteout(at);
   }
   return register_new(dir, &name, st);

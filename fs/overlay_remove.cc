@@ -14,6 +14,14 @@ void Overlay::Impl::removed_locked(Inode& inode, const struct statx& last) {
   if (S_ISDIR(last.stx_mode) || last.stx_nlink <= 1) forget_kept_ino(last.stx_ino);
 }
 
+// What cannot be removed where it stands goes by way of the work directory.
+Result<void> Overlay::Impl::remove_from_upper(Inode* inode, FileAt at, bool is_dir, bool whiteout) {
+  auto removed = upper->remove(at, is_dir, whiteout);
+  if (removed || !is_dir || inode == nullptr || !removed.error().is(EACCES)) return removed;
+  const FdPtr fd = TRY(upper_fd(*inode));
+  return with_owner_access(fd->ref(), kToMove, [&] { return upper->remove(at, is_dir, whiteout); });
+}
+
 Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_dir) {
   const Name name = TRY(Name::of(text));
   const InodeRef dir = TRY(writable_directory(parent));
@@ -63,7 +71,7 @@ Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_
   if (!in_upper) return hide(inode.get());
   if (in_lower) expect_whiteout(*dir);
   const auto was = inode ? TRY(take_name(*inode, *dir, name)) : OtherNames::Was::unknown;
-  auto removed = upper->remove(at, want_dir, in_lower);
+  auto removed = remove_from_upper(inode.get(), at, want_dir, in_lower);
   if (!removed) {
     if (was != OtherNames::Was::unknown) give_name(*inode, *dir, name);
     return removed;

@@ -226,16 +226,28 @@ Result<void> Overlay::Impl::move_dir_onto_locked(Move& move, FileAt from, FileAt
     auto moved = move_dir_onto_empty_locked(move, from, to);
     if (moved || !(means_no_such_flag(moved.error()) || moved.error().is(ENOTSUP))) return moved;
   }
-  auto swapped = upper->exchange(from, to);
+  // Its owner must be allowed to move the one in the way too.
+  const auto swap = [&]() -> Result<void> {
+    auto swapped = upper->exchange(from, to);
+    if (swapped || !onto_dir || !swapped.error().is(EACCES)) return swapped;
+    const FdPtr met = TRY(upper_fd(*move.target));
+    return with_owner_access(met->ref(), kToMove, [&] { return upper->exchange(from, to); });
+  };
+  auto swapped = swap();
   if (!swapped) {
     if (!means_no_such_flag(swapped.error())) return swapped;
     move.to_dir.dir->file_whiteouts.store(Known::yes, std::memory_order_relaxed);
-    return upper->rename_dir_onto(from, to, onto_dir, move.lower_has_source);
+    auto moved = upper->rename_dir_onto(from, to, onto_dir, move.lower_has_source);
+    if (moved || !onto_dir || !moved.error().is(EACCES)) return moved;
+    const FdPtr met = TRY(upper_fd(*move.target));
+    auto again = with_owner_access(met->ref(), kToMove, [&] { return upper->rename_dir_onto(from, to, onto_dir, move.lower_has_source); });
+    // It was out of the way already, and the other is what may not be moved.
+    return !again && again.error().is(ENOENT) ? std::move(moved) : std::move(again);
   }
   // The whiteout that came back may be just what has to stay.
   if (move.target_is_device && move.lower_has_source && !upper->file_dialect()) return {};
-  auto removed = upper->remove(from, onto_dir, move.lower_has_source);
-  if (!removed) TRY(upper->exchange(from, to));
+  auto removed = remove_from_upper(move.target.get(), from, onto_dir, move.lower_has_source);
+  if (!removed) TRY(swap());
   return removed;
 }
 
