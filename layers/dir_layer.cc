@@ -140,7 +140,14 @@ Result<Fd> DirLayer::open_to_read(const Item& item, int flags) const {
 
 Result<std::shared_ptr<const Names>> DirLayer::names(const Item& dir) const {
   if (auto cached = listings().get(dir.id())) return cached;
-  auto fd = std::make_shared<const Fd>(TRY(open_to_read(dir, O_RDONLY | O_DIRECTORY)));
+  auto opened = open_to_read(dir, O_RDONLY | O_DIRECTORY);
+  if (!opened && opened.error().is(EACCES)) {
+    // Somebody else's, who lets others pass through it (0711): its names are asked for one by one, as who looks up a path does.
+    auto unlisted = std::make_shared<const Names>(TRY(Names::unlisted(TRY(descriptor(dir))->ref())));
+    listings().put(dir.id(), unlisted, unlisted->bytes());
+    return unlisted;
+  }
+  auto fd = std::make_shared<const Fd>(TRY(std::move(opened)));
   auto read = std::make_shared<const Names>(TRY(Names::read(fd->ref(), reading_)));
   listings().put(dir.id(), read, read->bytes());
   if (dir.parent != nullptr) descriptors().put(dir.id(), std::move(fd), 1);
@@ -152,11 +159,16 @@ Result<Entry> DirLayer::lookup(Node node, std::string_view name) const {
   if (!dir.is_dir()) return Error(ENOTDIR);
   const auto listing = TRY(names(dir));
   const Names::Name* listed = listing->find(name);
+  const std::string terminated(name);
+  std::optional<Names::Name> asked;
+  if (!listing->is_listed()) {
+    asked = TRY(listing->ask(TRY(descriptor(dir))->ref(), terminated, reading_));
+    if (asked) listed = &*asked;
+  }
   if (listed == nullptr) return Error(ENOENT);
   if (listed->whiteout) return Entry{.node = {}, .attr = {}, .marker = Marker::whiteout};
 
   const SharedFd fd = TRY(descriptor(dir));
-  const std::string terminated(name);
   const FileAt at{fd->ref(), terminated.c_str()};
   const dir::Stat stat = TRY(dir::stat_entry(at, reading_));
   dir::Kind kind{.type = static_cast<std::uint16_t>(stat.attr.mode & S_IFMT), .stored_as_file = stat.stored_as_file, .fresh = listed->fresh, .may_redirect = listing->impure()};
@@ -188,6 +200,7 @@ Result<void> DirLayer::list(Node node, const std::function<bool(const DirEntry&)
   const Item& dir = nodes_.get(node);
   if (!dir.is_dir()) return Error(ENOTDIR);
   const auto listing = TRY(names(dir));
+  if (!listing->is_listed()) return Error(EACCES);
   for (const Names::Name& name : listing->all()) {
     const Marker marker = name.whiteout ? Marker::whiteout : Marker::none;
     if (!each(DirEntry{.name = listing->text(name), .type = name.type, .marker = marker, .ino = name.ino}))

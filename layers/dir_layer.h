@@ -23,7 +23,8 @@ enum class FollowMarks : std::uint8_t {
 // tree must not change while the layer lives. EPERM with words where a redirect is not followed.
 //
 // Cost: a directory's names are read once, at its first lookup or listing; after that an absent name costs no
-// system call and a present one a single statx. Descriptors are kept in a least-recently-used cache bounded
+// system call and a present one a single statx. Of a directory that may be searched and not read (0711 and another's) each name is asked for, and a
+// listing is EACCES. Descriptors are kept in a least-recently-used cache bounded
 // by the process's limit.
 Result<LayerPtr> open_dir_layer(Fd root, FollowMarks follow = FollowMarks::privileged);
 

@@ -4,6 +4,7 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
@@ -39,6 +40,12 @@ Result<bool> is_xattr_whiteout(FileAt at) {
   });
 }
 
+Result<bool> stands_at(FileAt at) {
+  auto st = sys::statx(at, AT_SYMLINK_NOFOLLOW, STATX_TYPE);
+  if (!st && !st.error().is(ENOENT)) return std::move(st).error();
+  return st.has_value();
+}
+
 }  // namespace
 
 Attr attr_of(const struct statx& st, dev_t device) noexcept {
@@ -70,17 +77,52 @@ Result<Stat> stat_entry(FileAt at, const Reading& reading) {
   return stat;
 }
 
+Result<Opacity> Names::read_attributes(FdRef dir) {
+  const std::vector<std::string> xattrs = TRY(sys::list_xattrs(dir));
+  const Opacity opacity = TRY(read_opacity(dir, xattrs));
+  opaque_ = opacity == Opacity::opaque;
+  has_xattr_whiteouts_ = opacity == Opacity::has_xattr_whiteouts;
+  impure_ = std::any_of(xattrs.begin(), xattrs.end(), [](const std::string& name) {
+    return name == "trusted.overlay.impure" || name == "user.overlay.impure";
+  });
+  return opacity;
+}
+
+// A mark of ours that is there and may not be read is EACCES too: it may say that what lies below is hidden.
+Result<Names> Names::unlisted(FdRef dir) {
+  Names names;
+  names.listed_ = false;
+  TRY(names.read_attributes(dir));
+  names.opaque_ = names.opaque_ || TRY(stands_at(FileAt{dir, std::string(kOpaqueFile).c_str()}));
+  return names;
+}
+
+Result<std::optional<Names::Name>> Names::ask(FdRef dir, const std::string& name, const Reading& reading) const {
+  const bool is_no_name = name.empty() || name == "." || name == ".." || name.find_first_of(std::string_view("/\0", 2)) != std::string::npos;
+  if (is_no_name || decode_name(name).kind != DecodedName::Kind::ordinary) return std::optional<Name>();
+  const FileAt at{dir, name.c_str()};
+  auto stat = stat_entry(at, reading);
+  if (!stat && !stat.error().is(ENOENT)) return std::move(stat).error();
+  Name one{.ino = 0, .offset = 0, .length = static_cast<std::uint16_t>(name.size()), .type = kCharDevice, .whiteout = true, .fresh = false};
+  if (!stat || stat->attr.is_dir()) {
+    const std::string beside = std::string(kWhiteoutPrefix) + name;
+    const bool is_hidden = beside.size() <= NAME_MAX && TRY(stands_at(FileAt{dir, beside.c_str()}));
+    if (!stat) return is_hidden ? std::optional<Name>(one) : std::nullopt;
+    one.fresh = is_hidden;
+  }
+  one.ino = stat->attr.ino;
+  one.type = dirent_type(stat->attr.mode);
+  one.whiteout = is_device_whiteout(stat->attr.mode, stat->attr.rdev);
+  if (has_xattr_whiteouts_ && stat->attr.is_regular() && stat->attr.size == 0) one.whiteout = TRY(is_xattr_whiteout(at));
+  return std::optional<Name>(one);
+}
+
 Result<Names> Names::read(FdRef dir, const Reading& layers_reading) {
   Names names;
   Reading reading = layers_reading;
   if (reading.distrust == Reading::Distrust::directories && TRY(sys::stat(dir)).st_dev != reading.device)
     reading.distrust = Reading::Distrust::everything;  // inside a subvolume all numbers are its own
-  const std::vector<std::string> xattrs = TRY(sys::list_xattrs(dir));
-  const Opacity opacity = TRY(read_opacity(dir, xattrs));
-  names.opaque_ = opacity == Opacity::opaque;
-  names.impure_ = std::any_of(xattrs.begin(), xattrs.end(), [](const std::string& name) {
-    return name == "trusted.overlay.impure" || name == "user.overlay.impure";
-  });
+  const Opacity opacity = TRY(names.read_attributes(dir));
   const auto trusted = [&](unsigned char type) {
     if (type == kUnknown || type == kCharDevice) return false;  // a device may be a whiteout
     if (type == kRegular &&

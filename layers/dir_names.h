@@ -3,11 +3,13 @@
 
 #include <sys/stat.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "layers/layer.h"
 #include "layers/override_stat.h"
+#include "layers/whiteout.h"
 
 namespace acetate::dir {
 
@@ -46,6 +48,12 @@ class Names {
   // Reads a directory that was only just opened for reading.
   static Result<Names> read(FdRef dir, const Reading& layers_reading);
 
+  // Of a directory that may be searched and not read: what it says of itself without its names. `dir` may be O_PATH.
+  static Result<Names> unlisted(FdRef dir);
+  bool is_listed() const noexcept { return listed_; }
+  // One name of a directory that is not listed, asked of the directory itself; nothing where there is neither an entry nor a whiteout.
+  Result<std::optional<Name>> ask(FdRef dir, const std::string& name, const Reading& reading) const;
+
   const Name* find(std::string_view name) const noexcept;
   const std::vector<Name>& all() const noexcept { return names_; }
   std::string_view text(const Name& name) const noexcept { return {text_.data() + name.offset, name.length}; }
@@ -58,11 +66,14 @@ class Names {
   }
 
  private:
+  Result<Opacity> read_attributes(FdRef dir);
   void add(std::string_view name, unsigned char type, std::uint64_t ino, bool whiteout);
   void sort_and_settle();
 
   std::vector<Name> names_;
   std::string text_;
+  bool listed_ = true;
+  bool has_xattr_whiteouts_ = false;
   bool opaque_ = false;
   bool impure_ = false;
 };

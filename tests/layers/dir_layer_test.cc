@@ -14,6 +14,7 @@
 #include "base/sys/xattr.h"
 #include "layers/stack.h"
 #include "tests/layers/tree.h"
+#include "tests/support/plain_user.h"
 #include "tests/support/temp_dir.h"
 
 namespace acetate {
@@ -493,6 +494,72 @@ TEST(DirLayer, ServesThreadsThatComeAndGo) {
   for (std::thread& thread : threads) thread.join();
 
   EXPECT_EQ(wrong, 0);
+}
+
+// As /home is to everybody where it is root's with mode 0711.
+TEST(DirLayer, LooksUpWhatMayBeSearchedAndNotRead) {
+  const test::AsAPlainUser plain;
+  TempDir top, bottom;
+  for (const char* file : {"x/a", "x/gone", "x/device", "x/d/below", "x/kept"}) bottom.write(file, "bottom");
+  bottom.write("x/o/below", "bottom");
+  top.write("x/a", "text");
+  top.write("x/.wh.gone", "");
+  ASSERT_TRUE(sys::mknod(FileAt{kWorkingDir, (top / "x/device").c_str()}, S_IFCHR | 0600, makedev(0, 0)));
+  top.write("x/d/new", "top");
+  top.write("x/.wh.d", "");
+  top.write("x/o/.wh..wh..opq", "");
+  top.write("x/o/new", "top");
+  ASSERT_EQ(::symlink("a", (top / "x/l").c_str()), 0);
+  ASSERT_EQ(::chmod((top / "x/o").c_str(), 0111), 0);
+  ASSERT_EQ(::chmod((top / "x").c_str(), 0111), 0);
+  const auto layer = layer_of(top);
+  const auto stack = stack_of({layer, layer_of(bottom)});
+
+  auto found = at(*layer, "x/a");
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_EQ(text_of(*layer, "x/a"), "text");
+  EXPECT_EQ(*layer->readlink(at(*layer, "x/l")->node), "a");
+  const Entry x = *at(*layer, "x");
+  EXPECT_EQ(layer->lookup(x.node, "gone")->marker, Marker::whiteout);
+  EXPECT_EQ(layer->lookup(x.node, "device")->marker, Marker::whiteout);
+  EXPECT_EQ(at(*layer, "x/d")->marker, Marker::opaque);
+  EXPECT_TRUE(*layer->is_opaque(at(*layer, "x/o")->node));
+  for (const char* none : {"x/none", "x/.wh.gone", "x/.wh.d"}) EXPECT_TRUE(at(*layer, none).error().is(ENOENT)) << none;
+  for (const char* none : {"", ".", "..", "d/new"}) EXPECT_TRUE(layer->lookup(x.node, none).error().is(ENOENT)) << none;
+  EXPECT_TRUE(layer->list(x.node, [](const DirEntry&) { return true; }).error().is(EACCES));
+
+  EXPECT_EQ(text_of(*stack, "x/kept"), "bottom");
+  EXPECT_EQ(text_of(*stack, "x/d/new"), "top");
+  for (const char* none : {"x/gone", "x/device", "x/d/below", "x/o/below"}) EXPECT_TRUE(at(*stack, none).error().is(ENOENT)) << none;
+}
+
+TEST(DirLayer, AMarkThatMayNotBeReadIsNotTakenForNone) {
+  const test::AsAPlainUser plain;
+  TempDir top;
+  top.write("x/f", "");
+  SET_XATTR_OR_SKIP(top, "x", "user.overlay.opaque", "x");
+  ASSERT_EQ(::chmod((top / "x").c_str(), 0111), 0);
+  EXPECT_TRUE(at(*layer_of(top), "x/f").error().is(EACCES));
+}
+
+TEST(DirLayer, FindsXattrWhiteoutsWithoutAListing) {
+  TempDir top;
+  top.write("x/f", "");
+  top.write("x/g", "");
+  SET_XATTR_OR_SKIP(top, "x", "user.overlay.opaque", "x");
+  SET_XATTR_OR_SKIP(top, "x/f", "user.overlay.whiteout", "");
+  const auto layer = layer_of(top);
+  const Entry x = *at(*layer, "x");
+  struct NoListing final : sys::Hook {
+    int before(sys::Call call) noexcept override { return call == sys::Call::openat && !std::exchange(refused, true) ? EACCES : 0; }
+    bool refused = false;
+  } no_listing;
+  sys::install(&no_listing);
+  const auto f = layer->lookup(x.node, "f");
+  const auto g = layer->lookup(x.node, "g");
+  sys::install(nullptr);
+  EXPECT_EQ(f->marker, Marker::whiteout);
+  EXPECT_EQ(g->marker, Marker::none);
 }
 
 }  // namespace
