@@ -153,8 +153,12 @@ Result<sys::Exit> run_with(const Runtime& runtime, const Spec& spec, const std::
   if (auto removed = remove_container(runtime, invocation); !removed)
     log::warn("removing the container: {}", removed.error().message());
   const sys::Exit exit = TRY(std::move(ended));
-  if (!exit.ok())
-    if (auto complaint = runtime_complaint(invocation)) return judge(*complaint, runtime.program, spec.argv[0]);
+  if (exit.ok()) return exit;
+  const auto complaint = runtime_complaint(invocation);
+  if (!complaint) return exit;
+  if (!has_started(runtime, invocation)) return judge(*complaint, runtime.program, spec.argv[0]);
+  // The command has ended as it did: a poststop hook that fails is to be warned of.
+  log::warn("{}: {}", runtime.program, *complaint);
   return exit;
 }
 

@@ -33,9 +33,15 @@ Result<void> make_bundle(const Invocation& invocation, const std::string& config
 sys::Command run_command(const Runtime& runtime, const Invocation& invocation) {
   sys::Command command{.argv = command_head(runtime), .cwd = invocation.bundle, .die_with_parent = true};
   for (const char* word : {"run", "--bundle", "."}) command.argv.emplace_back(word);
-  if (invocation.kept) command.argv.insert(command.argv.end(), {"--no-subreaper", "--pid-file", kPidFile});
+  command.argv.insert(command.argv.end(), {"--pid-file", kPidFile});
+  if (invocation.kept) command.argv.emplace_back("--no-subreaper");
   command.argv.push_back(invocation.id);
   return command;
+}
+
+bool has_started(const Runtime& runtime, const Invocation& invocation) {
+  if (runtime.program.ends_with("crun")) return false;
+  return sys::stat(FileAt{kWorkingDir, invocation.pid_file().c_str()}).has_value();
 }
 
 std::optional<std::string> runtime_complaint(const Invocation& invocation) {

@@ -44,7 +44,10 @@ struct Invocation {
 Result<void> make_bundle(const Invocation& invocation, const std::string& config);
 sys::Command run_command(const Runtime& runtime, const Invocation& invocation);
 
-// What the runtime logged as its error while starting; nothing when the process itself ran.
+// Whether the container's command is known to have been executed: runc notes its process then. crun does so when it begins to
+// start it, but logs no error of what comes after the command.
+bool has_started(const Runtime& runtime, const Invocation& invocation);
+// The first error that the runtime logged: why the container did not start, or what went wrong after its command.
 std::optional<std::string> runtime_complaint(const Invocation& invocation);
 
 // Forces away a container that is still known after its runtime ended (killed, or crashed).

@@ -206,6 +206,23 @@ TEST_P(OurLaunchHooks, AreCalledOffByWhatWouldEndTheCommand) {
   }
 }
 
+TEST_P(LaunchHooks, ThatFailAfterTheContainerLeaveItsExitCode) {
+  Spec spec = shell("echo ran; exit 3");
+  spec.hooks = {hook(Stage::poststop, "exit 1")};
+
+  const Ran ran = run(spec);
+
+  EXPECT_EQ(ran.code, 3) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("ran\n"));
+}
+
+TEST_P(LaunchHooks, ThatFailAfterTheContainerLeaveItsOne) {
+  Spec spec = shell("exit 1");  // what a runtime that failed itself ends with too
+  spec.hooks = {hook(Stage::poststop, "exit 1")};
+
+  EXPECT_EQ(run(spec).code, 1);
+}
+
 TEST_P(OurLaunchHooks, AfterTheContainerHarmNothing) {
   Spec spec = shell("exit 7");
   spec.hooks = {hook(Stage::poststop, "exit 1"), hook(Stage::poststop, "touch " + (dir_ / "second"))};
