@@ -317,7 +317,7 @@ class RunJob : public Job {
                             changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                             return {};
                           },
-                          DeltaDepth::without_content),
+                          DeltaDepth::without_content, outcome.whiteout_files),
                "reading what the step wrote");
     if (!changed) return Record{.clock = before_.clock};
 
@@ -332,7 +332,8 @@ class RunJob : public Job {
                             if (!source) return file->add(stamped, content);
                             const auto retimed = with_source_time(*content, written(source->time, source->is_content));
                             return file->add(stamped, retimed.get());
-                          }),
+                          },
+                          DeltaDepth::whole, outcome.whiteout_files),
                "writing what the step wrote");
     return Record{.layer = TRY(file->commit()), .clock = clock.now()};
   }

@@ -16,6 +16,7 @@
 #include "builder/sandbox/kernel_overlay.h"
 #include "builder/step.h"
 #include "layers/access_log.h"
+#include "layers/dir_layer.h"
 
 namespace acetate::build {
 
@@ -35,6 +36,7 @@ struct ReadyMount {
 struct RunOutcome {
   sys::Exit exit;
   Fd upper;                        // what the process wrote, in any dialect; complete
+  WhiteoutFiles whiteout_files = WhiteoutFiles::marks;  // in it
   std::shared_ptr<void> keeps = {};  // whatever the upper lives in
   std::optional<AccessedPaths> accessed = {};  // what of the layers it looked at, where that was asked for and is known in full
 };

@@ -102,10 +102,11 @@ class SandboxRunner : public Runner {
     // What was looked at is told by our daemon at its end; else nobody waits for that.
     TRY(log_accesses ? root->unmount() : root->complete_upper());
     Fd upper = TRY_WITHIN(sys::open(root->upper(), O_RDONLY | O_DIRECTORY), "opening what the step wrote");
+    const WhiteoutFiles whiteout_files = root->kernel_wrote() ? WhiteoutFiles::refused : WhiteoutFiles::marks;
     std::optional<AccessedPaths> accessed;
     if (log_accesses) accessed = accessed_in(*root);
     TRY(is_not_ended());  // a signal that came meanwhile ends the build too, and nobody else will hear of it
-    return RunOutcome{.exit = exit, .upper = std::move(upper), .keeps = removed_later(std::move(root)), .accessed = std::move(accessed)};
+    return RunOutcome{.exit = exit, .upper = std::move(upper), .whiteout_files = whiteout_files, .keeps = removed_later(std::move(root)), .accessed = std::move(accessed)};
   }
 
  private:

@@ -14,6 +14,7 @@
 #include "cli/run_container.h"
 #include "cli/in_holder.h"
 #include "cli/kept_changes.h"
+#include "layers/dir_layer.h"
 #include "layers/stack.h"
 #include "layers/tar/layer_writer.h"
 
@@ -28,7 +29,8 @@ struct Options {
 // The container's files as one tree: what it wrote over what it lies on.
 Result<LayerPtr> whole_tree(const Kept& kept) {
   std::vector<LayerPtr> layers;
-  layers.push_back(TRY(open_layer({.path = kept.upper()}, default_index_dir())).layer);
+  Fd upper = TRY_WITHIN(sys::open(kept.upper(), O_PATH | O_DIRECTORY), "opening {}", kept.upper());
+  layers.push_back(TRY(open_dir_layer(std::move(upper), FollowMarks::privileged, kept.whiteout_files())));
   layers.push_back(TRY(tree_below(kept.record().image)));
   return make_stack(std::move(layers));
 }

@@ -31,7 +31,8 @@ Result<std::optional<build::StageLayer>> write_layer(const Kept& kept, build::Ca
                         [&](const DeltaOp& op, const FileView* content) {
                           changed = changed || op.kind != DeltaOp::Kind::implicit_dir;
                           return file->add(op, content);
-                        }),
+                        },
+                        DeltaDepth::whole, kept.whiteout_files()),
              "reading what {} wrote", kept.record().name);
   if (!changed) return std::optional<build::StageLayer>();
   const build::CachedLayer layer = TRY(file->commit());

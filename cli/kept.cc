@@ -11,6 +11,7 @@
 #include "base/sys/dir.h"
 #include "base/sys/file.h"
 #include "base/sys/range_lock.h"
+#include "builder/sandbox/rootfs.h"
 #include "builder/sandbox/upper_dir.h"
 #include "layers/image/config.h"
 
@@ -146,6 +147,8 @@ Result<Kept> Kept::make(const std::string& containers, const std::string& name, 
   TRY(kept.save({.name = name, .image = std::move(below), .command = {}, .labels = {}, .created = now(), .finished = {}}));
   return kept;
 }
+
+WhiteoutFiles Kept::whiteout_files() const { return sandbox::Rootfs::kernel_wrote(upper()) ? WhiteoutFiles::refused : WhiteoutFiles::marks; }
 
 Result<void> Kept::save(KeptRecord record) {
   record.finished = record.exit_code ? now() : std::string();

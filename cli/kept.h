@@ -2,6 +2,7 @@
 //
 //   CONTAINERS/NAME/container.json   the record: image, command, labels, how it ended
 //   CONTAINERS/NAME/upper, upper.work   the writable layer, as the overlay has it
+//   CONTAINERS/NAME/upper.kernel   there once the kernel's overlay has written to it
 //   CONTAINERS/NAME/lock             locked by whoever runs or reads it
 //
 // A directory without a record is what an interrupted removal left: no container, and in nobody's way but its own name's.
@@ -17,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "layers/dir_layer.h"
 #include "layers/image/image.h"
 
 namespace acetate::cli {
@@ -44,6 +46,7 @@ class Kept {
 
   const KeptRecord& record() const noexcept { return record_; }
   std::string upper() const { return dir_ + "/upper"; }
+  WhiteoutFiles whiteout_files() const;  // in the upper
   const std::string& dir() const noexcept { return dir_; }
   // Writes the record anew; one with an exit code has finished now, and one without has not.
   Result<void> save(KeptRecord record);

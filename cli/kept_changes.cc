@@ -55,7 +55,7 @@ Result<std::vector<Change>> list_changes(const Kept& kept, const Layer& below) {
                            (op.kind != Kind::mkdir && TRY(is_below(below, op.path)));
     changes.push_back({was_there ? 'C' : 'A', path});
     return {};
-  }));
+  }, DeltaDepth::whole, kept.whiteout_files()));
   for (const std::string& path : hidden) changes.push_back({'D', path});
   std::ranges::sort(changes, {}, &Change::path);
   // A directory that only holds changes is one while there are any: mount points that were made for a run are gone again.

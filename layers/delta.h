@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/rel_path.h"
 #include "base/result.h"
+#include "layers/dir_layer.h"
 #include "layers/layer.h"
 
 namespace acetate {
@@ -48,8 +49,9 @@ enum class DeltaDepth { whole, without_content };
 // `lower` may be null, when nobody knows what is below: then every directory is `mkdir`, and every whiteout
 // `remove`. The upper must not change meanwhile. Sees only what is in the upper, so the time grows with what
 // changed and not with the image. Where the kernel's overlay left a redirect or a metacopy in it, what these
-// stand for is read from `lower`. What `sink` says ends the walk is returned as it is.
-Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth = DeltaDepth::whole);
+// stand for is read from `lower`. An upper that it alone wrote has no whiteouts that are files: what is called so is `refused`. What `sink` says ends the walk is returned as it is.
+Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth = DeltaDepth::whole,
+                        WhiteoutFiles whiteout_files = WhiteoutFiles::marks);
 // The same of any layer: what a tarball or a list in memory does to `lower`.
 Result<void> read_upper(LayerPtr upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth = DeltaDepth::whole);
 

@@ -297,11 +297,12 @@ Result<Reading::Distrust> distrust_of(FdRef root) {
 
 }  // namespace
 
-Result<LayerPtr> open_dir_layer(Fd root, FollowMarks follow) {
+Result<LayerPtr> open_dir_layer(Fd root, FollowMarks follow, WhiteoutFiles whiteout_files) {
   const struct stat st = TRY(sys::stat(root.ref()));
   if (!S_ISDIR(st.st_mode)) return fail(ENOTDIR, "a directory layer's root is no directory");
   Reading reading{.override_mode = override_mode_of(TRY(sys::list_xattrs(root.ref()))), .device = st.st_dev};
   reading.distrust = TRY(distrust_of(root.ref()));
+  reading.whiteout_files = whiteout_files;
   return LayerPtr(std::make_shared<DirLayer>(std::move(root), reading, follow));
 }
 

@@ -18,14 +18,18 @@ enum class FollowMarks : std::uint8_t {
   none,
 };
 
+// What a file called ".wh.NAME" is: a mark, or a file that somebody made below an overlay that leaves no such marks. To that the kernel's
+// gives any name, and a layer has none for it: that NAME is deleted is all that it could say.
+enum class WhiteoutFiles : std::uint8_t { marks, refused };
+
 // Reads a directory tree in every dialect of whiteout and opacity (see layers/whiteout.h) and with
 // override_stat honoured where the root shows it. `root` is any descriptor of the directory, O_PATH too. The
-// tree must not change while the layer lives. EPERM with words where a redirect is not followed.
+// tree must not change while the layer lives. EPERM with words where a redirect is not followed, EINVAL with words where a file is refused.
 //
 // Cost: a directory's names are read once, at its first lookup or listing; after that an absent name costs no
 // system call and a present one a single statx. Of a directory that may be searched and not read (0711 and another's) each name is asked for, and a
 // listing is EACCES. Descriptors are kept in a least-recently-used cache bounded
 // by the process's limit.
-Result<LayerPtr> open_dir_layer(Fd root, FollowMarks follow = FollowMarks::privileged);
+Result<LayerPtr> open_dir_layer(Fd root, FollowMarks follow = FollowMarks::privileged, WhiteoutFiles whiteout_files = WhiteoutFiles::marks);
 
 }  // namespace acetate

@@ -135,6 +135,10 @@ Result<Names> Names::read(FdRef dir, const Reading& layers_reading) {
   std::optional<Error> failure;
   TRY(sys::read_fresh_dir(dir, [&](const sys::DirEntry& entry) {
     const DecodedName decoded = decode_name(entry.name);
+    if (reading.whiteout_files == WhiteoutFiles::refused && decoded.kind != DecodedName::Kind::ordinary) {
+      failure = fail(EINVAL, "a layer cannot hold a file called {}: names that begin with .wh. stand for deleted files", entry.name);
+      return false;
+    }
     switch (decoded.kind) {
       case DecodedName::Kind::whiteout:
         names.add(decoded.hides, kCharDevice, 0, true);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "layers/dir_layer.h"
 #include "layers/layer.h"
 #include "layers/override_stat.h"
 #include "layers/whiteout.h"
@@ -24,6 +25,7 @@ struct Reading {
   // What getdents says of inode numbers is not what stat says of them: of anything (mounts below the root, an
   // overlay underneath), or of directories (subvolumes).
   enum class Distrust { nothing, directories, everything } distrust = Distrust::nothing;
+  WhiteoutFiles whiteout_files = WhiteoutFiles::marks;
 };
 
 // One statx of `at`, with override_stat put over it where the layer has that (one getxattr more, for files

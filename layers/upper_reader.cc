@@ -200,11 +200,11 @@ Result<void> read_upper(LayerPtr upper, const Layer* lower, const DeltaSink& sin
   return UpperReader(std::move(upper), lower, sink, depth).read();
 }
 
-Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth) {
+Result<void> read_upper(Fd upper, const Layer* lower, const DeltaSink& sink, DeltaDepth depth, WhiteoutFiles whiteout_files) {
   // Redirects in "user." are believed where the overlay that wrote it had no other.
   const std::vector<std::string> on_root = TRY_WITHIN(sys::list_xattrs(upper.ref()), "reading the upper directory's attributes");
   const FollowMarks follow = is_begun_without_privilege(on_root) ? FollowMarks::all : FollowMarks::privileged_alone;
-  return read_upper(TRY_WITHIN(open_dir_layer(std::move(upper), follow), "opening the upper directory"), lower, sink, depth);
+  return read_upper(TRY_WITHIN(open_dir_layer(std::move(upper), follow, whiteout_files), "opening the upper directory"), lower, sink, depth);
 }
 
 }  // namespace acetate

@@ -11,6 +11,8 @@ namespace acetate::sandbox {
 
 namespace {
 
+constexpr const char* kByKernel = ".kernel";
+
 // The daemon would say it too, but this is where the way out is known.
 Result<void> check_fuse_device() {
   auto device = sys::open("/dev/fuse", O_RDWR);
@@ -104,8 +106,8 @@ Result<std::optional<std::string>> Rootfs::mount_below_kernels(const fs::MountRe
     TRY(below.unmount());
     return WhyNot(above.error().message());
   }
-  overlay_ = *std::move(above);
   mount_ = std::move(below);
+  TRY(put_above(*std::move(above), options));
   return WhyNot();
 }
 
@@ -119,8 +121,20 @@ Result<void> Rootfs::mount_unpacked(const fs::MountRequest& request, const Rootf
                            why.message());
   places.lower = layers;
   upper_ = places.upper;
-  overlay_ = TRY(KernelOverlay::mount(places, options.durable));
-  return {};
+  return put_above(TRY(KernelOverlay::mount(places, options.durable)), options);
+}
+
+Result<void> Rootfs::put_above(KernelOverlay overlay, const RootfsOptions& options) {
+  overlay_ = std::move(overlay);
+  kernel_wrote_ = true;
+  if (!options.keep_upper) return {};
+  const std::string mark = *options.keep_upper + kByKernel;
+  return TRY_WITHIN(sys::write_file_atomically({kWorkingDir, mark.c_str()}, "", 0600), "writing {}", mark);
+}
+
+bool Rootfs::kernel_wrote(const std::string& kept_upper) {
+  const std::string mark = kept_upper + kByKernel;
+  return sys::stat(FileAt{kWorkingDir, mark.c_str()}).has_value();
 }
 
 Result<KernelOverlay::Places> Rootfs::place_for_overlay(const fs::MountRequest& request, bool in_memory_too) {
@@ -156,6 +170,7 @@ Rootfs& Rootfs::operator=(Rootfs&& other) noexcept {
   std::swap(upper_, other.upper_);
   std::swap(run_, other.run_);
   std::swap(notes_owners_, other.notes_owners_);
+  std::swap(kernel_wrote_, other.kernel_wrote_);
   return *this;
 }
 

@@ -46,6 +46,10 @@ class Rootfs {
 
   const std::string& path() const noexcept { return path_; }    // the mounted root
   const std::string& upper() const noexcept { return upper_; }  // empty when read-only
+  // Whether the kernel's overlay keeps the upper, now or until it was unmounted. Of one that is kept a file beside it says so from then on.
+  bool kernel_wrote() const noexcept { return kernel_wrote_; }
+  // Whether a kept upper is one that the kernel's overlay has written to.
+  static bool kernel_wrote(const std::string& kept_upper);
   // Whether the mount takes notes of owners (fs/owner_note.h), which are in the upper then: with one id, where our daemon keeps it.
   bool notes_owners() const noexcept { return notes_owners_ && !overlay_; }
   // A directory beside the mount, not in it, for whoever runs something here (launch's scratch_dir).
@@ -67,6 +71,8 @@ class Rootfs {
   Scratch scratch_;
   std::string path_, upper_, run_;
   bool notes_owners_ = false;
+  bool kernel_wrote_ = false;
+  Result<void> put_above(KernelOverlay overlay, const RootfsOptions& options);
   Result<void> mount(fs::MountRequest request, const RootfsOptions& options);
   // `why`: nothing can be mounted with FUSE.
   Result<void> mount_unpacked(const fs::MountRequest& request, const RootfsOptions& options, const Error& why);

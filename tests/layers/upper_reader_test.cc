@@ -275,6 +275,20 @@ TEST(ReadUpper, WithoutContentTellsTheSameAndOpensNoFile) {
   EXPECT_LE(without + 8, with);
 }
 
+TEST(ReadUpper, RefusesFilesThatCouldOnlyBeMarksWhereThereAreNone) {
+  for (const std::string name : {".wh.bin", ".wh..wh..opq", ".wh..wh.aufs"}) {
+    const TempDir upper;
+    upper.mkdir("d");
+    upper.write("d/" + name, "a file");
+
+    const auto read = read_upper(upper.open(), nullptr, [](const DeltaOp&, const FileView*) { return Result<void>(); }, DeltaDepth::without_content, WhiteoutFiles::refused);
+
+    ASSERT_FALSE(read) << name;
+    EXPECT_TRUE(read.error().is(EINVAL));
+    EXPECT_NE(read.error().message().find("cannot hold a file called " + name), std::string::npos) << read.error().message();
+  }
+}
+
 TEST(ReadUpper, StopsWithWhatTheSinkSays) {
   TempDir upper;
   upper.write("a", "");
