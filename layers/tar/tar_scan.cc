@@ -32,7 +32,7 @@ struct ArchiveDeleter {
 
 class Scanner {
  public:
-  Scanner(FirstPass& pass, const TarScanOptions& options) : pass_(pass), tap_(pass), tree_(options.limits) {}
+  Scanner(FirstPass& pass, const TarScanOptions& options) : tap_(pass), tree_(options.limits) {}
 
   Result<TarTree> run();
 
@@ -49,7 +49,6 @@ class Scanner {
   Error damaged(const char* what);
   Error within_entry(Error error) const;
 
-  FirstPass& pass_;
   HeaderTap tap_;
   TarTree tree_;
   std::unique_ptr<archive, ArchiveDeleter> archive_;
