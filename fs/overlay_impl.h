@@ -238,6 +238,11 @@ class Overlay::Impl {
   void expect_whiteout(Inode& dir) {
     if (upper->file_dialect()) dir.dir->file_whiteouts.store(Known::yes, std::memory_order_relaxed);
   }
+  // What failed may have left a ".wh." file for a cover (Upper), whichever kind of whiteouts we write: who looks next finds out.
+  void expect_cover(Inode& dir) {
+    Known none = Known::no;
+    dir.dir->file_whiteouts.compare_exchange_strong(none, Known::not_yet, std::memory_order_relaxed);
+  }
   // True when its number came from the lower.
   bool brings_ino(const Inode& inode) const noexcept {
     return inode.st_ino.load(std::memory_order_relaxed) != own_ino(inode.upper_ino.load(std::memory_order_relaxed));

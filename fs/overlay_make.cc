@@ -158,7 +158,9 @@ Result<Child> Overlay::Impl::make_over_whiteout_locked(Inode& dir, const Name& n
   }
   const FileAt at{parent->ref(), name.c_str()};
   if (state.upper == NameState::In::whiteout) {
-    TRY(move_new(temp.at(), S_ISDIR(mode), [&] { return upper->publish_over_whiteout(temp, at, S_ISDIR(mode)); }));
+    auto published = move_new(temp.at(), S_ISDIR(mode), [&] { return upper->publish_over_whiteout(temp, at, S_ISDIR(mode)); });
+    if (!published) expect_cover(dir);
+    TRY(std::move(published));
   } else {
     TRY(move_new(temp.at(), S_ISDIR(mode), [&] { return upper->publish_new(temp, at); }));
     upper->remove_file_whiteout(at);

@@ -73,6 +73,7 @@ Result<void> Overlay::Impl::remove(Ino parent, std::string_view text, bool want_
   const auto was = inode ? TRY(take_name(*inode, *dir, name)) : OtherNames::Was::unknown;
   auto removed = remove_from_upper(inode.get(), at, want_dir, in_lower);
   if (!removed) {
+    if (want_dir) expect_cover(*dir);
     if (was != OtherNames::Was::unknown) give_name(*inode, *dir, name);
     return removed;
   }

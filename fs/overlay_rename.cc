@@ -181,6 +181,10 @@ Result<void> Overlay::Impl::move_locked(Move& move) {
     if (other_was != Was::unknown) give_name(*other, move.to_dir, move.to_name);
   });
 
+  Undo covered([&] {
+    expect_cover(move.from_dir);
+    expect_cover(move.to_dir);
+  });
   if (move.exchanges()) {
     TRY(upper->exchange(from, to));
   } else if (moved.is_dir() && (move.target_in == NameState::In::object || move.target_in == NameState::In::whiteout)) {
@@ -191,6 +195,7 @@ Result<void> Overlay::Impl::move_locked(Move& move) {
   }
   if (move.target_in == NameState::In::file_whiteout) upper->remove_file_whiteout(to);
 
+  covered.release();
   name_again.release();
   name_other_again.release();
   if (was != Was::unknown) give_name(moved, move.to_dir, move.to_name);

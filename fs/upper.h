@@ -53,6 +53,9 @@ class Upper {
   std::uint64_t whiteout_ino() const noexcept { return whiteout_ino_.load(std::memory_order_relaxed); }
   Result<void> put_opaque(FdRef dir);
 
+  // Where the file system cannot exchange two names, the next of these may leave a ".wh.NAME" when they fail, in either dialect: for a name whose
+  // object is gone, and whose whiteout could not be put.
+
   // Takes away what stands at `at`; a directory goes with the whiteouts in it. With `whiteout`, one stands there
   // (or beside it, in the file dialect) the moment it is gone.
   Result<void> remove(FileAt at, bool is_dir, bool whiteout);

@@ -187,12 +187,17 @@ INSTANTIATE_TEST_SUITE_P(OverMemory, EveryCallFailsOnce,
                                            Variant{.code = EINVAL, .below = Below::memory, .whiteouts = Whiteouts::file},
                                            Variant{.code = EINVAL, .below = Below::memory, .whiteouts = Whiteouts::file, .index = true}));
 
-// The renames of the given numbers answer as a file system without their flags does, from `gone` on as one that broke.
+constexpr int kNever = 1000;
+
+// The renames of the given numbers answer as a file system without their flags does, from `gone` on as one that broke; so does
+// mknod from the nth device on.
 class RenamesFail final : public sys::Hook {
  public:
-  RenamesFail(std::vector<int> flagless, int gone) : flagless_(std::move(flagless)), gone_(gone), before_(sys::install(this)) {}
+  RenamesFail(std::vector<int> flagless, int gone, int no_device = kNever)
+      : flagless_(std::move(flagless)), gone_(gone), no_device_(no_device), before_(sys::install(this)) {}
   ~RenamesFail() override { sys::install(before_); }
   int before(sys::Call call) noexcept override {
+    if (call == sys::Call::mknodat) return devices_.fetch_add(1) + 1 >= no_device_ ? EIO : 0;
     if (call != sys::Call::renameat2) return 0;
     const int number = seen_.fetch_add(1) + 1;
     if (number >= gone_) return EIO;
@@ -202,10 +207,11 @@ class RenamesFail final : public sys::Hook {
  private:
   std::vector<int> flagless_;
   int gone_;
+  int no_device_;
   std::atomic<int> seen_{0};
+  std::atomic<int> devices_{0};
   Hook* before_;
 };
-constexpr int kNever = 1000;
 
 TEST(WithoutRenameFlags, AFileOfTheLowerIsRenamedAllTheSame) {
   Mounted m(lower_in_memory(), {.durable = false});
@@ -227,6 +233,7 @@ TEST(WithoutRenameFlags, NothingOfTheLowerComesBackWhenAWhiteoutCannotBeReplaced
     const RenamesFail failing({1}, 3);
     ASSERT_EQ(code(m.mkdir("d/sub")), EIO);
   }
+  EXPECT_EQ(code(m.look("d/sub")), ENOENT);
   m.remount();
   EXPECT_EQ(code(m.look("d/sub")), ENOENT);
 }
@@ -239,9 +246,37 @@ TEST(WithoutRenameFlags, NothingOfTheLowerComesBackWhenADirectoryCannotBeMovedHa
     const RenamesFail failing({1}, 2);
     ASSERT_EQ(code(m.rename("made", "empty")), EIO);
   }
+  EXPECT_EQ(code(m.look("empty")), ENOENT);
   m.remount();
   EXPECT_EQ(code(m.look("empty")), ENOENT);
   EXPECT_EQ(m.merged().at("made"), "/");
+}
+
+TEST(WithoutRenameFlags, NothingOfTheLowerComesBackWhenADirectoryCannotBeRemovedHalfway) {
+  Mounted m(lower_in_memory(), {.durable = false});
+  ASSERT_EQ(code(m.unlink("d/sub/x")), 0);
+  {
+    // No exchange, no device onto a directory; that goes, and then nothing can be renamed any more.
+    const RenamesFail failing({1}, 4);
+    ASSERT_EQ(code(m.rmdir("d/sub")), EIO);
+  }
+  EXPECT_EQ(code(m.look("d/sub")), ENOENT);
+  m.remount();
+  EXPECT_EQ(code(m.look("d/sub")), ENOENT);
+}
+
+TEST(WithoutRenameFlags, NothingOfTheLowerComesBackWhenNoDeviceCanBeLeftBehind) {
+  Mounted m(lower_in_memory(), {.durable = false});
+  ASSERT_EQ(code(m.chmod("d/f", 0600)), 0);
+  {
+    // RENAME_WHITEOUT, then RENAME_EXCHANGE; the device that was made for that is none for the old name.
+    const RenamesFail failing({1, 3}, kNever, 2);
+    ASSERT_EQ(code(m.rename("d/f", "d/new")), EIO);
+  }
+  EXPECT_EQ(code(m.look("d/f")), ENOENT);
+  m.remount();
+  EXPECT_EQ(code(m.look("d/f")), ENOENT);
+  EXPECT_EQ(*m.read("d/new"), "lower f");
 }
 
 }  // namespace
