@@ -197,6 +197,7 @@ struct Session::Impl {
   fuse_session* session = nullptr;
   bool mounted = false;
   Mutex refreshing;  // held until the kernel has been told
+  bool has_left GUARDED_BY(refreshing) = false;  // its mountpoint, when it was served; a connection that was handed in has none
   std::string target = {};
   std::optional<dev_t> device = {};
   std::optional<std::uint64_t> mount_id = {};
@@ -251,7 +252,7 @@ bool Session::settle_xattrs() noexcept { return impl_->xattr_absence && impl_->x
 
 void Session::refresh(LayerPtr fresh, std::string_view within) {
   Lock until_told(impl_->refreshing);
-  if (fuse_session_exited(impl_->session) != 0) return;
+  if (impl_->has_left || fuse_session_exited(impl_->session) != 0) return;
   Stale stale;
   {
     const Gate::Alone alone(impl_->gate);
@@ -290,8 +291,13 @@ Result<int> Session::serve(const std::function<void()>& report) {
   fuse_loop_cfg_set_idle_threads(config.get(), impl_->threads);
   const int ended = fuse_session_loop_mt(impl_->session, config.get());
   watch.reset();
-  // No request will come any more. Whoever waits for the work directory finds the mountpoint free too.
-  impl_->leave_mountpoint();
+  {
+    // No request will come any more. Whoever waits for the work directory finds the mountpoint free too. Whoever tells the kernel of what is stale
+    // does so by a descriptor that is closed here, and may be another file's afterwards.
+    Lock none_under_way(impl_->refreshing);
+    impl_->has_left = true;
+    impl_->leave_mountpoint();
+  }
   // The next mount must not wait while a busy disk is synced.
   impl_->context.overlay.leave_work_dir();
   TRY_WITHIN(impl_->context.overlay.sync(), "what was written may not be on the disk");
