@@ -6,6 +6,7 @@
 #include "base/sys/process.h"
 #include "fs/fuse/fuse.h"
 #include "fs/fuse/signals.h"
+#include "layers/stack.h"
 #include "tests/fs/fuse/served.h"
 
 namespace acetate::fs {
@@ -65,6 +66,21 @@ TEST(Session, EndsWhenTheKernelHangsUp) {
 
   ASSERT_TRUE(ended) << ended.error().message();
   EXPECT_EQ(*ended, 0);
+}
+
+// The connection is closed, and its number may be another file's, into which the kernel would be told.
+TEST(Session, TellsTheKernelOfNothingOnceItHasEnded) {
+  Mounted mounted(std::vector<MemoryEntry>(), {.durable = false});
+  test::FakeFuse kernel;
+  Session session = *Session::on(mounted.overlay(), kernel.take_daemon_end(), one_thread());
+  std::thread serving([&] { EXPECT_TRUE(session.serve()); });
+  kernel.init();
+  kernel.hang_up();
+  serving.join();
+
+  session.refresh(*make_stack({*make_memory_layer({memory_file("new", "x")})}), "");
+
+  EXPECT_EQ(code(mounted.look("new")), ENOENT);
 }
 
 // Nothing is printed about reading: a line of libfuse's there could be cut off with the lock of stderr held (fs/fuse/session.cc).
