@@ -105,7 +105,11 @@ class Upload {
     ask.headers.add("Content-Type", "application/octet-stream");
     if (from != 0 && ask.body)
       ask.headers.add("Content-Range", fmt::format("{}-{}", from, from + ask.body.size - 1));
-    auto answer = TRY(send(std::move(ask)));
+    auto sent = send(std::move(ask));
+    // Who takes long to answer may have done it meanwhile.
+    if (!sent && sent.error().is(ETIMEDOUT))
+      if (auto there = has_blob(repository_, blob_); there && *there) return {};
+    auto answer = TRY(std::move(sent));
     if (answer.status() == 201 || answer.status() == 204) return {};
     return answer_error(answer, what_);
   }

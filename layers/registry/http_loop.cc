@@ -13,6 +13,9 @@ namespace acetate::registry {
 namespace {
 
 constexpr std::size_t kPauseAbove = 1 << 20;
+// A registry that has all of a layer may copy it from one store to another before it answers, minutes for several gigabytes: it has this many
+// times what a stalled transfer has.
+constexpr long kAnswerPatience = 15;
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
@@ -32,6 +35,7 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
     transfer.status = static_cast<int>(status);
   } else if (line.empty()) {
     transfer.headers_complete = transfer.status >= 200;
+    if (transfer.headers_complete) curl().easy_setopt(transfer.handle.get(), CURLOPT_LOW_SPEED_TIME, transfer.stall_seconds);
     transfer.changed.notify_all();
   } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
     transfer.headers.add(std::string(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1))));
@@ -60,12 +64,16 @@ std::size_t on_send(char* into, std::size_t, std::size_t room, void* user) {
     return CURL_READFUNC_ABORT;
   }
   transfer.sent += *got;
+  if (transfer.sent >= transfer.request.body.size)
+    curl().easy_setopt(transfer.handle.get(), CURLOPT_LOW_SPEED_TIME, kAnswerPatience * transfer.stall_seconds);
   return *got;
 }
 
 int on_seek(void* user, curl_off_t offset, int origin) {
   if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_FAIL;
-  static_cast<Transfer*>(user)->sent = static_cast<std::uint64_t>(offset);
+  auto& transfer = *static_cast<Transfer*>(user);
+  transfer.sent = static_cast<std::uint64_t>(offset);
+  curl().easy_setopt(transfer.handle.get(), CURLOPT_LOW_SPEED_TIME, transfer.stall_seconds);
   return CURL_SEEKFUNC_OK;
 }
 
@@ -155,7 +163,10 @@ Result<void> HttpLoop::prepare(Transfer& transfer) const {
   curl().easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl().easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, options_.connect_seconds);
   curl().easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl().easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, options_.stall_seconds);
+  // A PUT without a body ends an upload in chunks.
+  const bool ends_upload = request.method == "PUT" && !request.body;
+  transfer.stall_seconds = options_.stall_seconds;
+  curl().easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, (ends_upload ? kAnswerPatience : 1L) * options_.stall_seconds);
   curl().easy_setopt(handle, CURLOPT_BUFFERSIZE, 256L << 10);
   curl().easy_setopt(handle, CURLOPT_PIPEWAIT, request.url.starts_with("https:") ? 1L : 0L);
   curl().easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));

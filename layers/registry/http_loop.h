@@ -31,6 +31,7 @@ struct Transfer {
   std::unique_ptr<CURL, EasyDeleter> handle;
   std::unique_ptr<curl_slist, ListDeleter> header_list;
   std::uint64_t sent = 0;
+  long stall_seconds = 0;  // without a byte, before there is nothing more to send
   char curl_words[CURL_ERROR_SIZE] = {};
 
   std::mutex mutex;

@@ -26,6 +26,7 @@ What faults do:
   corrupt   {"at": N}  the byte at N is another
   ignore_range         the whole, with 200; with {"at": N} it breaks off there
   wrong_range {"by": N} Content-Range begins N bytes later than the body
+  late      {"ms": N}  keeps what is put as a whole blob, and answers so much later
   redirect             307 to elsewhere, with an address that looks signed
   loop                 307 to itself
   downgrade            307 to http:// of the other port
@@ -348,6 +349,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with self.state.lock:
             self.state.blobs[digest] = bytes(data)
             self.state.holders.setdefault(digest, set()).add(repository)
+        if self.fault.get("do") == "late":
+            time.sleep(self.fault["ms"] / 1000)
         return self.answer(201, b"", {"Location": f"/v2/{repository}/blobs/{digest}", "Docker-Content-Digest": digest})
 
     def begin_upload(self, repository):

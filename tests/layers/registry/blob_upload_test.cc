@@ -191,5 +191,24 @@ TEST_F(BlobUpload, SendsNoChunkOfABlobWithoutBytes) {
   EXPECT_TRUE(*has_blob(repository_, empty));
 }
 
+class LateUpload : public testing::TestWithParam<int> {};
+
+// Twice, and twenty times the stall limit: waited for, and found to be there by asking.
+TEST_P(LateUpload, IsNotSentAgain) {
+  test::MisbehavingRegistry registry({}, 2);
+  const std::string bytes = test::sample_bytes(1 << 20, 3);
+  const image::Descriptor blob{.media_type = "application/octet-stream", .digest = Digest::of(bytes), .size = bytes.size()};
+  Repository repository(registry.client(), "a");
+  registry.fault({{"method", "PUT"}, {"do", "late"}, {"ms", GetParam()}});
+
+  const auto sent = upload_blob(repository, blob, Body::text(bytes), {});
+
+  ASSERT_TRUE(sent) << sent.error().message();
+  EXPECT_EQ(*sent, Sent::bytes);
+  EXPECT_THAT(registry.requests("PUT", "/blobs/uploads/"), SizeIs(1));
+  EXPECT_THAT(registry.requests("PATCH"), IsEmpty());
+}
+INSTANTIATE_TEST_SUITE_P(Ms, LateUpload, testing::Values(4500, 40000));
+
 }  // namespace
 }  // namespace acetate::registry
