@@ -147,6 +147,12 @@ Result<void> write_id(const std::string& file, const std::string& id) {
   return TRY_WITHIN(sys::write_full(made.ref(), id), "--cidfile {}", file);
 }
 
+// No container came about.
+void remove_id(const std::string& file) {
+  if (file.empty()) return;
+  if (auto gone = sys::unlink({kWorkingDir, file.c_str()}); !gone && !gone.error().is(ENOENT)) log::warn("removing {} (--cidfile): {}", file, gone.error().message());
+}
+
 bool is_stream(const std::string& text, const char* name) { return ::strcasecmp(text.c_str(), name) == 0; }
 
 // Which descriptors of ours are its, beside standard input.
@@ -390,9 +396,15 @@ Result<int> run_container(RunOptions options, std::vector<std::string> typed, co
   run.spec.id = sandbox::new_container_id();
   TRY(write_id(run.options.id_file, run.kept ? run.kept->record().name : run.spec.id));
   const auto cgroup = divide_cgroup(run.spec, runs_dir(run.paths) + "/cgroups");
-  TRY(note_start(run));
+  if (auto noted = note_start(run); !noted) return remove_id(run.options.id_file), std::move(noted).error();
+  const auto inside = [&](const sandbox::HolderPlan& plan) {
+    auto ended = run_inside(run, plan);
+    if (!ended) remove_id(run.options.id_file);
+    return ended;
+  };
   // The host's processes are seen from the host's pid namespace only.
-  auto code = in_holder(context, kOurFault, [&](const sandbox::HolderPlan& plan) { return run_inside(run, plan); }, run.spec.own_pids);
+  auto code = in_holder(context, kOurFault, inside, run.spec.own_pids);
+  if (!code) remove_id(run.options.id_file);
   if (auto noted = note_end(run, code ? *code : kOurFault); !noted) log::warn("{}", noted.error().message());
   return code;
 }
