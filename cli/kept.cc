@@ -192,11 +192,15 @@ Result<std::vector<KeptEntry>> list_kept(const std::string& containers) {
     const std::string dir = containers + "/" + name;
     auto record = read_record(dir);
     if (!record) {
+      if (record.error().is(ENOENT)) continue;  // removed meanwhile
       log::warn("{}", record.error().message());
       continue;
     }
-    const Fd file = TRY(open_lock(dir));
-    const bool running = TRY(sys::is_range_locked(file.ref(), F_RDLCK, 0, 1));
+    // Not made: whoever removes the directory would find it full again.
+    const auto file = sys::open(dir + "/" + kLock, O_RDWR | O_NOFOLLOW);
+    if (!file && file.error().is(ENOENT) && !is_there(dir + "/" + kRecord)) continue;
+    if (!file && !file.error().is(ENOENT)) return file.error().clone().within("opening " + dir + "/" + kLock);
+    const bool running = file && TRY(sys::is_range_locked(file->ref(), F_RDLCK, 0, 1));
     all.push_back({.record = *std::move(record), .running = running});
   }
   return all;
@@ -205,7 +209,9 @@ Result<std::vector<KeptEntry>> list_kept(const std::string& containers) {
 Result<std::set<Digest>> layers_of_kept(const std::string& containers) {
   std::set<Digest> layers;
   for (const std::string& name : TRY(names_of(containers))) {
-    const KeptRecord record = TRY_WITHIN(read_record(containers + "/" + name), "which layers {} needs is not known (acetate rm {} removes it)", name, name);
+    auto read = read_record(containers + "/" + name);
+    if (!read && read.error().is(ENOENT)) continue;  // removed meanwhile
+    const KeptRecord record = TRY_WITHIN(std::move(read), "which layers {} needs is not known (acetate rm {} removes it)", name, name);
     for (const auto& layer : record.image.layers)
       if (layer.digest) layers.insert(*layer.digest);
   }

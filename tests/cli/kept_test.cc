@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/sys/file.h"
 #include "cli/commit.h"
 #include "cli/kept_changes.h"
 #include "tests/support/temp_dir.h"
@@ -119,6 +120,16 @@ TEST(Kept, IsNotDisturbedByWhoeverListsIt) {
   EXPECT_FALSE(list_kept(dir / "containers")->at(0).running) << "reading is not running";
   EXPECT_TRUE(Kept::open(dir / "containers", "box", Kept::Use::read));
   EXPECT_TRUE(Kept::open(dir / "containers", "box", Kept::Use::write).error().is(EBUSY));
+}
+
+TEST(Kept, GetsNothingMadeInItByWhoeverListsIt) {
+  const test::TempDir dir;
+  ASSERT_TRUE(Kept::make(dir / "containers", "box", some_image()));
+  ASSERT_TRUE(sys::unlink({kWorkingDir, (dir / "containers/box/lock").c_str()}));  // as a removal does
+
+  ASSERT_TRUE(list_kept(dir / "containers"));
+
+  EXPECT_FALSE(dir.exists("containers/box/lock"));
 }
 
 TEST(Kept, NamesTheLayersThatAStoreMustNotLose) {
