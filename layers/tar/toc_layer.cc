@@ -5,7 +5,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdint>
 #include <ctime>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -103,6 +105,8 @@ Result<void> Builder::take(const TocEntry& entry) {
     made.rdev = makedev(static_cast<unsigned>(entry.major), static_cast<unsigned>(entry.minor));
   if (entry.type != "reg") return tree_.add(made);
 
+  // As of a tarball's: a file has no more, whatever zeros it consists of.
+  if (entry.size > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return fail(EBADMSG, "'{}' has a size of {} bytes, which no file has", printable(made.path), entry.size);
   made.size = entry.size;
   made.data = plain_size_;
   file_ = std::move(made);
